@@ -1,0 +1,107 @@
+package chat
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Code tells a client what went wrong. It is part of the protocol.
+type Code string
+
+// The codes of DESIGN §4, for WebSocket error frames and REST problems alike.
+const (
+	BadRequest         Code = "bad_request"         // not JSON, or not of the protocol's form
+	ValidationFailed   Code = "validation_failed"   // details name each field
+	Unauthorized       Code = "unauthorized"        // no valid token
+	TokenExpired       Code = "token_expired"       // get a new token and connect again
+	Forbidden          Code = "forbidden"           // known to the caller, but not theirs to do
+	NotFound           Code = "not_found"           // does not exist, or is not the caller's to see
+	Conflict           Code = "conflict"            // an id was used before with another body
+	PayloadTooLarge    Code = "payload_too_large"   // the message names the limit
+	UnsupportedMedia   Code = "unsupported_media"   // REST only: the body is not JSON
+	RateLimited        Code = "rate_limited"        // details: retryAfterMs
+	ConversationClosed Code = "conversation_closed" // takes no messages until it is active again
+	Unavailable        Code = "unavailable"         // try again with the same clientMessageId
+	Internal           Code = "internal"            // ours; the cause is only in the log
+)
+
+// Retryable reports whether the same request may succeed later.
+func (c Code) Retryable() bool { return c == Unavailable || c == RateLimited }
+
+// An Error is a refusal that the caller may see. Everything in it is public.
+type Error struct {
+	Code    Code
+	Message string         // a sentence for people
+	Details map[string]any // by field for ValidationFailed
+	cause   error          // for the log only
+}
+
+// Error is for logs: it contains the cause, which clients never see.
+func (e *Error) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("%s: %s: %v", e.Code, e.Message, e.cause)
+	}
+	return fmt.Sprintf("%s: %s", e.Code, e.Message)
+}
+
+// Unwrap returns the private cause, if any.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Errorf returns an Error with a message that clients will see.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Unavailablef returns a retryable Error that keeps its cause for the log.
+func Unavailablef(cause error, format string, args ...any) *Error {
+	return &Error{Code: Unavailable, Message: fmt.Sprintf(format, args...), cause: cause}
+}
+
+// LimitedFor returns the RateLimited error that asks to wait for d.
+func LimitedFor(d time.Duration) *Error {
+	e := Errorf(RateLimited, "too many requests; wait before the next one")
+	e.Details = map[string]any{"retryAfterMs": max(d.Milliseconds(), 1)}
+	return e
+}
+
+// Public returns what a client may see of err. An error that is no *Error is
+// Internal, whatever it says: nobody outside learns the cause.
+func Public(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return Errorf(Internal, "something went wrong on our side")
+}
+
+// CodeOf returns the code of err, Internal for an error that is no *Error.
+func CodeOf(err error) Code { return Public(err).Code }
+
+// Faults collects what is wrong with an input, by field, so that a caller
+// learns of all of it at once. The zero value is ready to use.
+type Faults struct{ fields map[string]any }
+
+// Add notes a fault of one field. The first one of a field stays.
+func (f *Faults) Add(field, format string, args ...any) {
+	if f.fields == nil {
+		f.fields = map[string]any{}
+	}
+	if _, ok := f.fields[field]; !ok {
+		f.fields[field] = fmt.Sprintf(format, args...)
+	}
+}
+
+// Err returns a ValidationFailed error that names each field, or nil.
+func (f *Faults) Err() error {
+	if len(f.fields) == 0 {
+		return nil
+	}
+	return &Error{Code: ValidationFailed, Message: "some fields are not valid", Details: f.fields}
+}
+
+// Invalid returns the ValidationFailed error for a single field.
+func Invalid(field, format string, args ...any) error {
+	var f Faults
+	f.Add(field, format, args...)
+	return f.Err()
+}

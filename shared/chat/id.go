@@ -1,0 +1,52 @@
+package chat
+
+// Every id has its own type, so that the compiler tells them apart.
+type (
+	// OrgID names an organisation: the outermost wall between data.
+	OrgID string
+	// PrincipalID names a user or an agent within an organisation.
+	PrincipalID string
+	// ConversationID names a conversation.
+	ConversationID string
+	// MessageID names a message.
+	MessageID string
+	// ClientMessageID is the sender's own name for a message; repeating it repeats nothing.
+	ClientMessageID string
+	// ConnectionID is API Gateway's name for one WebSocket link.
+	ConnectionID string
+)
+
+// DefaultOrg is the organisation of a token that names none.
+const DefaultOrg OrgID = "default"
+
+// MaxID is the longest id accepted, in bytes.
+const MaxID = 128
+
+// ValidID reports whether s may be an id: [A-Za-z0-9._@:-]{1,128}. Ids go into
+// Redis keys and database queries, so nothing else passes the door: no braces
+// (they would move a key to another cluster slot), no control characters.
+// A ConnectionID is made by API Gateway and contains "=".
+func ValidID[T ~string](s T) bool {
+	if len(s) == 0 || len(s) > MaxID {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '.', c == '_', c == '@', c == ':', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// CheckID adds a fault to f when s is not an id.
+func CheckID[T ~string](f *Faults, field string, s T) {
+	switch {
+	case s == "":
+		f.Add(field, "is required")
+	case !ValidID(s):
+		f.Add(field, "must be 1 to %d characters of A-Z a-z 0-9 . _ @ : -", MaxID)
+	}
+}

@@ -1,0 +1,47 @@
+package chat
+
+import "time"
+
+// A PrincipalType says whether a person or a program acts.
+type PrincipalType string
+
+// The two types of principal.
+const (
+	User  PrincipalType = "user"
+	Agent PrincipalType = "agent"
+)
+
+// Valid reports whether t is one of the two types.
+func (t PrincipalType) Valid() bool { return t == User || t == Agent }
+
+// A Principal is who calls: a user or an agent of an organisation.
+// It comes from a verified token and from nowhere else.
+type Principal struct {
+	Type  PrincipalType
+	ID    PrincipalID
+	OrgID OrgID
+}
+
+// String returns "user:u1", the form of logs and Redis members. The
+// organisation is left out: what contains it belongs to one already.
+func (p Principal) String() string { return string(p.Type) + ":" + string(p.ID) }
+
+// IsZero reports whether p is nobody.
+func (p Principal) IsZero() bool { return p == Principal{} }
+
+// A Connection is one WebSocket link and whose it is.
+type Connection struct {
+	ID        ConnectionID
+	Principal Principal
+	ExpiresAt time.Time // when the token it was opened with expires
+}
+
+// Expired reports whether the connection's token has expired: it may not act
+// and receives nothing any more.
+func (c Connection) Expired(now time.Time) bool { return !now.Before(c.ExpiresAt) }
+
+// A Departure is what the end of a connection ended with it.
+type Departure struct {
+	Last  bool             // it was the principal's last connection
+	Rooms []ConversationID // conversations in which the principal has no connection any more
+}

@@ -1,0 +1,41 @@
+package protocol
+
+import (
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+// WelcomeJob asks to greet a connection once $connect has returned: nothing
+// can be posted to it before.
+type WelcomeJob struct {
+	ConnectionID chat.ConnectionID  `json:"connectionId"`
+	Type         chat.PrincipalType `json:"type"`
+	ID           chat.PrincipalID   `json:"id"`
+	OrgID        chat.OrgID         `json:"orgId"`
+	ExpiresAt    int64              `json:"expiresAt"` // Unix seconds
+}
+
+// WelcomeJobOf returns the job that greets c.
+func WelcomeJobOf(c chat.Connection) WelcomeJob {
+	return WelcomeJob{
+		ConnectionID: c.ID, Type: c.Principal.Type, ID: c.Principal.ID, OrgID: c.Principal.OrgID,
+		ExpiresAt: c.ExpiresAt.Unix(),
+	}
+}
+
+// Connection returns the connection to greet.
+func (j WelcomeJob) Connection() chat.Connection {
+	return chat.Connection{
+		ID:        j.ConnectionID,
+		Principal: chat.Principal{Type: j.Type, ID: j.ID, OrgID: j.OrgID},
+		ExpiresAt: time.Unix(j.ExpiresAt, 0),
+	}
+}
+
+// SummaryJob asks to summarise a conversation up to a message.
+type SummaryJob struct {
+	OrgID          chat.OrgID          `json:"orgId"`
+	ConversationID chat.ConversationID `json:"conversationId"`
+	Seq            int64               `json:"seq"`
+}

@@ -1,0 +1,193 @@
+package protocol
+
+import (
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"aiwm-chat/shared/chat"
+)
+
+// Message is a stored message, in frames and over REST. Of a deleted one only
+// its place in the log is left.
+type Message struct {
+	ID              chat.MessageID       `json:"id"`
+	ConversationID  chat.ConversationID  `json:"conversationId"`
+	Seq             int64                `json:"seq"`
+	ParticipantID   chat.PrincipalID     `json:"participantId"`
+	ParticipantType chat.PrincipalType   `json:"participantType"`
+	Role            chat.Role            `json:"role"`
+	Type            chat.MessageType     `json:"type"`
+	Content         string               `json:"content"`
+	Name            string               `json:"name,omitzero"`
+	ParentID        chat.MessageID       `json:"parentId,omitzero"`
+	Attachments     []chat.Attachment    `json:"attachments,omitzero"`
+	Thinking        *Thinking            `json:"thinking,omitzero"`
+	ToolCalls       []jsontext.Value     `json:"toolCalls,omitzero"`
+	ToolResults     []jsontext.Value     `json:"toolResults,omitzero"`
+	Usage           *Usage               `json:"usage,omitzero"`
+	Latency         int64                `json:"latency,omitzero"` // milliseconds
+	Error           string               `json:"error,omitzero"`
+	Status          chat.MessageStatus   `json:"status"`
+	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`
+	CreatedAt       string               `json:"createdAt"`
+	UpdatedAt       string               `json:"updatedAt"`
+	IsDeleted       bool                 `json:"isDeleted,omitzero"`
+	Truncated       bool                 `json:"truncated,omitzero"` // read the rest over REST
+}
+
+// MessageOf returns m as clients see it.
+func MessageOf(m chat.Message) Message {
+	out := Message{
+		ID: m.ID, ConversationID: m.ConversationID, Seq: m.Seq, ParticipantID: m.Sender.ID, ParticipantType: m.Sender.Type,
+		Role: m.Role, Type: m.Type, Status: m.Status, ClientMessageID: m.ClientMessageID,
+		CreatedAt: stamp(m.CreatedAt), UpdatedAt: stamp(m.UpdatedAt), IsDeleted: m.Deleted,
+	}
+	if m.Deleted {
+		return out
+	}
+	out.Content, out.Name, out.ParentID, out.Attachments, out.Error = m.Content, m.Name, m.ParentID, m.Attachments, m.Error
+	out.Latency = m.Latency.Milliseconds()
+	if t := m.Thinking; t != nil {
+		out.Thinking = &Thinking{Content: t.Content, Visible: t.Visible, Duration: t.Duration.Milliseconds()}
+	}
+	if u := m.Usage; u != nil {
+		out.Usage = &Usage{PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
+	}
+	for _, v := range m.ToolCalls {
+		out.ToolCalls = append(out.ToolCalls, jsontext.Value(v))
+	}
+	for _, v := range m.ToolResults {
+		out.ToolResults = append(out.ToolResults, jsontext.Value(v))
+	}
+	return out
+}
+
+// frameOverhead is what a frame needs around a message or a page of history:
+// event, id, cursors, timestamp.
+const frameOverhead = 1000
+
+// MessageFrame encodes message:new or message:from-user. A message that does
+// not fit a frame arrives cut and says so.
+func MessageFrame(event string, m chat.Message, now time.Time) []byte {
+	return Frame(event, "", fit(MessageOf(m), MaxFrame-frameOverhead), now)
+}
+
+// fit returns m as JSON of at most limit bytes. What is cut goes in the order
+// of what a reader misses least: reasoning, tool traffic, attachments, text.
+func fit(m Message, limit int) jsontext.Value {
+	b := encode(m)
+	cuts := []func(){
+		func() { m.Thinking = nil },
+		func() { m.ToolCalls, m.ToolResults = nil, nil },
+		func() { m.Attachments, m.Error = nil, "" },
+	}
+	for _, cut := range cuts {
+		if len(b) <= limit {
+			return b
+		}
+		cut()
+		m.Truncated = true
+		b = encode(m)
+	}
+	if excess := len(b) - limit; excess > 0 {
+		m.Truncated = true
+		m.Content = cutEncoded(m.Content, excess)
+		b = encode(m)
+	}
+	return b
+}
+
+// cutEncoded shortens s so that its JSON loses at least excess bytes, with
+// some room for the member that says so. A character may take up to six bytes
+// in JSON, so the cut is found on the encoded length.
+func cutEncoded(s string, excess int) string {
+	const mark = 32
+	want := len(encode(s)) - excess - mark
+	for len(s) > 0 {
+		over := len(encode(s)) - want
+		if over <= 0 {
+			return s
+		}
+		s = chat.TruncateUTF8(s, len(s)-max(over/6, 1))
+	}
+	return s
+}
+
+// History is the data of messages:history: a page of the log in ascending
+// order. HasMore says that the log goes on in the page's direction, from the
+// cursor: towards newer messages (NextAfterSeq) when the client asked with
+// afterSeq, else towards older ones (NextBeforeSeq). A long history comes as
+// several frames, each a page, in that direction.
+type History struct {
+	ConversationID chat.ConversationID `json:"conversationId"`
+	Messages       []jsontext.Value    `json:"messages"`
+	HasMore        bool                `json:"hasMore"`
+	NextAfterSeq   int64               `json:"nextAfterSeq,omitzero"`
+	NextBeforeSeq  int64               `json:"nextBeforeSeq,omitzero"`
+}
+
+// A HistoryDirection says which way a history goes on.
+type HistoryDirection bool
+
+// The directions of a history.
+const (
+	Older HistoryDirection = false
+	Newer HistoryDirection = true
+)
+
+// HistoryFrames encodes messages, which ascend by seq, as at least one frame.
+// more says whether the log goes on beyond them in the direction.
+func HistoryFrames(id string, conversation chat.ConversationID, messages []chat.Message, dir HistoryDirection, more bool, now time.Time) [][]byte {
+	pages := paginate(messages, dir)
+	frames := make([][]byte, 0, len(pages))
+	for i, p := range pages {
+		h := History{ConversationID: conversation, Messages: p.values, HasMore: more || i < len(pages)-1}
+		if h.HasMore && dir == Newer {
+			h.NextAfterSeq = p.last
+		} else if h.HasMore {
+			h.NextBeforeSeq = p.first
+		}
+		frames = append(frames, Frame(EventHistory, id, h, now))
+	}
+	return frames
+}
+
+type page struct {
+	values      []jsontext.Value
+	first, last int64 // seq
+}
+
+// paginate cuts messages into pages that fit a frame, in the order of the
+// direction; within a page they ascend.
+func paginate(messages []chat.Message, dir HistoryDirection) []page {
+	pages := []page{{values: []jsontext.Value{}}}
+	size := 0
+	for i := range messages {
+		m := messages[i]
+		if dir == Older {
+			m = messages[len(messages)-1-i]
+		}
+		v := fit(MessageOf(m), MaxFrame-frameOverhead)
+		if size > 0 && size+len(v)+1 > MaxFrame-frameOverhead {
+			pages, size = append(pages, page{}), 0
+		}
+		size += len(v) + 1
+		p := &pages[len(pages)-1]
+		if dir == Newer {
+			p.values = append(p.values, v)
+		} else {
+			p.values = append([]jsontext.Value{v}, p.values...)
+		}
+		if p.first == 0 || m.Seq < p.first {
+			p.first = m.Seq
+		}
+		p.last = max(p.last, m.Seq)
+	}
+	return pages
+}
+
+// Marshal encodes a REST body or an event for a function. It fails only on a
+// type that has no JSON form, which is a mistake in the program.
+func Marshal(v any) ([]byte, error) { return json.Marshal(v, json.Deterministic(true)) }

@@ -1,0 +1,214 @@
+package protocol
+
+import (
+	"net/http"
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+// CreateConversation is the body of POST /conversations.
+type CreateConversation struct {
+	Title       string           `json:"title"`
+	AgentID     chat.PrincipalID `json:"agentId"`
+	Description string           `json:"description,omitzero"`
+	Tags        []string         `json:"tags,omitzero"`
+}
+
+// UpdateConversation is the body of PUT /conversations/{id}. What is left out
+// stays as it is.
+type UpdateConversation struct {
+	Title       *string                  `json:"title,omitzero"`
+	Description *string                  `json:"description,omitzero"`
+	Status      *chat.ConversationStatus `json:"status,omitzero"`
+	Tags        *[]string                `json:"tags,omitzero"`
+}
+
+// Check reports what is wrong with the fields.
+func (u UpdateConversation) Check() error {
+	var f chat.Faults
+	if u.Title != nil {
+		chat.CheckTitle(&f, *u.Title)
+	}
+	if u.Description != nil {
+		chat.CheckDescription(&f, *u.Description)
+	}
+	if u.Status != nil && !u.Status.Valid() {
+		f.Add("status", "must be active, archived or closed")
+	}
+	if u.Tags != nil {
+		chat.CheckTags(&f, *u.Tags)
+	}
+	return f.Err()
+}
+
+// AddParticipant is the body of POST /conversations/{id}/participants.
+type AddParticipant struct {
+	Type chat.PrincipalType `json:"type"`
+	ID   chat.PrincipalID   `json:"id"`
+}
+
+// Check reports what is wrong with the fields.
+func (a AddParticipant) Check() error {
+	var f chat.Faults
+	if !a.Type.Valid() {
+		f.Add("type", "must be user or agent")
+	}
+	chat.CheckID(&f, "id", a.ID)
+	return f.Err()
+}
+
+// Conversation is a conversation as its participants see it.
+type Conversation struct {
+	ID             chat.ConversationID     `json:"id"`
+	OrgID          chat.OrgID              `json:"orgId"`
+	Title          string                  `json:"title"`
+	Description    string                  `json:"description"`
+	AgentID        chat.PrincipalID        `json:"agentId"`
+	Status         chat.ConversationStatus `json:"status"`
+	Tags           []string                `json:"tags"`
+	Participants   []Participant           `json:"participants"`
+	TotalMessages  int64                   `json:"totalMessages"`
+	TotalTokens    int64                   `json:"totalTokens"`
+	LastMessage    *LastMessage            `json:"lastMessage,omitzero"`
+	ContextSummary string                  `json:"contextSummary"`
+	Summary        *Summary                `json:"summary,omitzero"`
+	CreatedBy      Identity                `json:"createdBy"`
+	CreatedAt      string                  `json:"createdAt"`
+	UpdatedAt      string                  `json:"updatedAt"`
+	Truncated      bool                    `json:"truncated,omitzero"` // in frames only: read the participants over REST
+}
+
+// Participant is one of Conversation.Participants.
+type Participant struct {
+	Identity
+	Joined string `json:"joined"`
+}
+
+// LastMessage is the newest message of a conversation, in short.
+type LastMessage struct {
+	Seq       int64     `json:"seq"`
+	Content   string    `json:"content"`
+	Role      chat.Role `json:"role"`
+	CreatedAt string    `json:"createdAt"`
+}
+
+// Summary says what Conversation.ContextSummary covers.
+type Summary struct {
+	FromSeq int64  `json:"fromSeq"`
+	ToSeq   int64  `json:"toSeq"`
+	Model   string `json:"model"`
+	At      string `json:"at"`
+}
+
+// ConversationOf returns c as its participants see it.
+func ConversationOf(c chat.Conversation) Conversation {
+	out := Conversation{
+		ID: c.ID, OrgID: c.OrgID, Title: c.Title, Description: c.Description, AgentID: c.AgentID, Status: c.Status,
+		Tags: c.Tags, TotalMessages: c.TotalMessages, TotalTokens: c.TotalTokens, ContextSummary: c.ContextSummary,
+		CreatedBy: Identity{Type: c.CreatedBy.Type, ID: c.CreatedBy.ID},
+		CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
+	}
+	for _, p := range c.Participants {
+		out.Participants = append(out.Participants, Participant{Identity: Identity{Type: p.Type, ID: p.ID}, Joined: stamp(p.Joined)})
+	}
+	if l := c.LastMessage; l != nil {
+		out.LastMessage = &LastMessage{Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: stamp(l.CreatedAt)}
+	}
+	if s := c.Summary; s != nil {
+		out.Summary = &Summary{FromSeq: s.FromSeq, ToSeq: s.ToSeq, Model: s.Model, At: stamp(s.At)}
+	}
+	return out
+}
+
+// ConversationFrame encodes conversation:updated. A list of participants that
+// does not fit a frame is left out, and the frame says so.
+func ConversationFrame(c chat.Conversation, now time.Time) []byte {
+	out := ConversationOf(c)
+	frame := Frame(EventConversationUpdated, "", out, now)
+	if len(frame) > MaxFrame {
+		out.Participants, out.Truncated = nil, true
+		frame = Frame(EventConversationUpdated, "", out, now)
+	}
+	return frame
+}
+
+// ConversationPage is the body of GET /conversations.
+type ConversationPage struct {
+	Data       []Conversation `json:"data"`
+	Pagination PageNumber     `json:"pagination"`
+}
+
+// PageNumber is the pagination of conversations: pages count from 1.
+type PageNumber struct {
+	Page  int   `json:"page"`
+	Limit int   `json:"limit"`
+	Total int64 `json:"total"`
+}
+
+// MessagePage is the body of GET /messages, ascending by seq.
+type MessagePage struct {
+	Data       []Message  `json:"data"`
+	Pagination PageCursor `json:"pagination"`
+}
+
+// PageCursor is the pagination of messages. HasMore says that the log goes on
+// in the direction asked for, from the cursor that is given.
+type PageCursor struct {
+	Limit         int   `json:"limit"`
+	HasMore       bool  `json:"hasMore"`
+	NextAfterSeq  int64 `json:"nextAfterSeq,omitzero"`
+	NextBeforeSeq int64 `json:"nextBeforeSeq,omitzero"`
+}
+
+// SummaryResult is the body of POST /conversations/{id}/summary.
+type SummaryResult struct {
+	Summary string `json:"summary"`
+}
+
+// PresencePage is the body of GET /presence: every participant, and whether
+// they are connected now.
+type PresencePage struct {
+	ConversationID chat.ConversationID `json:"conversationId"`
+	Data           []Presence          `json:"data"`
+}
+
+// Problem is the body of a REST error: RFC 9457 with this protocol's codes.
+type Problem struct {
+	Type      string         `json:"type"` // always about:blank: the code tells the kind
+	Title     string         `json:"title"`
+	Status    int            `json:"status"`
+	Detail    string         `json:"detail"`
+	Code      chat.Code      `json:"code"`
+	Retryable bool           `json:"retryable"`
+	Details   map[string]any `json:"details,omitzero"`
+}
+
+// statusOf maps codes to HTTP. A code that is not here is a 500.
+var statusOf = map[chat.Code]int{
+	chat.BadRequest:         http.StatusBadRequest,
+	chat.ValidationFailed:   http.StatusBadRequest,
+	chat.Unauthorized:       http.StatusUnauthorized,
+	chat.TokenExpired:       http.StatusUnauthorized,
+	chat.Forbidden:          http.StatusForbidden,
+	chat.NotFound:           http.StatusNotFound,
+	chat.Conflict:           http.StatusConflict,
+	chat.PayloadTooLarge:    http.StatusRequestEntityTooLarge,
+	chat.UnsupportedMedia:   http.StatusUnsupportedMediaType,
+	chat.RateLimited:        http.StatusTooManyRequests,
+	chat.ConversationClosed: http.StatusConflict,
+	chat.Unavailable:        http.StatusServiceUnavailable,
+}
+
+// ProblemOf describes what a client may see of err.
+func ProblemOf(err error) Problem {
+	e := chat.Public(err)
+	status, ok := statusOf[e.Code]
+	if !ok {
+		status = http.StatusInternalServerError
+	}
+	return Problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message,
+		Code: e.Code, Retryable: e.Code.Retryable(), Details: e.Details,
+	}
+}
