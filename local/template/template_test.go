@@ -1,0 +1,528 @@
+package template
+
+import (
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const root = "../../template.yaml"
+
+func loadRoot(t *testing.T, parameters map[string]string) *Template {
+	t.Helper()
+	tpl, err := Load(root, parameters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tpl
+}
+
+func TestProjectFunctions(t *testing.T) {
+	tpl := loadRoot(t, nil)
+	var names []string
+	for _, f := range tpl.Functions {
+		names = append(names, f.LogicalID)
+		name := strings.ToLower(strings.TrimSuffix(f.LogicalID, "Function"))
+		if f.CodeURI != "functions/"+name+"/" {
+			t.Errorf("%s: CodeUri is %q", f.LogicalID, f.CodeURI)
+		}
+		if f.Architecture != "arm64" || f.Runtime != "provided.al2023" || f.Handler != "bootstrap" || f.MemorySize != 256 {
+			t.Errorf("%s: globals are not merged: %+v", f.LogicalID, f)
+		}
+	}
+	want := []string{"AuthorizeFunction", "ConnectFunction", "DisconnectFunction", "WelcomeFunction", "JoinFunction",
+		"LeaveFunction", "SendFunction", "TypingFunction", "DefaultFunction", "ConversationsFunction", "MessagesFunction",
+		"HealthFunction", "SummarizeFunction", "SweepFunction"}
+	if !slices.Equal(names, want) {
+		t.Errorf("functions are %v", names)
+	}
+}
+
+func TestProjectWebSocketAPI(t *testing.T) {
+	tpl := loadRoot(t, map[string]string{"StageName": "dev"})
+	if len(tpl.WebSocketAPIs) != 1 {
+		t.Fatalf("%d WebSocket APIs", len(tpl.WebSocketAPIs))
+	}
+	api := tpl.WebSocketAPIs[0]
+	if api.LogicalID != "WebSocketApi" || api.StageName != "dev" || api.RouteSelectionExpression != "$request.body.action" {
+		t.Errorf("API is %+v", api)
+	}
+	if api.Authorizer == nil || api.Authorizer.Function != "AuthorizeFunction" || api.Authorizer.IdentitySource != nil {
+		t.Errorf("authorizer is %+v", api.Authorizer)
+	}
+	got := map[string]string{}
+	for _, r := range api.Routes {
+		got[r.Key] = r.Function
+		if r.RouteResponse {
+			t.Errorf("%s has a route response", r.Key)
+		}
+		if f, _ := tpl.Function(r.Function); f.Timeout > r.IntegrationTimeout {
+			t.Errorf("%s may run for %s, longer than the gateway waits", r.Function, f.Timeout)
+		}
+	}
+	want := map[string]string{"$connect": "ConnectFunction", "$disconnect": "DisconnectFunction", "$default": "DefaultFunction",
+		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction"}
+	if !maps.Equal(got, want) {
+		t.Errorf("routes are %v", got)
+	}
+}
+
+func TestProjectHTTPAPI(t *testing.T) {
+	tpl := loadRoot(t, map[string]string{"CorsAllowOrigins": "https://a.example,https://b.example"})
+	if len(tpl.HTTPAPIs) != 1 {
+		t.Fatalf("%d HTTP APIs", len(tpl.HTTPAPIs))
+	}
+	api := tpl.HTTPAPIs[0]
+	if api.LogicalID != "HttpApi" || api.StageName != "$default" {
+		t.Errorf("API is %+v", api)
+	}
+	if !slices.Equal(api.CORS.AllowOrigins, []string{"https://a.example", "https://b.example"}) || api.CORS.MaxAge != 10*time.Minute {
+		t.Errorf("CORS is %+v", api.CORS)
+	}
+	var got []string
+	for _, r := range api.Routes {
+		got = append(got, r.Method+" "+r.Path+" "+strings.TrimSuffix(r.Function, "Function"))
+		if f, _ := tpl.Function(r.Function); f.Timeout > r.IntegrationTimeout {
+			t.Errorf("%s may run for %s, longer than the gateway waits", r.Function, f.Timeout)
+		}
+	}
+	slices.Sort(got)
+	want := []string{
+		"DELETE /conversations/{id} Conversations",
+		"DELETE /conversations/{id}/participants/{type}/{participantId} Conversations",
+		"DELETE /messages/{id} Messages",
+		"GET /conversations Conversations",
+		"GET /conversations/{id} Conversations",
+		"GET /health Health",
+		"GET /messages Messages",
+		"GET /messages/{id} Messages",
+		"GET /presence Conversations",
+		"POST /conversations Conversations",
+		"POST /conversations/{id}/participants Conversations",
+		"POST /conversations/{id}/summary Conversations",
+		"POST /messages Messages",
+		"PUT /conversations/{id} Conversations",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("routes are\n%s", strings.Join(got, "\n"))
+	}
+}
+
+func TestProjectQueuesAndSchedules(t *testing.T) {
+	tpl := loadRoot(t, nil)
+	queues := map[string]Queue{}
+	for _, q := range tpl.Queues {
+		queues[q.LogicalID] = q
+	}
+	if len(tpl.QueueSources) != 2 {
+		t.Errorf("queue sources are %+v", tpl.QueueSources)
+	}
+	for _, s := range tpl.QueueSources {
+		q := queues[s.Queue]
+		f, _ := tpl.Function(s.Function)
+		if !s.ReportBatchItemFailures || q.VisibilityTimeout < 6*f.Timeout+s.Window {
+			t.Errorf("source %+v of queue %+v", s, q)
+		}
+		if q.Redrive == nil || q.Redrive.MaxReceiveCount < 5 || queues[q.Redrive.DeadLetterQueue].Redrive != nil {
+			t.Errorf("redrive of %s is %+v", q.LogicalID, q.Redrive)
+		}
+	}
+	if want := []Schedule{{Name: "EveryMinute", Function: "SweepFunction", Every: time.Minute}}; !slices.Equal(tpl.Schedules, want) {
+		t.Errorf("schedules are %+v", tpl.Schedules)
+	}
+}
+
+// Each function gets what its handler needs and no more. The groups are those of the design: MongoDB, Redis,
+// @connections, JWT and OpenAI.
+func TestProjectEnvironmentIsLeastPrivilege(t *testing.T) {
+	groups := map[string][]string{
+		"mongo":   {"MONGODB_URI", "MONGODB_DB"},
+		"redis":   {"REDIS_ADDR", "REDIS_PASSWORD", "REDIS_TLS"},
+		"post":    {"CONNECTIONS_URL"},
+		"jwt":     {"JWT_ALGORITHMS", "JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE"},
+		"openai":  {"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT"},
+		"welcome": {"WELCOME_QUEUE_URL"},
+		"summary": {"SUMMARY_QUEUE_URL"},
+		"send":    {"RATE_LIMIT_SEND"},
+		"typing":  {"RATE_LIMIT_TYPING"},
+	}
+	want := map[string]string{
+		"Authorize": "jwt", "Connect": "mongo redis post welcome", "Disconnect": "mongo redis post",
+		"Welcome": "mongo redis post", "Join": "mongo redis post", "Leave": "mongo redis post",
+		"Send": "mongo redis post summary send", "Typing": "redis post typing",
+		"Default":       "mongo redis post summary send typing",
+		"Conversations": "mongo redis post jwt openai", "Messages": "mongo redis post summary jwt send",
+		"Health": "mongo redis", "Summarize": "mongo redis post openai", "Sweep": "mongo redis post summary",
+	}
+	tpl := loadRoot(t, nil)
+	for _, f := range tpl.Functions {
+		expected := []string{"LOG_LEVEL"}
+		for _, g := range strings.Fields(want[strings.TrimSuffix(f.LogicalID, "Function")]) {
+			expected = append(expected, groups[g]...)
+		}
+		if got := tpl.Variables(f.LogicalID); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(expected))) {
+			t.Errorf("%s has %v, want %v", f.LogicalID, got, expected)
+		}
+	}
+}
+
+func TestProjectEnvironmentValues(t *testing.T) {
+	tpl := loadRoot(t, map[string]string{"MongodbUri": "mongodb://db.example", "StageName": "dev"})
+	env, err := tpl.Environment("SendFunction", Resolver{
+		Values: map[string]string{"WebSocketApi": "abc123", "SummaryQueue": "http://127.0.0.1:3003/queue", "AWS::Region": "eu-west-1"},
+		Variables: map[string]string{
+			"REDIS_ADDR":  "127.0.0.1:6379", // no value in the template
+			"REDIS_TLS":   "",               // a value in the template, taken away
+			"JWT_SECRET":  "not for this function",
+			"MONGODB_DB":  "other",
+			"UNKNOWN_VAR": "x",
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"LOG_LEVEL": "info", "MONGODB_URI": "mongodb://db.example", "MONGODB_DB": "other", "REDIS_ADDR": "127.0.0.1:6379",
+		"CONNECTIONS_URL":   "https://abc123.execute-api.eu-west-1.amazonaws.com/dev",
+		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "RATE_LIMIT_SEND": "60",
+	}
+	if !maps.Equal(env, want) {
+		t.Errorf("environment is %v", env)
+	}
+	if _, err := tpl.Environment("SendFunction", Resolver{}); err == nil || !strings.Contains(err.Error(), "there is no value for WebSocketApi") {
+		t.Errorf("a resource without a value gives %v", err)
+	}
+	if _, err := tpl.Environment("NoFunction", Resolver{}); err == nil {
+		t.Error("an unknown function has an environment")
+	}
+}
+
+// The intrinsic functions, each as the value of one environment variable.
+func TestEnvironmentIntrinsics(t *testing.T) {
+	const head = `
+Parameters:
+  P: {Type: String, Default: pv}
+  L: {Type: CommaDelimitedList, Default: "a,b"}
+  Empty: {Type: String}
+Conditions:
+  Yes: !Equals [!Ref P, pv]
+  No: !Not [!Condition Yes]
+  Both: {"Fn::And": [{Condition: Yes}, {Condition: No}]}
+  Either: !Or [!Condition Yes, !Condition No]
+Resources:
+  Q: {Type: "AWS::SQS::Queue"}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: f/
+      Environment:
+        Variables:
+          V: `
+	tests := []struct{ name, expression, want string }{
+		{"literal", "text", "text"},
+		{"number", "12", "12"},
+		{"boolean", "true", "true"},
+		{"null is left out", "~", ""},
+		{"ref of a parameter", "!Ref P", "pv"},
+		{"long ref", "{Ref: P}", "pv"},
+		{"ref without a value is left out", "!Ref Empty", ""},
+		{"ref of a resource", "!Ref Q", "queue-url"},
+		{"pseudo parameter", "!Ref AWS::Partition", "aws"},
+		{"no value", "!Ref AWS::NoValue", ""},
+		{"get attribute", "!GetAtt Q.Arn", "queue-arn"},
+		{"get attribute, list", "{\"Fn::GetAtt\": [Q, Arn]}", "queue-arn"},
+		{"sub", "!Sub 'x-${P}-${Q.Arn}-${AWS::Region}-${!P}'", "x-pv-queue-arn-us-east-1-${P}"},
+		{"sub with names", "!Sub ['${a}/${P}', {a: !Ref Q}]", "queue-url/pv"},
+		{"join", "!Join ['-', [a, !Ref P, !Ref AWS::NoValue]]", "a-pv"},
+		{"join a list", "!Join ['', !Ref L]", "ab"},
+		{"select and split", "!Select [1, !Split ['/', 'a/b/c']]", "b"},
+		{"if", "!If [Yes, a, b]", "a"},
+		{"if, nested conditions", "!If [Both, a, !If [Either, c, d]]", "c"},
+		{"dynamic reference is left out", "'{{resolve:secretsmanager:s:SecretString:k}}'", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tpl, err := Parse([]byte(head+test.expression), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			env, err := tpl.Environment("F", Resolver{Values: map[string]string{"Q": "queue-url", "Q.Arn": "queue-arn"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, ok := env["V"]; got != test.want || ok != (test.want != "") {
+				t.Errorf("%s is %q", test.expression, got)
+			}
+		})
+	}
+}
+
+func TestGlobalsMerge(t *testing.T) {
+	tpl, err := Parse([]byte(`
+Globals:
+  Function:
+    Timeout: 7
+    Architectures: [arm64]
+    Environment: {Variables: {A: global, B: global}}
+  HttpApi:
+    CorsConfiguration: {AllowOrigins: ["*"]}
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: f/
+      MemorySize: 512
+      Environment: {Variables: {B: own, C: own}}
+      Events:
+        Everything: {Type: HttpApi}
+  G:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: g/, Timeout: 9, Environment: {Variables: !Ref AWS::NoValue}}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Function{
+		{LogicalID: "F", CodeURI: "f/", Architecture: "arm64", Timeout: 7 * time.Second, MemorySize: 512},
+		{LogicalID: "G", CodeURI: "g/", Architecture: "arm64", Timeout: 9 * time.Second, MemorySize: 128},
+	}
+	if !slices.Equal(tpl.Functions, want) {
+		t.Errorf("functions are %+v", tpl.Functions)
+	}
+	env, err := tpl.Environment("F", Resolver{})
+	if err != nil || !maps.Equal(env, map[string]string{"A": "global", "B": "own", "C": "own"}) {
+		t.Errorf("environment is %v, %v", env, err)
+	}
+	implicit := []HTTPAPI{{LogicalID: "ServerlessHttpApi", StageName: "$default", CORS: &CORS{AllowOrigins: []string{"*"}},
+		Routes: []HTTPRoute{{"ANY", "$default", "F", 30 * time.Second}}}}
+	if !reflect.DeepEqual(tpl.HTTPAPIs, implicit) {
+		t.Errorf("implicit API is %+v", tpl.HTTPAPIs)
+	}
+}
+
+func TestRouteResponseTakesBoth(t *testing.T) {
+	const format = `
+Resources:
+  F: {Type: "AWS::Serverless::Function", Properties: {CodeUri: f/}}
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: $request.body.action
+      Routes:
+        sendMessage: {FunctionArn: !GetAtt F.Arn, RouteResponseSelectionExpression: SELECTION}
+  R: {Type: "TYPE", Properties: {ApiId: !Ref Api, RouteId: !Ref ApiSendmessageRoute, RouteResponseKey: $default}}
+`
+	for _, test := range []struct {
+		selection, kind string
+		want            bool
+	}{
+		{"$default", "AWS::ApiGatewayV2::RouteResponse", true},
+		{"$default", "AWS::Other::Thing", false},
+		{"~", "AWS::ApiGatewayV2::RouteResponse", false},
+	} {
+		text := strings.NewReplacer("SELECTION", test.selection, "TYPE", test.kind).Replace(format)
+		tpl, err := Parse([]byte(text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tpl.WebSocketAPIs[0].Routes[0].RouteResponse; got != test.want {
+			t.Errorf("%+v gives %t", test, got)
+		}
+	}
+}
+
+func TestConditionsRemoveResources(t *testing.T) {
+	const text = `
+Parameters: {Env: {Type: String, Default: dev}}
+Conditions: {Prod: !Equals [!Ref Env, prod]}
+Resources:
+  Q: {Type: "AWS::SQS::Queue", Condition: Prod}
+`
+	for env, want := range map[string]int{"dev": 0, "prod": 1} {
+		tpl, err := Parse([]byte(text), map[string]string{"Env": env})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(tpl.Queues) != want {
+			t.Errorf("%s has %d queues", env, len(tpl.Queues))
+		}
+	}
+}
+
+func TestFaultsNameLineAndResource(t *testing.T) {
+	const function = `
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: f/
+`
+	tests := []struct{ name, text, want string }{
+		{"no yaml", "a: [", "yaml:"},
+		{"empty", "", "empty"},
+		{"no resources", "Parameters: {}", "no Resources"},
+		{"alias", "Resources: {A: &a {}, B: *a}", "line 1: yaml aliases"},
+		{"unknown function in a route", function + `
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: x
+      Routes: {join: {FunctionArn: !GetAtt F2.Arn}}`, `Api: line 12: "F2" is no resource`},
+		{"route to a queue", function + `
+  Q: {Type: "AWS::SQS::Queue"}
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: x
+      Routes: {join: {FunctionArn: !GetAtt Q.Arn}}`, `Api: line 13: "Q.Arn" refers to no AWS::Serverless::Function`},
+		{"route by name instead of ARN", function + `
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: x
+      Routes: {join: {FunctionArn: !Ref F}}`, `"F" refers to no`},
+		{"duplicate WebSocket route", function + `
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: x
+      Routes:
+        join: {FunctionArn: !GetAtt F.Arn}
+        join: {FunctionArn: !GetAtt F.Arn}`, "line 14: join is given twice"},
+		{"WebSocket routes that differ in case", function + `
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: x
+      Routes:
+        sendMessage: {FunctionArn: !GetAtt F.Arn}
+        sendmessage: {FunctionArn: !GetAtt F.Arn}`, "same logical id"},
+		{"route key SAM refuses", function + `
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties: {RouteSelectionExpression: x, Routes: {"a:b": {FunctionArn: !GetAtt F.Arn}}}`, "neither alphanumeric"},
+		{"no selection expression", function + `
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties: {Routes: {a: {FunctionArn: !GetAtt F.Arn}}}`, "no RouteSelectionExpression"},
+		{"authorizer without $connect", function + `
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: x
+      Auth: {AuthType: CUSTOM, AuthArn: !GetAtt F.Arn}
+      Routes: {a: {FunctionArn: !GetAtt F.Arn}}`, "takes a $connect route"},
+		{"IAM", function + `
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: x
+      Auth: {AuthType: AWS_IAM}
+      Routes: {$connect: {FunctionArn: !GetAtt F.Arn}}`, `"AWS_IAM" is not emulated`},
+		{"duplicate HTTP route", function + `
+      Events:
+        A: {Type: HttpApi, Properties: {Method: get, Path: /a}}
+        B: {Type: HttpApi, Properties: {Method: GET, Path: /a}}`, "F: line 10: the route GET /a is given twice"},
+		{"path without slash", function + `
+      Events: {A: {Type: HttpApi, Properties: {Method: get, Path: a}}}`, "does not begin with /"},
+		{"method without path", function + `
+      Events: {A: {Type: HttpApi, Properties: {Method: get}}}`, "a Method and a Path"},
+		{"unknown API", function + `
+      Events: {A: {Type: HttpApi, Properties: {ApiId: !Ref Other, Method: get, Path: /a}}}`, `"Other" is no parameter`},
+		{"HTTP authorizer", function + `
+      Events: {A: {Type: HttpApi, Properties: {Auth: {Authorizer: J}, Method: get, Path: /a}}}`, "Auth is not emulated"},
+		{"payload format", function + `
+      Events: {A: {Type: HttpApi, Properties: {PayloadFormatVersion: "1.0", Method: get, Path: /a}}}`, "payload format 1.0"},
+		{"CORS", function + `
+  Api: {Type: "AWS::Serverless::HttpApi", Properties: {CorsConfiguration: {AllowOrigins: ["*"], AllowCredentials: true}}}`,
+			"AllowCredentials is not possible"},
+		{"unknown queue", function + `
+      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}}`, `"Q" is no resource`},
+		{"queue of another stack", function + `
+      Events: {A: {Type: SQS, Properties: {Queue: "arn:aws:sqs:us-east-1:1:q"}}}`, "refers to no AWS::SQS::Queue"},
+		{"visibility timeout", function + `
+      Timeout: 60
+      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}}
+  Q: {Type: "AWS::SQS::Queue"}`, "less than the function's timeout"},
+		{"large batch without window", function + `
+      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 11}}}
+  Q: {Type: "AWS::SQS::Queue"}`, "BatchSize over 10"},
+		{"filter", function + `
+      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, FilterCriteria: {Filters: []}}}}
+  Q: {Type: "AWS::SQS::Queue"}`, "FilterCriteria is not emulated"},
+		{"unknown dead letter queue", `
+Resources:
+  Q: {Type: "AWS::SQS::Queue", Properties: {RedrivePolicy: {deadLetterTargetArn: !GetAtt D.Arn}}}`, `"D" is no resource`},
+		{"bad rate", function + `
+      Events: {A: {Type: Schedule, Properties: {Schedule: rate(1 minutes)}}}`, `the schedule "rate(1 minutes)"`},
+		{"cron", function + `
+      Events: {A: {Type: Schedule, Properties: {Schedule: "cron(0 * * * ? *)"}}}`, "the only one emulated"},
+		{"event type", function + `
+      Events: {A: {Type: SNS}}`, `"SNS", which is not emulated`},
+		{"no code", "Resources: {F: {Type: \"AWS::Serverless::Function\"}}", "no CodeUri"},
+		{"timeout", function + "      Timeout: 901", `F: line 7: Timeout is "901"`},
+		{"unknown intrinsic", function + "      Timeout: !FindInMap [a, b, c]", "F: line 7: the intrinsic function Fn::FindInMap"},
+		{"unknown intrinsic in the environment", function + "      Environment: {Variables: {A: !ImportValue x}}", "F: line 7: the intrinsic function Fn::ImportValue"},
+		{"unknown name in Sub", function + "      Environment: {Variables: {A: !Sub '${Nope}'}}", `"Nope" is no parameter and no resource`},
+		{"Sub not closed", function + "      Environment: {Variables: {A: !Sub '${Nope'}}", "not closed"},
+		{"list as a variable", function + "      Environment: {Variables: {A: [a]}}", "a list stands"},
+		{"unknown condition", function + "      Timeout: !If [Nope, 1, 2]", `"Nope" is no condition`},
+		{"circular condition", "Conditions: {A: !Not [!Condition A]}\nResources: {Q: {Type: \"AWS::SQS::Queue\", Condition: A}}", "depends on itself"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Parse([]byte(test.text), nil)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got error %v, want one with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestUnknownParameter(t *testing.T) {
+	if _, err := Load(root, map[string]string{"Nope": "1"}); err == nil || !strings.Contains(err.Error(), `no parameter "Nope"`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestEveryFaultIsReported(t *testing.T) {
+	_, err := Parse([]byte("Resources:\n  F: {Type: 'AWS::Serverless::Function'}\n  G: {Type: 'AWS::Serverless::Function'}\n"), nil)
+	if err == nil || strings.Count(err.Error(), "no CodeUri") != 2 {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestParseRate(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"rate(1 minute)": time.Minute, "rate(5 minutes)": 5 * time.Minute, "rate(1 hour)": time.Hour,
+		"rate(2 days)": 48 * time.Hour, "rate(1 minutes)": 0, "rate(5 minute)": 0, "rate(0 minutes)": 0,
+		"rate(-1 minutes)": 0, "rate(10 seconds)": 0, "rate(5 minutes": 0, "5 minutes": 0, "": 0,
+	} {
+		if got, ok := parseRate(text); got != want || ok != (want != 0) {
+			t.Errorf("%q is %s, %t", text, got, ok)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	data, err := os.ReadFile(root)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(data))
+	f.Add("Resources: {F: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: f, Environment: {Variables: {A: !Sub ['${a}', {a: !If [C, 1, 2]}]}}}}}")
+	f.Fuzz(func(t *testing.T, text string) {
+		tpl, err := Parse([]byte(text), nil)
+		if err != nil {
+			return
+		}
+		for _, fn := range tpl.Functions {
+			// A fault is fine, a panic is not.
+			_, _ = tpl.Environment(fn.LogicalID, Resolver{})
+		}
+	})
+}
