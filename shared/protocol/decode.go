@@ -10,10 +10,10 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// Limits of what is decoded. API Gateway closes a connection on a message over
-// 128 KB by itself; the same limit holds for REST bodies.
+// Limits of what is decoded. Over WebSocket API Gateway is stricter by itself: it
+// closes a connection on a frame over 32 KB or a message over 128 KB.
 const (
-	MaxBody  = 128 << 10 // bytes
+	MaxBody  = 256 << 10 // bytes
 	MaxDepth = 32        // nested arrays and objects
 )
 

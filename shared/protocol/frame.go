@@ -154,6 +154,10 @@ type Presence struct {
 	Status string `json:"status"`
 }
 
+// MaxPresenceConversations is in how many of a principal's conversations, the
+// most recently active, its presence is announced.
+const MaxPresenceConversations = 100
+
 // PresenceOf describes whether p is there.
 func PresenceOf(p chat.Principal, online bool) Presence {
 	status := Offline

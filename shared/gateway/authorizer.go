@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"aiwm-chat/shared/chat"
+)
+
+// AuthorizerHandler is what Lambda runs for the REQUEST authorizer of $connect.
+type AuthorizerHandler = func(context.Context, events.APIGatewayCustomAuthorizerRequestTypeRequest) (events.APIGatewayCustomAuthorizerResponse, error)
+
+// A Handshake is what a client showed when it asked to connect.
+type Handshake struct {
+	Header http.Header
+	Query  map[string][]string
+}
+
+// errUnauthorized is the one error that API Gateway turns into a 401; any
+// other becomes a 500.
+var errUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // API Gateway compares this very text
+
+// Authorizer adapts a function that says who is calling and until when. What
+// it returns reaches every later event of the connection.
+func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Principal, time.Time, error)) AuthorizerHandler {
+	return func(ctx context.Context, event events.APIGatewayCustomAuthorizerRequestTypeRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
+		start := time.Now()
+		var p chat.Principal
+		var expires time.Time
+		err := attempt(ctx, func(ctx context.Context) (err error) {
+			p, expires, err = identify(ctx, handshakeOf(event))
+			return err
+		})
+		logEvent(ctx, "authorize", start, err)
+		if code := chat.CodeOf(err); err != nil && (code == chat.Unauthorized || code == chat.TokenExpired) {
+			return events.APIGatewayCustomAuthorizerResponse{}, errUnauthorized
+		}
+		if err != nil {
+			return events.APIGatewayCustomAuthorizerResponse{}, errors.New("authorization failed")
+		}
+		return events.APIGatewayCustomAuthorizerResponse{
+			PrincipalID:    p.String(),
+			PolicyDocument: allow(event.MethodArn),
+			Context:        AuthorizerContext(p, expires),
+		}, nil
+	}
+}
+
+func handshakeOf(event events.APIGatewayCustomAuthorizerRequestTypeRequest) Handshake {
+	h := Handshake{Header: http.Header{}, Query: event.MultiValueQueryStringParameters}
+	for name, values := range event.MultiValueHeaders {
+		for _, v := range values {
+			h.Header.Add(name, v)
+		}
+	}
+	return h
+}
+
+func allow(arn string) events.APIGatewayCustomAuthorizerPolicy {
+	return events.APIGatewayCustomAuthorizerPolicy{
+		Version: "2012-10-17",
+		Statement: []events.IAMPolicyStatement{{
+			Action: []string{"execute-api:Invoke"}, Effect: "Allow", Resource: []string{arn},
+		}},
+	}
+}

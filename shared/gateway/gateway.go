@@ -1,0 +1,57 @@
+// Package gateway stands between AWS and the handlers: it turns API Gateway,
+// SQS and authorizer events into typed calls, and what a handler returns into
+// the reply that the caller gets. Logging, panics, deadlines and expired
+// tokens are dealt with here, once, so that a handler tells only its own story.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+// replyMargin is kept of a function's time to tell the caller that the time
+// was not enough.
+const replyMargin = time.Second
+
+// attempt runs fn under the function's deadline less the margin. A panic
+// becomes an error, and so does running out of time, which is retryable.
+func attempt(ctx context.Context, fn func(context.Context) error) (err error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-replyMargin))
+		defer cancel()
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	err = fn(ctx)
+	if _, public := errors.AsType[*chat.Error](err); !public && errors.Is(err, context.DeadlineExceeded) {
+		err = chat.Unavailablef(err, "this took too long; try again")
+	}
+	return err
+}
+
+// logEvent writes the one line of an event. Refusals are the client's doing
+// and only worth a line; failures are ours and worth an alarm.
+func logEvent(ctx context.Context, route string, start time.Time, err error, attrs ...slog.Attr) {
+	level := slog.LevelInfo
+	attrs = append([]slog.Attr{slog.String("route", route)}, attrs...)
+	attrs = append(attrs, slog.Duration("took", time.Since(start).Round(time.Microsecond)))
+	if err != nil {
+		code := chat.CodeOf(err)
+		attrs = append(attrs, slog.String("code", string(code)))
+		if code == chat.Internal || code == chat.Unavailable {
+			level = slog.LevelError
+			attrs = append(attrs, slog.Any("err", err))
+		}
+	}
+	slog.LogAttrs(ctx, level, "event", attrs...)
+}

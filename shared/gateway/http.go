@@ -1,0 +1,135 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// HTTPHandler is what Lambda runs for routes of the HTTP API, payload 2.0.
+type HTTPHandler = func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
+
+// verifier says who a token speaks for, and until when.
+type verifier interface {
+	Verify(ctx context.Context, token string) (chat.Principal, time.Time, error)
+}
+
+// An HTTPRequest is one REST call of a known caller.
+type HTTPRequest struct {
+	Principal chat.Principal
+	event     *events.APIGatewayV2HTTPRequest
+	body      []byte
+}
+
+// Path returns a parameter of the route's path.
+func (r *HTTPRequest) Path(name string) string { return r.event.PathParameters[name] }
+
+// Header returns a header of the request; name in lower case, as API Gateway
+// sends them.
+func (r *HTTPRequest) Header(name string) string { return r.event.Headers[name] }
+
+// An HTTPResponse is what a route answers: a body that becomes JSON, or nil.
+type HTTPResponse struct {
+	Status int
+	Body   any
+}
+
+// An HTTPRoute handles the calls of one route key, such as "GET /messages/{id}".
+type HTTPRoute = func(ctx context.Context, r *HTTPRequest) (HTTPResponse, error)
+
+// HTTP adapts a function with several routes. The caller is known by the
+// bearer token before a route is reached; every error becomes a problem
+// document (RFC 9457).
+func HTTP(v verifier, routes map[string]HTTPRoute) HTTPHandler {
+	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+		start := time.Now()
+		r := &HTTPRequest{event: &event}
+		var response HTTPResponse
+		err := attempt(ctx, func(ctx context.Context) (err error) {
+			response, err = r.serve(ctx, v, routes[event.RouteKey])
+			return err
+		})
+		logEvent(ctx, event.RouteKey, start, err, slog.String("principal", r.Principal.String()))
+		if err != nil {
+			return problem(err)
+		}
+		return jsonResponse(response.Status, "application/json", response.Body)
+	}
+}
+
+func (r *HTTPRequest) serve(ctx context.Context, v verifier, route HTTPRoute) (_ HTTPResponse, err error) {
+	if r.Principal, err = r.authenticate(ctx, v); err != nil {
+		return HTTPResponse{}, err
+	}
+	if route == nil {
+		return HTTPResponse{}, chat.Errorf(chat.NotFound, "there is no such route")
+	}
+	if r.body, err = decodeBody(r.event.Body, r.event.IsBase64Encoded); err != nil {
+		return HTTPResponse{}, err
+	}
+	return route(ctx, r)
+}
+
+func (r *HTTPRequest) authenticate(ctx context.Context, v verifier) (chat.Principal, error) {
+	scheme, token, _ := strings.Cut(r.Header("authorization"), " ")
+	if !strings.EqualFold(scheme, "bearer") || token == "" {
+		return chat.Principal{}, chat.Errorf(chat.Unauthorized, "a valid bearer token is required")
+	}
+	p, _, err := v.Verify(ctx, token)
+	return p, err
+}
+
+// Body decodes and checks the JSON body of r.
+func Body[In any](r *HTTPRequest) (In, error) {
+	var zero In
+	media, _, err := mime.ParseMediaType(r.Header("content-type"))
+	if err != nil || media != "application/json" {
+		return zero, chat.Errorf(chat.UnsupportedMedia, "the content-type must be application/json")
+	}
+	in, err := protocol.Decode[In](r.body)
+	if err != nil {
+		return zero, err
+	}
+	if c, ok := any(in).(interface{ Check() error }); ok {
+		if err := c.Check(); err != nil {
+			return zero, err
+		}
+	}
+	return in, nil
+}
+
+// problem answers with what a client may see of err.
+func problem(err error) (events.APIGatewayV2HTTPResponse, error) {
+	p := protocol.ProblemOf(err)
+	response, err := jsonResponse(p.Status, "application/problem+json", p)
+	switch {
+	case err != nil:
+	case p.Status == http.StatusUnauthorized:
+		response.Headers["www-authenticate"] = "Bearer"
+	case p.Code == chat.RateLimited:
+		response.Headers["retry-after"] = "1"
+	}
+	return response, err
+}
+
+func jsonResponse(status int, media string, body any) (events.APIGatewayV2HTTPResponse, error) {
+	response := events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: map[string]string{"cache-control": "no-store"}}
+	if body == nil {
+		return response, nil
+	}
+	b, err := protocol.Marshal(body)
+	if err != nil {
+		return events.APIGatewayV2HTTPResponse{}, err
+	}
+	response.Headers["content-type"] = media
+	response.Body = string(b)
+	return response, nil
+}

@@ -1,0 +1,56 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"aiwm-chat/shared/protocol"
+)
+
+// QueueHandler is what Lambda runs for a queue with ReportBatchItemFailures.
+type QueueHandler = func(context.Context, events.SQSEvent) (events.SQSEventResponse, error)
+
+// Queue adapts the handler of one kind of job. The jobs of a batch run
+// together (a batch has at most ten); one that fails, or cannot be read, goes
+// back to the queue alone, and in the end to the dead letters.
+func Queue[Job any](handle func(ctx context.Context, job Job) error) QueueHandler {
+	return func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
+		errs := make([]error, len(event.Records))
+		var wg sync.WaitGroup
+		for i, record := range event.Records {
+			wg.Go(func() {
+				start := time.Now()
+				errs[i] = attempt(ctx, func(ctx context.Context) error {
+					job, err := protocol.Decode[Job]([]byte(record.Body))
+					if err != nil {
+						return err
+					}
+					return handle(ctx, job)
+				})
+				logEvent(ctx, "queue", start, errs[i], slog.String("message", record.MessageId))
+			})
+		}
+		wg.Wait()
+		var response events.SQSEventResponse
+		for i, err := range errs {
+			if err != nil {
+				response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: event.Records[i].MessageId})
+			}
+		}
+		return response, nil
+	}
+}
+
+// Schedule adapts a handler that EventBridge runs by the clock.
+func Schedule(handle func(ctx context.Context) error) func(context.Context, events.EventBridgeEvent) error {
+	return func(ctx context.Context, _ events.EventBridgeEvent) error {
+		start := time.Now()
+		err := attempt(ctx, handle)
+		logEvent(ctx, "schedule", start, err)
+		return err
+	}
+}

@@ -1,0 +1,181 @@
+package gateway
+
+import (
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// WebSocketHandler is what Lambda runs for a route of the WebSocket API.
+type WebSocketHandler = func(context.Context, events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error)
+
+// poster sends a frame to one connection, or ends it.
+type poster interface {
+	Post(ctx context.Context, to chat.Connection, frame []byte) error
+	Close(ctx context.Context, c chat.Connection)
+}
+
+// A Request is one client frame and the way to answer it.
+type Request struct {
+	Connection chat.Connection
+	FrameID    string // the client's own id of the frame, repeated in the reply
+	poster     poster
+}
+
+// Reply posts an event to the caller. A reply that cannot be delivered is
+// logged, never an error: the client is gone, or will ask again.
+func (r *Request) Reply(ctx context.Context, event string, data any) {
+	r.ReplyFrame(ctx, protocol.Frame(event, r.FrameID, data, time.Now()))
+}
+
+// ReplyFrame posts a frame that is encoded already.
+func (r *Request) ReplyFrame(ctx context.Context, frame []byte) {
+	if err := r.poster.Post(ctx, r.Connection, frame); err != nil {
+		slog.WarnContext(ctx, "reply", "connection", r.Connection.ID, "err", err)
+	}
+}
+
+// refuse answers a frame with an error; an expired token ends the connection.
+func (r *Request) refuse(ctx context.Context, body []byte, err error) {
+	if len([]rune(r.FrameID)) > protocol.MaxFrameID {
+		r.FrameID = ""
+	}
+	if r.FrameID == "" {
+		r.FrameID = protocol.FrameID(body)
+	}
+	r.ReplyFrame(ctx, protocol.ErrorFrame(r.FrameID, err, time.Now()))
+	if chat.CodeOf(err) == chat.TokenExpired {
+		r.poster.Close(ctx, r.Connection)
+	}
+}
+
+// An action is a client frame that knows its id and its own faults.
+type action interface {
+	FrameID() string
+	Check() error
+}
+
+// Action adapts the handler of one action: its frame is decoded and checked
+// before the handler sees it. Every error becomes the one reply of the frame.
+func Action[In action](p poster, handle func(ctx context.Context, r *Request, in In) error) WebSocketHandler {
+	return Frames(p, func(ctx context.Context, r *Request, body []byte) error {
+		return HandleAction(ctx, r, body, handle)
+	})
+}
+
+// HandleAction decodes and checks a frame and hands it to its handler.
+func HandleAction[In action](ctx context.Context, r *Request, body []byte, handle func(ctx context.Context, r *Request, in In) error) error {
+	in, err := protocol.Decode[In](body)
+	if err != nil {
+		return err
+	}
+	r.FrameID = in.FrameID()
+	if err := in.Check(); err != nil {
+		return err
+	}
+	return handle(ctx, r, in)
+}
+
+// Frames adapts a handler that reads the bodies of frames itself. The returned
+// status has no effect on a message route, so it is always 200: API Gateway
+// shows the client only what is posted.
+func Frames(p poster, handle func(ctx context.Context, r *Request, body []byte) error) WebSocketHandler {
+	return func(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
+		start := time.Now()
+		c, err := connectionOf(event.RequestContext)
+		if err != nil {
+			return events.APIGatewayProxyResponse{}, err
+		}
+		body := []byte(event.Body)
+		r := &Request{Connection: c, poster: p}
+		err = attempt(ctx, func(ctx context.Context) error {
+			if c.Expired(start) {
+				return chat.Errorf(chat.TokenExpired, "the token has expired; connect again with a new one")
+			}
+			return handle(ctx, r, body)
+		})
+		if err != nil {
+			r.refuse(ctx, body, err)
+		}
+		logEvent(ctx, event.RequestContext.RouteKey, start, err, connectionAttrs(c)...)
+		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, nil
+	}
+}
+
+// Connect adapts the handler of $connect. Its error refuses the handshake with
+// the status that REST would answer. A client that offered its token as
+// subprotocol gets "bearer" selected: API Gateway echoes none by itself, and
+// browsers close a connection whose offer was not taken.
+func Connect(handle func(ctx context.Context, c chat.Connection) error) WebSocketHandler {
+	return func(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
+		start := time.Now()
+		c, err := connectionOf(event.RequestContext)
+		if err != nil {
+			return events.APIGatewayProxyResponse{}, err
+		}
+		err = attempt(ctx, func(ctx context.Context) error { return handle(ctx, c) })
+		logEvent(ctx, event.RequestContext.RouteKey, start, err, connectionAttrs(c)...)
+		if err != nil {
+			return events.APIGatewayProxyResponse{StatusCode: protocol.ProblemOf(err).Status}, nil
+		}
+		response := events.APIGatewayProxyResponse{StatusCode: http.StatusOK}
+		if offersBearer(event.Headers) {
+			response.Headers = map[string]string{subprotocolHeader: bearerSubprotocol}
+		}
+		return response, nil
+	}
+}
+
+// Disconnect adapts the handler of $disconnect. Nobody reads its answer.
+func Disconnect(handle func(ctx context.Context, c chat.Connection) error) WebSocketHandler {
+	return func(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
+		start := time.Now()
+		c, err := connectionOf(event.RequestContext)
+		if err != nil {
+			return events.APIGatewayProxyResponse{}, err
+		}
+		err = attempt(ctx, func(ctx context.Context) error { return handle(ctx, c) })
+		attrs := append(connectionAttrs(c), slog.Int64("closeCode", event.RequestContext.DisconnectStatusCode))
+		logEvent(ctx, event.RequestContext.RouteKey, start, err, attrs...)
+		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, nil
+	}
+}
+
+func connectionAttrs(c chat.Connection) []slog.Attr {
+	return []slog.Attr{slog.String("connection", string(c.ID)), slog.String("principal", c.Principal.String())}
+}
+
+const (
+	subprotocolHeader = "Sec-WebSocket-Protocol"
+	bearerSubprotocol = "bearer"
+)
+
+func offersBearer(headers map[string]string) bool {
+	for name, value := range headers {
+		if strings.EqualFold(name, subprotocolHeader) {
+			first, _, _ := strings.Cut(value, ",")
+			return strings.TrimSpace(first) == bearerSubprotocol
+		}
+	}
+	return false
+}
+
+// decodeBody returns the bytes of an event's body.
+func decodeBody(body string, isBase64 bool) ([]byte, error) {
+	if !isBase64 {
+		return []byte(body), nil
+	}
+	b, err := base64.StdEncoding.DecodeString(body)
+	if err != nil {
+		return nil, chat.Errorf(chat.BadRequest, "the body is not valid base64")
+	}
+	return b, nil
+}
