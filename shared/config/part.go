@@ -1,0 +1,135 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Part is a group of variables that a function needs or does not. What a
+// main lists is all that its function gets to know, so the list must match the
+// function's environment in template.yaml.
+type Part int
+
+// The parts.
+const (
+	Mongo Part = iota
+	Redis
+	Connections
+	WelcomeQueue
+	SummaryQueue
+	JWT
+	OpenAI
+	SendLimit
+	TypingLimit
+)
+
+// groups says of each part which variables template.yaml has to set and how
+// they are read. What Lambda or a developer sets (AWS_…) is not listed.
+var groups = [...]struct {
+	variables []string
+	read      func(*reader, *Config)
+}{
+	Mongo:        {[]string{"MONGODB_URI", "MONGODB_DB"}, readMongo},
+	Redis:        {[]string{"REDIS_ADDR", "REDIS_PASSWORD", "REDIS_TLS"}, readRedis},
+	Connections:  {[]string{"CONNECTIONS_URL"}, readConnections},
+	WelcomeQueue: {[]string{"WELCOME_QUEUE_URL"}, readWelcomeQueue},
+	SummaryQueue: {[]string{"SUMMARY_QUEUE_URL"}, readSummaryQueue},
+	JWT: {[]string{
+		"JWT_ALGORITHMS", "JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE",
+	}, readJWT},
+	OpenAI:      {[]string{"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT"}, readOpenAI},
+	SendLimit:   {[]string{"RATE_LIMIT_SEND"}, func(r *reader, c *Config) { c.SendLimit = r.limit("RATE_LIMIT_SEND", 60) }},
+	TypingLimit: {[]string{"RATE_LIMIT_TYPING"}, func(r *reader, c *Config) { c.TypingLimit = r.limit("RATE_LIMIT_TYPING", 120) }},
+}
+
+// Variables returns the names of the variables of the part, as template.yaml
+// sets them.
+func (p Part) Variables() []string { return slices.Clone(groups[p].variables) }
+
+func readMongo(r *reader, c *Config) {
+	c.Mongo.URI = r.required("MONGODB_URI")
+	if uri := c.Mongo.URI; uri != "" && !strings.HasPrefix(uri, "mongodb://") && !strings.HasPrefix(uri, "mongodb+srv://") {
+		r.fault("MONGODB_URI", "must begin with mongodb:// or mongodb+srv://")
+	}
+	const forbidden, longest = "/\\. \"$*<>:|?\x00", 63 // MongoDB's rules for a database's name
+	c.Mongo.Database = r.textOr("MONGODB_DB", "aiwm_chat")
+	if db := c.Mongo.Database; len(db) > longest || strings.ContainsAny(db, forbidden) {
+		r.fault("MONGODB_DB", "must be the name of a database")
+	}
+}
+
+func readRedis(r *reader, c *Config) {
+	c.Redis.Addrs = r.list("REDIS_ADDR")
+	if len(c.Redis.Addrs) == 0 {
+		r.fault("REDIS_ADDR", "is required")
+	}
+	if slices.ContainsFunc(c.Redis.Addrs, func(a string) bool { return !isHostPort(a) }) {
+		r.fault("REDIS_ADDR", "must be host:port, or several separated by commas")
+	}
+	c.Redis.Password = r.getenv("REDIS_PASSWORD")
+	c.Redis.TLS = r.flag("REDIS_TLS")
+}
+
+func readConnections(r *reader, c *Config) {
+	c.ConnectionsURL = r.requiredURL("CONNECTIONS_URL")
+	readAWS(r, c)
+}
+
+func readWelcomeQueue(r *reader, c *Config) {
+	c.WelcomeQueueURL = r.requiredURL("WELCOME_QUEUE_URL")
+	readSQS(r, c)
+}
+
+func readSummaryQueue(r *reader, c *Config) {
+	c.SummaryQueueURL = r.requiredURL("SUMMARY_QUEUE_URL")
+	readSQS(r, c)
+}
+
+func readSQS(r *reader, c *Config) {
+	c.AWS.SQSEndpoint = r.url("AWS_ENDPOINT_URL_SQS")
+	readAWS(r, c)
+}
+
+func readAWS(r *reader, c *Config) {
+	c.AWS.Region = r.required("AWS_REGION")
+	c.AWS.AccessKeyID = r.required("AWS_ACCESS_KEY_ID")
+	c.AWS.SecretAccessKey = r.required("AWS_SECRET_ACCESS_KEY")
+	c.AWS.SessionToken = r.text("AWS_SESSION_TOKEN")
+}
+
+// minSecret is the shortest HS256 secret in bytes: that of the hash, below
+// which RFC 7518 §3.2 forbids it.
+const minSecret = 32
+
+func readJWT(r *reader, c *Config) {
+	c.JWT.Algorithms = r.list("JWT_ALGORITHMS")
+	for _, a := range c.JWT.Algorithms {
+		if !slices.Contains([]string{"HS256", "RS256", "ES256", "EdDSA"}, a) {
+			r.fault("JWT_ALGORITHMS", "must be some of HS256, RS256, ES256 and EdDSA, separated by commas")
+		}
+	}
+	c.JWT.Secret = []byte(r.getenv("JWT_SECRET"))
+	if n := len(c.JWT.Secret); n > 0 && n < minSecret {
+		r.fault("JWT_SECRET", "must be at least %d bytes", minSecret)
+	}
+	c.JWT.PublicKey = strings.ReplaceAll(r.text("JWT_PUBLIC_KEY"), `\n`, "\n")
+	c.JWT.JWKSURL = r.url("JWT_JWKS_URL")
+	if c.JWT.PublicKey != "" && c.JWT.JWKSURL != "" {
+		r.fault("JWT_JWKS_URL", "must not be set together with JWT_PUBLIC_KEY")
+	}
+	if len(c.JWT.Secret) == 0 && c.JWT.PublicKey == "" && r.text("JWT_JWKS_URL") == "" {
+		r.fault("JWT_SECRET", "is required, or else JWT_PUBLIC_KEY or JWT_JWKS_URL")
+	}
+	c.JWT.Issuer = r.text("JWT_ISSUER")
+	c.JWT.Audience = r.text("JWT_AUDIENCE")
+}
+
+func readOpenAI(r *reader, c *Config) {
+	c.OpenAI.APIKey = r.text("OPENAI_API_KEY")
+	if c.OpenAI.BaseURL = r.url("OPENAI_BASE_URL"); c.OpenAI.BaseURL == "" {
+		c.OpenAI.BaseURL = "https://api.openai.com/v1"
+	}
+	c.OpenAI.Model = r.textOr("OPENAI_MODEL", "gpt-4o-mini")
+	c.OpenAI.Timeout = r.duration("OPENAI_TIMEOUT", 20*time.Second, time.Minute)
+}

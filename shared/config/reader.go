@@ -1,0 +1,115 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A reader reads variables and collects what is wrong with them.
+type reader struct {
+	getenv func(string) string
+	faults []error
+}
+
+// A fault names a variable. Two parts may read the same one, and it is
+// reported once.
+type fault string
+
+func (f fault) Error() string { return string(f) }
+
+func (r *reader) fault(name, format string, args ...any) {
+	f := fault(name + " " + fmt.Sprintf(format, args...))
+	if !slices.Contains(r.faults, error(f)) {
+		r.faults = append(r.faults, f)
+	}
+}
+
+// text returns a variable without the white space that copying leaves around it.
+func (r *reader) text(name string) string { return strings.TrimSpace(r.getenv(name)) }
+
+func (r *reader) textOr(name, otherwise string) string {
+	if s := r.text(name); s != "" {
+		return s
+	}
+	return otherwise
+}
+
+func (r *reader) required(name string) string {
+	s := r.text(name)
+	if s == "" {
+		r.fault(name, "is required")
+	}
+	return s
+}
+
+// url returns an http(s) URL without the slash at its end, or "".
+func (r *reader) url(name string) string {
+	s := r.text(name)
+	if s == "" {
+		return ""
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		r.fault(name, "must be an http or https URL")
+		return ""
+	}
+	return strings.TrimRight(s, "/")
+}
+
+func (r *reader) requiredURL(name string) string {
+	r.required(name)
+	return r.url(name)
+}
+
+// list returns the elements of a comma-separated variable.
+func (r *reader) list(name string) []string {
+	var out []string
+	for s := range strings.SplitSeq(r.text(name), ",") {
+		if s = strings.TrimSpace(s); s != "" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (r *reader) flag(name string) bool {
+	v, err := strconv.ParseBool(r.textOr(name, "false"))
+	if err != nil {
+		r.fault(name, "must be true or false")
+	}
+	return v
+}
+
+// limit returns a rate per minute.
+func (r *reader) limit(name string, otherwise int) int {
+	const highest = 1_000_000
+	n, err := strconv.Atoi(r.textOr(name, strconv.Itoa(otherwise)))
+	if err != nil || n < 0 || n > highest {
+		r.fault(name, "must be a whole number from 0 to %d", highest)
+		return 0
+	}
+	return n
+}
+
+func (r *reader) duration(name string, otherwise, longest time.Duration) time.Duration {
+	d, err := time.ParseDuration(r.textOr(name, otherwise.String()))
+	if err != nil || d <= 0 || d > longest {
+		r.fault(name, "must be a duration such as %v, at most %v", otherwise, longest)
+		return 0
+	}
+	return d
+}
+
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	if err != nil || host == "" {
+		return false
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
