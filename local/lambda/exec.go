@@ -1,0 +1,321 @@
+package lambda
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	defaultIdleTimeout = 5 * time.Minute
+	defaultMemorySize  = 128 // MB, as Lambda
+	// initTimeout is how long a process may take from its start to its first request for an invocation.
+	initTimeout = 10 * time.Second
+	// killDelay is what a process gets between SIGTERM and SIGKILL: Lambda's 500 ms of a function with an internal extension.
+	killDelay = 500 * time.Millisecond
+)
+
+// ExecFunction is one function that [Exec] runs from its binary.
+type ExecFunction struct {
+	// Dir is the folder of the bootstrap binary inside ExecOptions.Dir. If empty it is the function's name: the logical id, as
+	// `sam build` lays out .aws-sam/build.
+	Dir string
+	// Env is the environment of the function as its configuration has it. To it are added the variables that Lambda sets
+	// (AWS_LAMBDA_*, AWS_REGION, _HANDLER, LAMBDA_TASK_ROOT, PATH, TZ, …). Nothing else of this process is passed on.
+	Env map[string]string
+	// Timeout is Lambda's Timeout; 3 s if zero.
+	Timeout time.Duration
+	// MemorySize in MB is told to the function and not enforced; 128 if zero.
+	MemorySize int
+}
+
+// ExecOptions configures [NewExec].
+type ExecOptions struct {
+	// Dir holds one folder per function, each with an executable named bootstrap.
+	Dir string
+	// Functions are the functions that can be invoked, by name.
+	Functions map[string]ExecFunction
+	// Concurrency is how many invocations may run at the same time, all functions together, and so how many processes; 1000 if zero.
+	Concurrency int
+	// IdleTimeout is how long a process may wait for its next invocation before it is ended; 5 min if zero.
+	IdleTimeout time.Duration
+	// Region is the one that the functions see; us-east-1 if empty.
+	Region string
+	// Output gets what the functions print, each line behind the function's name; os.Stderr if nil. One line is written at a time.
+	Output io.Writer
+	// Logger gets one line per invocation, and one about each process that ends unasked; slog.Default if nil.
+	Logger *slog.Logger
+	// Kill, if set, is asked at the start of every invocation whether to kill its process, and how long after the event was
+	// handed over. It lets tests see what a crash in the middle of the work does.
+	Kill func(function string) (after time.Duration, kill bool)
+}
+
+// Exec runs bootstrap binaries, as they are deployed, in an environment like Lambda's: each process serves one invocation at a
+// time, asks for it over the Runtime API, is reused while it is well, and is killed when the function's timeout passes.
+// A process that crashed is replaced by the next invocation.
+type Exec struct {
+	opts      ExecOptions
+	functions map[string]*execFunction
+	output    *lineWriter
+
+	mu        sync.Mutex
+	closed    bool                  // no new invocations
+	ended     bool                  // no new processes
+	processes map[*process]struct{} // starting, busy, idle and ending
+	running   int                   // invocations
+	idle      []*process            // the one used last is at the end
+	wg        sync.WaitGroup        // processes, invocations and the reaper; Add only under mu and while not closed
+	closing   chan struct{}
+}
+
+type execFunction struct {
+	name    string
+	path    string // of the binary
+	arn     string
+	env     []string
+	timeout time.Duration
+}
+
+// NewExec checks that every function has a binary that this machine can run, and returns an invoker. No process is started yet.
+func NewExec(opts ExecOptions) (*Exec, error) {
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = defaultConcurrency
+	}
+	if opts.IdleTimeout <= 0 {
+		opts.IdleTimeout = defaultIdleTimeout
+	}
+	if opts.Region == "" {
+		opts.Region = defaultRegion
+	}
+	if opts.Output == nil {
+		opts.Output = os.Stderr
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	e := &Exec{
+		opts:      opts,
+		functions: make(map[string]*execFunction, len(opts.Functions)),
+		output:    &lineWriter{out: opts.Output},
+		processes: map[*process]struct{}{},
+		closing:   make(chan struct{}),
+	}
+	for name, f := range opts.Functions {
+		if f.Dir == "" {
+			f.Dir = name
+		}
+		if f.Timeout <= 0 {
+			f.Timeout = defaultTimeout
+		}
+		if f.MemorySize <= 0 {
+			f.MemorySize = defaultMemorySize
+		}
+		path, err := filepath.Abs(filepath.Join(opts.Dir, f.Dir, "bootstrap"))
+		if err != nil {
+			return nil, fmt.Errorf("function %s: %w", name, err)
+		}
+		if err := checkBinary(path); err != nil {
+			return nil, fmt.Errorf("function %s: %w", name, err)
+		}
+		e.functions[name] = &execFunction{
+			name:    name,
+			path:    path,
+			arn:     functionARN(opts.Region, name),
+			env:     environment(name, filepath.Dir(path), opts.Region, f),
+			timeout: f.Timeout,
+		}
+	}
+	e.wg.Add(1)
+	go e.reap()
+	return e, nil
+}
+
+// Invoke implements [Invoker]. A process that does not ask for its first invocation within 10 s, or ends before, fails the
+// invocation with a [*FunctionError].
+func (e *Exec) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
+	f, ok := e.functions[function]
+	if !ok {
+		return nil, fmt.Errorf("invoke %s: %w", function, ErrNotFound)
+	}
+	if len(event) > MaxEvent {
+		return nil, fmt.Errorf("invoke %s: %w", function, ErrTooLarge)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("invoke %s: %w", function, err)
+	}
+	if err := e.acquire(function); err != nil {
+		return nil, err
+	}
+
+	inv := &invocation{
+		id: uuid.NewString(), ctx: ctx, event: bytes.Clone(event), finished: make(chan struct{}), done: make(chan struct{}),
+	}
+	start := time.Now()
+	go func() {
+		e.serve(f, inv)
+		e.release() // before the caller knows: it may invoke again at once
+		close(inv.done)
+	}()
+	var err error
+	select {
+	case <-inv.done:
+		err = inv.result.err
+	case <-ctx.Done():
+		err = fmt.Errorf("invoke %s: %w", function, ctx.Err())
+	}
+	logInvocation(ctx, e.opts.Logger, function, inv.id, start, err)
+	if err != nil {
+		return nil, err
+	}
+	return inv.result.response, nil
+}
+
+func (e *Exec) acquire(function string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return fmt.Errorf("invoke %s: %w", function, ErrClosed)
+	}
+	if e.running >= e.opts.Concurrency {
+		return &ThrottledError{Function: function}
+	}
+	e.running++
+	e.wg.Add(1)
+	return nil
+}
+
+func (e *Exec) release() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running--
+	e.wg.Done()
+}
+
+// serve has a process run the invocation and sets its result.
+func (e *Exec) serve(f *execFunction, inv *invocation) {
+	for {
+		p, err := e.process(f)
+		if err != nil {
+			inv.result.err = fmt.Errorf("invoke %s: %w", f.name, err)
+			return
+		}
+		if p.serve(inv) {
+			return
+		}
+		// An idle process died before it took the event. There are only so many of them.
+	}
+}
+
+// process takes an idle process of the function, or starts one.
+func (e *Exec) process(f *execFunction) (*process, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ended {
+		return nil, ErrClosed
+	}
+	for i := len(e.idle) - 1; i >= 0; i-- {
+		if p := e.idle[i]; p.function == f {
+			e.idle = append(e.idle[:i], e.idle[i+1:]...)
+			return p, nil
+		}
+	}
+	if len(e.processes) >= e.opts.Concurrency && len(e.idle) > 0 { // make room: end the one that is idle longest
+		p := e.idle[0]
+		e.idle = e.idle[1:]
+		go p.end()
+	}
+	p, err := startProcess(e, f)
+	if err != nil {
+		return nil, err
+	}
+	e.processes[p] = struct{}{}
+	return p, nil
+}
+
+// giveBack makes the process available for the next invocation.
+func (e *Exec) giveBack(p *process) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p.idleSince = time.Now()
+	e.idle = append(e.idle, p)
+}
+
+// forget is called once for every process, when it has ended.
+func (e *Exec) forget(p *process) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.processes, p)
+	for i := range e.idle {
+		if e.idle[i] == p {
+			e.idle = append(e.idle[:i], e.idle[i+1:]...)
+			break
+		}
+	}
+}
+
+// reap ends processes that have been idle for too long.
+func (e *Exec) reap() {
+	defer e.wg.Done()
+	tick := time.NewTicker(max(e.opts.IdleTimeout/4, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-e.closing:
+			return
+		case <-tick.C:
+		}
+		e.mu.Lock()
+		n := 0
+		for n < len(e.idle) && time.Since(e.idle[n].idleSince) >= e.opts.IdleTimeout {
+			go e.idle[n].end()
+			n++
+		}
+		e.idle = e.idle[n:]
+		e.mu.Unlock()
+	}
+}
+
+// Close refuses new invocations, waits for the running ones until ctx is done, and ends all processes: SIGTERM, and SIGKILL
+// 500 ms later. When it returns none is left. It returns the error of ctx, wrapped, if invocations had to be cut off.
+func (e *Exec) Close(ctx context.Context) error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return errors.New("close: already closed")
+	}
+	e.closed = true
+	close(e.closing)
+	e.mu.Unlock()
+
+	var cut error
+	for e.active() > 0 && cut == nil {
+		select {
+		case <-ctx.Done():
+			cut = fmt.Errorf("wait for %d running invocations: %w", e.active(), ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	e.mu.Lock()
+	e.ended = true
+	for p := range e.processes {
+		go p.end()
+	}
+	e.mu.Unlock()
+	e.wg.Wait()
+	return cut
+}
+
+func (e *Exec) active() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.running
+}

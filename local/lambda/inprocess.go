@@ -1,0 +1,253 @@
+package lambda
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	awslambda "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/google/uuid"
+)
+
+// Function is one function that runs in this process.
+type Function struct {
+	// Handler is what the function's main gives to lambda.Start: usually a func(context.Context, Event) (Response, error).
+	//
+	// A value that implements lambda.Handler is called as it is, by several goroutines at once. One that lambda.NewHandler made
+	// is refused, because the bytes it returns are used again by its next invocation: give the func itself.
+	Handler any
+	// Timeout is Lambda's Timeout; 3 s if zero.
+	Timeout time.Duration
+}
+
+// InProcessOptions configures [NewInProcess]. Its zero value is ready to use.
+type InProcessOptions struct {
+	// Concurrency is how many invocations may run at the same time, all functions together; 1000 if zero.
+	// A handler that ignores its deadline counts until it returns.
+	Concurrency int
+	// Region is named in the ARN that functions see; us-east-1 if empty.
+	Region string
+	// Strict fails an invocation that leaves a goroutine running, with the errorType "Local.GoroutineLeak". Lambda freezes such
+	// a goroutine and lets it go on minutes later or never. The check stops the world on every invocation: it is for tests.
+	Strict bool
+	// Logger gets one line per invocation; slog.Default if nil.
+	Logger *slog.Logger
+}
+
+// InProcess invokes handlers in this process. What Lambda keeps apart it keeps apart too: events and responses are copied, the
+// context carries a deadline and is cancelled after the return, and a panic fails the invocation alone.
+// What it cannot do is stop a handler that ignores its context; [InProcess.Close] waits for those.
+type InProcess struct {
+	functions map[string]*inProcessFunction
+	opts      InProcessOptions
+	slots     chan struct{} // one element per running invocation
+
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup // Add only under mu and while not closed
+}
+
+// inProcessFunction keeps execution environments, as Lambda does: each serves one invocation at a time. That makes it safe to use
+// what lambda.NewHandler returns, which lends out the buffer of its response.
+type inProcessFunction struct {
+	name    string
+	arn     string
+	timeout time.Duration
+	start   func() awslambda.Handler
+
+	mu   sync.Mutex
+	idle []awslambda.Handler
+}
+
+// NewInProcess returns an invoker of the given functions, by name.
+func NewInProcess(functions map[string]Function, opts InProcessOptions) (*InProcess, error) {
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = defaultConcurrency
+	}
+	if opts.Region == "" {
+		opts.Region = defaultRegion
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	p := &InProcess{
+		functions: make(map[string]*inProcessFunction, len(functions)),
+		opts:      opts,
+		slots:     make(chan struct{}, opts.Concurrency),
+	}
+	for name, f := range functions {
+		if f.Handler == nil {
+			return nil, fmt.Errorf("function %s has no handler", name)
+		}
+		start := func() awslambda.Handler { return awslambda.NewHandler(f.Handler) }
+		if h, ok := f.Handler.(awslambda.Handler); ok {
+			if awslambda.NewHandler(h) == h { // it returns what it made itself unchanged
+				return nil, fmt.Errorf("function %s: give the func, not what lambda.NewHandler made of it", name)
+			}
+			start = func() awslambda.Handler { return h }
+		}
+		if f.Timeout <= 0 {
+			f.Timeout = defaultTimeout
+		}
+		p.functions[name] = &inProcessFunction{
+			name: name, arn: functionARN(opts.Region, name), timeout: f.Timeout, start: start,
+		}
+	}
+	return p, nil
+}
+
+// Invoke implements [Invoker].
+func (p *InProcess) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
+	f, ok := p.functions[function]
+	if !ok {
+		return nil, fmt.Errorf("invoke %s: %w", function, ErrNotFound)
+	}
+	if len(event) > MaxEvent {
+		return nil, fmt.Errorf("invoke %s: %w", function, ErrTooLarge)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("invoke %s: %w", function, err)
+	}
+	if err := p.acquire(function); err != nil {
+		return nil, err
+	}
+
+	start, requestID := time.Now(), uuid.NewString()
+	deadline := functionDeadline(ctx, f.timeout)
+	fctx, cancel := context.WithDeadline(context.Background(), deadline)
+	fctx = lambdacontext.NewContext(fctx, &lambdacontext.LambdaContext{AwsRequestID: requestID, InvokedFunctionArn: f.arn})
+	done := make(chan result, 1)
+	go func() {
+		r := p.run(fctx, f, requestID, bytes.Clone(event))
+		if late := time.Since(deadline); late > time.Second {
+			p.opts.Logger.Warn("handler went on after its deadline", "function", function, "requestId", requestID, "late", late)
+		}
+		p.release() // before the caller knows: it may invoke again at once
+		cancel()
+		done <- r
+	}()
+
+	var r result
+	select {
+	case <-ctx.Done():
+	case <-fctx.Done(): // the handler returned, or its deadline passed
+	}
+	switch fctx.Err() {
+	case context.Canceled:
+		r = <-done
+	case context.DeadlineExceeded:
+		r.err = timeoutError(requestID, f.timeout)
+		if deadline.Before(start.Add(f.timeout)) { // it was the caller's
+			r.err = fmt.Errorf("invoke %s: %w", function, context.DeadlineExceeded)
+		}
+	default:
+		r.err = fmt.Errorf("invoke %s: %w", function, ctx.Err())
+	}
+	logInvocation(ctx, p.opts.Logger, function, requestID, start, r.err)
+	return r.response, r.err
+}
+
+// Close refuses new invocations and waits for the running ones, those included whose caller has given up.
+// It returns the error of ctx, wrapped, if some are still running by then.
+func (p *InProcess) Close(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+
+	done := make(chan struct{})
+	go func() {
+		p.running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for %d running handlers: %w", len(p.slots), ctx.Err())
+	}
+}
+
+func (p *InProcess) acquire(function string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return fmt.Errorf("invoke %s: %w", function, ErrClosed)
+	}
+	select {
+	case p.slots <- struct{}{}:
+		p.running.Add(1)
+		return nil
+	default:
+		return &ThrottledError{Function: function}
+	}
+}
+
+func (p *InProcess) release() {
+	<-p.slots
+	p.running.Done()
+}
+
+type result struct {
+	response []byte
+	err      error
+}
+
+// run calls the handler in one of the function's execution environments and returns a copy of its response.
+func (p *InProcess) run(ctx context.Context, f *inProcessFunction, requestID string, event []byte) (r result) {
+	env := f.environment()
+	defer f.giveBack(env)
+
+	var leaks leakCheck
+	if p.opts.Strict {
+		ctx = leaks.begin(ctx, requestID)
+	}
+	r = p.call(ctx, f, env, requestID, event)
+	if p.opts.Strict {
+		if leaked := leaks.end(); leaked != "" {
+			p.opts.Logger.Error("goroutine outlives its handler", "function", f.name, "requestId", requestID, "stack", leaked)
+			return result{err: newFunctionError("Local.GoroutineLeak", "a goroutine outlives the handler: "+leaked)}
+		}
+	}
+	return r
+}
+
+// call turns an error, a panic and an oversized response into function errors.
+func (p *InProcess) call(ctx context.Context, f *inProcessFunction, env awslambda.Handler, requestID string, event []byte) (r result) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.opts.Logger.Error("handler panicked", "function", f.name, "requestId", requestID, "panic", v, "stack", string(debug.Stack()))
+			r = result{err: handlerError(v)}
+		}
+	}()
+	response, err := env.Invoke(ctx, event)
+	if err != nil {
+		return result{err: handlerError(err)}
+	}
+	if len(response) > MaxResponse {
+		return result{err: responseTooLarge()}
+	}
+	return result{response: bytes.Clone(response)}
+}
+
+// environment returns an idle execution environment, or a new one.
+func (f *inProcessFunction) environment() awslambda.Handler {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n := len(f.idle); n > 0 {
+		env := f.idle[n-1]
+		f.idle = f.idle[:n-1]
+		return env
+	}
+	return f.start()
+}
+
+func (f *inProcessFunction) giveBack(env awslambda.Handler) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.idle = append(f.idle, env)
+}
