@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
 )
 
 const root = "../../template.yaml"
@@ -166,6 +168,43 @@ func TestProjectEnvironmentIsLeastPrivilege(t *testing.T) {
 		}
 		if got := tpl.Variables(f.LogicalID); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(expected))) {
 			t.Errorf("%s has %v, want %v", f.LogicalID, got, expected)
+		}
+	}
+}
+
+// A function may do what its environment tells it where to do, and nothing else.
+func TestProjectPoliciesMatchEnvironment(t *testing.T) {
+	data, err := os.ReadFile(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(data, &document); err != nil {
+		t.Fatal(err)
+	}
+	tpl := loadRoot(t, nil)
+	for e := range entries(member(document.Content[0], "Resources")) {
+		if member(e.value, "Type").Value != "AWS::Serverless::Function" {
+			continue
+		}
+		var policies []byte
+		if n := member(member(e.value, "Properties"), "Policies"); n != nil {
+			if policies, err = yaml.Marshal(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text := string(policies)
+		for variable, grant := range map[string]string{
+			"CONNECTIONS_URL":   "Action: execute-api:ManageConnections",
+			"WELCOME_QUEUE_URL": "QueueName: !GetAtt WelcomeQueue.QueueName",
+			"SUMMARY_QUEUE_URL": "QueueName: !GetAtt SummaryQueue.QueueName",
+		} {
+			if has := slices.Contains(tpl.Variables(e.key), variable); has != strings.Contains(text, grant) {
+				t.Errorf("%s: has %s is %t, but its policies are\n%s", e.key, variable, has, text)
+			}
+		}
+		if strings.Contains(text, "'*'") || strings.Contains(text, `"*"`) {
+			t.Errorf("%s may do everything", e.key)
 		}
 	}
 }
