@@ -1,0 +1,242 @@
+package mongod
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+)
+
+// The journal is one file of records after a magic line:
+//
+//	length uint32 · crc of the payload · crc of those eight bytes · payload
+//	payload: kind byte · namespace · 0x00 · one BSON document
+//
+// with little-endian integers and Castagnoli checksums. The header has its own
+// checksum so that a length that was damaged cannot pass for a torn tail.
+const (
+	journalMagic  = "aiwm-chat local/mongod journal 1\n"
+	recordHeader  = 12
+	maxRecord     = maxDocument + 4096
+	keptBuffer    = 1 << 20 // a larger write buffer is given back
+	compactBeyond = 4 << 20 // a smaller journal is not worth compacting
+)
+
+// What a record does; its document is the new document, {_id}, the index
+// specification, {name}, or empty.
+const (
+	opPut         byte = 'p'
+	opDelete      byte = 'd'
+	opCreate      byte = 'c'
+	opDrop        byte = 'x'
+	opCreateIndex byte = 'i'
+	opDropIndex   byte = 'j'
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A journal makes writes durable against the death of the process. append
+// takes a record, in the order of the changes in memory; sync returns when all
+// of them are in the file. A nil journal, of a server without directory, does
+// nothing.
+type journal struct {
+	file *os.File
+
+	mu       sync.Mutex // pending and failed
+	pending  []byte
+	appended atomic.Int64 // bytes ever appended
+	written  atomic.Int64 // bytes of them in the file
+
+	writing sync.Mutex // held during write(2): whoever waits finds its bytes written
+	spare   []byte
+	failed  error
+}
+
+// append adds a record to what the next sync writes.
+func (j *journal) append(kind byte, ns string, doc bsoncore.Document) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	before := len(j.pending)
+	j.pending = appendRecord(j.pending, kind, ns, doc)
+	j.appended.Add(int64(len(j.pending) - before))
+	j.mu.Unlock()
+}
+
+func appendRecord(dst []byte, kind byte, ns string, doc bsoncore.Document) []byte {
+	var header [recordHeader]byte
+	start := len(dst)
+	dst = append(append(dst, header[:]...), kind)
+	dst = append(append(dst, ns...), 0)
+	dst = append(dst, doc...)
+	payload := dst[start+recordHeader:]
+	h := dst[start : start+recordHeader]
+	binary.LittleEndian.PutUint32(h, uint32(len(payload)))
+	binary.LittleEndian.PutUint32(h[4:], crc32.Checksum(payload, castagnoli))
+	binary.LittleEndian.PutUint32(h[8:], crc32.Checksum(h[:8], castagnoli))
+	return dst
+}
+
+// sync writes what was appended before the call. Concurrent calls share one
+// write(2): the first takes everybody's records, the others wait for it. After
+// a failed write every call fails, because memory is ahead of the file.
+func (j *journal) sync() error {
+	if j == nil {
+		return nil
+	}
+	upTo := j.appended.Load()
+	if j.written.Load() >= upTo {
+		return nil
+	}
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if j.failed != nil {
+		return j.failed
+	}
+	if j.written.Load() >= upTo {
+		return nil
+	}
+	j.mu.Lock()
+	batch := j.pending
+	j.pending = j.spare[:0]
+	j.mu.Unlock()
+	if _, err := j.file.Write(batch); err != nil {
+		j.failed = fmt.Errorf("write the journal: %w", err)
+		return j.failed
+	}
+	j.written.Add(int64(len(batch)))
+	if j.spare = batch; cap(batch) > keptBuffer {
+		j.spare = nil
+	}
+	return nil
+}
+
+func (j *journal) close() error {
+	if j == nil {
+		return nil
+	}
+	return errors.Join(j.sync(), j.file.Close())
+}
+
+// openJournal opens or makes the journal of a directory and hands its records
+// to replay. What the death of a process left half-written at the end is cut
+// off; damage anywhere else is an error. The returned size is the file's.
+func openJournal(dir string, replay func(kind byte, ns string, doc bsoncore.Document) error) (*journal, int64, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, 0, fmt.Errorf("open the journal: %w", err)
+	}
+	end, err := readJournal(f, replay)
+	if err == nil && end == 0 {
+		_, err = f.WriteAt([]byte(journalMagic), 0)
+		end = int64(len(journalMagic))
+	}
+	if err == nil {
+		err = f.Truncate(end)
+	}
+	if err == nil {
+		_, err = f.Seek(end, io.SeekStart)
+	}
+	if err != nil {
+		return nil, 0, errors.Join(fmt.Errorf("read the journal %s: %w", f.Name(), err), f.Close())
+	}
+	return &journal{file: f}, end, nil
+}
+
+// readJournal returns where the last whole record ends; 0 asks for a new file.
+func readJournal(f *os.File, replay func(kind byte, ns string, doc bsoncore.Document) error) (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	size, r := info.Size(), bufio.NewReaderSize(f, 1<<20)
+	magic := make([]byte, min(size, int64(len(journalMagic))))
+	if _, err := io.ReadFull(r, magic); err != nil {
+		return 0, err
+	}
+	if string(magic) != journalMagic[:len(magic)] {
+		return 0, errors.New("not a journal of this server")
+	}
+	if len(magic) < len(journalMagic) {
+		return 0, nil
+	}
+	var header [recordHeader]byte
+	var payload []byte
+	for at := int64(len(magic)); ; {
+		left := size - at
+		if left < recordHeader {
+			return at, nil
+		}
+		if _, err := io.ReadFull(r, header[:]); err != nil {
+			return 0, err
+		}
+		length := int64(binary.LittleEndian.Uint32(header[:]))
+		next := at + recordHeader + length
+		if binary.LittleEndian.Uint32(header[8:]) != crc32.Checksum(header[:8], castagnoli) || length > maxRecord {
+			return 0, fmt.Errorf("damaged at byte %d of %d: restore the file or remove it", at, size)
+		}
+		if next > size {
+			return at, nil
+		}
+		if int64(cap(payload)) < length {
+			payload = make([]byte, length)
+		}
+		payload = payload[:length]
+		if _, err := io.ReadFull(r, payload); err != nil {
+			return 0, err
+		}
+		if binary.LittleEndian.Uint32(header[4:]) != crc32.Checksum(payload, castagnoli) {
+			if next == size {
+				return at, nil
+			}
+			return 0, fmt.Errorf("damaged at byte %d of %d: restore the file or remove it", at, size)
+		}
+		kind, ns, doc, err := parseRecord(payload)
+		if err == nil {
+			err = replay(kind, ns, doc)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("record at byte %d: %w", at, err)
+		}
+		at = next
+	}
+}
+
+func parseRecord(payload []byte) (kind byte, ns string, doc bsoncore.Document, err error) {
+	end := bytes.IndexByte(payload, 0)
+	if end < 1 {
+		return 0, "", nil, errMalformed
+	}
+	doc = payload[end+1:]
+	return payload[0], string(payload[1:end]), doc, validate(doc, -maxPathDepth)
+}
+
+// rewriteJournal replaces the journal by one that holds only what write gives.
+func rewriteJournal(dir string, write func(put func(kind byte, ns string, doc bsoncore.Document))) error {
+	name := filepath.Join(dir, "journal")
+	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("compact the journal: %w", err)
+	}
+	w := bufio.NewWriterSize(f, 1<<20) // keeps its first error for Flush
+	_, _ = w.WriteString(journalMagic)
+	var record []byte
+	write(func(kind byte, ns string, doc bsoncore.Document) {
+		record = appendRecord(record[:0], kind, ns, doc)
+		_, _ = w.Write(record)
+	})
+	if err := errors.Join(w.Flush(), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("compact the journal: %w", err)
+	}
+	return os.Rename(name+".new", name)
+}

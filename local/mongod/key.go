@@ -1,0 +1,150 @@
+package mongod
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math"
+	"strconv"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+)
+
+// rank is the place of a type in MongoDB's comparison order and the first byte
+// of an encoded value. Ranks are even, so that rank+1 ends the range of a type,
+// and neither they nor their complements are 0x00 or 0xFF.
+func rank(t bsoncore.Type) byte {
+	switch t {
+	case bsoncore.TypeMinKey:
+		return 0x02
+	case bsoncore.TypeUndefined:
+		return 0x04
+	case 0, bsoncore.TypeNull: // a missing field sorts and matches as null
+		return 0x06
+	case bsoncore.TypeInt32, bsoncore.TypeInt64, bsoncore.TypeDouble, bsoncore.TypeDecimal128:
+		return 0x08
+	case bsoncore.TypeString, bsoncore.TypeSymbol:
+		return 0x0A
+	case bsoncore.TypeEmbeddedDocument:
+		return 0x0C
+	case bsoncore.TypeArray:
+		return 0x0E
+	case bsoncore.TypeBinary:
+		return 0x10
+	case bsoncore.TypeObjectID:
+		return 0x12
+	case bsoncore.TypeBoolean:
+		return 0x14
+	case bsoncore.TypeDateTime:
+		return 0x16
+	case bsoncore.TypeTimestamp:
+		return 0x18
+	case bsoncore.TypeRegex:
+		return 0x1A
+	case bsoncore.TypeDBPointer:
+		return 0x1C
+	case bsoncore.TypeJavaScript:
+		return 0x1E
+	case bsoncore.TypeCodeWithScope:
+		return 0x20
+	default: // MaxKey: valueSize knows no other type
+		return 0x22
+	}
+}
+
+// appendKey appends an encoding of v whose byte order is MongoDB's order of
+// values. No encoding is a prefix of another one, so encodings can be joined.
+func appendKey(dst []byte, v bsoncore.Value) []byte {
+	dst = append(dst, rank(v.Type))
+	switch v.Type {
+	case bsoncore.TypeInt32:
+		return appendNumber(dst, float64(v.Int32()), 0)
+	case bsoncore.TypeInt64:
+		return appendInt64(dst, v.Int64())
+	case bsoncore.TypeDouble:
+		return appendNumber(dst, v.Double(), 0)
+	case bsoncore.TypeDecimal128:
+		high, low := v.Decimal128()
+		f, _ := strconv.ParseFloat(bson.NewDecimal128(high, low).String(), 64) // an overflow gives ±Inf, which is what we want
+		return appendNumber(dst, f, 0)
+	case bsoncore.TypeString, bsoncore.TypeSymbol, bsoncore.TypeJavaScript:
+		return appendText(dst, v.Data[4:len(v.Data)-1])
+	case bsoncore.TypeEmbeddedDocument:
+		for name, e := range fields(v.Data) { // by type, then name, then value
+			dst = append(dst, rank(e.Type))
+			dst = append(append(dst, name...), 0)
+			dst = appendKey(dst, e)
+		}
+		return append(dst, 0)
+	case bsoncore.TypeArray:
+		for _, e := range fields(v.Data) {
+			dst = appendKey(dst, e)
+		}
+		return append(dst, 0)
+	case bsoncore.TypeBinary: // by length, then subtype, then bytes
+		dst = binary.BigEndian.AppendUint32(dst, binary.LittleEndian.Uint32(v.Data))
+		return append(dst, v.Data[4:]...)
+	case bsoncore.TypeDateTime:
+		return binary.BigEndian.AppendUint64(dst, binary.LittleEndian.Uint64(v.Data)^1<<63)
+	case bsoncore.TypeTimestamp:
+		return binary.BigEndian.AppendUint64(dst, binary.LittleEndian.Uint64(v.Data))
+	case bsoncore.TypeDBPointer, bsoncore.TypeCodeWithScope:
+		return appendText(dst, v.Data)
+	default: // null, bool, ObjectID, regex: their own bytes are in order
+		return append(dst, v.Data...)
+	}
+}
+
+// appendNumber encodes f plus a remainder that a double cannot hold.
+func appendNumber(dst []byte, f float64, remainder int64) []byte {
+	bits := uint64(0) // NaN sorts below every number
+	if !math.IsNaN(f) {
+		bits = 1 << 63 // 0 and -0
+		if f < 0 {
+			bits = ^math.Float64bits(f)
+		} else if f > 0 {
+			bits |= math.Float64bits(f)
+		}
+	}
+	dst = binary.BigEndian.AppendUint64(dst, bits)
+	return binary.BigEndian.AppendUint16(dst, uint16(remainder))
+}
+
+// appendInt64 encodes i as the greatest double that is not above it and the
+// remainder, which keeps integers beyond 2^53 apart.
+func appendInt64(dst []byte, i int64) []byte {
+	f := float64(i)
+	if f >= 1<<63 || int64(f) > i {
+		f = math.Nextafter(f, math.Inf(-1))
+	}
+	return appendNumber(dst, f, i-int64(f))
+}
+
+// appendText escapes zero bytes so that the terminator is below any text.
+func appendText(dst, text []byte) []byte {
+	for {
+		zero := bytes.IndexByte(text, 0)
+		if zero < 0 {
+			return append(append(dst, text...), 0, 0)
+		}
+		dst = append(append(dst, text[:zero]...), 0, 0xFF)
+		text = text[zero+1:]
+	}
+}
+
+// compareValues orders two values of any types as MongoDB does.
+func compareValues(a, b bsoncore.Value) int {
+	var x, y [64]byte
+	return bytes.Compare(appendKey(x[:0], a), appendKey(y[:0], b))
+}
+
+// equalValues is compareValues == 0 with short cuts for the common types.
+func equalValues(a, b bsoncore.Value) bool {
+	if a.Type == b.Type {
+		switch a.Type {
+		case bsoncore.TypeString, bsoncore.TypeObjectID, bsoncore.TypeInt32, bsoncore.TypeInt64, bsoncore.TypeDateTime, bsoncore.TypeBoolean:
+			return bytes.Equal(a.Data, b.Data)
+		}
+	}
+	return rank(a.Type) == rank(b.Type) && compareValues(a, b) == 0
+}

@@ -1,0 +1,55 @@
+package mongod
+
+import (
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+)
+
+// reach calls test with every value that a dotted path leads to from v and
+// returns true as soon as test does. On the way it enters the documents of an
+// array and, where the path has a number, its element of that index. A path
+// that breaks off in a document or a scalar leads to missing; one that breaks
+// off in an array leads nowhere, which is MongoDB's rule.
+func reach(v bsoncore.Value, path string, test func(bsoncore.Value) bool) bool {
+	if path == "" {
+		return test(v)
+	}
+	name, rest, _ := strings.Cut(path, ".")
+	switch v.Type {
+	case bsoncore.TypeEmbeddedDocument:
+		return reach(field(v.Data, name), rest, test)
+	case bsoncore.TypeArray:
+		for key, e := range fields(v.Data) {
+			if isDocument(e) && reach(e, path, test) {
+				return true
+			}
+			if string(key) == name && reach(e, rest, test) {
+				return true
+			}
+		}
+		return false
+	default:
+		return test(missing)
+	}
+}
+
+// spread makes a test that an array passes if one of its elements or the array
+// itself does: how comparisons treat the value at the end of a path.
+func spread(test func(bsoncore.Value) bool) func(bsoncore.Value) bool {
+	return func(v bsoncore.Value) bool {
+		if isArray(v) {
+			for _, e := range fields(v.Data) {
+				if test(e) {
+					return true
+				}
+			}
+		}
+		return test(v)
+	}
+}
+
+// isIndex says whether a path component can name an array element.
+func isIndex(name string) bool {
+	return name != "" && strings.Trim(name, "0123456789") == ""
+}

@@ -1,0 +1,152 @@
+package mongod
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	maxConnections = 4096
+	replyTimeout   = time.Minute // for the client to take a large reply
+)
+
+// Options are how a server is run. The zero value keeps all data in memory and
+// logs nothing.
+type Options struct {
+	// Dir is the data directory, made if need be; "" keeps data in memory only.
+	// One server at a time can use it.
+	Dir string
+	// Logger gets a line for each connection that is closed because of what the
+	// client sent; never a document.
+	Logger *slog.Logger
+}
+
+// A Server serves one store on one loopback port.
+type Server struct {
+	store    *store
+	cursors  cursors
+	listener net.Listener
+	log      *slog.Logger
+	started  time.Time
+
+	mu      sync.Mutex
+	conns   map[net.Conn]bool
+	nextID  int32
+	closing bool
+	wg      sync.WaitGroup
+}
+
+// Listen opens the data and serves it on addr, such as "127.0.0.1:0". It
+// returns an error that names the cause when the port is taken or is not a
+// loopback one, or when the data directory is in use or damaged.
+func Listen(addr string, o Options) (*Server, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("mongod: %w", err)
+	}
+	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
+		return nil, errors.Join(fmt.Errorf("mongod: listen on %s: only loopback addresses are served, there is no authentication", addr), listener.Close())
+	}
+	st, err := openStore(o.Dir)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("mongod: %w", err), listener.Close())
+	}
+	s := &Server{store: st, listener: listener, log: o.Logger, started: time.Now(), conns: make(map[net.Conn]bool)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.wg.Go(s.accept)
+	return s, nil
+}
+
+// Addr is the address it listens on, "host:port".
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// URI is what a driver connects to.
+func (s *Server) URI() string { return "mongodb://" + s.Addr() + "/?directConnection=true" }
+
+// Close ends all connections, waits for their commands and closes the data.
+func (s *Server) Close() error {
+	err := s.listener.Close()
+	s.mu.Lock()
+	s.closing = true
+	for c := range s.conns {
+		_ = c.Close()
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+	return errors.Join(err, s.store.close())
+}
+
+func (s *Server) accept() {
+	for {
+		conn, err := s.listener.Accept()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil: // out of file descriptors: others may be closed meanwhile
+			s.log.Warn("mongod: accept", "err", err)
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		s.mu.Lock()
+		if s.closing || len(s.conns) == maxConnections {
+			s.mu.Unlock()
+			_ = conn.Close()
+			continue
+		}
+		s.conns[conn] = true
+		s.nextID++
+		id := s.nextID
+		s.wg.Go(func() { s.serve(conn, id) })
+		s.mu.Unlock()
+	}
+}
+
+// serve answers the commands of one connection in turn. A message that cannot
+// be read ends the connection and nothing else.
+func (s *Server) serve(conn net.Conn, id int32) {
+	defer func() {
+		s.mu.Lock()
+		delete(s.conns, conn)
+		s.mu.Unlock()
+		_ = conn.Close()
+	}()
+	r := bufio.NewReaderSize(conn, 4096)
+	var msg, reply []byte
+	for {
+		var err error
+		if msg, err = readMessage(r, msg); err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+				s.log.Info("mongod: connection closed", "client", conn.RemoteAddr().String(), "err", err)
+			}
+			return
+		}
+		req, err := parseMessage(msg)
+		if err != nil {
+			s.log.Info("mongod: connection closed: malformed message", "client", conn.RemoteAddr().String(), "err", err)
+			return
+		}
+		req.connection = id
+		reply = s.answer(req, reply[:0])
+		if req.silent {
+			continue
+		}
+		if len(reply) > keptMessage {
+			_ = conn.SetWriteDeadline(time.Now().Add(replyTimeout))
+		}
+		if _, err := conn.Write(reply); err != nil {
+			return
+		}
+		if cap(reply) > keptMessage {
+			reply = nil
+			_ = conn.SetWriteDeadline(time.Time{})
+		}
+	}
+}
