@@ -1,0 +1,174 @@
+// Package auth says who a JSON Web Token of the IAM service speaks for.
+//
+// The signature is checked by golang-jwt. What surrounds it is ours, and
+// strict: a token is in one part only what it is in every other reader's eyes,
+// so nothing here accepts two readings (duplicate members, names in another
+// case, padding, trailing bits) or a choice of the sender's (alg, crit, jwk).
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"aiwm-chat/shared/chat"
+)
+
+// Leeway is how far the clocks of the issuer and of this machine may differ.
+const Leeway = 30 * time.Second
+
+// MinSecret is the shortest secret for HS256, in bytes (RFC 7518 §3.2).
+const MinSecret = 32
+
+// Options says which tokens to accept. At least one key is needed.
+type Options struct {
+	Algorithms   []string // of HS256, RS256, ES256, EdDSA; empty: all that the keys are good for
+	Secret       []byte   // for HS256
+	PublicKeyPEM string   // for RS256 (2048 bits or more), ES256 or EdDSA: a PKIX "PUBLIC KEY"
+	JWKSURL      string   // the issuer's published keys, instead of PublicKeyPEM
+	Issuer       string   // required iss, "" for any
+	Audience     string   // required aud, "" for any
+
+	Now        func() time.Time // default time.Now
+	HTTPClient *http.Client     // for JWKSURL; default: one with a timeout of 3 s
+}
+
+// A Verifier checks tokens. It is safe for concurrent use.
+type Verifier struct {
+	allowed  map[string]jwt.SigningMethod
+	keys     map[string]any // by algorithm
+	jwks     *keySet        // for algorithms not in keys; nil without JWKSURL
+	issuer   string
+	audience string
+	now      func() time.Time
+}
+
+// methods are the algorithms that can be allowed.
+var methods = map[string]jwt.SigningMethod{
+	"HS256": jwt.SigningMethodHS256,
+	"RS256": jwt.SigningMethodRS256,
+	"ES256": jwt.SigningMethodES256,
+	"EdDSA": jwt.SigningMethodEdDSA,
+}
+
+// NewVerifier returns a Verifier, or what is wrong with o. It does not
+// call JWKSURL: the first token does.
+func NewVerifier(o Options) (*Verifier, error) {
+	v := &Verifier{
+		allowed: map[string]jwt.SigningMethod{}, keys: map[string]any{},
+		issuer: o.Issuer, audience: o.Audience, now: o.Now,
+	}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	errs := []error{v.addKeys(o)}
+	algorithms := o.Algorithms
+	if len(algorithms) == 0 {
+		algorithms = slices.DeleteFunc([]string{"HS256", "RS256", "ES256", "EdDSA"}, func(a string) bool { return !v.hasKey(a) })
+	}
+	for _, a := range algorithms {
+		switch {
+		case methods[a] == nil:
+			errs = append(errs, fmt.Errorf("algorithm %q is not one of HS256, RS256, ES256 and EdDSA", a))
+		case !v.hasKey(a):
+			errs = append(errs, fmt.Errorf("algorithm %s has no key", a))
+		}
+		v.allowed[a] = methods[a]
+	}
+	if len(algorithms) == 0 {
+		errs = append(errs, errors.New("no key to verify tokens with"))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("set up token verification: %w", err)
+	}
+	return v, nil
+}
+
+func (v *Verifier) addKeys(o Options) error {
+	if n := len(o.Secret); n >= MinSecret {
+		v.keys["HS256"] = slices.Clone(o.Secret)
+	} else if n > 0 {
+		return fmt.Errorf("the secret must be at least %d bytes", MinSecret)
+	}
+	if o.PublicKeyPEM != "" && o.JWKSURL != "" {
+		return errors.New("give a public key or a JWKS URL, not both")
+	}
+	if o.PublicKeyPEM != "" {
+		key, err := parsePEM(o.PublicKeyPEM)
+		if err != nil {
+			return err
+		}
+		v.keys[algorithmOf(key)] = key
+	}
+	if o.JWKSURL != "" {
+		v.jwks = newKeySet(o.JWKSURL, o.HTTPClient, v.now)
+	}
+	return nil
+}
+
+// hasKey reports whether tokens of an algorithm could be verified.
+func (v *Verifier) hasKey(algorithm string) bool {
+	_, ok := v.keys[algorithm]
+	return ok || v.jwks != nil && algorithm != "HS256"
+}
+
+// Verify returns who token speaks for, and its exp. The error is
+// chat.TokenExpired where only the time is wrong, chat.Unavailable where the
+// issuer's keys cannot be read, and else always the same chat.Unauthorized;
+// its text for the log names the reason, and never contains the token.
+//
+// A token counts for Leeway longer than the exp that is returned.
+func (v *Verifier) Verify(ctx context.Context, token string) (chat.Principal, time.Time, error) {
+	t, err := parse(token)
+	if err != nil {
+		return chat.Principal{}, time.Time{}, refused(err)
+	}
+	if err := v.checkSignature(ctx, t); err != nil {
+		return chat.Principal{}, time.Time{}, err
+	}
+	c, err := parseClaims(t.claims)
+	if err != nil {
+		return chat.Principal{}, time.Time{}, refused(err)
+	}
+	p, err := c.principal()
+	if err != nil {
+		return chat.Principal{}, time.Time{}, refused(err)
+	}
+	if err := c.check(v.issuer, v.audience, v.now()); err != nil {
+		return chat.Principal{}, time.Time{}, refused(err)
+	}
+	expires := c.expires()
+	if !v.now().Before(expires.Add(Leeway)) {
+		return chat.Principal{}, time.Time{}, chat.Errorf(chat.TokenExpired, "the token has expired; get a new one and connect again")
+	}
+	return p, expires, nil
+}
+
+func (v *Verifier) checkSignature(ctx context.Context, t compact) error {
+	method, ok := v.allowed[t.header.Algorithm]
+	if !ok {
+		return refused(errors.New("the algorithm is not allowed"))
+	}
+	key, ok := v.keys[t.header.Algorithm]
+	if !ok {
+		var err error
+		if key, err = v.jwks.find(ctx, t.header.Algorithm, t.header.KeyID); err != nil {
+			return err
+		}
+	}
+	if method.Verify(t.signed, t.signature, key) != nil {
+		return refused(errors.New("the signature is wrong"))
+	}
+	return nil
+}
+
+// refused returns the one answer to every token that is not accepted. The
+// cause is for the log.
+func refused(cause error) error {
+	return fmt.Errorf("%w (%w)", chat.Errorf(chat.Unauthorized, "a valid token is required"), cause)
+}
