@@ -196,7 +196,7 @@ func TestGatewayAddsForwardingHeaders(t *testing.T) {
 }
 
 func TestRawPathAndStage(t *testing.T) {
-	routes := []Route{{Method: "GET", Path: "/a/{id}", Function: "F"}, {Method: "GET", Path: "/", Function: "F"}}
+	routes := []Route{{Method: "GET", Path: "/a/{id}", Function: "F"}, {Method: "GET", Path: "/", Function: "F"}, {Method: "GET", Path: "/el", Function: "F"}}
 	for _, test := range []struct {
 		name, stage, target string
 		unproven            Unproven
@@ -206,7 +206,7 @@ func TestRawPathAndStage(t *testing.T) {
 		{"a named stage stays in the path", "dev", "/dev/a/1", Unproven{}, "/dev/a/1", "1"},
 		{"a stage alone is its root", "dev", "/dev", Unproven{}, "/dev", ""},
 		{"no stage", "dev", "/a/1", Unproven{}, "", ""},
-		{"a longer name is another stage", "dev", "/devel/a/1", Unproven{}, "", ""},
+		{"a longer name is another stage", "dev", "/devel", Unproven{}, "", ""},
 		{"decoded once", "", "/a/x%20%2520y", Unproven{}, "/a/x %20y", "x %20y"},
 		{"an encoded slash separates", "", "/a/x%2Fy", Unproven{}, "", ""},
 		{"cut off at a decoded question mark", "", "/a/x%3Fy", Unproven{}, "/a/x", "x"},
@@ -302,6 +302,13 @@ func TestCookiesBecomeSetCookieAndMultiValueHeadersAreIgnored(t *testing.T) {
 	}
 }
 
+func TestResponseWithoutContent(t *testing.T) {
+	resp := serve(t, Options{}, returns(`{"statusCode":204,"headers":{"content-length":"5"}}`), httptest.NewRequest("DELETE", "/", nil))
+	if resp.StatusCode != 204 || resp.Header.Get("Content-Length") != "" {
+		t.Errorf("status %d, %v", resp.StatusCode, resp.Header)
+	}
+}
+
 func TestGatewayErrorsToTheByte(t *testing.T) {
 	large := strings.Repeat("x", MaxBody+1)
 	overLambda := strings.Repeat("x", MaxEvent)
@@ -322,7 +329,8 @@ func TestGatewayErrorsToTheByte(t *testing.T) {
 		{"integration timeout", Options{IntegrationTimeout: time.Millisecond}, slow(), "GET", "", "", 503, `{"message":"Service Unavailable"}`, 1},
 		{"timeout of the route", Options{Routes: []Route{{Path: "$default", Function: "F", Timeout: time.Millisecond}}}, slow(), "GET", "", "", 503, `{"message":"Service Unavailable"}`, 1},
 		{"throttled", Options{Throttle: func() bool { return true }}, returns(""), "GET", "", "", 429, `{"message":"Too Many Requests"}`, 0},
-		{"over 10 MB", Options{}, returns(""), "POST", large, "", 413, `{"message":"Request Entity Too Large"}`, 0},
+		{"10 MB fit the gateway", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", large[1:], "", 500, `{"message":"Internal Server Error"}`, 0},
+		{"over 10 MB do not", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", large, "", 413, `{"message":"Request Entity Too Large"}`, 0},
 		{"over Lambda's 6 MB", Options{}, returns(""), "POST", overLambda, "", 413, `{"message":"Request Entity Too Large"}`, 0},
 		{"switch: over Lambda's 6 MB", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", overLambda, "", 500, `{"message":"Internal Server Error"}`, 0},
 		{"response over 6 MB", Options{}, returns(`{"statusCode":200,"body":"` + strings.Repeat("x", MaxResponse) + `"}`), "GET", "", "", 500, `{"message":"Internal Server Error"}`, 1},

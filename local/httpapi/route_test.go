@@ -6,15 +6,19 @@ import (
 	"testing"
 )
 
-// The first five routes are the example of http-api-develop-routes.
+// Most of these routes are the example of http-api-develop-routes.
 func TestRoutePriority(t *testing.T) {
 	routes, err := compile([]Route{
 		{Path: "$default"},
 		{Method: "ANY", Path: "/{proxy+}"},
 		{Method: "GET", Path: "/pets/{proxy+}"},
+		{Method: "ANY", Path: "/pets/dog/{id}"},
 		{Method: "GET", Path: "/pets/dog/{id}"},
 		{Method: "GET", Path: "/pets/dog/1"},
-		{Method: "ANY", Path: "/pets/dog/{id}"},
+		{Method: "PATCH", Path: "/pets/{proxy+}"},
+		{Method: "PATCH", Path: "/{a}/{b}"},
+		{Method: "PATCH", Path: "/{a}/{rest+}"},
+		{Method: "PATCH", Path: "/{a}/{b}/{rest+}"},
 		{Method: "POST", Path: "/pets/{kind}/1"},
 		{Method: "GET", Path: "/"},
 	})
@@ -36,6 +40,8 @@ func TestRoutePriority(t *testing.T) {
 		{"POST", "/test/5", "ANY /{proxy+}", map[string]string{"proxy": "test/5"}},
 		{"GET", "/", "GET /", nil},
 		{"HEAD", "/", "ANY /{proxy+}", map[string]string{"proxy": ""}},
+		{"PATCH", "/pets/1", "PATCH /{a}/{b}", map[string]string{"a": "pets", "b": "1"}}, // a full match before a greedy one
+		{"PATCH", "/x/y/z", "PATCH /{a}/{b}/{rest+}", map[string]string{"a": "x", "b": "y", "rest": "z"}},
 		{"GET", "//", "ANY /{proxy+}", map[string]string{"proxy": "/"}},
 	} {
 		r, variables := match(routes, test.method, test.path, Unproven{})
