@@ -1,0 +1,88 @@
+// Package queue hands background jobs to SQS. A job may run more than once:
+// SQS delivers at least once, and a retried request may have succeeded before.
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/protocol"
+)
+
+// requestTimeout bounds one attempt; the SDK makes three at most, and stops
+// earlier when the caller's context ends.
+const requestTimeout = 3 * time.Second
+
+// Options says where jobs go. A queue that a function does not use stays "".
+type Options struct {
+	AWS        config.AWS
+	WelcomeURL string
+	SummaryURL string
+}
+
+// A Queue puts jobs into queues. It is safe for concurrent use.
+type Queue struct {
+	client  *sqs.Client
+	welcome string
+	summary string
+}
+
+// New returns a Queue. It makes no call.
+func New(o Options) (*Queue, error) {
+	if o.AWS.Region == "" {
+		return nil, errors.New("set up queues: no region")
+	}
+	if o.WelcomeURL == "" && o.SummaryURL == "" {
+		return nil, errors.New("set up queues: no queue is given")
+	}
+	options := sqs.Options{
+		Region:      o.AWS.Region,
+		Credentials: credentials(o.AWS),
+		HTTPClient:  awshttp.NewBuildableClient().WithTimeout(requestTimeout),
+	}
+	if o.AWS.SQSEndpoint != "" {
+		options.BaseEndpoint = aws.String(o.AWS.SQSEndpoint)
+	}
+	return &Queue{client: sqs.New(options), welcome: o.WelcomeURL, summary: o.SummaryURL}, nil
+}
+
+func credentials(a config.AWS) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{
+			AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey, SessionToken: a.SessionToken, Source: "environment",
+		}, nil
+	})
+}
+
+// EnqueueWelcome asks for the first frame to a new connection.
+func (q *Queue) EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error {
+	return q.send(ctx, "welcome", q.welcome, job)
+}
+
+// EnqueueSummary asks for a conversation to be summarised.
+func (q *Queue) EnqueueSummary(ctx context.Context, job protocol.SummaryJob) error {
+	return q.send(ctx, "summary", q.summary, job)
+}
+
+func (q *Queue) send(ctx context.Context, name, url string, job any) error {
+	if url == "" {
+		return fmt.Errorf("enqueue a %s job: the %s queue is not configured", name, name)
+	}
+	body, err := protocol.Marshal(job)
+	if err != nil {
+		return fmt.Errorf("enqueue a %s job: %w", name, err)
+	}
+	if _, err := q.client.SendMessage(ctx, &sqs.SendMessageInput{
+		QueueUrl: aws.String(url), MessageBody: aws.String(string(body)),
+	}); err != nil {
+		return fmt.Errorf("enqueue a %s job: %w", name, err)
+	}
+	return nil
+}

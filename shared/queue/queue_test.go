@@ -1,0 +1,169 @@
+package queue_test
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/protocol"
+	"aiwm-chat/shared/queue"
+)
+
+type request struct {
+	target, authorization, token string
+	QueueUrl, MessageBody        string
+}
+
+// An sqs answers SendMessage in AWS JSON 1.0, as the service model has it.
+type sqs struct {
+	*httptest.Server
+	requests chan request
+}
+
+func newSQS(t *testing.T, answer func(w http.ResponseWriter, r request)) *sqs {
+	s := &sqs{requests: make(chan request, 10)}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		in := request{
+			target: r.Header.Get("X-Amz-Target"), authorization: r.Header.Get("Authorization"), token: r.Header.Get("X-Amz-Security-Token"),
+		}
+		b, err := io.ReadAll(r.Body)
+		if err == nil {
+			err = json.Unmarshal(b, &in)
+		}
+		if err != nil || r.Header.Get("Content-Type") != "application/x-amz-json-1.0" || r.URL.Path != "/" {
+			t.Errorf("%s %s %s: %v", r.Method, r.URL, r.Header.Get("Content-Type"), err)
+		}
+		s.requests <- in
+		w.Header().Set("Content-Type", "application/x-amz-json-1.0")
+		answer(w, in)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func accept(w http.ResponseWriter, r request) {
+	sum := md5.Sum([]byte(r.MessageBody)) // the SDK compares it
+	_ = json.NewEncoder(w).Encode(map[string]string{"MessageId": "m1", "MD5OfMessageBody": hex.EncodeToString(sum[:])})
+}
+
+const base = "https://sqs.eu-west-1.amazonaws.com/1/"
+
+func open(t *testing.T, endpoint, welcome, summary string) *queue.Queue {
+	t.Helper()
+	q, err := queue.New(queue.Options{
+		AWS: config.AWS{
+			Region: "eu-west-1", AccessKeyID: "AKIATEST", SecretAccessKey: "hunter2", SessionToken: "session", SQSEndpoint: endpoint,
+		},
+		WelcomeURL: welcome, SummaryURL: summary,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+func TestEnqueue(t *testing.T) {
+	s := newSQS(t, accept)
+	q := open(t, s.URL, base+"welcome", base+"summary")
+	job := protocol.WelcomeJobOf(chat.Connection{
+		ID: "PJqB0fHsqRcCHlw=", Principal: chat.Principal{Type: chat.User, ID: "u1", OrgID: "o1"}, ExpiresAt: time.Unix(1_800_000_000, 0),
+	})
+	if err := q.EnqueueWelcome(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.EnqueueSummary(t.Context(), protocol.SummaryJob{OrgID: "o1", ConversationID: "c1", Seq: 10}); err != nil {
+		t.Fatal(err)
+	}
+	welcome, summary := <-s.requests, <-s.requests
+	if got, err := protocol.Decode[protocol.WelcomeJob]([]byte(welcome.MessageBody)); err != nil || got != job {
+		t.Errorf("welcome: %s, %v", welcome.MessageBody, err)
+	}
+	if want := `{"orgId":"o1","conversationId":"c1","seq":10}`; summary.MessageBody != want {
+		t.Errorf("summary: %s, want %s", summary.MessageBody, want)
+	}
+	if welcome.QueueUrl != base+"welcome" || summary.QueueUrl != base+"summary" {
+		t.Errorf("queues %s and %s", welcome.QueueUrl, summary.QueueUrl)
+	}
+	for _, r := range []request{welcome, summary} {
+		if r.target != "AmazonSQS.SendMessage" || r.token != "session" ||
+			!strings.HasPrefix(r.authorization, "AWS4-HMAC-SHA256 Credential=AKIATEST/") || !strings.Contains(r.authorization, "/eu-west-1/sqs/aws4_request") {
+			t.Errorf("request %+v", r)
+		}
+	}
+}
+
+func TestQueueNotConfigured(t *testing.T) {
+	s := newSQS(t, accept)
+	err := open(t, s.URL, "", base+"summary").EnqueueWelcome(t.Context(), protocol.WelcomeJob{})
+	if err == nil || !strings.Contains(err.Error(), "the welcome queue is not configured") {
+		t.Errorf("welcome: %v", err)
+	}
+	err = open(t, s.URL, base+"welcome", "").EnqueueSummary(t.Context(), protocol.SummaryJob{})
+	if err == nil || !strings.Contains(err.Error(), "the summary queue is not configured") {
+		t.Errorf("summary: %v", err)
+	}
+	if len(s.requests) > 0 {
+		t.Error("a request was made")
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for name, o := range map[string]queue.Options{
+		"no region": {WelcomeURL: base + "welcome"},
+		"no queue":  {AWS: config.AWS{Region: "eu-west-1"}},
+	} {
+		if _, err := queue.New(o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for name, answer := range map[string]func(http.ResponseWriter, request){
+		"no such queue": func(w http.ResponseWriter, _ request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no such queue"}`)
+		},
+		"another body arrived": func(w http.ResponseWriter, _ request) { accept(w, request{MessageBody: "other"}) },
+	} {
+		s := newSQS(t, answer)
+		err := open(t, s.URL, "", base+"summary").EnqueueSummary(t.Context(), protocol.SummaryJob{ConversationID: "c1"})
+		if err == nil || !strings.HasPrefix(err.Error(), "enqueue a summary job: ") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRetry: SQS is the only way to ask for a job, so a hiccup is not final.
+func TestRetry(t *testing.T) {
+	var requests atomic.Int32
+	s := newSQS(t, func(w http.ResponseWriter, r request) {
+		if requests.Add(1) == 1 {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		accept(w, r)
+	})
+	if err := open(t, s.URL, "", base+"summary").EnqueueSummary(t.Context(), protocol.SummaryJob{ConversationID: "c1"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestContextEnds(t *testing.T) {
+	s := newSQS(t, accept)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := open(t, s.URL, "", base+"summary").EnqueueSummary(ctx, protocol.SummaryJob{ConversationID: "c1"}); err == nil {
+		t.Error("sent although the caller is gone")
+	}
+}
