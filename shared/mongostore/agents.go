@@ -1,0 +1,40 @@
+package mongostore
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"aiwm-chat/shared/chat"
+)
+
+// SetAgentStatus notes that an agent's first connection came or its last one
+// went at now. An event older than the newest one that is known changes
+// nothing: events may arrive in any order. It takes one round trip, or two
+// when an event is late.
+//
+// The ids of agents are unique across organisations, as in the AIWM service;
+// should two organisations use the same one, the first keeps the document.
+func (s *Store) SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, now time.Time) error {
+	const step = "set the status of an agent"
+	now = millis(now)
+	set := bson.M{"status": "offline", "lastDisconnectedAt": now}
+	if online {
+		set = bson.M{"status": "online", "lastConnectedAt": now}
+	}
+	notLater := bson.M{"$not": bson.M{"$gt": now}} // or missing
+	filter := bson.M{"_id": agent.ID, "orgId": agent.OrgID, "lastConnectedAt": notLater, "lastDisconnectedAt": notLater}
+	_, err := s.agents.UpdateOne(ctx, filter, bson.M{"$set": set}, options.UpdateOne().SetUpsert(true))
+	if mongo.IsDuplicateKeyError(err) {
+		// The document exists: either it knows a later event, or it was
+		// created at this moment by an event that may be an older one.
+		_, err = s.agents.UpdateOne(ctx, filter, bson.M{"$set": set})
+	}
+	if err != nil {
+		return failed(step, err)
+	}
+	return nil
+}

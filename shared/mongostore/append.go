@@ -1,0 +1,121 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
+
+	"aiwm-chat/shared/chat"
+)
+
+const (
+	appendTimeout = 5 * time.Second
+	// The second new try and later ones begin with a random wait below a limit
+	// that doubles from minWait to maxWait: of many writers on one conversation
+	// only one can win each seq. The head is read after the wait, right before
+	// the try.
+	minWait = time.Millisecond
+	maxWait = 64 * time.Millisecond
+)
+
+// Append commits m as the message after head and returns it with its id, seq
+// and running tokens. When it returns without an error, a majority has the
+// message.
+//
+// head may lag behind the log: it is where the first try is made. If the
+// sender's client message id is in the conversation already, nothing is
+// written: with the same draft the original message is returned as a
+// duplicate, with another one the error is Conflict. After five seconds, or at
+// the end of ctx, it gives up with Unavailable; then the message may or may not
+// be in the log, and a repeat with the same client message id tells.
+//
+// It takes one round trip; for each seq lost to another writer one more to
+// learn what happened and one for the new try.
+func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (stored chat.Message, duplicate bool, err error) {
+	d, err := newMessageDoc(m)
+	if err != nil {
+		return chat.Message{}, false, err
+	}
+	d.ID = chat.MessageID(bson.NewObjectID().Hex())
+	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	defer cancel()
+	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
+		d.Seq, d.RunningTokens = head.Seq+1, head.RunningTokens+m.Tokens()
+		_, err := s.messages.InsertOne(ctx, d)
+		if err == nil {
+			return d.message(), false, nil
+		}
+		if !mongo.IsDuplicateKeyError(err) {
+			return chat.Message{}, false, failed("append a message", err)
+		}
+		if err := pause(ctx, wait); err != nil {
+			return chat.Message{}, false, err
+		}
+		// The client's id comes first: it decides what the error means.
+		var original chat.Message
+		var found bool
+		if original, found, head, err = s.collision(ctx, m); err != nil {
+			return chat.Message{}, false, err
+		}
+		if found {
+			// Our own insert, if the driver repeated it after a lost reply.
+			return repeated(original, m, original.ID != d.ID)
+		}
+	}
+}
+
+func repeated(original, m chat.Message, duplicate bool) (chat.Message, bool, error) {
+	if original.Fingerprint != m.Fingerprint {
+		return chat.Message{}, false, chat.Errorf(chat.Conflict, "this clientMessageId was used for another message")
+	}
+	return original, duplicate, nil
+}
+
+// collision reads at the same time what a duplicate key can be: the message
+// that has the client's id already, or a log that is longer than was thought.
+func (s *Store) collision(ctx context.Context, m chat.Message) (original chat.Message, found bool, head chat.Head, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		original, found, err = s.Sent(ctx, m.ConversationID, m.Sender, m.ClientMessageID)
+		return err
+	})
+	g.Go(func() (err error) {
+		head, err = s.head(ctx, m.ConversationID)
+		return err
+	})
+	err = g.Wait()
+	return original, found, head, err
+}
+
+// head reads the end of the log; it is zero where there is no message.
+func (s *Store) head(ctx context.Context, id chat.ConversationID) (chat.Head, error) {
+	var d struct {
+		Seq           int64 `bson:"seq"`
+		RunningTokens int64 `bson:"runningTokens"`
+	}
+	r := s.messages.FindOne(ctx, bson.M{"conversationId": id}, options.FindOne().
+		SetSort(by("-seq")).SetProjection(bson.M{"_id": 0, "seq": 1, "runningTokens": 1}))
+	if err := decode(r, &d, "read the end of the log", errNone); err != nil && !errors.Is(err, errNone) {
+		return chat.Head{}, err
+	}
+	return chat.Head(d), nil
+}
+
+// errNone stands for a document that need not exist.
+var errNone = errors.New("no document")
+
+// pause waits for a random time below limit.
+func pause(ctx context.Context, limit time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return failed("append a message: too many writers", ctx.Err())
+	case <-time.After(rand.N(limit + 1)):
+		return nil
+	}
+}

@@ -1,0 +1,121 @@
+package mongostore
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"aiwm-chat/shared/chat"
+)
+
+// Conversation returns a conversation of which p is a participant, and
+// NotFound for any other. It takes one round trip, a read by _id.
+func (s *Store) Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
+	c, err := s.AnyConversation(ctx, p.OrgID, id)
+	if err != nil {
+		return chat.Conversation{}, err
+	}
+	if !c.HasParticipant(p) {
+		return chat.Conversation{}, noConversation()
+	}
+	return c, nil
+}
+
+// AnyConversation returns a conversation of an organisation, whoever its
+// participants are: it is for jobs, which act for nobody. It takes one round
+// trip.
+func (s *Store) AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error) {
+	return s.find(ctx, bson.M{"_id": id, "orgId": org, "isDeleted": notDeleted})
+}
+
+func (s *Store) find(ctx context.Context, filter bson.M) (chat.Conversation, error) {
+	var d conversationDoc
+	if err := decode(s.conversations.FindOne(ctx, filter), &d, "read a conversation", noConversation()); err != nil {
+		return chat.Conversation{}, err
+	}
+	return d.conversation(), nil
+}
+
+// CreateConversation stores a new conversation and returns it with the id it
+// was given. It takes one round trip.
+func (s *Store) CreateConversation(ctx context.Context, c chat.Conversation) (chat.Conversation, error) {
+	d := newConversationDoc(chat.ConversationID(bson.NewObjectID().Hex()), c)
+	if _, err := s.conversations.InsertOne(ctx, d); err != nil {
+		return chat.Conversation{}, failed("create a conversation", err)
+	}
+	return d.conversation(), nil
+}
+
+// UpdateConversation changes a conversation of which p is a participant and
+// returns it as it is then. The values are checked by the caller. It takes one
+// round trip.
+func (s *Store) UpdateConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, change chat.ConversationChange, now time.Time) (chat.Conversation, error) {
+	set := bson.M{}
+	if change.Title != nil {
+		set["title"] = *change.Title
+	}
+	if change.Description != nil {
+		set["description"] = *change.Description
+	}
+	if change.Status != nil {
+		set["status"] = *change.Status
+	}
+	if change.Tags != nil {
+		set["tags"] = append([]string{}, *change.Tags...) // nil would be null
+	}
+	update := touch(now)
+	if len(set) > 0 {
+		update["$set"] = set
+	}
+	return s.change(ctx, "change a conversation", own(p, id), update)
+}
+
+// DeleteConversation hides a conversation of which p is a participant from
+// every method, for ever, and returns it as it was at the end. Its documents
+// stay. It takes one round trip.
+func (s *Store) DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error) {
+	update := touch(now)
+	update["$set"] = bson.M{"isDeleted": true, "deletedAt": now}
+	return s.change(ctx, "delete a conversation", own(p, id), update)
+}
+
+// SaveSummary stores the summary of a conversation unless the one that is there
+// covers as much or more: a late summary never replaces a newer one. It returns
+// the conversation as it then is, and whether the summary was stored. It takes
+// one round trip, two if nothing was stored.
+func (s *Store) SaveSummary(ctx context.Context, id chat.ConversationID, text string, sum chat.Summary) (chat.Conversation, bool, error) {
+	this := bson.M{"_id": id, "isDeleted": notDeleted}
+	older := bson.M{"summary.toSeq": bson.M{"$not": bson.M{"$gte": sum.ToSeq}}} // or missing
+	c, err := s.change(ctx, "save a summary", bson.M{"$and": bson.A{this, older}}, bson.M{"$set": bson.M{
+		"contextSummary": text,
+		"summary":        summaryDoc{FromSeq: sum.FromSeq, ToSeq: sum.ToSeq, Model: sum.Model, At: sum.At},
+	}})
+	if chat.CodeOf(err) == chat.NotFound {
+		c, err = s.find(ctx, this)
+		return c, false, err
+	}
+	return c, err == nil, err
+}
+
+// own is the filter of a conversation that p may change: the check and the
+// change are one operation.
+func own(p chat.Principal, id chat.ConversationID) bson.M {
+	return bson.M{"_id": id, "orgId": p.OrgID, "isDeleted": notDeleted, "participants": has(p)}
+}
+
+// touch is an update that notes activity. An earlier one never takes the time
+// back: clocks of functions differ.
+func touch(now time.Time) bson.M { return bson.M{"$max": bson.M{"updatedAt": now}} }
+
+// change updates the conversation that the filter finds and returns it as it
+// is then, or NotFound.
+func (s *Store) change(ctx context.Context, step string, filter, update bson.M) (chat.Conversation, error) {
+	var d conversationDoc
+	r := s.conversations.FindOneAndUpdate(ctx, filter, update, options.FindOneAndUpdate().SetReturnDocument(options.After))
+	if err := decode(r, &d, step, noConversation()); err != nil {
+		return chat.Conversation{}, err
+	}
+	return d.conversation(), nil
+}

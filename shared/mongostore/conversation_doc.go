@@ -1,0 +1,93 @@
+package mongostore
+
+import (
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+// conversationDoc is a document of conversations. Its members deletedAt and
+// isDeleted are only written, and queried: a deleted conversation is not read.
+type conversationDoc struct {
+	ID             chat.ConversationID     `bson:"_id"`
+	OrgID          chat.OrgID              `bson:"orgId"`
+	Title          string                  `bson:"title"`
+	Description    string                  `bson:"description"`
+	AgentID        chat.PrincipalID        `bson:"agentId"`
+	Status         chat.ConversationStatus `bson:"status"`
+	Tags           []string                `bson:"tags"`
+	Participants   []participantDoc        `bson:"participants"`
+	TotalMessages  int64                   `bson:"totalMessages"`
+	TotalTokens    int64                   `bson:"totalTokens"`
+	LastMessage    *lastMessageDoc         `bson:"lastMessage,omitempty"`
+	ContextSummary string                  `bson:"contextSummary"`
+	Summary        *summaryDoc             `bson:"summary,omitempty"`
+	CreatedBy      participantDoc          `bson:"createdBy"`
+	CreatedAt      time.Time               `bson:"createdAt"`
+	UpdatedAt      time.Time               `bson:"updatedAt"`
+	IsDeleted      bool                    `bson:"isDeleted"`
+}
+
+type participantDoc struct {
+	Type   chat.PrincipalType `bson:"type"`
+	ID     chat.PrincipalID   `bson:"id"`
+	Joined time.Time          `bson:"joined"`
+}
+
+// lastMessageDoc has the message's id besides what chat.LastMessage has:
+// Unanswered fetches the last messages of many conversations by it at once.
+type lastMessageDoc struct {
+	ID        chat.MessageID `bson:"id"`
+	Seq       int64          `bson:"seq"`
+	Content   string         `bson:"content"`
+	Role      chat.Role      `bson:"role"`
+	CreatedAt time.Time      `bson:"createdAt"`
+}
+
+type summaryDoc struct {
+	FromSeq int64     `bson:"fromSeq"`
+	ToSeq   int64     `bson:"toSeq"`
+	Model   string    `bson:"model"`
+	At      time.Time `bson:"at"`
+}
+
+// newConversationDoc returns the document of a conversation without messages.
+func newConversationDoc(id chat.ConversationID, c chat.Conversation) conversationDoc {
+	d := conversationDoc{
+		ID: id, OrgID: c.OrgID, Title: c.Title, Description: c.Description, AgentID: c.AgentID, Status: c.Status,
+		Tags: append([]string{}, c.Tags...), Participants: []participantDoc{}, CreatedBy: newParticipantDoc(c.CreatedBy),
+		CreatedAt: millis(c.CreatedAt), UpdatedAt: millis(c.UpdatedAt),
+	}
+	for _, p := range c.Participants {
+		d.Participants = append(d.Participants, newParticipantDoc(p))
+	}
+	return d
+}
+
+func newParticipantDoc(p chat.Participant) participantDoc {
+	return participantDoc{Type: p.Type, ID: p.ID, Joined: millis(p.Joined)}
+}
+
+func newLastMessageDoc(m chat.Message) lastMessageDoc {
+	l := m.Last()
+	return lastMessageDoc{ID: m.ID, Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: millis(l.CreatedAt)}
+}
+
+func (d *conversationDoc) conversation() chat.Conversation {
+	c := chat.Conversation{
+		ID: d.ID, OrgID: d.OrgID, Title: d.Title, Description: d.Description, AgentID: d.AgentID, Status: d.Status, Tags: d.Tags,
+		Participants:  make([]chat.Participant, 0, len(d.Participants)),
+		TotalMessages: d.TotalMessages, TotalTokens: d.TotalTokens, ContextSummary: d.ContextSummary,
+		CreatedBy: chat.Participant(d.CreatedBy), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+	}
+	for _, p := range d.Participants {
+		c.Participants = append(c.Participants, chat.Participant(p))
+	}
+	if l := d.LastMessage; l != nil {
+		c.LastMessage = &chat.LastMessage{Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: l.CreatedAt}
+	}
+	if s := d.Summary; s != nil {
+		c.Summary = &chat.Summary{FromSeq: s.FromSeq, ToSeq: s.ToSeq, Model: s.Model, At: s.At}
+	}
+	return c
+}

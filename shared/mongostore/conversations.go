@@ -1,0 +1,148 @@
+package mongostore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
+
+	"aiwm-chat/shared/chat"
+)
+
+// The bounds of one call.
+const (
+	maxConversations = 100
+	maxUnanswered    = 50
+	maxRooms         = 10_000 // ids of conversations
+)
+
+// Conversations returns a page of the conversations of which p is a
+// participant, and how many there are on all pages. A user in q is a
+// participant besides p; a limit over 100 is 100; without a sort it is the
+// newest activity first. It takes two round trips at the same time.
+func (s *Store) Conversations(ctx context.Context, p chat.Principal, q chat.ConversationQuery) ([]chat.Conversation, int64, error) {
+	const step = "list conversations"
+	sort := cmp.Or(q.Sort, chat.NewestActivity)
+	if !sort.Valid() { // it becomes a part of the query
+		return nil, 0, chat.Invalid("sort", "is not an order of conversations")
+	}
+	tie := "_id"
+	if sort[0] == '-' {
+		tie = "-_id"
+	}
+	limit := min(max(q.Limit, 1), maxConversations)
+	opts := options.Find().SetSort(by(string(sort), tie)).SetSkip(int64(max(q.Page, 1)-1) * int64(limit)).SetLimit(int64(limit))
+
+	filter := listFilter(p, q)
+	list := []chat.Conversation{}
+	var total int64
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		cursor, err := s.conversations.Find(ctx, filter, opts)
+		if err != nil {
+			return failed(step, err)
+		}
+		return decodeAll(ctx, cursor, step, func(d conversationDoc, _ int) bool {
+			list = append(list, d.conversation())
+			return true
+		})
+	})
+	g.Go(func() (err error) {
+		if total, err = s.conversations.CountDocuments(ctx, filter); err != nil {
+			return failed(step, err)
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return nil, 0, err
+	}
+	return list, total, nil
+}
+
+func listFilter(p chat.Principal, q chat.ConversationQuery) bson.M {
+	filter := served(p)
+	if q.Status != "" {
+		filter["status"] = q.Status
+	}
+	if q.AgentID != "" {
+		filter["agentId"] = q.AgentID
+	}
+	if q.Tag != "" {
+		filter["tags"] = q.Tag
+	}
+	if q.UserID != "" {
+		filter["$and"] = bson.A{bson.M{"participants": has(chat.Principal{Type: chat.User, ID: q.UserID})}}
+	}
+	return filter
+}
+
+// served is the filter of the conversations of which p is a participant.
+func served(p chat.Principal) bson.M {
+	return bson.M{"orgId": p.OrgID, "participants": has(p), "isDeleted": notDeleted}
+}
+
+// ConversationsOf returns the ids of the conversations of which p is a
+// participant, newest activity first. It takes one round trip.
+func (s *Store) ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error) {
+	const step = "list the conversations of a participant"
+	limit = min(max(limit, 1), maxRooms)
+	cursor, err := s.conversations.Find(ctx, served(p), options.Find().
+		SetSort(by("-updatedAt")).SetLimit(int64(limit)).SetBatchSize(int32(limit)).SetProjection(bson.M{"_id": 1}))
+	if err != nil {
+		return nil, failed(step, err)
+	}
+	var ids []chat.ConversationID
+	err = decodeAll(ctx, cursor, step, func(d struct {
+		ID chat.ConversationID `bson:"_id"`
+	}, _ int) bool {
+		ids = append(ids, d.ID)
+		return true
+	})
+	return ids, err
+}
+
+// Unanswered returns the newest message of each conversation that the agent
+// serves where that is a user's: what was said while the agent was away. Of
+// more than limit conversations (at most 50) it takes those with the newest
+// activity. The messages come oldest first. It takes two round trips.
+func (s *Store) Unanswered(ctx context.Context, agent chat.Principal, limit int) ([]chat.Message, error) {
+	const step = "list unanswered messages"
+	limit = min(max(limit, 1), maxUnanswered)
+	filter := served(agent)
+	filter["agentId"] = agent.ID
+	filter["lastMessage.role"] = chat.RoleUser
+	cursor, err := s.conversations.Find(ctx, filter, options.Find().
+		SetSort(by("-updatedAt")).SetLimit(int64(limit)).SetProjection(bson.M{"lastMessage.id": 1}))
+	if err != nil {
+		return nil, failed(step, err)
+	}
+	ids := []chat.MessageID{}
+	if err := decodeAll(ctx, cursor, step, func(d struct {
+		LastMessage lastMessageDoc `bson:"lastMessage"`
+	}, _ int) bool {
+		ids = append(ids, d.LastMessage.ID)
+		return true
+	}); err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	return s.unanswered(ctx, ids, step)
+}
+
+func (s *Store) unanswered(ctx context.Context, ids []chat.MessageID, step string) ([]chat.Message, error) {
+	cursor, err := s.messages.Find(ctx, bson.M{"_id": bson.M{"$in": ids}, "isDeleted": notDeleted})
+	if err != nil {
+		return nil, failed(step, err)
+	}
+	var messages []chat.Message
+	err = decodeAll(ctx, cursor, step, func(d messageDoc, _ int) bool {
+		messages = append(messages, d.message())
+		return true
+	})
+	slices.SortFunc(messages, func(a, b chat.Message) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return messages, err
+}

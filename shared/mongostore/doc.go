@@ -1,0 +1,21 @@
+// Package mongostore keeps conversations, their logs of messages, and the
+// status of agents in MongoDB (4.4 or later, a replica set where it matters).
+//
+// A message is committed by one insert under the unique index {conversationId,
+// seq}, acknowledged by a majority; a conversation's totals and last message
+// are a projection of the newest message and can be rebuilt from it. Every read
+// is a majority read from the primary: with local reads a failover could show a
+// message that is rolled back later, and the seq after it would leave a gap for
+// ever. So CreateIndexes must have run before the first Append (CheckIndexes
+// tells), nothing else may assign a seq, and the newest message of a log is
+// never deleted physically.
+//
+// Errors that a caller may see are *chat.Error: NotFound for what does not
+// exist, is deleted or is not the caller's to see; Unavailable, which may be
+// retried, for a database that does not answer in time. Any other error is a
+// fault of the program or of the data.
+//
+// Times are kept in milliseconds: what a method returns is what is stored, not
+// what was given. All values in queries are typed strings, numbers and times
+// that this package puts there: no input can become an operator.
+package mongostore

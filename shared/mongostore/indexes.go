@@ -1,0 +1,87 @@
+package mongostore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// The indexes of messages, which make the log: no seq twice in a conversation,
+// no client's id twice from a sender. Both serve reads as well.
+var messageIndexes = []bson.D{
+	by("conversationId", "seq"),
+	by("conversationId", "participantType", "participantId", "clientMessageId"),
+}
+
+// The indexes of conversations: the lists of a participant, newest activity
+// first, and what an agent has not answered.
+var conversationIndexes = []bson.D{
+	by("orgId", "participants.id", "participants.type", "-updatedAt", "-_id"),
+	by("orgId", "agentId", "lastMessage.role", "-updatedAt"),
+}
+
+// CreateIndexes creates the indexes that are missing. It is the explicit step
+// before the first start and after an upgrade, never part of a request: on a
+// large collection it takes long.
+func (s *Store) CreateIndexes(ctx context.Context) error {
+	var messages, conversations []mongo.IndexModel
+	for _, key := range messageIndexes {
+		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
+	}
+	for _, key := range conversationIndexes {
+		conversations = append(conversations, mongo.IndexModel{Keys: key})
+	}
+	if _, err := s.messages.Indexes().CreateMany(ctx, messages); err != nil {
+		return failed("create the indexes of messages", err)
+	}
+	if _, err := s.conversations.Indexes().CreateMany(ctx, conversations); err != nil {
+		return failed("create the indexes of conversations", err)
+	}
+	return nil
+}
+
+// CheckIndexes returns an error that names the first unique index that is
+// missing: without both of them the log's promises do not hold, so a function
+// that appends must not start. It takes one round trip.
+func (s *Store) CheckIndexes(ctx context.Context) error {
+	const step = "check the indexes of messages"
+	cursor, err := s.messages.Indexes().List(ctx)
+	if err != nil {
+		return failed(step, err)
+	}
+	var unique []bson.D
+	if err := decodeAll(ctx, cursor, step, func(ix indexDoc, _ int) bool {
+		if ix.Unique && ix.Partial == nil && !ix.Sparse {
+			unique = append(unique, ix.Key)
+		}
+		return true
+	}); err != nil {
+		return err
+	}
+	for _, key := range messageIndexes {
+		if !slices.ContainsFunc(unique, func(k bson.D) bool { return slices.Equal(names(k), names(key)) }) {
+			return fmt.Errorf(`%s: no unique index on %v: run "go run ./local indexes" to create it`, step, names(key))
+		}
+	}
+	return nil
+}
+
+// indexDoc is what listIndexes tells of an index, as far as it matters.
+type indexDoc struct {
+	Key     bson.D   `bson:"key"`
+	Unique  bool     `bson:"unique"`
+	Sparse  bool     `bson:"sparse"`
+	Partial bson.Raw `bson:"partialFilterExpression"`
+}
+
+func names(key bson.D) []string {
+	out := make([]string, len(key))
+	for i, e := range key {
+		out[i] = e.Key
+	}
+	return out
+}

@@ -1,0 +1,94 @@
+package mongostore
+
+import (
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"aiwm-chat/shared/chat"
+)
+
+// messageDoc is a document of messages. Durations are in milliseconds.
+type messageDoc struct {
+	ID              chat.MessageID       `bson:"_id"`
+	ConversationID  chat.ConversationID  `bson:"conversationId"`
+	OrgID           chat.OrgID           `bson:"orgId"`
+	Seq             int64                `bson:"seq"`
+	RunningTokens   int64                `bson:"runningTokens"`
+	ParticipantID   chat.PrincipalID     `bson:"participantId"`
+	ParticipantType chat.PrincipalType   `bson:"participantType"`
+	Role            chat.Role            `bson:"role"`
+	Type            chat.MessageType     `bson:"type"`
+	Content         string               `bson:"content"`
+	Name            string               `bson:"name,omitempty"`
+	ParentID        chat.MessageID       `bson:"parentId,omitempty"`
+	Attachments     []chat.Attachment    `bson:"attachments,omitempty"`
+	Thinking        *thinkingDoc         `bson:"thinking,omitempty"`
+	ToolCalls       []bson.D             `bson:"toolCalls,omitempty"`
+	ToolResults     []bson.D             `bson:"toolResults,omitempty"`
+	Usage           *usageDoc            `bson:"usage,omitempty"`
+	Latency         int64                `bson:"latency,omitempty"`
+	Error           string               `bson:"error,omitempty"`
+	Status          chat.MessageStatus   `bson:"status"`
+	ClientMessageID chat.ClientMessageID `bson:"clientMessageId"`
+	Fingerprint     string               `bson:"fingerprint"`
+	CreatedAt       time.Time            `bson:"createdAt"`
+	UpdatedAt       time.Time            `bson:"updatedAt"`
+	IsDeleted       bool                 `bson:"isDeleted"`
+}
+
+type thinkingDoc struct {
+	Content  string `bson:"content"`
+	Visible  bool   `bson:"visible"`
+	Duration int64  `bson:"duration"`
+}
+
+type usageDoc struct {
+	PromptTokens     int64 `bson:"promptTokens"`
+	CompletionTokens int64 `bson:"completionTokens"`
+	TotalTokens      int64 `bson:"totalTokens"`
+}
+
+// newMessageDoc returns the document of a message that has no id and no place
+// in the log yet.
+func newMessageDoc(m chat.Message) (messageDoc, error) {
+	d := messageDoc{
+		ConversationID: m.ConversationID, OrgID: m.Sender.OrgID, ParticipantID: m.Sender.ID, ParticipantType: m.Sender.Type,
+		Role: m.Role, Type: m.Type, Content: m.Content, Name: m.Name, ParentID: m.ParentID, Attachments: m.Attachments,
+		Latency: m.Latency.Milliseconds(), Error: m.Error, Status: m.Status, ClientMessageID: m.ClientMessageID,
+		Fingerprint: m.Fingerprint, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt),
+	}
+	if t := m.Thinking; t != nil {
+		d.Thinking = &thinkingDoc{Content: t.Content, Visible: t.Visible, Duration: t.Duration.Milliseconds()}
+	}
+	if u := m.Usage; u != nil {
+		d.Usage = &usageDoc{PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
+	}
+	var err error
+	if d.ToolCalls, err = toolDocs("toolCalls", m.ToolCalls); err != nil {
+		return messageDoc{}, err
+	}
+	d.ToolResults, err = toolDocs("toolResults", m.ToolResults)
+	return d, err
+}
+
+func (d *messageDoc) message() chat.Message {
+	m := chat.Message{
+		Draft: chat.Draft{
+			Content: d.Content, Role: d.Role, Type: d.Type, Name: d.Name, ParentID: d.ParentID, Attachments: d.Attachments,
+			ToolCalls: toolJSON(d.ToolCalls), ToolResults: toolJSON(d.ToolResults),
+			Latency: time.Duration(d.Latency) * time.Millisecond, Error: d.Error,
+		},
+		ID: d.ID, ConversationID: d.ConversationID, Seq: d.Seq, RunningTokens: d.RunningTokens,
+		Sender: chat.Principal{Type: d.ParticipantType, ID: d.ParticipantID, OrgID: d.OrgID},
+		Status: d.Status, ClientMessageID: d.ClientMessageID, Fingerprint: d.Fingerprint,
+		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, Deleted: d.IsDeleted,
+	}
+	if t := d.Thinking; t != nil {
+		m.Thinking = &chat.Thinking{Content: t.Content, Visible: t.Visible, Duration: time.Duration(t.Duration) * time.Millisecond}
+	}
+	if u := d.Usage; u != nil {
+		m.Usage = &chat.Usage{PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
+	}
+	return m
+}

@@ -1,0 +1,148 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"aiwm-chat/shared/chat"
+)
+
+// The bounds of one read of messages.
+const (
+	maxMessages     = 1000
+	maxMessageBytes = 4 << 20 // of documents; one message is always read
+)
+
+// Messages returns a page of a log in ascending order, deleted messages
+// without their content included. more says that the log goes on in the
+// query's direction (with AfterSeq towards newer messages, else towards older
+// ones): because of the limit, at most 1000, or because the page would have
+// more than about 4 MB. Access is the caller's to check. It takes one round
+// trip.
+func (s *Store) Messages(ctx context.Context, conversation chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error) {
+	const step = "read messages"
+	limit := min(max(q.Limit, 1), maxMessages)
+	ascending := q.AfterSeq != nil
+	order := by("-seq")
+	if ascending {
+		order = by("seq")
+	}
+	cursor, err := s.messages.Find(ctx, pageFilter(conversation, q), options.Find().
+		SetSort(order).SetLimit(int64(limit)+1).SetBatchSize(int32(limit)+1))
+	if err != nil {
+		return nil, false, failed(step, err)
+	}
+	messages = make([]chat.Message, 0, min(limit, 100))
+	total := 0
+	if err := decodeAll(ctx, cursor, step, func(d messageDoc, size int) bool {
+		total += size
+		if len(messages) == limit || len(messages) > 0 && total > maxMessageBytes {
+			more = true
+			return false
+		}
+		messages = append(messages, d.message())
+		return true
+	}); err != nil {
+		return nil, false, err
+	}
+	if !ascending {
+		slices.Reverse(messages)
+	}
+	return messages, more, nil
+}
+
+func pageFilter(conversation chat.ConversationID, q chat.MessageQuery) bson.M {
+	filter := bson.M{"conversationId": conversation}
+	seq := bson.M{}
+	if q.AfterSeq != nil {
+		seq["$gt"] = *q.AfterSeq
+	}
+	if q.BeforeSeq != nil {
+		seq["$lt"] = *q.BeforeSeq
+	}
+	if len(seq) > 0 {
+		filter["seq"] = seq
+	}
+	if q.Role != "" {
+		filter["role"] = q.Role
+	}
+	return filter
+}
+
+// Message returns a message of an organisation, also a deleted one. Whether
+// the caller may read its conversation is the caller's to check. It takes one
+// round trip.
+func (s *Store) Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error) {
+	var d messageDoc
+	r := s.messages.FindOne(ctx, bson.M{"_id": id, "orgId": org})
+	if err := decode(r, &d, "read a message", noMessage()); err != nil {
+		return chat.Message{}, err
+	}
+	return d.message(), nil
+}
+
+// Sent returns the message that a sender has written under a client message
+// id, and whether there is one. It takes one round trip.
+func (s *Store) Sent(ctx context.Context, conversation chat.ConversationID, sender chat.Principal, id chat.ClientMessageID) (chat.Message, bool, error) {
+	var d messageDoc
+	r := s.messages.FindOne(ctx, bson.M{
+		"conversationId": conversation, "participantType": sender.Type, "participantId": sender.ID, "clientMessageId": id,
+		"orgId": sender.OrgID,
+	})
+	err := decode(r, &d, "look a client message id up", errNone)
+	if errors.Is(err, errNone) {
+		return chat.Message{}, false, nil
+	}
+	if err != nil {
+		return chat.Message{}, false, err
+	}
+	return d.message(), true, nil
+}
+
+// Project brings a conversation's totals, last message and time of activity up
+// to m, unless they are there or beyond already: it may be repeated, come late
+// or be left out, and a later one heals what is missing. It takes one round
+// trip.
+func (s *Store) Project(ctx context.Context, m chat.Message) error {
+	return s.project(ctx, m, "$lt")
+}
+
+func (s *Store) project(ctx context.Context, m chat.Message, condition string) error {
+	update := touch(m.CreatedAt)
+	update["$set"] = bson.M{"totalMessages": m.Seq, "totalTokens": m.RunningTokens, "lastMessage": newLastMessageDoc(m)}
+	filter := bson.M{"_id": m.ConversationID, "totalMessages": bson.M{condition: m.Seq}}
+	if _, err := s.conversations.UpdateOne(ctx, filter, update); err != nil {
+		return failed("project a message", err)
+	}
+	return nil
+}
+
+// DeleteMessage erases what m says from the database and marks it as deleted;
+// its place in the log and its tokens stay. After an error it may be repeated.
+// It takes two round trips.
+func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error {
+	r, err := s.messages.UpdateOne(ctx, bson.M{"_id": m.ID, "conversationId": m.ConversationID}, bson.M{
+		"$set": bson.M{"isDeleted": true, "updatedAt": now},
+		"$unset": bson.M{
+			"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "",
+		},
+	})
+	if err != nil {
+		return failed("delete a message", err)
+	}
+	if r.MatchedCount == 0 {
+		return noMessage()
+	}
+	// The projection repeats the content of the last message. Where it has not
+	// come to m yet it is brought there, so that a late Project cannot show
+	// what is deleted.
+	m.Draft.Content, m.Deleted = "", true
+	return s.project(ctx, m, "$lte")
+}
+
+func noMessage() error { return chat.Errorf(chat.NotFound, "there is no such message") }

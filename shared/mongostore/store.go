@@ -1,0 +1,89 @@
+package mongostore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+)
+
+// Settings of the client; a URI may set others.
+const (
+	selectionTimeout = 5 * time.Second // below it an election is waited for
+	connectTimeout   = 5 * time.Second
+	// maxPool is never reached in Lambda, where one invocation has at most two
+	// operations at a time; the local server runs many in one process.
+	maxPool = 64
+	// maxIdle is below the 350 s after which AWS's NAT gateways and load
+	// balancers drop an idle flow without telling the ends: a function that was
+	// frozen for longer opens a new connection and does not fail on a dead one.
+	maxIdle = 5 * time.Minute
+)
+
+// A Store is a client of one database, safe for concurrent use. It is made
+// once per process.
+type Store struct {
+	client        *mongo.Client
+	conversations *mongo.Collection
+	messages      *mongo.Collection
+	agents        *mongo.Collection
+}
+
+// Open returns a store on a database of the server that uri names. It connects
+// in the background: an unreachable server shows with the first operation, or
+// with Ping. (Only a mongodb+srv URI is looked up in the DNS at once.) The
+// error never contains credentials.
+func Open(uri, database string) (*Store, error) {
+	if database == "" {
+		return nil, errors.New("open mongodb: the name of the database is missing")
+	}
+	// What follows ApplyURI is not for the URI to change.
+	client, err := mongo.Connect(options.Client().
+		SetAppName("aiwm-chat").
+		SetServerSelectionTimeout(selectionTimeout).
+		SetConnectTimeout(connectTimeout).
+		SetMaxPoolSize(maxPool).
+		SetMaxConnIdleTime(maxIdle).
+		ApplyURI(uri).
+		SetReadPreference(readpref.Primary()).
+		SetReadConcern(readconcern.Majority()).
+		SetWriteConcern(writeconcern.Majority()))
+	if err != nil {
+		// The driver quotes parts of the URI: those may be credentials.
+		if strings.ContainsAny(uri, "@?") {
+			return nil, errors.New("open mongodb: the URI is not valid (not shown, it may contain a password)")
+		}
+		return nil, fmt.Errorf("open mongodb: %w", err)
+	}
+	db := client.Database(database)
+	return &Store{
+		client:        client,
+		conversations: db.Collection("conversations"),
+		messages:      db.Collection("messages"),
+		agents:        db.Collection("agents"),
+	}, nil
+}
+
+// Close ends the store's connections, after the operations that use them or at
+// the end of ctx.
+func (s *Store) Close(ctx context.Context) error {
+	if err := s.client.Disconnect(ctx); err != nil {
+		return fmt.Errorf("close mongodb: %w", err)
+	}
+	return nil
+}
+
+// Ping asks the primary for a sign of life, in one round trip.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.client.Ping(ctx, nil); err != nil {
+		return failed("ping mongodb", err)
+	}
+	return nil
+}
