@@ -104,6 +104,21 @@ func (c *Conversation) HasParticipant(p Principal) bool {
 	})
 }
 
+// Entitled returns the connections of those who may read the conversation.
+func (c *Conversation) Entitled(room []Connection) []Connection {
+	participants := make(map[Principal]bool, len(c.Participants))
+	for _, p := range c.Participants {
+		participants[Principal{Type: p.Type, ID: p.ID, OrgID: c.OrgID}] = true
+	}
+	var entitled []Connection
+	for _, connection := range room {
+		if participants[connection.Principal] {
+			entitled = append(entitled, connection)
+		}
+	}
+	return entitled
+}
+
 // Agent returns the principal of the agent that serves the conversation.
 func (c *Conversation) Agent() Principal {
 	return Principal{Type: Agent, ID: c.AgentID, OrgID: c.OrgID}

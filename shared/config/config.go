@@ -42,8 +42,8 @@ type Config struct {
 		Model   string        // OPENAI_MODEL, default gpt-4o-mini
 		Timeout time.Duration // OPENAI_TIMEOUT, default 20s, at most 1m
 	}
-	SendLimit   int // RATE_LIMIT_SEND, messages per minute and principal, default 60; 0: no limit
-	TypingLimit int // RATE_LIMIT_TYPING, typing actions per minute and principal, default 120; 0: no limit
+	SendLimit   int // RATE_LIMIT_SEND, messages per minute and principal, default 600; 0: no limit
+	TypingLimit int // RATE_LIMIT_TYPING, typing actions per minute and principal, default 600; 0: no limit
 }
 
 // AWS is what Lambda puts into the environment of every function. These

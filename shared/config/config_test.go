@@ -42,7 +42,7 @@ func TestDefaults(t *testing.T) {
 	want.ConnectionsURL = "https://api/prod"
 	want.WelcomeQueueURL, want.SummaryQueueURL = "https://sqs/1/welcome", "https://sqs/1/summary"
 	want.OpenAI.BaseURL, want.OpenAI.Model, want.OpenAI.Timeout = "https://api.openai.com/v1", "gpt-4o-mini", 20*time.Second
-	want.SendLimit, want.TypingLimit = 60, 120
+	want.SendLimit, want.TypingLimit = 600, 600
 	if !slices.Equal(c.Redis.Addrs, []string{"redis:6379"}) || string(c.JWT.Secret) != secret || len(c.JWT.Algorithms) != 0 {
 		t.Errorf("redis %v, secret %q, algorithms %v", c.Redis.Addrs, c.JWT.Secret, c.JWT.Algorithms)
 	}

@@ -39,8 +39,8 @@ var groups = [...]struct {
 		"JWT_ALGORITHMS", "JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE",
 	}, readJWT},
 	OpenAI:      {[]string{"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT"}, readOpenAI},
-	SendLimit:   {[]string{"RATE_LIMIT_SEND"}, func(r *reader, c *Config) { c.SendLimit = r.limit("RATE_LIMIT_SEND", 60) }},
-	TypingLimit: {[]string{"RATE_LIMIT_TYPING"}, func(r *reader, c *Config) { c.TypingLimit = r.limit("RATE_LIMIT_TYPING", 120) }},
+	SendLimit:   {[]string{"RATE_LIMIT_SEND"}, func(r *reader, c *Config) { c.SendLimit = r.limit("RATE_LIMIT_SEND", 600) }},
+	TypingLimit: {[]string{"RATE_LIMIT_TYPING"}, func(r *reader, c *Config) { c.TypingLimit = r.limit("RATE_LIMIT_TYPING", 600) }},
 }
 
 // Variables returns the names of the variables of the part, as template.yaml

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -54,4 +55,9 @@ func logEvent(ctx context.Context, route string, start time.Time, err error, att
 		}
 	}
 	slog.LogAttrs(ctx, level, "event", attrs...)
+}
+
+// LogJSON makes lines of JSON, as CloudWatch reads them, the process's log.
+func LogJSON(w io.Writer, level slog.Level) {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))
 }
