@@ -1,0 +1,44 @@
+# Everything a developer runs by hand. What CI runs on top is in .ci/run.
+
+GO ?= go
+# Lambda's binaries: no net/rpc (which keeps ten megabytes of dead code alive), no symbols, no machine paths.
+LAMBDA := CGO_ENABLED=0 GOFLAGS='-trimpath -tags=lambda.norpc "-ldflags=-s -w"'
+FUNCTIONS := $(notdir $(wildcard functions/*))
+
+.PHONY: run demo bench test race lint fuzz build build-arm64 sam clean
+
+run: ## the whole chat on http://127.0.0.1:3003
+	$(GO) run ./local
+
+demo: ## a ten-message conversation, played by two real clients
+	$(GO) run ./local demo
+
+bench: ## the load generator
+	$(GO) run ./local bench -conversations 50 -seconds 20
+
+test: ## every test, on the embedded databases
+	$(GO) test -shuffle=on ./...
+
+race: ## the same with the race detector
+	$(GO) test -race -shuffle=on ./...
+
+lint:
+	@test -z "$$(gofmt -l functions shared local)" || { gofmt -l functions shared local; echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+
+build: ## the functions for this machine, for go run ./local -exec .build
+	@for f in $(FUNCTIONS); do \
+		id="$$(printf '%s' "$$f" | cut -c1 | tr a-z A-Z)$$(printf '%s' "$$f" | cut -c2-)Function"; \
+		$(LAMBDA) $(GO) build -o .build/$$id/bootstrap ./functions/$$f || exit 1; \
+	done
+
+build-arm64: ## the functions as they deploy
+	@for f in $(FUNCTIONS); do \
+		GOOS=linux GOARCH=arm64 $(LAMBDA) $(GO) build -o .build-arm64/$$f/bootstrap ./functions/$$f || exit 1; \
+	done
+
+sam: ## what sam deploy takes
+	$(LAMBDA) sam build
+
+clean:
+	rm -rf .build .build-arm64 .aws-sam .local
