@@ -154,7 +154,7 @@ func TestProjectEnvironmentIsLeastPrivilege(t *testing.T) {
 	}
 	want := map[string]string{
 		"Authorize": "jwt", "Connect": "mongo redis post welcome", "Disconnect": "mongo redis post",
-		"Welcome": "mongo redis post", "Join": "mongo redis post", "Leave": "mongo redis post",
+		"Welcome": "mongo redis post", "Join": "mongo redis post", "Leave": "redis post",
 		"Send": "mongo redis post summary send", "Typing": "redis post typing",
 		"Default":       "mongo redis post summary send typing",
 		"Conversations": "mongo redis post jwt openai", "Messages": "mongo redis post summary jwt send",
@@ -227,7 +227,7 @@ func TestProjectEnvironmentValues(t *testing.T) {
 	want := map[string]string{
 		"LOG_LEVEL": "info", "MONGODB_URI": "mongodb://db.example", "MONGODB_DB": "other", "REDIS_ADDR": "127.0.0.1:6379",
 		"CONNECTIONS_URL":   "https://abc123.execute-api.eu-west-1.amazonaws.com/dev",
-		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "RATE_LIMIT_SEND": "60",
+		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "RATE_LIMIT_SEND": "600",
 	}
 	if !maps.Equal(env, want) {
 		t.Errorf("environment is %v", env)
@@ -490,6 +490,13 @@ Resources:
 		{"large batch without window", function + `
       Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 11}}}
   Q: {Type: "AWS::SQS::Queue"}`, "BatchSize over 10"},
+		{"large batch of a FIFO queue", function + `
+      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 11, MaximumBatchingWindowInSeconds: 1}}}
+  Q: {Type: "AWS::SQS::Queue", Properties: {FifoQueue: true}}`, "BatchSize over 10"},
+		{"stage", function + `
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties: {StageName: $default, RouteSelectionExpression: x, Routes: {a: {FunctionArn: !GetAtt F.Arn}}}`, "cannot be named $default"},
 		{"filter", function + `
       Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, FilterCriteria: {Filters: []}}}}
   Q: {Type: "AWS::SQS::Queue"}`, "FilterCriteria is not emulated"},
@@ -519,6 +526,86 @@ Resources:
 				t.Errorf("got error %v, want one with %q", err, test.want)
 			}
 		})
+	}
+}
+
+// The rarer forms, each as what the whole template comes to.
+func TestForms(t *testing.T) {
+	const function = `
+Globals:
+  Function:
+    Architectures: !If [Arm, [arm64], [x86_64]]
+    Environment: {Variables: {A: !Ref P}}
+  HttpApi: {StageVariables: {a: "1"}}
+Parameters: {P: {Type: String, Default: p}}
+Conditions: {Arm: !Equals [a, a]}
+Resources:
+  Q: {Type: "AWS::SQS::Queue"}
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: f/
+`
+	tests := []struct {
+		name, text string
+		got        func(*Template) any
+		want       any
+	}{
+		{"global lists come before own ones", "      Architectures: [x86_64]", func(t *Template) any { return t.Functions[0].Architecture }, "x86_64"},
+		{"an intrinsic replaces a global intrinsic", "      Environment: {Variables: {A: !Sub own}}",
+			func(t *Template) any { env, _ := t.Environment("F", Resolver{}); return env["A"] }, "own"},
+		{"disabled queue source", "      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, Enabled: false}}}",
+			func(t *Template) any { return len(t.QueueSources) }, 0},
+		{"queue source", "      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 20, MaximumBatchingWindowInSeconds: 3, ScalingConfig: {MaximumConcurrency: 2}}}}",
+			func(t *Template) any { return t.QueueSources[0] }, QueueSource{Function: "F", Queue: "Q", BatchSize: 20, Window: 3 * time.Second, MaximumConcurrency: 2}},
+		{"disabled schedule", "      Events: {A: {Type: Schedule, Properties: {Schedule: rate(1 day), Enabled: false}}}",
+			func(t *Template) any { return len(t.Schedules) }, 0},
+		{"disabled schedule, by state", "      Events: {A: {Type: Schedule, Properties: {Schedule: rate(1 day), State: DISABLED}}}",
+			func(t *Template) any { return len(t.Schedules) }, 0},
+		{"schedule of version 2", "      Events: {A: {Type: ScheduleV2, Properties: {ScheduleExpression: rate(2 hours), Input: '{}'}}}",
+			func(t *Template) any { return t.Schedules[0] }, Schedule{Name: "A", Function: "F", Every: 2 * time.Hour, Input: "{}"}},
+		{"any method", "      Events: {A: {Type: HttpApi, Properties: {Method: '*', Path: /a, TimeoutInMillis: 50}}}",
+			func(t *Template) any { return t.HTTPAPIs[0].Routes[0] }, HTTPRoute{"ANY", "/a", "F", 50 * time.Millisecond}},
+		{"CORS, short", "  Api: {Type: 'AWS::Serverless::HttpApi', Properties: {CorsConfiguration: true}}",
+			func(t *Template) any { return t.HTTPAPIs[0].CORS.AllowOrigins[0] }, "*"},
+		{"CORS, off", "  Api: {Type: 'AWS::Serverless::HttpApi', Properties: {CorsConfiguration: false}}",
+			func(t *Template) any { return t.HTTPAPIs[0].CORS == nil }, true},
+		{"stage variables", "  Api: {Type: 'AWS::Serverless::HttpApi', Properties: {StageName: dev, StageVariables: {b: !Ref P}}}",
+			func(t *Template) any { return t.HTTPAPIs[0] }, HTTPAPI{LogicalID: "Api", StageName: "dev", StageVariables: map[string]string{"a": "1", "b": "p"}}},
+		{"identity source", "  Api: {Type: 'AWS::Serverless::WebSocketApi', Properties: {RouteSelectionExpression: x, Routes: {$connect: {FunctionArn: !GetAtt F.Arn, IntegrationTimeout: 100}}, Auth: {AuthType: custom, AuthArn: !Sub '${F.Arn}', IdentitySource: [route.request.querystring.token]}}}",
+			func(t *Template) any { return t.WebSocketAPIs[0] }, WebSocketAPI{LogicalID: "Api", StageName: "default", RouteSelectionExpression: "x",
+				Routes:     []WebSocketRoute{{Key: "$connect", Function: "F", IntegrationTimeout: 100 * time.Millisecond}},
+				Authorizer: &Authorizer{Function: "F", IdentitySource: []string{"route.request.querystring.token"}}}},
+		{"open API", "  Api: {Type: 'AWS::Serverless::WebSocketApi', Properties: {RouteSelectionExpression: x, Routes: {$connect: {FunctionArn: !GetAtt F.Arn}}, Auth: {AuthType: NONE}}}",
+			func(t *Template) any { return t.WebSocketAPIs[0].Authorizer == nil }, true},
+		{"queue", "  R: {Type: 'AWS::SQS::Queue', Properties: {QueueName: r.fifo, FifoQueue: true, DelaySeconds: 5, RedrivePolicy: {deadLetterTargetArn: !GetAtt Q.Arn, maxReceiveCount: 3}}}",
+			func(t *Template) any { return t.Queues[1] }, Queue{LogicalID: "R", Name: "r.fifo", FIFO: true, VisibilityTimeout: 30 * time.Second,
+				Retention: 96 * time.Hour, Delay: 5 * time.Second, Redrive: &Redrive{"Q", 3}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			tpl, err := Parse([]byte(function+test.text), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := test.got(tpl); !reflect.DeepEqual(got, test.want) {
+				t.Errorf("got %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSizesAreBounded(t *testing.T) {
+	if _, err := Parse(make([]byte, MaxSize+1), nil); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("a large template gives %v", err)
+	}
+	expression := "!Sub x"
+	for range 20 { // doubles 20 times
+		expression = "!Sub ['${a}${a}', {a: " + expression + "}]"
+	}
+	_, err := Parse([]byte("Resources: {F: {Type: 'AWS::Serverless::Function', Properties: {CodeUri: f, Environment: {Variables: {A: "+expression+"}}}}}"), nil)
+	if err == nil || !strings.Contains(err.Error(), "Sub makes more than") {
+		t.Errorf("a growing Sub gives %v", err)
 	}
 }
 
