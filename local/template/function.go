@@ -17,8 +17,12 @@ func (p *parser) function(r resource) {
 		Timeout:      p.seconds(r.properties, "Timeout", 3, 1, 900),
 		MemorySize:   p.number(r.properties, "MemorySize", 128, 128, 10240),
 	}
-	if a := p.texts(r.properties, "Architectures"); len(a) > 0 {
+	switch a := p.texts(r.properties, "Architectures"); len(a) {
+	case 0:
+	case 1:
 		f.Architecture = a[0]
+	default: // an own list adds to the global one
+		p.fail(r.at, "the function has %d architectures", len(a))
 	}
 	if f.CodeURI == "" {
 		p.fail(r.at, "the function has no CodeUri")

@@ -511,6 +511,7 @@ Resources:
       Events: {A: {Type: SNS}}`, `"SNS", which is not emulated`},
 		{"no code", "Resources: {F: {Type: \"AWS::Serverless::Function\"}}", "no CodeUri"},
 		{"timeout", function + "      Timeout: 901", `F: line 7: Timeout is "901"`},
+		{"lists of globals are added to", "Globals: {Function: {Architectures: [arm64]}}\n" + function + "      Architectures: [x86_64]", "F: line 4: the function has 2 architectures"},
 		{"unknown intrinsic", function + "      Timeout: !FindInMap [a, b, c]", "F: line 7: the intrinsic function Fn::FindInMap"},
 		{"unknown intrinsic in the environment", function + "      Environment: {Variables: {A: !ImportValue x}}", "F: line 7: the intrinsic function Fn::ImportValue"},
 		{"unknown name in Sub", function + "      Environment: {Variables: {A: !Sub '${Nope}'}}", `"Nope" is no parameter and no resource`},
@@ -551,7 +552,7 @@ Resources:
 		got        func(*Template) any
 		want       any
 	}{
-		{"global lists come before own ones", "      Architectures: [x86_64]", func(t *Template) any { return t.Functions[0].Architecture }, "x86_64"},
+		{"an own list replaces a global intrinsic", "      Architectures: [x86_64]", func(t *Template) any { return t.Functions[0].Architecture }, "x86_64"},
 		{"an intrinsic replaces a global intrinsic", "      Environment: {Variables: {A: !Sub own}}",
 			func(t *Template) any { env, _ := t.Environment("F", Resolver{}); return env["A"] }, "own"},
 		{"disabled queue source", "      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, Enabled: false}}}",
