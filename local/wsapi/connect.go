@@ -22,14 +22,14 @@ import (
 func (a *API) ConnectHandler() http.Handler { return http.HandlerFunc(a.serveConnect) }
 
 func (a *API) serveConnect(w http.ResponseWriter, r *http.Request) {
-	if !a.begin() {
-		http.Error(w, `{"message":"Service Unavailable"}`, http.StatusServiceUnavailable)
-		return
-	}
 	at := time.Now()
 	c := a.newConn(r, at)
 	requestID := newID(at, newTail())
 	w.Header()["x-amzn-RequestId"] = []string{requestID}
+	if !a.begin() {
+		c.reply(w, http.StatusServiceUnavailable, "Service Unavailable", requestID)
+		return
+	}
 	if status, message := a.refuse(r); status != 0 {
 		a.work.Done()
 		c.reply(w, status, message, requestID)
@@ -169,6 +169,7 @@ func (c *conn) upgrade(w http.ResponseWriter, r *http.Request, header http.Heade
 	if err != nil {
 		return nil, fmt.Errorf("take over the connection: %w", err)
 	}
+	nc = bare(nc)
 	c.nc = nc
 	c.token <- struct{}{}
 	defer c.unlock()

@@ -69,16 +69,15 @@ func TestDisconnect(t *testing.T) {
 	t.Run("[?] TCP ends, silently", func(t *testing.T) {
 		disconnect := newRecorder()
 		h := start(t, Options{Unproven: Unproven{LostSilently: true}}, functions{"$disconnect": disconnect.serve})
-		h.raw().Close()
+		r := h.raw()
+		h.only()
+		r.Close()
+		eventually(t, "the connection is forgotten", func() bool { return h.api.Connections() == 0 })
 		if err := h.api.Shutdown(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "the connection is forgotten", func() bool { return h.api.Connections() == 0 })
-		if len(disconnect) > 0 {
-			// Shutdown may have been first; then the code is its own.
-			if code := at(disconnect.next(t), "requestContext", "disconnectStatusCode"); code != 1001.0 {
-				t.Errorf("$disconnect with %v", code)
-			}
+		if len(disconnect) != 0 {
+			t.Error("$disconnect fired")
 		}
 	})
 	t.Run("a refused handshake has no $disconnect", func(t *testing.T) {
@@ -96,7 +95,8 @@ func TestDisconnect(t *testing.T) {
 
 // TestIdle: trap 7.
 func TestIdle(t *testing.T) {
-	const idle = 400 * time.Millisecond
+	t.Parallel()
+	const idle = time.Second
 	for _, c := range []struct {
 		fact string
 		act  func(*harness, raw)
@@ -107,10 +107,11 @@ func TestIdle(t *testing.T) {
 		{"[D] messages to the client keep it", func(h *harness, _ raw) { h.tryManage(http.MethodPost, "/@connections/"+h.only().id, "x") }, true},
 	} {
 		t.Run(c.fact, func(t *testing.T) {
+			t.Parallel()
 			h := start(t, Options{IdleTimeout: idle}, functions{"$default": ok})
 			r := h.raw()
 			begun := h.only()
-			for deadline := time.Now().Add(3 * idle); time.Now().Before(deadline); time.Sleep(idle / 8) {
+			for deadline := time.Now().Add(3 * idle); time.Now().Before(deadline); time.Sleep(idle / 20) {
 				if begun.end.Load() != nil {
 					break
 				}
@@ -124,6 +125,7 @@ func TestIdle(t *testing.T) {
 }
 
 func TestShutdown(t *testing.T) {
+	t.Parallel()
 	t.Run("waits for what is in flight", func(t *testing.T) {
 		g := newGate()
 		defer g.release()

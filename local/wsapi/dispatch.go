@@ -120,7 +120,8 @@ func (a *API) invokeOnce(o occasion, connectionID string, event []byte) ([]byte,
 	defer cancel()
 	start := time.Now()
 	out, err := a.invoker.Invoke(ctx, o.route.Function, event)
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	// An invoker's own timer for the same deadline may strike a moment before ours.
+	if err != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded)) {
 		err = errTimedOut
 	}
 	level := slog.LevelInfo

@@ -111,6 +111,7 @@ func TestConcurrentDispatch(t *testing.T) {
 
 // TestFlood: a client that sends more than the functions take is not read any further, and others are served.
 func TestFlood(t *testing.T) {
+	t.Parallel()
 	g, other := newGate(), newRecorder()
 	defer g.release()
 	h := start(t, Options{}, functions{"flood": g.serve, "other": other.serve})

@@ -171,14 +171,15 @@ func (a *API) appendVariables(b []byte) []byte {
 
 // handshake is what the events of a connection attempt say of its HTTP request.
 type handshake struct {
-	header  http.Header
-	host    string
-	query   url.Values
-	traceID string
+	header   http.Header       // canonical names
+	spelling map[string]string // what the client wrote for them, if that is known
+	host     string
+	query    url.Values
+	traceID  string
 }
 
 func newHandshake(r *http.Request) handshake {
-	h := handshake{header: http.Header{}, host: r.Host, query: r.URL.Query(), traceID: newTraceID()}
+	h := handshake{header: http.Header{}, host: r.Host, query: r.URL.Query(), traceID: newTraceID(), spelling: spelling(r)}
 	maps.Copy(h.header, r.Header)
 	return h
 }
@@ -196,17 +197,16 @@ func (h handshake) headers(authorizer bool) []byte {
 		all["content-length"] = []string{"0"}
 	}
 	for name, values := range h.header {
-		switch {
-		case name == "Connection" || name == "Upgrade":
-			if !authorizer {
-				continue
-			}
-		case strings.HasPrefix(name, "Sec-Websocket-"): // net/http's spelling of what clients send as Sec-WebSocket-
-			name = "Sec-WebSocket-" + strings.TrimPrefix(name, "Sec-Websocket-")
+		_, ours := all[name]
+		if ours || !authorizer && (name == "Connection" || name == "Upgrade") {
+			continue
 		}
-		if _, ours := all[name]; !ours {
-			all[name] = values
+		if written, ok := h.spelling[name]; ok {
+			name = written
+		} else if rest, ok := strings.CutPrefix(name, "Sec-Websocket-"); ok { // net/http's idea of it
+			name = "Sec-WebSocket-" + rest
 		}
+		all[name] = values
 	}
 	return appendMaps(nil, "headers", "multiValueHeaders", all)
 }
@@ -246,6 +246,7 @@ func appendMaps(b []byte, single, multi string, values map[string][]string) []by
 // forwardedFor appends the client's address to what proxies before it said.
 func (h handshake) forwardedFor(sourceIP string) {
 	before := h.header.Values("X-Forwarded-For")
+	delete(h.spelling, "X-Forwarded-For") // it is ours now
 	h.header["X-Forwarded-For"] = []string{strings.Join(append(slices.Clone(before), sourceIP), ", ")}
 }
 

@@ -3,6 +3,8 @@ package wsapi
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"strings"
@@ -80,14 +82,7 @@ func TestEvents(t *testing.T) {
 	disconnected := disconnect.next(t)
 
 	const common = "apiId connectedAt connectionId domainName eventType extendedRequestId identity messageDirection requestId requestTime requestTimeEpoch routeKey stage"
-	insert := func(list string, more ...string) string {
-		names := append(strings.Fields(list), more...)
-		m := map[string]any{}
-		for _, name := range names {
-			m[name] = nil
-		}
-		return keys(m)
-	}
+	insert := func(list string, more ...string) string { return keysOf(list + " " + strings.Join(more, " ")) }
 	for _, c := range []struct {
 		fact  string
 		event map[string]any
@@ -96,10 +91,10 @@ func TestEvents(t *testing.T) {
 	}{
 		{"[R] $connect keys", connected, "", "headers isBase64Encoded multiValueHeaders multiValueQueryStringParameters queryStringParameters requestContext"},
 		{"[R] $connect context keys", connected, "requestContext", insert(common, "authorizer")},
-		{"[R] $connect headers, no Connection or Upgrade", connected, "headers", "Accept-Encoding Host Sec-WebSocket-Key Sec-WebSocket-Version User-Agent X-Amzn-Trace-Id X-Forwarded-For X-Forwarded-Port X-Forwarded-Proto X-Many"},
+		{"[R] $connect headers, no Connection or Upgrade", connected, "headers", "Accept-Encoding Host Sec-Websocket-Key Sec-Websocket-Version User-Agent X-Amzn-Trace-Id X-Forwarded-For X-Forwarded-Port X-Forwarded-Proto X-Many"},
 		{"[D] authorizer event keys", authorized, "", "headers methodArn multiValueHeaders multiValueQueryStringParameters queryStringParameters requestContext stageVariables type"},
 		{"[D] authorizer event context is like CONNECT, not yet authorized", authorized, "requestContext", common},
-		{"[D] authorizer event headers include Connection, Upgrade, content-length", authorized, "headers", "Accept-Encoding Connection Host Sec-WebSocket-Key Sec-WebSocket-Version Upgrade User-Agent X-Amzn-Trace-Id X-Forwarded-For X-Forwarded-Port X-Forwarded-Proto X-Many content-length"},
+		{"[D] authorizer event headers include Connection, Upgrade, content-length", authorized, "headers", "Accept-Encoding Connection Host Sec-Websocket-Key Sec-Websocket-Version Upgrade User-Agent X-Amzn-Trace-Id X-Forwarded-For X-Forwarded-Port X-Forwarded-Proto X-Many content-length"},
 		{"[D] stageVariables is {}", authorized, "stageVariables", ""},
 		{"[R] MESSAGE has no headers and no query", messaged, "", "body isBase64Encoded requestContext"},
 		{"[R] MESSAGE context has messageId", messaged, "requestContext", insert(common, "authorizer", "messageId")},
@@ -223,4 +218,49 @@ func TestEventTypes(t *testing.T) {
 	if e.RequestContext.ConnectionID != h.only().id || e.Body != `{"x":1}` || e.RequestContext.RouteKey != "$default" || e.RequestContext.DisconnectReason != nil {
 		t.Errorf("decoded %+v", e)
 	}
+}
+
+// TestHeaderCase: [R] headers have the original case of their names.
+func TestHeaderCase(t *testing.T) {
+	request := func(lines ...string) string {
+		return "GET /prod HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nSec-WEBSOCKET-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+			strings.Join(append(lines, "\r\n"), "\r\n")
+	}
+	names := func(t *testing.T, h *harness, connect recorder, chunks ...string) string {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		for _, chunk := range chunks {
+			if _, err := io.WriteString(conn, chunk); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(5 * time.Millisecond) // so that it is read by itself
+		}
+		return keys(connect.next(t)["headers"])
+	}
+	const gateway = "Host X-Amzn-Trace-Id X-Forwarded-For X-Forwarded-Port X-Forwarded-Proto "
+	connect := newRecorder()
+	h := start(t, Options{}, functions{"$connect": connect.serve})
+	if got, want := names(t, h, connect, request("aUTHORIZATION: a", "x-forwarded-for: 192.0.2.1", "x-amzn-trace-id: forged")), keysOf(gateway+"Sec-WEBSOCKET-Key aUTHORIZATION sec-websocket-version"); got != want {
+		t.Errorf("headers are %s, want %s", got, want)
+	}
+	whole := request("x-a: 1")
+	if got, want := names(t, h, connect, whole[:30], whole[30:100], whole[100:]), keysOf(gateway+"Sec-WEBSOCKET-Key sec-websocket-version x-a"); got != want {
+		t.Errorf("in pieces: headers are %s, want %s", got, want)
+	}
+	// The second request of a connection was not recorded; its names are canonical.
+	if got, want := names(t, h, connect, "GET /prod HTTP/1.1\r\nHost: x\r\n\r\n", whole), keysOf(gateway+"Sec-WebSocket-Key Sec-WebSocket-Version X-A"); got != want {
+		t.Errorf("second request: headers are %s, want %s", got, want)
+	}
+}
+
+// keysOf sorts a list of names as keys does.
+func keysOf(list string) string {
+	m := map[string]any{}
+	for _, name := range strings.Fields(list) {
+		m[name] = nil
+	}
+	return keys(m)
 }

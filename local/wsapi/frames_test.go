@@ -115,6 +115,7 @@ func TestFrames(t *testing.T) {
 
 // TestCloseFrameSurvivesUnreadData: a client that is still sending when it breaks a rule gets the close frame, not a reset.
 func TestCloseFrameSurvivesUnreadData(t *testing.T) {
+	t.Parallel()
 	h := start(t, Options{}, functions{"$default": ok})
 	r := h.raw()
 	sent := make(chan struct{})

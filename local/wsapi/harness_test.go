@@ -123,7 +123,9 @@ func start(t testing.TB, o Options, f functions) *harness {
 	mux.Handle("/@connections/{id}", api.ManagementHandler())
 	mux.Handle("/{stage}/@connections/{id}", api.ManagementHandler())
 	mux.Handle("/{stage}", api.ConnectHandler())
-	server := httptest.NewServer(mux)
+	server := httptest.NewUnstartedServer(mux)
+	server.Listener = KeepHeaderCase(server.Config, server.Listener)
+	server.Start()
 	h := &harness{api: api, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}, url: server.URL, t: t}
 	h.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	t.Cleanup(func() {
