@@ -1,0 +1,130 @@
+package sqs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+const (
+	contentType  = "application/x-amz-json-1.0"
+	targetPrefix = "AmazonSQS."
+)
+
+// ServeHTTP serves the SQS API: AWS JSON 1.0, a POST to any path with the action in X-Amz-Target. Signatures are not checked; a
+// browser's page cannot get in, because the content type that is asked for is one it may not send to another origin.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
+	response, err := s.serve(w, r)
+	if err != nil {
+		writeError(w, toAPIError(err))
+		return
+	}
+	_ = json.NewEncoder(w).Encode(response)
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) (any, error) {
+	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != contentType {
+		return nil, &apiError{"", "InvalidAction", 400, "send a POST with Content-Type " + contentType}
+	}
+	action, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
+	// JSON may write every byte of a message as \u00XX.
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(6*s.opts.MaxMessageSize+1<<20)))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &apiError{"", "RequestEntityTooLarge", http.StatusRequestEntityTooLarge, "The request is too large."}
+	case err != nil:
+		return nil, &apiError{"", "MalformedInput", 400, "The request could not be read."}
+	}
+
+	switch action {
+	case "SendMessage":
+		return withQueue(s, body, func(q *queue, in sendMessage) (any, error) { return s.send(q, in) })
+	case "SendMessageBatch":
+		return withQueue(s, body, s.sendBatch)
+	case "ReceiveMessage":
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.polling, cancel)()
+		return withQueue(s, body, func(q *queue, in receiveMessage) (any, error) { return s.receive(ctx, q, in) })
+	case "DeleteMessage":
+		return withQueue(s, body, func(q *queue, in handleEntry) (any, error) { return empty{}, in.delete(q) })
+	case "DeleteMessageBatch":
+		return withQueue(s, body, func(q *queue, in handleBatch) (any, error) { return in.each(q, handleEntry.delete) })
+	case "ChangeMessageVisibility":
+		return withQueue(s, body, func(q *queue, in handleEntry) (any, error) { return empty{}, in.changeVisibility(q) })
+	case "ChangeMessageVisibilityBatch":
+		return withQueue(s, body, func(q *queue, in handleBatch) (any, error) { return in.each(q, handleEntry.changeVisibility) })
+	case "GetQueueAttributes":
+		return withQueue(s, body, s.queueAttributes)
+	case "PurgeQueue":
+		return withQueue(s, body, func(q *queue, _ empty) (any, error) { q.purge(); return empty{}, nil })
+	case "GetQueueUrl":
+		return s.queueURL(r.Host, body)
+	case "ListQueues":
+		return s.listQueues(r.Host, body)
+	}
+	return nil, &apiError{"UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", 400,
+		"The local server does not know the action " + action + "; queues are declared in template.yaml."}
+}
+
+type empty struct{}
+
+func decode(body []byte, in any) error {
+	if err := json.Unmarshal(body, in); err != nil {
+		return &apiError{"", "MalformedInput", 400, "The request is not the JSON of this action."}
+	}
+	return nil
+}
+
+// withQueue decodes the input of an action and finds the queue of its QueueUrl, of which only the name counts.
+func withQueue[In any](s *Server, body []byte, action func(*queue, In) (any, error)) (any, error) {
+	var at struct{ QueueUrl string }
+	if err := decode(body, &at); err != nil {
+		return nil, err
+	}
+	if at.QueueUrl == "" {
+		return nil, missing("QueueUrl")
+	}
+	q, ok := s.queues[at.QueueUrl[strings.LastIndexByte(at.QueueUrl, '/')+1:]]
+	if !ok {
+		return nil, errNoQueue
+	}
+	var in In
+	if err := decode(body, &in); err != nil {
+		return nil, err
+	}
+	return action(q, in)
+}
+
+func (s *Server) queueURL(host string, body []byte) (any, error) {
+	var in struct{ QueueName string }
+	if err := decode(body, &in); err != nil {
+		return nil, err
+	}
+	if _, ok := s.queues[in.QueueName]; !ok {
+		return nil, errNoQueue
+	}
+	return map[string]string{"QueueUrl": URL(host, in.QueueName)}, nil
+}
+
+func (s *Server) listQueues(host string, body []byte) (any, error) {
+	var in struct{ QueueNamePrefix string }
+	if err := decode(body, &in); err != nil {
+		return nil, err
+	}
+	urls := []string{}
+	for _, name := range s.names {
+		if strings.HasPrefix(name, in.QueueNamePrefix) {
+			urls = append(urls, URL(host, name))
+		}
+	}
+	return map[string]any{"QueueUrls": urls}, nil
+}

@@ -1,0 +1,197 @@
+// Package sqs is a small Amazon SQS for development: standard queues in memory, reached through the unmodified AWS SDKs, and the
+// pollers that Lambda runs between a queue and a function.
+//
+// It keeps SQS's semantics where a function can tell: at least once, no order, visibility timeout, delay, receive count, dead-letter
+// queues, partial batch responses, size limits, typed errors. Queues are declared at the start and nothing is written to disk: what
+// is in a queue when the process ends is gone. FIFO queues, encryption, permissions and the old query protocol are not there.
+package sqs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	accountID     = "000000000000"
+	defaultRegion = "us-east-1"
+
+	// defaultMaxMessageSize is SQS's limit of a message and of a batch: 1 MiB since 2025, 256 KiB before.
+	defaultMaxMessageSize = 1 << 20
+	defaultMaxMessages    = 100_000
+	defaultMaxBytes       = 256 << 20
+
+	defaultVisibility = 30 * time.Second
+	defaultRetention  = 4 * 24 * time.Hour
+	maxVisibility     = 12 * time.Hour
+	maxDelay          = 15 * time.Minute
+	maxWait           = 20 * time.Second
+)
+
+// Queue describes one queue, by the names that SQS gives its attributes.
+type Queue struct {
+	// Name of the queue, at most 80 letters, digits, hyphens and underscores. A FIFO queue (".fifo") is refused.
+	Name string
+	// VisibilityTimeout is how long a received message stays hidden from others; 30 s if zero.
+	VisibilityTimeout time.Duration
+	// Delay hides each new message for so long; at most 15 min.
+	Delay time.Duration
+	// Retention is how long a message is kept; 4 days if zero.
+	Retention time.Duration
+	// DeadLetterQueue names another queue, which gets the messages that were received MaxReceiveCount times and not deleted.
+	DeadLetterQueue string
+	// MaxReceiveCount goes with DeadLetterQueue: 1 to 1000.
+	MaxReceiveCount int
+}
+
+// Options configures [New]. Its zero value is ready to use.
+type Options struct {
+	// Region is named in ARNs and events; us-east-1 if empty.
+	Region string
+	// TimeScale multiplies the visibility timeouts, delays, retention and batch windows, so that tests need not wait: 0.01 makes
+	// 30 s into 0.3 s. The WaitTimeSeconds of a client is not scaled. 1 if zero.
+	TimeScale float64
+	// MaxMessageSize limits a message, and all messages of a batch together, in bytes; 1 MiB if zero.
+	MaxMessageSize int
+	// MaxMessages and MaxBytes limit what one queue holds, so that a consumer that stands still does not take all memory:
+	// 100,000 and 256 MiB if zero. A send over them is refused with OverLimit, which SQS itself never does.
+	MaxMessages, MaxBytes int
+	// Logger gets one line per delivery to a function and per dead letter, and never a body; slog.Default if nil.
+	Logger *slog.Logger
+}
+
+// Server holds queues, serves them over HTTP and delivers them to functions. It is safe for concurrent use.
+type Server struct {
+	opts   Options
+	queues map[string]*queue
+	names  []string // in the order they were given
+
+	polling    context.Context // ended first, at shutdown
+	stopPoll   context.CancelFunc
+	invoking   context.Context // ended when the shutdown may wait no longer
+	stopInvoke context.CancelFunc
+
+	mu       sync.Mutex
+	closed   bool
+	pollers  sync.WaitGroup // Add only under mu and while not closed
+	inFlight sync.WaitGroup // deliveries; Add only by a running poller
+}
+
+var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+
+// New returns a server of the given queues. Every fault in them is reported at once.
+func New(opts Options, queues ...Queue) (*Server, error) {
+	if opts.Region == "" {
+		opts.Region = defaultRegion
+	}
+	if opts.TimeScale <= 0 {
+		opts.TimeScale = 1
+	}
+	if opts.MaxMessageSize <= 0 {
+		opts.MaxMessageSize = defaultMaxMessageSize
+	}
+	if opts.MaxMessages <= 0 {
+		opts.MaxMessages = defaultMaxMessages
+	}
+	if opts.MaxBytes <= 0 {
+		opts.MaxBytes = defaultMaxBytes
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.Default()
+	}
+	s := &Server{opts: opts, queues: make(map[string]*queue, len(queues))}
+	var faults []error
+	for _, config := range queues {
+		if err := config.complete(); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		if _, ok := s.queues[config.Name]; ok {
+			faults = append(faults, fmt.Errorf("queue %s is declared twice", config.Name))
+			continue
+		}
+		s.queues[config.Name] = newQueue(opts, config)
+		s.names = append(s.names, config.Name)
+	}
+	for _, q := range s.queues {
+		if name := q.config.DeadLetterQueue; name != "" {
+			if q.deadLetters = s.queues[name]; q.deadLetters == nil || q.deadLetters == q {
+				faults = append(faults, fmt.Errorf("queue %s: dead-letter queue %s is not another queue", q.config.Name, name))
+			}
+		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	s.polling, s.stopPoll = context.WithCancel(context.Background())
+	s.invoking, s.stopInvoke = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// complete fills in the defaults and reports what SQS would refuse.
+func (c *Queue) complete() error {
+	if c.VisibilityTimeout == 0 {
+		c.VisibilityTimeout = defaultVisibility
+	}
+	if c.Retention == 0 {
+		c.Retention = defaultRetention
+	}
+	switch {
+	case strings.HasSuffix(c.Name, ".fifo"):
+		return fmt.Errorf("queue %s: fifo queues are not emulated", c.Name)
+	case !validName.MatchString(c.Name):
+		return fmt.Errorf("queue name %q is not 1 to 80 letters, digits, hyphens and underscores", c.Name)
+	case c.VisibilityTimeout < 0 || c.VisibilityTimeout > maxVisibility:
+		return fmt.Errorf("queue %s: visibility timeout %v is not within 12 hours", c.Name, c.VisibilityTimeout)
+	case c.Delay < 0 || c.Delay > maxDelay:
+		return fmt.Errorf("queue %s: delay %v is not within 15 minutes", c.Name, c.Delay)
+	case c.Retention < time.Minute || c.Retention > 14*24*time.Hour:
+		return fmt.Errorf("queue %s: retention %v is not between 1 minute and 14 days", c.Name, c.Retention)
+	case (c.DeadLetterQueue == "") != (c.MaxReceiveCount == 0):
+		return fmt.Errorf("queue %s: a dead-letter queue and maxReceiveCount go together", c.Name)
+	case c.MaxReceiveCount < 0 || c.MaxReceiveCount > 1000:
+		return fmt.Errorf("queue %s: maxReceiveCount %d is not between 1 and 1000", c.Name, c.MaxReceiveCount)
+	}
+	return nil
+}
+
+// URL returns the URL of a queue on a server that clients reach at host (with a port), http://HOST/000000000000/NAME.
+func URL(host, queue string) string { return "http://" + host + "/" + accountID + "/" + queue }
+
+// ARN returns the ARN of a queue in a region.
+func ARN(region, queue string) string { return "arn:aws:sqs:" + region + ":" + accountID + ":" + queue }
+
+// Shutdown ends all polling, that of HTTP clients included, and waits for the deliveries in flight. When ctx is done it cancels
+// them, waits on, and returns the error of ctx, wrapped. Messages that are left are lost; the log says how many.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.stopPoll()
+
+	done := make(chan struct{})
+	go func() {
+		s.pollers.Wait()
+		s.inFlight.Wait()
+		close(done)
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = fmt.Errorf("wait for deliveries: %w", ctx.Err())
+	}
+	s.stopInvoke()
+	<-done
+	for _, name := range s.names {
+		if n := s.queues[name].counts(); n.total() > 0 {
+			s.opts.Logger.Warn("messages lost", "queue", name, "messages", n.total())
+		}
+	}
+	return err
+}
