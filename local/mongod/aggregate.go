@@ -205,9 +205,12 @@ func group(docs []bsoncore.Document, id func(bsoncore.Document) bsoncore.Value, 
 		}
 		for i, sum := range sums {
 			v := sum.value(doc)
-			if total, err := increment(sum.name, b.totals[i], v); err == nil && v.IsNumber() {
+			if !v.IsNumber() || v.Type == bsoncore.TypeDecimal128 {
+				continue // what is not a number counts nothing
+			}
+			if total, err := increment(sum.name, b.totals[i], v); err == nil {
 				b.totals[i] = total
-			} // what is not a number counts nothing
+			}
 		}
 	}
 	out := make([]bsoncore.Document, len(order))

@@ -146,7 +146,7 @@ func (c *collection) createIndex(ix *index) error {
 
 // build fills a new index: sorted first, which is much faster than key by key.
 func (ix *index) build(c *collection) error {
-	var all []entry
+	all := make([]entry, 0, c.count())
 	var err error
 	c.indexes[0].tree.Scan(func(e entry) bool {
 		var keys []string

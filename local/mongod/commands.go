@@ -31,10 +31,9 @@ var commands = map[string]struct {
 }{
 	"hello": {nothing, hello}, "isMaster": {nothing, hello}, "ismaster": {nothing, hello},
 	"ping": {nothing, empty}, "endSessions": {nothing, empty},
-	"buildInfo": {nothing, buildInfo}, "buildinfo": {nothing, buildInfo},
-	"getParameter": {nothing, getParameter}, "whatsmyuri": {nothing, whatsMyURI},
-	"connectionStatus": {nothing, connectionStatus}, "getLog": {nothing, getLog},
-	"hostInfo": {nothing, hostInfo}, "getCmdLineOpts": {nothing, getCmdLineOpts}, "serverStatus": {nothing, serverStatus},
+	"buildInfo": {nothing, buildInfo}, "buildinfo": {nothing, buildInfo}, "whatsmyuri": {nothing, empty},
+	"getParameter": {nothing, getParameter}, "connectionStatus": {nothing, connectionStatus}, "getLog": {nothing, getLog},
+	"hostInfo": {nothing, empty}, "getCmdLineOpts": {nothing, getCmdLineOpts}, "serverStatus": {nothing, serverStatus},
 
 	"listDatabases": {shared, listDatabases}, "listCollections": {shared, listCollections}, "listIndexes": {shared, listIndexes},
 	"create": {exclusive, create}, "drop": {exclusive, drop}, "dropDatabase": {exclusive, dropDatabase},
@@ -65,15 +64,14 @@ func (s *Server) answer(r *request, dst []byte) []byte {
 }
 
 func (s *Server) run(r *request, dst []byte) ([]byte, error) {
-	name := r.name()
-	c, ok := commands[name]
+	c, ok := commands[r.name]
 	switch {
 	case !ok:
-		return nil, errorf(codeCommandNotFound, "no such command: '%s' (local/mongod is a small development server)", name)
+		return nil, errorf(codeCommandNotFound, "no such command: '%s' (local/mongod is a small development server)", r.name)
 	case r.db == "" || strings.ContainsAny(r.db, ". /\\$\x00"):
 		return nil, errorf(codeInvalidNamespace, "Invalid database name: '%s'", r.db)
 	case r.legacy && c.access != nothing:
-		return nil, errorf(codeUnsupported, "command %s over OP_QUERY is not supported", name)
+		return nil, errorf(codeUnsupported, "command %s over OP_QUERY is not supported", r.name)
 	}
 	switch c.access {
 	case shared:
@@ -110,7 +108,7 @@ func (r *request) options(set func(name string, v bsoncore.Value) (known bool, e
 		case string(key) == "startTransaction" || string(key) == "autocommit":
 			return errorf(codeIllegalOperation, "Transaction numbers are only allowed on a replica set member or mongos")
 		default:
-			return errorf(codeUnknownField, "BSON field '%s.%s' is not supported by local/mongod", r.name(), key)
+			return errorf(codeUnknownField, "BSON field '%s.%s' is not supported by local/mongod", r.name, key)
 		}
 	}
 	return nil
@@ -118,20 +116,21 @@ func (r *request) options(set func(name string, v bsoncore.Value) (known bool, e
 
 // namespace is the collection that the command's own field names.
 func (r *request) namespace() (string, error) {
-	name, ok := field(r.body, r.name()).StringValueOK()
+	name, ok := field(r.body, r.name).StringValueOK()
 	if !ok || name == "" {
-		return "", errorf(codeInvalidNamespace, "collection name of %s has invalid type or is empty", r.name())
+		return "", errorf(codeInvalidNamespace, "collection name of %s has invalid type or is empty", r.name)
 	}
 	return r.db + "." + name, nil
 }
 
+// empty answers what only asks whether it is there.
 func empty(_ *Server, _ *request, dst []byte) ([]byte, error) { return dst, nil }
 
 // hello shows a standalone server: no setName, and no
 // logicalSessionTimeoutMinutes, so that drivers open no sessions.
 func hello(_ *Server, r *request, dst []byte) ([]byte, error) {
 	primary := "ismaster"
-	if r.name() == "hello" {
+	if r.name == "hello" {
 		primary = "isWritablePrimary"
 	}
 	dst = bsoncore.AppendBooleanElement(dst, "helloOk", true)
@@ -163,10 +162,6 @@ func getParameter(_ *Server, r *request, dst []byte) ([]byte, error) {
 		bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "version", "7.0"))), nil
 }
 
-func whatsMyURI(s *Server, _ *request, dst []byte) ([]byte, error) {
-	return bsoncore.AppendStringElement(dst, "you", s.Addr()), nil
-}
-
 func connectionStatus(_ *Server, _ *request, dst []byte) ([]byte, error) {
 	return bsoncore.AppendDocumentElement(dst, "authInfo", bsoncore.BuildDocument(nil,
 		bsoncore.AppendArrayElement(nil, "authenticatedUsers", emptyDocument),
@@ -177,11 +172,6 @@ func getLog(_ *Server, _ *request, dst []byte) ([]byte, error) {
 	dst = bsoncore.AppendInt32Element(dst, "totalLinesWritten", 1)
 	return bsoncore.AppendArrayElement(dst, "log", bsoncore.BuildArray(nil,
 		stringValue("aiwm-chat local/mongod: a development server, not MongoDB"))), nil
-}
-
-func hostInfo(_ *Server, _ *request, dst []byte) ([]byte, error) {
-	dst = bsoncore.AppendDocumentElement(dst, "system", emptyDocument)
-	return bsoncore.AppendDocumentElement(dst, "os", emptyDocument), nil
 }
 
 func getCmdLineOpts(_ *Server, _ *request, dst []byte) ([]byte, error) {

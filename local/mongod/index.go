@@ -33,6 +33,11 @@ type index struct {
 	partial  *filter // nil: every document is indexed
 	multikey []bool  // by field: an array was on its path once
 	tree     *btree.BTreeG[entry]
+
+	// Scratch space of keys and values, which one goroutine at a time calls.
+	fieldValues []bsoncore.Value
+	paths       []string
+	buffer      []byte
 }
 
 const (
@@ -116,13 +121,9 @@ func (ix *index) keys(doc bsoncore.Document) ([]string, error) {
 	if ix.partial != nil && !ix.partial.match(docValue(doc)) {
 		return nil, nil
 	}
-	var scratch [256]byte
 	var keys []string
 	err := ix.expand(doc, func(values []bsoncore.Value) {
-		b := scratch[:0]
-		for i, v := range values {
-			b = appendDirected(b, v, ix.fields[i].descending)
-		}
+		b := ix.encode(values)
 		if !ix.unique {
 			b = appendKey(b, field(doc, "_id"))
 		}
@@ -137,31 +138,33 @@ func (ix *index) keys(doc bsoncore.Document) ([]string, error) {
 }
 
 // values returns the field values of a document that make a key of a unique index.
-func (ix *index) values(doc bsoncore.Document, key string) []bsoncore.Value {
-	var found []bsoncore.Value
+func (ix *index) values(doc bsoncore.Document, key string) (found []bsoncore.Value) {
 	_ = ix.expand(doc, func(values []bsoncore.Value) { // keys has met the error
-		var b []byte
-		for i, v := range values {
-			b = appendDirected(b, v, ix.fields[i].descending)
-		}
-		if key == string(b) {
-			found = append([]bsoncore.Value(nil), values...)
+		if key == string(ix.encode(values)) {
+			found = slices.Clone(values)
 		}
 	})
 	return found
 }
 
+// encode makes the key of field values, good until the next call.
+func (ix *index) encode(values []bsoncore.Value) []byte {
+	ix.buffer = ix.buffer[:0]
+	for i, v := range values {
+		ix.buffer = appendDirected(ix.buffer, v, ix.fields[i].descending)
+	}
+	return ix.buffer
+}
+
 // expand calls yield with the values of the indexed fields: once, or once for
 // each element of the array that is on their paths.
 func (ix *index) expand(doc bsoncore.Document, yield func([]bsoncore.Value)) error {
-	var buffer [4]bsoncore.Value
-	var rests [4]string
-	values, paths := buffer[:0], rests[:0]
+	ix.fieldValues, ix.paths = ix.fieldValues[:0], ix.paths[:0]
 	for _, f := range ix.fields {
-		values = append(values, docValue(doc))
-		paths = append(paths, f.path)
+		ix.fieldValues = append(ix.fieldValues, docValue(doc))
+		ix.paths = append(ix.paths, f.path)
 	}
-	return ix.expandArrays(values, paths, yield)
+	return ix.expandArrays(ix.fieldValues, ix.paths, yield)
 }
 
 // resolved marks a field whose value is final.

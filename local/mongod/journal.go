@@ -53,12 +53,12 @@ type journal struct {
 
 	mu       sync.Mutex // pending and failed
 	pending  []byte
+	failed   error
 	appended atomic.Int64 // bytes ever appended
 	written  atomic.Int64 // bytes of them in the file
 
 	writing sync.Mutex // held during write(2): whoever waits finds its bytes written
 	spare   []byte
-	failed  error
 }
 
 // append adds a record to what the next sync writes.
@@ -67,10 +67,13 @@ func (j *journal) append(kind byte, ns string, doc bsoncore.Document) {
 		return
 	}
 	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.failed != nil {
+		return // nobody will write it: sync fails from now on
+	}
 	before := len(j.pending)
 	j.pending = appendRecord(j.pending, kind, ns, doc)
 	j.appended.Add(int64(len(j.pending) - before))
-	j.mu.Unlock()
 }
 
 func appendRecord(dst []byte, kind byte, ns string, doc bsoncore.Document) []byte {
@@ -100,18 +103,20 @@ func (j *journal) sync() error {
 	}
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	if j.failed != nil {
-		return j.failed
-	}
 	if j.written.Load() >= upTo {
 		return nil
 	}
 	j.mu.Lock()
-	batch := j.pending
+	batch, err := j.pending, j.failed
 	j.pending = j.spare[:0]
 	j.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	if _, err := j.file.Write(batch); err != nil {
-		j.failed = fmt.Errorf("write the journal: %w", err)
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.failed, j.pending = fmt.Errorf("write the journal: %w", err), nil
 		return j.failed
 	}
 	j.written.Add(int64(len(batch)))
@@ -172,6 +177,7 @@ func readJournal(f *os.File, replay func(kind byte, ns string, doc bsoncore.Docu
 	}
 	var header [recordHeader]byte
 	var payload []byte
+	var ns string // most records are of the namespace before
 	for at := int64(len(magic)); ; {
 		left := size - at
 		if left < recordHeader {
@@ -201,24 +207,22 @@ func readJournal(f *os.File, replay func(kind byte, ns string, doc bsoncore.Docu
 			}
 			return 0, fmt.Errorf("damaged at byte %d of %d: restore the file or remove it", at, size)
 		}
-		kind, ns, doc, err := parseRecord(payload)
-		if err == nil {
-			err = replay(kind, ns, doc)
+		end := bytes.IndexByte(payload, 0)
+		if end < 1 {
+			return 0, fmt.Errorf("record at byte %d: %w", at, errMalformed)
+		}
+		if name := payload[1:end]; string(name) != ns {
+			ns = string(name)
+		}
+		doc := bsoncore.Document(payload[end+1:])
+		if err = validate(doc, -maxPathDepth); err == nil {
+			err = replay(payload[0], ns, doc)
 		}
 		if err != nil {
 			return 0, fmt.Errorf("record at byte %d: %w", at, err)
 		}
 		at = next
 	}
-}
-
-func parseRecord(payload []byte) (kind byte, ns string, doc bsoncore.Document, err error) {
-	end := bytes.IndexByte(payload, 0)
-	if end < 1 {
-		return 0, "", nil, errMalformed
-	}
-	doc = payload[end+1:]
-	return payload[0], string(payload[1:end]), doc, validate(doc, -maxPathDepth)
 }
 
 // rewriteJournal replaces the journal by one that holds only what write gives.

@@ -10,47 +10,31 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
-// rank is the place of a type in MongoDB's comparison order and the first byte
-// of an encoded value. Ranks are even, so that rank+1 ends the range of a type,
-// and neither they nor their complements are 0x00 or 0xFF.
-func rank(t bsoncore.Type) byte {
-	switch t {
-	case bsoncore.TypeMinKey:
-		return 0x02
-	case bsoncore.TypeUndefined:
-		return 0x04
-	case 0, bsoncore.TypeNull: // a missing field sorts and matches as null
-		return 0x06
-	case bsoncore.TypeInt32, bsoncore.TypeInt64, bsoncore.TypeDouble, bsoncore.TypeDecimal128:
-		return 0x08
-	case bsoncore.TypeString, bsoncore.TypeSymbol:
-		return 0x0A
-	case bsoncore.TypeEmbeddedDocument:
-		return 0x0C
-	case bsoncore.TypeArray:
-		return 0x0E
-	case bsoncore.TypeBinary:
-		return 0x10
-	case bsoncore.TypeObjectID:
-		return 0x12
-	case bsoncore.TypeBoolean:
-		return 0x14
-	case bsoncore.TypeDateTime:
-		return 0x16
-	case bsoncore.TypeTimestamp:
-		return 0x18
-	case bsoncore.TypeRegex:
-		return 0x1A
-	case bsoncore.TypeDBPointer:
-		return 0x1C
-	case bsoncore.TypeJavaScript:
-		return 0x1E
-	case bsoncore.TypeCodeWithScope:
-		return 0x20
-	default: // MaxKey: valueSize knows no other type
-		return 0x22
-	}
+// ranks is the place of each type in MongoDB's comparison order and the first
+// byte of an encoded value. A missing field (0) sorts and matches as null.
+// Ranks are even, so that rank+1 ends the range of a type, and neither they nor
+// their complements are 0x00 or 0xFF.
+var ranks = [256]byte{
+	bsoncore.TypeMinKey:    0x02,
+	bsoncore.TypeUndefined: 0x04,
+	0:                      0x06, bsoncore.TypeNull: 0x06,
+	bsoncore.TypeInt32: 0x08, bsoncore.TypeInt64: 0x08, bsoncore.TypeDouble: 0x08, bsoncore.TypeDecimal128: 0x08,
+	bsoncore.TypeString: 0x0A, bsoncore.TypeSymbol: 0x0A,
+	bsoncore.TypeEmbeddedDocument: 0x0C,
+	bsoncore.TypeArray:            0x0E,
+	bsoncore.TypeBinary:           0x10,
+	bsoncore.TypeObjectID:         0x12,
+	bsoncore.TypeBoolean:          0x14,
+	bsoncore.TypeDateTime:         0x16,
+	bsoncore.TypeTimestamp:        0x18,
+	bsoncore.TypeRegex:            0x1A,
+	bsoncore.TypeDBPointer:        0x1C,
+	bsoncore.TypeJavaScript:       0x1E,
+	bsoncore.TypeCodeWithScope:    0x20,
+	bsoncore.TypeMaxKey:           0x22,
 }
+
+func rank(t bsoncore.Type) byte { return ranks[t] }
 
 // appendKey appends an encoding of v whose byte order is MongoDB's order of
 // values. No encoding is a prefix of another one, so encodings can be joined.

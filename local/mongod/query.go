@@ -254,7 +254,7 @@ func explain(s *Server, r *request, dst []byte) ([]byte, error) {
 	if !isDocument(inner) || firstKey(inner.Data) != "find" {
 		return nil, errorf(codeUnsupported, "explain of %s is not supported by local/mongod: only find is", firstKey(inner.Data))
 	}
-	f, err := parseFind(&request{body: inner.Data, db: r.db})
+	f, err := parseFind(&request{name: "find", body: inner.Data, db: r.db})
 	if err != nil {
 		return nil, err
 	}

@@ -135,6 +135,9 @@ func (s *Server) serve(conn net.Conn, id int32) {
 		}
 		req.connection = id
 		reply = s.answer(req, reply[:0])
+		if cap(msg) > keptMessage {
+			msg = nil
+		}
 		if req.silent {
 			continue
 		}

@@ -93,9 +93,9 @@ func (s *store) replay(kind byte, ns string, doc bsoncore.Document) error {
 		delete(s.collections, ns)
 	case opPut:
 		r := &record{doc: bytes.Clone(doc)}
-		id.tree.Set(entry{string(appendKey(nil, field(r.doc, "_id"))), r})
+		id.tree.Set(entry{string(id.encode([]bsoncore.Value{field(doc, "_id")})), r})
 	case opDelete:
-		id.tree.Delete(entry{key: string(appendKey(nil, field(doc, "_id")))})
+		id.tree.Delete(entry{key: string(id.encode([]bsoncore.Value{field(doc, "_id")}))})
 	case opCreateIndex:
 		ix, err := parseIndex(bytes.Clone(doc))
 		if err != nil {

@@ -39,16 +39,14 @@ type request struct {
 	// A document sequence is an array argument that is not in the body.
 	sequenceName string
 	sequence     []bsoncore.Document
+	name         string // the command: the body's first field
 	db           string
 	connection   int32
 }
 
-// name is the command's name: the first field.
-func (r *request) name() string { return firstKey(r.body) }
-
 // readMessage reads one message into buf, which may be used again for the next.
 func readMessage(r io.Reader, buf []byte) ([]byte, error) {
-	if cap(buf) < headerSize || cap(buf) > keptMessage {
+	if cap(buf) < headerSize {
 		buf = make([]byte, headerSize, 4096)
 	}
 	buf = buf[:headerSize]
@@ -89,7 +87,7 @@ func parseMessage(msg []byte) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.name() == "" {
+	if r.name = firstKey(r.body); r.name == "" {
 		return nil, errors.New("message without a command")
 	}
 	if v, ok := field(r.body, "$db").StringValueOK(); ok {
@@ -203,12 +201,12 @@ func (r *request) documents(name string) ([]bsoncore.Document, error) {
 	}
 	v := field(r.body, name)
 	if !isArray(v) {
-		return nil, errorf(codeTypeMismatch, "BSON field '%s.%s' must be an array", r.name(), name)
+		return nil, errorf(codeTypeMismatch, "BSON field '%s.%s' must be an array", r.name, name)
 	}
 	var docs []bsoncore.Document
 	for _, e := range fields(v.Data) {
 		if !isDocument(e) {
-			return nil, errorf(codeTypeMismatch, "BSON field '%s.%s' must be an array of objects", r.name(), name)
+			return nil, errorf(codeTypeMismatch, "BSON field '%s.%s' must be an array of objects", r.name, name)
 		}
 		docs = append(docs, e.Data)
 	}
