@@ -241,9 +241,16 @@ func TestParticipantsComeAndGo(t *testing.T) {
 	wantCode(t, err, chat.NotFound)
 	_, err = f.RemoveParticipant(ctx, alice, c.ID, bob, later)
 	wantCode(t, err, chat.NotFound)
-	// The type counts, too.
-	_, err = f.RemoveParticipant(ctx, alice, c.ID, chat.Principal{Type: chat.User, ID: bot.ID, OrgID: "o1"}, later)
+	// A user with the agent's id is somebody else.
+	namesake := chat.Principal{Type: chat.User, ID: bot.ID, OrgID: "o1"}
+	_, err = f.RemoveParticipant(ctx, alice, c.ID, namesake, later)
 	wantCode(t, err, chat.NotFound)
+	if got, err = f.AddParticipant(ctx, alice, c.ID, namesake, later); err != nil || !got.HasParticipant(namesake) {
+		t.Errorf("AddParticipant = %+v, %v", got, err)
+	}
+	if got, err = f.RemoveParticipant(ctx, alice, c.ID, namesake, later); err != nil || got.HasParticipant(namesake) || !got.HasParticipant(bot) {
+		t.Errorf("RemoveParticipant = %+v, %v", got, err)
+	}
 }
 
 func TestParticipantsAreBoundedWithConcurrentAdds(t *testing.T) {
@@ -330,6 +337,11 @@ func TestUnanswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.newConversation(t, "empty", start)
+	// One that only takes part, without serving the conversation.
+	helper := chat.Principal{Type: chat.Agent, ID: "helper", OrgID: "o1"}
+	if _, err := f.AddParticipant(t.Context(), alice, early.ID, helper, start); err != nil {
+		t.Fatal(err)
+	}
 
 	for limit, want := range map[int]string{50: "early late", 2: "late"} { // of the newest two, one was deleted
 		messages, err := f.Unanswered(t.Context(), bot, limit)
@@ -341,8 +353,10 @@ func TestUnanswered(t *testing.T) {
 			t.Errorf("Unanswered(%d) = %q, %v, want %q", limit, got, err, want)
 		}
 	}
-	if messages, err := f.Unanswered(t.Context(), chat.Principal{Type: chat.Agent, ID: bot.ID, OrgID: "o2"}, 50); err != nil || len(messages) != 0 {
-		t.Errorf("the agent of another organisation gets %d messages, error %v", len(messages), err)
+	for _, other := range []chat.Principal{helper, {Type: chat.Agent, ID: bot.ID, OrgID: "o2"}} {
+		if messages, err := f.Unanswered(t.Context(), other, 50); err != nil || len(messages) != 0 {
+			t.Errorf("%s of %s gets %d messages, error %v", other, other.OrgID, len(messages), err)
+		}
 	}
 	if _, err := f.RemoveParticipant(t.Context(), alice, late.ID, bot, start); err != nil {
 		t.Fatal(err)

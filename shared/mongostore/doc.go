@@ -1,5 +1,6 @@
 // Package mongostore keeps conversations, their logs of messages, and the
-// status of agents in MongoDB (4.4 or later, a replica set where it matters).
+// status of agents in MongoDB. It needs version 5.0 or later, because the names
+// in tool calls may begin with a dollar, and it is made for a replica set.
 //
 // A message is committed by one insert under the unique index {conversationId,
 // seq}, acknowledged by a majority; a conversation's totals and last message

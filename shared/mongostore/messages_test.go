@@ -108,7 +108,7 @@ func TestProjectHealsAndNeverGoesBack(t *testing.T) {
 		m.CreatedAt = start.Add(time.Duration(i) * time.Hour)
 		log[i] = f.append(t, m)
 	}
-	for _, seq := range []int{1, 3, 2, 3} { // 2 is lost, then late
+	for _, seq := range []int{1, 3, 3, 2} { // 2 comes late
 		if err := f.Project(t.Context(), log[seq]); err != nil {
 			t.Fatal(err)
 		}
