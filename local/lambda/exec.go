@@ -3,7 +3,6 @@ package lambda
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,9 +17,8 @@ import (
 const (
 	defaultIdleTimeout = 5 * time.Minute
 	defaultMemorySize  = 128 // MB, as Lambda
-	// initTimeout is how long a process may take from its start to its first request for an invocation.
-	initTimeout = 10 * time.Second
-	// killDelay is what a process gets between SIGTERM and SIGKILL: Lambda's 500 ms of a function with an internal extension.
+	defaultInitTimeout = 10 * time.Second
+	// killDelay is what a function with an internal extension gets between SIGTERM and SIGKILL.
 	killDelay = 500 * time.Millisecond
 )
 
@@ -48,6 +46,8 @@ type ExecOptions struct {
 	Concurrency int
 	// IdleTimeout is how long a process may wait for its next invocation before it is ended; 5 min if zero.
 	IdleTimeout time.Duration
+	// InitTimeout is how long a process may take from its start to its first request for an event; 10 s if zero, as on Lambda.
+	InitTimeout time.Duration
 	// Region is the one that the functions see; us-east-1 if empty.
 	Region string
 	// Output gets what the functions print, each line behind the function's name; os.Stderr if nil. One line is written at a time.
@@ -92,6 +92,9 @@ func NewExec(opts ExecOptions) (*Exec, error) {
 	}
 	if opts.IdleTimeout <= 0 {
 		opts.IdleTimeout = defaultIdleTimeout
+	}
+	if opts.InitTimeout <= 0 {
+		opts.InitTimeout = defaultInitTimeout
 	}
 	if opts.Region == "" {
 		opts.Region = defaultRegion
@@ -139,8 +142,8 @@ func NewExec(opts ExecOptions) (*Exec, error) {
 	return e, nil
 }
 
-// Invoke implements [Invoker]. A process that does not ask for its first invocation within 10 s, or ends before, fails the
-// invocation with a [*FunctionError].
+// Invoke implements [Invoker]. A process that ends before it asks for its first event, or does not ask in time, fails the
+// invocation with a [*FunctionError]; the next one starts another. The function's timeout counts from when it has the event.
 func (e *Exec) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
 	f, ok := e.functions[function]
 	if !ok {
@@ -284,16 +287,15 @@ func (e *Exec) reap() {
 	}
 }
 
-// Close refuses new invocations, waits for the running ones until ctx is done, and ends all processes: SIGTERM, and SIGKILL
-// 500 ms later. When it returns none is left. It returns the error of ctx, wrapped, if invocations had to be cut off.
+// Close refuses new invocations, waits for the running ones until ctx is done, and ends all processes as Lambda does: with
+// SIGKILL, and with SIGTERM 500 ms before if the function registered an extension (lambda.WithEnableSIGTERM). When it returns none
+// is left. It returns the error of ctx, wrapped, if invocations had to be cut off.
 func (e *Exec) Close(ctx context.Context) error {
 	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
-		return errors.New("close: already closed")
+	if !e.closed {
+		e.closed = true
+		close(e.closing)
 	}
-	e.closed = true
-	close(e.closing)
 	e.mu.Unlock()
 
 	var cut error

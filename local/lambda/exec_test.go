@@ -1,6 +1,7 @@
 package lambda_test
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -175,21 +176,71 @@ func TestExecBoundsProcesses(t *testing.T) {
 	eventually(t, "two of three processes end", func() bool { return strings.Count(log.String(), "process ended") == 2 })
 }
 
+// TestExecCloseTerminates shows that only a function with an extension is told of its end, as on Lambda.
 func TestExecCloseTerminates(t *testing.T) {
-	mark := filepath.Join(t.TempDir(), "mark")
-	e := startExec(t, lambda.ExecOptions{Functions: map[string]lambda.ExecFunction{
-		"sigterm": {Env: map[string]string{"MARK": mark}, Timeout: time.Minute},
-	}}, "sigterm")
-	if _, err := e.Invoke(t.Context(), "sigterm", []byte(`{}`)); err != nil {
+	for name, told := range map[string]bool{"sigterm": true, "trap": false} {
+		mark := filepath.Join(t.TempDir(), "mark")
+		e := startExec(t, lambda.ExecOptions{Functions: map[string]lambda.ExecFunction{
+			name: {Env: map[string]string{"MARK": mark}, Timeout: time.Minute},
+		}}, name)
+		if _, err := e.Invoke(t.Context(), name, []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		closeInvoker(t, e)
+		if exists(mark)() != told {
+			t.Errorf("%s: told of its end: %v", name, !told)
+		}
+		if _, err := e.Invoke(t.Context(), name, []byte(`{}`)); !errors.Is(err, lambda.ErrClosed) {
+			t.Errorf("%s: invoke after close: %v", name, err)
+		}
+	}
+}
+
+func TestExecCloseCutsOff(t *testing.T) {
+	dir := t.TempDir()
+	started := filepath.Join(dir, "started")
+	e := startExec(t, lambda.ExecOptions{}, "block")
+	failed := make(chan error, 1)
+	go func() {
+		_, err := e.Invoke(t.Context(), "block", encode(t, event{Started: started, Release: filepath.Join(dir, "never")}))
+		failed <- err
+	}()
+	eventually(t, "function starts", exists(started))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := e.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("close: %v", err)
+	}
+	var functionError *lambda.FunctionError
+	if err := <-failed; !errors.As(err, &functionError) {
+		t.Errorf("invocation: %v", err)
+	}
+}
+
+func TestExecInitTimeout(t *testing.T) {
+	e := scriptExec(t, "sleep 60", lambda.ExecOptions{InitTimeout: 50 * time.Millisecond})
+	defer closeInvoker(t, e)
+	_, err := e.Invoke(t.Context(), "f", []byte(`{}`))
+	var failed *lambda.FunctionError
+	if !errors.As(err, &failed) || failed.ErrorType() != "Sandbox.Timedout" || !strings.Contains(failed.ErrorMessage(), "Init timed out") {
+		t.Errorf("err = %v", err)
+	}
+}
+
+// scriptExec runs a shell script as the function "f".
+func scriptExec(t *testing.T, script string, opts lambda.ExecOptions) *lambda.Exec {
+	t.Helper()
+	opts.Dir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(opts.Dir, "bootstrap"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	closeInvoker(t, e)
-	if !exists(mark)() {
-		t.Error("the function did not see SIGTERM")
+	opts.Functions = map[string]lambda.ExecFunction{"f": {Dir: ".", Timeout: time.Minute}}
+	opts.Output, opts.Logger = io.Discard, discardLogger()
+	e, err := lambda.NewExec(opts)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := e.Invoke(t.Context(), "sigterm", []byte(`{}`)); !errors.Is(err, lambda.ErrClosed) {
-		t.Errorf("invoke after close: %v", err)
-	}
+	return e
 }
 
 func TestExecRefusesBinaries(t *testing.T) {
@@ -237,20 +288,9 @@ func TestExecRuntimeAPI(t *testing.T) {
 			if _, err := os.Stat("/usr/bin/curl"); err != nil {
 				t.Skip("needs curl")
 			}
-			dir := t.TempDir()
-			script := "#!/bin/sh\nAPI=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime\n" + tt.script + "\n"
-			if err := os.WriteFile(filepath.Join(dir, "bootstrap"), []byte(script), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			e, err := lambda.NewExec(lambda.ExecOptions{
-				Dir: dir, Functions: map[string]lambda.ExecFunction{"f": {Dir: ".", Timeout: time.Minute}},
-				Output: io.Discard, Logger: discardLogger(),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
+			e := scriptExec(t, "API=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime\n"+tt.script, lambda.ExecOptions{})
 			defer closeInvoker(t, e)
-			_, err = e.Invoke(t.Context(), "f", []byte(`{}`))
+			_, err := e.Invoke(t.Context(), "f", []byte(`{}`))
 			var failed *lambda.FunctionError
 			if !errors.As(err, &failed) || failed.ErrorType() != tt.errorType {
 				t.Errorf("err = %v, want %s", err, tt.errorType)

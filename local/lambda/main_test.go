@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -33,6 +34,14 @@ func serveFunction(name string) {
 	case "initexit":
 		fmt.Println("cannot start: no configuration")
 		os.Exit(3)
+	case "trap": // a signal handler alone is not told
+		signals := make(chan os.Signal, 1)
+		signal.Notify(signals, syscall.SIGTERM)
+		go func() {
+			<-signals
+			_ = os.WriteFile(os.Getenv("MARK"), []byte("terminated"), 0o600)
+		}()
+		awslambda.Start(echo)
 	case "sigterm":
 		awslambda.StartWithOptions(echo, awslambda.WithEnableSIGTERM(func() {
 			_ = os.WriteFile(os.Getenv("MARK"), []byte("terminated"), 0o600)

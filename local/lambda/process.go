@@ -38,10 +38,11 @@ type process struct {
 
 	idleSince time.Time // guarded by Exec.mu
 
-	mu      sync.Mutex
-	ready   bool        // the runtime has asked for an event at least once
-	current *invocation // what the runtime is working on
-	failure []byte      // what the runtime posted as its init error
+	mu        sync.Mutex
+	ready     bool        // the runtime has asked for an event at least once
+	extension bool        // it has registered an extension, and so is told of its end
+	current   *invocation // what the runtime is working on
+	failure   []byte      // what the runtime posted as its init error
 }
 
 // startProcess starts a process of f. The caller holds e.mu.
@@ -101,7 +102,7 @@ func (p *process) wait(output *processOutput) {
 // serve has the process run one invocation and sets its result. It returns false when the process, which was well before,
 // ended without having seen the event.
 func (p *process) serve(inv *invocation) bool {
-	initTimer := time.NewTimer(initTimeout)
+	initTimer := time.NewTimer(p.exec.opts.InitTimeout)
 	defer initTimer.Stop()
 	select {
 	case p.events <- inv:
@@ -110,7 +111,7 @@ func (p *process) serve(inv *invocation) bool {
 	case <-initTimer.C:
 		p.kill()
 		p.answer(inv, result{err: newFunctionError("Sandbox.Timedout",
-			fmt.Sprintf("RequestId: %s Error: Init timed out after %.2f seconds", inv.id, initTimeout.Seconds()))})
+			fmt.Sprintf("RequestId: %s Error: Init timed out after %.2f seconds", inv.id, p.exec.opts.InitTimeout.Seconds()))})
 		return true
 	}
 
@@ -160,23 +161,29 @@ func (p *process) initFailed(inv *invocation) bool {
 	return true
 }
 
-// end asks the process to end and makes it.
+// end ends the process, and lets it know before if it has registered an extension.
 func (p *process) end() {
-	p.ending.Store(true)
-	terminate(p.cmd)
-	select {
-	case <-p.exited:
-	case <-time.After(killDelay):
-		p.kill()
+	p.mu.Lock()
+	extension := p.extension
+	p.mu.Unlock()
+	if extension {
+		p.signal(terminate)
+		select {
+		case <-p.exited:
+		case <-time.After(killDelay):
+		}
 	}
+	p.kill()
 }
 
 // kill ends the process at once.
-func (p *process) kill() {
+func (p *process) kill() { p.signal(kill) }
+
+func (p *process) signal(send func(*exec.Cmd)) {
 	p.ending.Store(true)
 	select {
 	case <-p.exited: // its id may be another's by now
 	default:
-		kill(p.cmd)
+		send(p.cmd)
 	}
 }

@@ -118,6 +118,9 @@ func (p *process) handleInitError(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *process) handleRegister(w http.ResponseWriter, _ *http.Request) {
+	p.mu.Lock()
+	p.extension = true
+	p.mu.Unlock()
 	w.Header().Set("Lambda-Extension-Identifier", uuid.NewString())
 	reply(w, http.StatusOK, map[string]string{
 		"functionName": p.function.name, "functionVersion": "$LATEST", "handler": "bootstrap",
