@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -100,7 +101,7 @@ func FrameID(data []byte) string {
 		return ""
 	}
 	var id string
-	if json.Unmarshal(v.ID, &id) != nil || len(id) > MaxFrameID {
+	if json.Unmarshal(v.ID, &id) != nil || utf8.RuneCountInString(id) > MaxFrameID {
 		return ""
 	}
 	return id

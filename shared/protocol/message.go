@@ -1,7 +1,9 @@
 package protocol
 
 import (
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -71,7 +73,11 @@ const frameOverhead = 1000
 // MessageFrame encodes message:new or message:from-user. A message that does
 // not fit a frame arrives cut and says so.
 func MessageFrame(event string, m chat.Message, now time.Time) []byte {
-	return Frame(event, "", fit(MessageOf(m), MaxFrame-frameOverhead), now)
+	data := MessageOf(m)
+	if frame := Frame(event, "", data, now); len(frame) <= MaxFrame {
+		return frame
+	}
+	return Frame(event, "", fit(data, MaxFrame-frameOverhead), now)
 }
 
 // fit returns m as JSON of at most limit bytes. What is cut goes in the order
@@ -91,26 +97,30 @@ func fit(m Message, limit int) jsontext.Value {
 		m.Truncated = true
 		b = encode(m)
 	}
-	if excess := len(b) - limit; excess > 0 {
-		m.Truncated = true
-		m.Content = cutEncoded(m.Content, excess)
-		b = encode(m)
+	if len(b) <= limit {
+		return b
 	}
-	return b
+	content := m.Content
+	m.Content = ""
+	m.Content = cutEncoded(content, limit-len(encode(m)))
+	return encode(m)
 }
 
-// cutEncoded shortens s so that its JSON loses at least excess bytes, with
-// some room for the member that says so. A character may take up to six bytes
-// in JSON, so the cut is found on the encoded length.
-func cutEncoded(s string, excess int) string {
-	const mark = 32
-	want := len(encode(s)) - excess - mark
-	for len(s) > 0 {
-		over := len(encode(s)) - want
-		if over <= 0 {
-			return s
+// cutEncoded returns the longest start of s that takes at most room bytes in
+// JSON, in which a character may take up to six.
+func cutEncoded(s string, room int) string {
+	for i, r := range s {
+		switch {
+		case strings.ContainsRune("\"\\\b\f\n\r\t", r):
+			room -= 2
+		case r < ' ':
+			room -= 6
+		default:
+			room -= utf8.RuneLen(r)
 		}
-		s = chat.TruncateUTF8(s, len(s)-max(over/6, 1))
+		if room < 0 {
+			return s[:i]
+		}
 	}
 	return s
 }

@@ -76,7 +76,7 @@ type Conversation struct {
 	CreatedBy      Identity                `json:"createdBy"`
 	CreatedAt      string                  `json:"createdAt"`
 	UpdatedAt      string                  `json:"updatedAt"`
-	Truncated      bool                    `json:"truncated,omitzero"` // in frames only: read the participants over REST
+	Truncated      bool                    `json:"truncated,omitzero"` // in frames only: read the rest over REST
 }
 
 // Participant is one of Conversation.Participants.
@@ -121,13 +121,21 @@ func ConversationOf(c chat.Conversation) Conversation {
 	return out
 }
 
-// ConversationFrame encodes conversation:updated. A list of participants that
-// does not fit a frame is left out, and the frame says so.
+// ConversationFrame encodes conversation:updated. Where it does not fit a
+// frame, the participants are left out, then the longer texts, and the frame
+// says so.
 func ConversationFrame(c chat.Conversation, now time.Time) []byte {
 	out := ConversationOf(c)
 	frame := Frame(EventConversationUpdated, "", out, now)
-	if len(frame) > MaxFrame {
-		out.Participants, out.Truncated = nil, true
+	for _, cut := range []func(){
+		func() { out.Participants = nil },
+		func() { out.Description, out.ContextSummary = "", "" },
+	} {
+		if len(frame) <= MaxFrame {
+			break
+		}
+		cut()
+		out.Truncated = true
 		frame = Frame(EventConversationUpdated, "", out, now)
 	}
 	return frame
