@@ -1,0 +1,360 @@
+package protocol_test
+
+import (
+	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// check decodes a T as the gateway does: the form, then the fields.
+func check[T any](data string) error {
+	v, err := protocol.Decode[T]([]byte(data))
+	if err != nil {
+		if !reflect.ValueOf(v).IsZero() {
+			panic("what is refused must not be filled in")
+		}
+		return err
+	}
+	if c, ok := any(v).(interface{ Check() error }); ok {
+		return c.Check()
+	}
+	return nil
+}
+
+var checks = map[string]func(string) error{
+	"join": check[protocol.Join], "leave": check[protocol.Leave], "send": check[protocol.Send], "typing": check[protocol.Typing], "ping": check[protocol.Ping],
+	"message": check[protocol.MessageInput], "create": check[protocol.CreateConversation], "update": check[protocol.UpdateConversation],
+	"participant": check[protocol.AddParticipant], "welcome": check[protocol.WelcomeJob], "summary": check[protocol.SummaryJob],
+}
+
+// TestMalformed are bodies that no decoder accepts.
+func TestMalformed(t *testing.T) {
+	nested := func(n int) string { return `{"x":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}` }
+	for name, tt := range map[string]struct {
+		data string
+		want chat.Code
+	}{
+		"nothing":                {"", chat.BadRequest},
+		"white space":            {" \n", chat.BadRequest},
+		"text":                   {"hello", chat.BadRequest},
+		"null":                   {"null", chat.BadRequest},
+		"list":                   {"[]", chat.BadRequest},
+		"string":                 {`"{}"`, chat.BadRequest},
+		"number":                 {"1", chat.BadRequest},
+		"open":                   {`{`, chat.BadRequest},
+		"truncated":              {`{"id":"a`, chat.BadRequest},
+		"two values":             {`{}{}`, chat.BadRequest},
+		"text after":             {`{} x`, chat.BadRequest},
+		"byte order mark":        {"\ufeff{}", chat.BadRequest},
+		"single quotes":          {`{'id':'a'}`, chat.BadRequest},
+		"name without quotes":    {`{id:"a"}`, chat.BadRequest},
+		"comma at the end":       {`{"id":"a",}`, chat.BadRequest},
+		"comment":                {`{/**/}`, chat.BadRequest},
+		"NaN":                    {`{"id":NaN}`, chat.BadRequest},
+		"control character":      {"{\"id\":\"a\nb\"}", chat.BadRequest},
+		"NUL after":              {"{}\x00", chat.BadRequest},
+		"twice":                  {`{"x":1,"x":1}`, chat.BadRequest},
+		"too deep":               {nested(protocol.MaxDepth + 1), chat.BadRequest},
+		"far too deep":           {strings.Repeat(`{"x":`, 50_000), chat.BadRequest},
+		"too large":              {`{"x":"` + strings.Repeat("x", protocol.MaxBody) + `"}`, chat.PayloadTooLarge},
+		"too large, white space": {strings.Repeat(" ", protocol.MaxBody) + `{}`, chat.PayloadTooLarge},
+		"unknown member":         {`{"$where":"1"}`, chat.ValidationFailed},
+		"unknown deep member":    {nested(protocol.MaxDepth), chat.ValidationFailed},
+		"unknown empty member":   {`{"":1}`, chat.ValidationFailed},
+		"prototype":              {`{"__proto__":{}}`, chat.ValidationFailed},
+	} {
+		for kind, check := range checks {
+			// A body without "id" or "x" may also be refused for that member, if it comes before the fault.
+			err := check(tt.data)
+			unknown := chat.CodeOf(err) == chat.ValidationFailed && strings.ContainsAny(tt.data, "ix")
+			if err == nil || chat.CodeOf(err) != tt.want && !unknown {
+				t.Errorf("%s, %s: %v, want %s", kind, name, err, tt.want)
+			}
+		}
+	}
+}
+
+// TestFields are bodies of the right form with one thing wrong. The field is
+// named in the details, or for a bad_request in the message.
+func TestFields(t *testing.T) {
+	long := strings.Repeat("x", 129)
+	for _, tt := range []struct {
+		kind, data string
+		code       chat.Code
+		field      string
+	}{
+		{"join", `{"action":"join","conversationId":"c1"}`, "", ""},
+		{"join", ` {"action":"join","conversationId":"c1","afterSeq":0,"id":"1"} `, "", ""},
+		{"join", `{"action":"join","conversationId":"c1","afterSeq":null}`, "", ""},
+		{"join", `{"action":"join","conversationId":"c1","id":"` + strings.Repeat("é", 64) + `"}`, "", ""},
+		{"join", `{"action":"join"}`, chat.ValidationFailed, "conversationId"},
+		{"join", `{"action":"join","conversationId":""}`, chat.ValidationFailed, "conversationId"},
+		{"join", `{"action":"join","conversationId":null}`, chat.ValidationFailed, "conversationId"},
+		{"join", `{"action":"join","conversationId":1}`, chat.ValidationFailed, "conversationId"},
+		{"join", `{"action":"join","conversationId":["c1"]}`, chat.ValidationFailed, "conversationId"},
+		{"join", `{"action":"join","conversationId":{"$ne":""}}`, chat.ValidationFailed, "conversationId"},
+		{"join", `{"action":"join","conversationId":"c{1}"}`, chat.ValidationFailed, "conversationId"},
+		{"join", `{"action":"join","conversationId":"c\u0000"}`, chat.ValidationFailed, "conversationId"},
+		{"join", `{"action":"join","conversationId":"` + long + `"}`, chat.ValidationFailed, "conversationId"},
+		{"join", `{"action":"join","ConversationId":"c1"}`, chat.ValidationFailed, "ConversationId"},
+		{"join", `{"action":"join","conversationID":"c1"}`, chat.ValidationFailed, "conversationID"},
+		{"join", `{"action":"join","conversationId":"c1","conversationId":"c2"}`, chat.BadRequest, "conversationId"},
+		{"join", `{"action":"join","conversationId":"c1","conversation\u0049d":"c2"}`, chat.BadRequest, "conversationId"},
+		{"join", `{"action":"join","conversationId":"c1","afterSeq":-1}`, chat.ValidationFailed, "afterSeq"},
+		{"join", `{"action":"join","conversationId":"c1","afterSeq":"1"}`, chat.ValidationFailed, "afterSeq"},
+		{"join", `{"action":"join","conversationId":"c1","afterSeq":1.5}`, chat.ValidationFailed, "afterSeq"},
+		{"join", `{"action":"join","conversationId":"c1","afterSeq":9223372036854775808}`, chat.ValidationFailed, "afterSeq"},
+		{"join", `{"action":"join","conversationId":"c1","afterSeq":{"$gt":0}}`, chat.ValidationFailed, "afterSeq"},
+		{"join", `{"action":"join","conversationId":"c1","id":7}`, chat.ValidationFailed, "id"},
+		{"join", `{"action":"join","conversationId":"c1","id":"` + strings.Repeat("é", 65) + `"}`, chat.ValidationFailed, "id"},
+		{"join", `{"action":"join","conversationId":"c1","seq":1}`, chat.ValidationFailed, "seq"},
+		{"join", `{"action":1,"conversationId":"c1"}`, chat.ValidationFailed, "action"},
+		{"join", "{\"action\":\"join\",\"conversationId\":\"c\xff\"}", chat.BadRequest, "conversationId"},
+		{"join", `{"action":"join","conversationId":"\ud800"}`, chat.BadRequest, "conversationId"},
+		{"join", `{"action":"join","conversationId":"\udc00\ud800"}`, chat.BadRequest, "conversationId"},
+
+		{"leave", `{"action":"leave","conversationId":"c1"}`, "", ""},
+		{"leave", `{"action":"leave"}`, chat.ValidationFailed, "conversationId"},
+		{"leave", `{"action":"leave","conversationId":"c1","afterSeq":1}`, chat.ValidationFailed, "afterSeq"},
+
+		{"typing", `{"action":"typing","conversationId":"c1","state":"start"}`, "", ""},
+		{"typing", `{"action":"typing","conversationId":"c1","state":"stop"}`, "", ""},
+		{"typing", `{"action":"typing","conversationId":"c1"}`, chat.ValidationFailed, "state"},
+		{"typing", `{"action":"typing","conversationId":"c1","state":"Start"}`, chat.ValidationFailed, "state"},
+		{"typing", `{"action":"typing","conversationId":"c1","state":true}`, chat.ValidationFailed, "state"},
+		{"typing", `{"action":"typing","state":"start"}`, chat.ValidationFailed, "conversationId"},
+
+		{"ping", `{"action":"ping"}`, "", ""},
+		{"ping", `{}`, "", ""},
+		{"ping", `{"action":"ping","conversationId":"c1"}`, chat.ValidationFailed, "conversationId"},
+		{"ping", `{"action":"ping","id":"` + long + `"}`, chat.ValidationFailed, "id"},
+
+		{"send", `{"action":"send","content":"hi"}`, "", ""},
+		{"send", `{"action":"send","content":"\ud83d\ude00"}`, "", ""},
+		{"send", `{"action":"send","toolCalls":[{"a":{"b":[1]}}],"latency":5,"usage":{"promptTokens":1}}`, "", ""},
+		{"send", `{"action":"send","content":["hi"]}`, chat.ValidationFailed, "content"},
+		{"send", `{"action":"send","content":{"$gt":""}}`, chat.ValidationFailed, "content"},
+		{"send", `{"action":"send","content":1}`, chat.ValidationFailed, "content"},
+		{"send", `{"action":"send","content":"\ud83d"}`, chat.BadRequest, "content"},
+		{"send", `{"action":"send","seq":1}`, chat.ValidationFailed, "seq"},
+		{"send", `{"action":"send","status":"sent"}`, chat.ValidationFailed, "status"},
+		{"send", `{"action":"send","orgId":"o2"}`, chat.ValidationFailed, "orgId"},
+		{"send", `{"action":"send","createdAt":"2020-01-01T00:00:00Z"}`, chat.ValidationFailed, "createdAt"},
+		{"send", `{"action":"send","isDeleted":true}`, chat.ValidationFailed, "isDeleted"},
+		{"send", `{"action":"send","participants":[]}`, chat.ValidationFailed, "participants"},
+		{"send", `{"action":"send","runningTokens":1}`, chat.ValidationFailed, "runningTokens"},
+		{"send", `{"action":"send","attachments":"https://example.com"}`, chat.ValidationFailed, "attachments"},
+		{"send", `{"action":"send","attachments":[{"url":"https://example.com"}]}`, chat.ValidationFailed, "attachments.0"},
+		{"send", `{"action":"send","usage":{"promptTokens":"1"}}`, chat.ValidationFailed, "usage.promptTokens"},
+		{"send", `{"action":"send","usage":{"cost":1}}`, chat.ValidationFailed, "usage.cost"},
+		{"send", `{"action":"send","thinking":{"content":1}}`, chat.ValidationFailed, "thinking.content"},
+		{"send", `{"action":"send","thinking":{"visible":"yes"}}`, chat.ValidationFailed, "thinking.visible"},
+		{"send", `{"action":"send","toolCalls":{}}`, chat.ValidationFailed, "toolCalls"},
+		{"send", `{"action":"send","toolCalls":[{"a":1,"a":2}]}`, chat.BadRequest, "toolCalls.0.a"},
+		{"send", `{"action":"send","toolCalls":[{"a":"\ud800"}]}`, chat.BadRequest, "toolCalls.0.a"},
+		{"send", `{"action":"send","latency":1.5}`, chat.ValidationFailed, "latency"},
+		{"send", `{"action":"send","latency":1e400}`, chat.ValidationFailed, "latency"},
+
+		{"create", `{"title":"t","agentId":"a1","description":"d","tags":["x"]}`, "", ""},
+		{"create", `{"title":1,"agentId":"a1"}`, chat.ValidationFailed, "title"},
+		{"create", `{"title":"t","agentId":"a1","orgId":"o2"}`, chat.ValidationFailed, "orgId"},
+		{"create", `{"title":"t","agentId":"a1","tags":"x"}`, chat.ValidationFailed, "tags"},
+		{"create", `{"title":"t","agentId":"a1","tags":[1]}`, chat.ValidationFailed, "tags.0"},
+		{"create", `{"title":"t","agentId":"a1","totalMessages":5}`, chat.ValidationFailed, "totalMessages"},
+
+		{"update", `{}`, "", ""},
+		{"update", `{"title":"t","description":"","status":"closed","tags":[]}`, "", ""},
+		{"update", `{"title":""}`, chat.ValidationFailed, "title"},
+		{"update", `{"description":"` + strings.Repeat("x", 2001) + `"}`, chat.ValidationFailed, "description"},
+		{"update", `{"status":"deleted"}`, chat.ValidationFailed, "status"},
+		{"update", `{"status":""}`, chat.ValidationFailed, "status"},
+		{"update", `{"status":{"$set":"active"}}`, chat.ValidationFailed, "status"},
+		{"update", `{"tags":[""]}`, chat.ValidationFailed, "tags"},
+		{"update", `{"agentId":"a2"}`, chat.ValidationFailed, "agentId"},
+
+		{"participant", `{"type":"user","id":"u2"}`, "", ""},
+		{"participant", `{"type":"group","id":"u2"}`, chat.ValidationFailed, "type"},
+		{"participant", `{"id":"u2"}`, chat.ValidationFailed, "type"},
+		{"participant", `{"type":"agent","id":"a b"}`, chat.ValidationFailed, "id"},
+		{"participant", `{"type":"agent"}`, chat.ValidationFailed, "id"},
+		{"participant", `{"type":"agent","id":"a1","joined":"now"}`, chat.ValidationFailed, "joined"},
+
+		{"welcome", `{"connectionId":"PJqB0fHsqRcCHlw=","type":"user","id":"u1","orgId":"o1","expiresAt":1800000000}`, "", ""},
+		{"welcome", `{"connectionId":"x","expiresAt":"soon"}`, chat.ValidationFailed, "expiresAt"},
+		{"summary", `{"orgId":"o1","conversationId":"c1","seq":10}`, "", ""},
+		{"summary", `{"orgId":"o1","conversationId":"c1","seq":"10"}`, chat.ValidationFailed, "seq"},
+	} {
+		err := checks[tt.kind](tt.data)
+		if tt.code == "" {
+			if err != nil {
+				t.Errorf("%s %.80s: %v", tt.kind, tt.data, err)
+			}
+			continue
+		}
+		e := chat.Public(err)
+		if err == nil || e.Code != tt.code {
+			t.Errorf("%s %.80s: %v, want %s", tt.kind, tt.data, err, tt.code)
+			continue
+		}
+		if e.Code == chat.ValidationFailed && !slices.Equal(slices.Collect(maps.Keys(e.Details)), []string{tt.field}) {
+			t.Errorf("%s %.80s: details %v, want %s", tt.kind, tt.data, e.Details, tt.field)
+		}
+		if e.Code == chat.BadRequest && !strings.Contains(e.Message, tt.field) {
+			t.Errorf("%s %.80s: %q does not name %s", tt.kind, tt.data, e.Message, tt.field)
+		}
+	}
+}
+
+func TestDecodedSend(t *testing.T) {
+	s, err := protocol.Decode[protocol.Send]([]byte(`{
+		"action":"send","id":"f1","conversationId":"c1","content":"hi","clientMessageId":"k1","role":"agent","type":"tool_call","name":"n","parentId":"m0",
+		"attachments":["document:d1"],"thinking":{"content":"hm","visible":true,"duration":1500},"toolCalls":[ {"a": 1} ],"toolResults":[],
+		"usage":{"promptTokens":1,"completionTokens":2,"totalTokens":3},"latency":250,"error":"e","participantId":"a1","participantType":"agent"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.FrameID() != "f1" || s.ConversationID != "c1" || s.ClientMessageID != "k1" {
+		t.Errorf("%+v", s)
+	}
+	d, err := s.Draft(agent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := chat.Draft{
+		Content: "hi", Role: chat.RoleAgent, Type: chat.TypeToolCall, Name: "n", ParentID: "m0", Attachments: []chat.Attachment{"document:d1"},
+		Thinking:  &chat.Thinking{Content: "hm", Visible: true, Duration: 1500e6},
+		ToolCalls: []json.RawMessage{json.RawMessage(`{"a": 1}`)}, ToolResults: []json.RawMessage{},
+		Usage: &chat.Usage{PromptTokens: 1, CompletionTokens: 2, TotalTokens: 3}, Latency: 250e6, Error: "e",
+	}
+	if !reflect.DeepEqual(d, want) {
+		t.Errorf("draft %+v\nwant %+v", d, want)
+	}
+}
+
+func TestDraftRefused(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"participantId":"u1","participantType":"user","latency":0}`: "",
+		`{"latency":86400000,"thinking":{"duration":86400000}}`:       "",
+		`{"participantId":"u2"}`:                                      "participantId",
+		`{"participantType":"agent"}`:                                 "participantType",
+		`{"latency":-1}`:                                              "latency",
+		`{"latency":86400001}`:                                        "latency",
+		`{"latency":9223372036854775807}`:                             "latency",
+		`{"thinking":{"duration":-1}}`:                                "thinking.duration",
+		`{"thinking":{"duration":9223372036854775807}}`:               "thinking.duration",
+	} {
+		in, err := protocol.Decode[protocol.MessageInput]([]byte(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = in.Draft(user)
+		if want == "" && err != nil {
+			t.Errorf("%s: %v", data, err)
+		}
+		if _, named := chat.Public(err).Details[want]; want != "" && !named {
+			t.Errorf("%s: %v, want a fault of %s", data, err, want)
+		}
+	}
+}
+
+func TestFrameID(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"id":"f1"}`:                              "f1",
+		`{"id":"f1","action":1}`:                   "f1",
+		`{"action":"x","id":"f1","a":1,"a":2}`:     "f1",
+		"{\"id\":\"f1\",\"x\":\"\xff\"}":           "f1",
+		`{"id":"` + strings.Repeat("é", 64) + `"}`: strings.Repeat("é", 64),
+		`{"id":"` + strings.Repeat("x", 65) + `"}`: "",
+		"{\"id\":\"\xff\"}":                        "",
+		`{"id":"\ud800"}`:                          "",
+		`{"id":7}`:                                 "",
+		`{"id":null}`:                              "",
+		`{"id":{"a":1}}`:                           "",
+		`{"ID":"f1"}`:                              "",
+		`{"id":"f1"`:                               "",
+		`["id"]`:                                   "",
+		``:                                         "",
+		`{"id":"f1","x":` + strings.Repeat("[", 100) + `}`:                "",
+		`{"id":"f1","x":"` + strings.Repeat("x", protocol.MaxBody) + `"}`: "",
+	} {
+		if got := protocol.FrameID([]byte(data)); got != want {
+			t.Errorf("FrameID(%.40s) = %q, want %q", data, got, want)
+		}
+	}
+}
+
+// fuzz looks for input that makes the decoder panic, that it accepts although
+// it is not JSON, that changes when it is written and read again, or that
+// cannot be answered in a frame.
+func fuzz[T any](f *testing.F, seeds ...string) {
+	for _, s := range append(seeds, `{}`, `{"x":1}`, `{"id":"a","id":"b"}`, "{\"\xff\":1}", `[[[[`) {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		v, err := protocol.Decode[T](data)
+		if err != nil {
+			if chat.CodeOf(err) == chat.Internal {
+				t.Errorf("%q: %v is not for the client", data, err)
+			}
+			if frame := protocol.ErrorFrame(protocol.FrameID(data), err, now); len(frame) > protocol.MaxFrame || !json.Valid(frame) {
+				t.Errorf("%q: answer %q", data, frame)
+			}
+			return
+		}
+		if !json.Valid(data) {
+			t.Errorf("%q was accepted", data)
+		}
+		again, err := protocol.Marshal(v)
+		if err != nil {
+			t.Fatalf("%q: %v", data, err)
+		}
+		w, err := protocol.Decode[T](again)
+		if err != nil {
+			t.Fatalf("%q became %q: %v", data, again, err)
+		}
+		if third, err := protocol.Marshal(w); err != nil || string(third) != string(again) {
+			t.Errorf("%q became %q, then %q", data, again, third)
+		}
+	})
+}
+
+func FuzzDecodeSend(f *testing.F) {
+	fuzz[protocol.Send](f, `{"action":"send","content":"hi","toolCalls":[{"a":1}],"usage":{"totalTokens":1},"thinking":{"visible":true}}`)
+}
+
+func FuzzDecodeJoin(f *testing.F) {
+	fuzz[protocol.Join](f, `{"action":"join","id":"1","conversationId":"c1","afterSeq":7}`)
+}
+
+func FuzzDecodeTyping(f *testing.F) {
+	fuzz[protocol.Typing](f, `{"action":"typing","conversationId":"c1","state":"start"}`)
+}
+
+func FuzzDecodeUpdateConversation(f *testing.F) {
+	fuzz[protocol.UpdateConversation](f, `{"title":"t","status":"closed","tags":["a"]}`)
+}
+
+func FuzzDecodeCreateConversation(f *testing.F) {
+	fuzz[protocol.CreateConversation](f, `{"title":"t","agentId":"a1","tags":["a"]}`)
+}
+
+func FuzzDecodeWelcomeJob(f *testing.F) {
+	fuzz[protocol.WelcomeJob](f, `{"connectionId":"x=","type":"user","id":"u1","orgId":"o1","expiresAt":1}`)
+}
+
+func BenchmarkDecodeSend(b *testing.B) {
+	data := []byte(`{"action":"send","id":"f1","conversationId":"507f1f77bcf86cd799439011","clientMessageId":"0190c1e2-7b1c-7a6e-9d53-3f6f3a1c2b11","content":"` + strings.Repeat("word ", 40) + `"}`)
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := protocol.Decode[protocol.Send](data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
