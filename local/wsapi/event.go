@@ -1,9 +1,9 @@
 package wsapi
 
 import (
-	"crypto/rand"
-	"encoding/hex"
+	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -251,9 +251,7 @@ func (h handshake) forwardedFor(sourceIP string) {
 }
 
 func newTraceID() string {
-	var b [12]byte
-	rand.Read(b[:]) //nolint:errcheck // it never returns an error
-	return "Root=1-" + strconv.FormatInt(time.Now().Unix(), 16) + "-" + hex.EncodeToString(b[:])
+	return fmt.Sprintf("Root=1-%08x-%016x%08x", time.Now().Unix(), rand.Uint64(), rand.Uint32())
 }
 
 func sourceIP(r *http.Request) string {

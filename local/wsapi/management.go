@@ -57,8 +57,8 @@ func (a *API) serveManagement(w http.ResponseWriter, r *http.Request) {
 		refuseManagement(w, http.StatusForbidden, "ForbiddenException", forbidden)
 		return
 	}
-	if err := a.checkSignature(r, now); err != nil {
-		refuseManagement(w, http.StatusForbidden, "ForbiddenException", err.Error())
+	if refusal := a.checkSignature(r, now); refusal != "" {
+		refuseManagement(w, http.StatusForbidden, "ForbiddenException", refusal)
 		return
 	}
 	if o.Faults.Roll(faults.Throttle) {

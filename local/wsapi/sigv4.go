@@ -2,11 +2,9 @@ package wsapi
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -19,37 +17,38 @@ import (
 // signatureAge is how far X-Amz-Date may be from the server's clock when signatures are verified.
 const signatureAge = 5 * time.Minute
 
-// The texts are those of API Gateway and IAM.
-var (
-	errUnsigned  = errors.New("Missing Authentication Token") //nolint:staticcheck // shown to the client as it is
-	errMalformed = errors.New("Authorization header requires 'Credential' parameter, 'SignedHeaders' parameter, 'Signature' parameter and an 'X-Amz-Date' header")
-	errKey       = errors.New("The security token included in the request is invalid.")                        //nolint:staticcheck // as above
-	errSignature = errors.New("The request signature we calculated does not match the signature you provided") //nolint:staticcheck // as above
+// Why a request is refused, in the words of API Gateway and IAM.
+const (
+	unsigned          = "Missing Authentication Token"
+	malformedHeader   = "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters and an 'X-Amz-Date' header"
+	unknownKey        = "The security token included in the request is invalid."
+	signatureMismatch = "The request signature we calculated does not match the signature you provided."
 )
 
-// checkSignature requires a well-formed Signature Version 4 in the Authorization header, and with SigningKeys a valid one.
-func (a *API) checkSignature(r *http.Request, now time.Time) error {
+// checkSignature requires a well-formed Signature Version 4 in the Authorization header, and with SigningKeys a valid one. It
+// returns why the request is refused, empty if it is not.
+func (a *API) checkSignature(r *http.Request, now time.Time) (refusal string) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
-		return errUnsigned
+		return unsigned
 	}
 	s, ok := parseSignature(header)
 	date := r.Header.Get("X-Amz-Date")
 	if !ok || len(date) != len("20060102T150405Z") || !strings.HasPrefix(date, s.date) {
-		return errMalformed
+		return malformedHeader
 	}
 	if len(a.options.SigningKeys) == 0 {
-		return nil
+		return ""
 	}
 	secret, known := a.options.SigningKeys[s.key]
 	if !known {
-		return errKey
+		return unknownKey
 	}
 	at, err := time.Parse("20060102T150405Z", date)
-	if err != nil || at.Before(now.Add(-signatureAge)) || at.After(now.Add(signatureAge)) {
-		return errSignature
+	if err != nil || at.Before(now.Add(-signatureAge)) || at.After(now.Add(signatureAge)) || !a.verify(r, s, secret, at) {
+		return signatureMismatch
 	}
-	return a.verify(r, s, secret, at)
+	return ""
 }
 
 // signature is an Authorization header taken apart.
@@ -77,25 +76,23 @@ func parseSignature(header string) (s signature, ok bool) {
 		return s, false
 	}
 	// An access key id of a test may itself contain a slash, the date and the region cannot.
-	rest, s.region, _ = cutLast(rest)
-	s.key, s.date, _ = cutLast(rest)
+	rest, s.region = cutLast(rest)
+	s.key, s.date = cutLast(rest)
 	return s, s.key != "" && len(s.date) == 8 && s.region != "" && len(s.hex) == 64 && strings.Trim(s.hex, "0123456789abcdef") == "" &&
 		strings.Contains(";"+s.headers+";", ";host;")
 }
 
-func cutLast(s string) (before, after string, found bool) {
+// cutLast cuts at the last slash.
+func cutLast(s string) (before, after string) {
 	i := strings.LastIndexByte(s, '/')
-	if i < 0 {
-		return "", s, false
-	}
-	return s[:i], s[i+1:], true
+	return s[:max(i, 0)], s[i+1:]
 }
 
 // verify signs the same request with the SDK's own signer and compares. It reads the body and puts it back.
-func (a *API) verify(r *http.Request, s signature, secret string, at time.Time) error {
+func (a *API) verify(r *http.Request, s signature, secret string, at time.Time) bool {
 	body, err := io.ReadAll(io.LimitReader(r.Body, int64(a.options.Unproven.MaxPost)+1))
 	if err != nil {
-		return errSignature
+		return false
 	}
 	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body))
 	again := &http.Request{Method: r.Method, URL: r.URL, Host: r.Host, Header: http.Header{}}
@@ -110,12 +107,9 @@ func (a *API) verify(r *http.Request, s signature, secret string, at time.Time) 
 	}
 	hash := sha256.Sum256(body)
 	credentials := aws.Credentials{AccessKeyID: s.key, SecretAccessKey: secret, SessionToken: r.Header.Get("X-Amz-Security-Token")}
-	if err := v4.NewSigner().SignHTTP(context.Background(), credentials, again, hex.EncodeToString(hash[:]), "execute-api", s.region, at); err != nil {
-		return errSignature
+	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, again, hex.EncodeToString(hash[:]), "execute-api", s.region, at); err != nil {
+		return false
 	}
-	want, _ := parseSignature(again.Header.Get("Authorization"))
-	if subtle.ConstantTimeCompare([]byte(want.hex), []byte(s.hex)) != 1 {
-		return errSignature
-	}
-	return nil
+	want, ok := parseSignature(again.Header.Get("Authorization"))
+	return ok && subtle.ConstantTimeCompare([]byte(want.hex), []byte(s.hex)) == 1
 }
