@@ -1,0 +1,118 @@
+// Package bench loads a server over real sockets and reports how fast it is
+// and what it costs: messages in a closed loop, one message to a full room,
+// connections that only wait.
+//
+// The load generator writes prepared frames and scans received ones for a few
+// bytes, so that as little as possible of what is measured is its own; where
+// it shares the process with the server, its share is in the numbers all the
+// same, and the report says so.
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+// Options say what to load and how. A measurement whose number is 0 is left
+// out. The server must not limit rates (RATE_LIMIT_SEND=0).
+type Options struct {
+	WebSocketURL string // ws://host:port/ws
+	HTTPURL      string // http://host:port
+	Token        func(p chat.Principal, ttl time.Duration) (string, error)
+
+	Conversations int           // of the closed loop, each with a user and an agent; at most 5,000
+	Duration      time.Duration // of the closed loop without its warm-up; at most 10 min
+	Room          int           // connections in one conversation; at most 10,000
+	Connections   int           // that only wait; at most 50,000
+
+	// ServerPID is the process whose CPU and memory are reported, on Linux. 0
+	// is this process: the server is in it, and so is the load generator.
+	ServerPID int
+}
+
+const (
+	maxConversations = 5000
+	maxDuration      = 10 * time.Minute
+	maxRoom          = 10_000
+	maxConnections   = 50_000
+)
+
+func (o Options) check() error {
+	switch {
+	case o.Conversations < 0 || o.Conversations > maxConversations:
+		return fmt.Errorf("conversations must be 0 to %d", maxConversations)
+	case o.Conversations > 0 && (o.Duration <= 0 || o.Duration > maxDuration):
+		return fmt.Errorf("the duration must be more than 0 and at most %v", maxDuration)
+	case o.Room < 0 || o.Room > maxRoom:
+		return fmt.Errorf("the room must be 0 to %d connections", maxRoom)
+	case o.Connections < 0 || o.Connections > maxConnections:
+		return fmt.Errorf("connections must be 0 to %d", maxConnections)
+	case o.Conversations+o.Room+o.Connections == 0:
+		return errors.New("nothing to measure: give conversations, a room or connections")
+	}
+	return nil
+}
+
+// Run does the measurements, one after the other, and writes a report of each
+// to out. Every name it uses is new, so it may run again and again against the
+// same databases.
+func Run(ctx context.Context, o Options, out io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	run, err := newRun()
+	if err != nil {
+		return err
+	}
+	where := "server and load generator in one process"
+	if o.ServerPID != 0 {
+		where = fmt.Sprintf("CPU and memory of process %d, the server, alone", o.ServerPID)
+	}
+	if _, err := fmt.Fprintf(out, "%s, %s/%s, %d CPUs; %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), where); err != nil {
+		return err
+	}
+	b := &bench{Options: o, run: run, process: process{pid: o.ServerPID}}
+	for _, m := range []struct {
+		name  string
+		size  int
+		start func(context.Context) (fmt.Stringer, error)
+	}{
+		{"closed loop", o.Conversations, b.loop},
+		{"room", o.Room, b.room},
+		{"idle connections", o.Connections, b.idle},
+	} {
+		if m.size == 0 {
+			continue
+		}
+		report, err := m.start(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		if _, err := fmt.Fprintf(out, "\n%s", report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type bench struct {
+	Options
+	run     string // a part of every name of this run
+	process process
+}
+
+func newRun() (string, error) {
+	b := make([]byte, 4)
+	if _, err := rand.Read(b); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(b), nil
+}

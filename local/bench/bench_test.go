@@ -1,0 +1,193 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/go-json-experiment/json"
+	"go.uber.org/goleak"
+
+	"aiwm-chat/local/client"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A stub speaks just enough of the protocol: it knows one room for each
+// conversation, and delivers everything twice, which it may.
+type stub struct {
+	t       *testing.T
+	refusal error // of every send
+
+	mu            sync.Mutex
+	conversations int
+	participants  int
+	rooms         map[chat.ConversationID][]*websocket.Conn
+	seq           int64
+}
+
+func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if strings.HasSuffix(r.URL.Path, "/participants") {
+			s.participants++
+		} else {
+			s.conversations++
+		}
+		fmt.Fprintf(w, `{"id":"c%d"}`, s.conversations)
+		return
+	}
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"bearer"}})
+	if err != nil {
+		return
+	}
+	defer conn.CloseNow()
+	s.post(conn, protocol.Frame(protocol.EventConnected, "", protocol.Connected{Type: chat.User}, time.Now()))
+	for {
+		_, text, err := conn.Read(r.Context())
+		if err != nil {
+			return
+		}
+		var in protocol.Send
+		if err := json.Unmarshal(text, &in); err != nil {
+			s.t.Errorf("%v in %s", err, text)
+			return
+		}
+		switch in.Action {
+		case protocol.ActionJoin:
+			s.join(conn, in.ConversationID)
+		case protocol.ActionSend:
+			s.send(conn, in)
+		}
+	}
+}
+
+func (s *stub) join(conn *websocket.Conn, id chat.ConversationID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rooms[id] = append(s.rooms[id], conn)
+	s.post(conn, protocol.Frame(protocol.EventJoined, "", protocol.Joined{ConversationID: id}, time.Now()))
+	s.post(conn, protocol.HistoryFrames("", id, nil, protocol.Older, false, time.Now())[0])
+}
+
+func (s *stub) send(conn *websocket.Conn, in protocol.Send) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refusal != nil {
+		s.post(conn, protocol.ErrorFrame(in.ID, s.refusal, time.Now()))
+		return
+	}
+	s.seq++
+	m := chat.Message{
+		Draft: chat.Draft{Content: in.Content}, ConversationID: in.ConversationID,
+		Seq: s.seq, ClientMessageID: in.ClientMessageID, CreatedAt: time.Now(),
+	}
+	s.post(conn, protocol.Frame(protocol.EventMessageSent, in.ID, protocol.SentOf(m, true, false), time.Now()))
+	for _, member := range s.rooms[in.ConversationID] {
+		for _, event := range []string{protocol.EventMessageFromUser, protocol.EventMessageNew, protocol.EventMessageNew} {
+			s.post(member, protocol.MessageFrame(event, m, time.Now()))
+		}
+	}
+}
+
+func (s *stub) post(conn *websocket.Conn, frame []byte) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn.Write(ctx, websocket.MessageText, frame) //nolint:errcheck // the client may have left
+}
+
+func start(t *testing.T) (*stub, Options) {
+	t.Helper()
+	s := &stub{t: t, rooms: map[chat.ConversationID][]*websocket.Conn{}}
+	server := httptest.NewServer(s)
+	t.Cleanup(server.Close)
+	return s, Options{
+		WebSocketURL: "ws" + strings.TrimPrefix(server.URL, "http"), HTTPURL: server.URL,
+		Token: func(p chat.Principal, _ time.Duration) (string, error) { return "token-of-" + string(p.ID), nil },
+	}
+}
+
+func TestRunReportsEveryMeasurement(t *testing.T) {
+	s, o := start(t)
+	o.Conversations, o.Duration, o.Room, o.Connections = 3, 200*time.Millisecond, 20, 10
+	var out strings.Builder
+	if err := Run(t.Context(), o, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`server and load generator in one process`,
+		`Closed loop: 3 conversations for 200ms, after 50ms of warm-up\n  messages +[1-9]\d*, \d+ a second\n`,
+		`send -> ack +p50 [\d.]+ ms   p95 [\d.]+ ms   p99 [\d.]+ ms   max [\d.]+ ms\n`,
+		`send -> delivery +p50 [\d.]+ ms `,
+		`CPU +(unknown|[\d.]+ ms) a message, .* load generator included`,
+		`Room: 20 connections of 20 users in one conversation, 100 messages one by one\n`,
+		`until all have it +p50 [\d.]+ ms`,
+		`Idle: 10 connections .*\n  connects +\d+ a second`,
+		`memory +-?[\d.]+ KB a connection resident, -?[\d.]+ KB heap \+ -?[\d.]+ KB stack, load generator included`,
+	} {
+		if !regexp.MustCompile(want).MatchString(out.String()) {
+			t.Errorf("the report lacks %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(out.String())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conversations != 4 || s.participants != 19 {
+		t.Errorf("%d conversations and %d participants were made, want 4 and 19", s.conversations, s.participants)
+	}
+}
+
+func TestRunFailsWhenRefused(t *testing.T) {
+	for name, o := range map[string]Options{
+		"loop": {Conversations: 2, Duration: time.Second},
+		"room": {Room: 3},
+	} {
+		s, at := start(t)
+		s.refusal = chat.LimitedFor(time.Second)
+		o.WebSocketURL, o.HTTPURL, o.Token = at.WebSocketURL, at.HTTPURL, at.Token
+		err := Run(t.Context(), o, &strings.Builder{})
+		refused, ok := errors.AsType[*client.Error](err)
+		if !ok || refused.Code != chat.RateLimited {
+			t.Errorf("%s: got %v, want rate_limited", name, err)
+		}
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	_, o := start(t)
+	o.Conversations, o.Duration = 2, maxDuration
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel)
+	if err := Run(ctx, o, &strings.Builder{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want context.Canceled", err)
+	}
+}
+
+func TestOptionsAreBounded(t *testing.T) {
+	for name, o := range map[string]Options{
+		"nothing":       {},
+		"conversations": {Conversations: maxConversations + 1, Duration: time.Second},
+		"no duration":   {Conversations: 1},
+		"duration":      {Conversations: 1, Duration: maxDuration + 1},
+		"room":          {Room: maxRoom + 1},
+		"connections":   {Connections: maxConnections + 1},
+		"negative":      {Connections: -1},
+	} {
+		if err := Run(t.Context(), o, &strings.Builder{}); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
