@@ -1,9 +1,10 @@
 // Package auth says who a JSON Web Token of the IAM service speaks for.
 //
 // The signature is checked by golang-jwt. What surrounds it is ours, and
-// strict: a token is in one part only what it is in every other reader's eyes,
-// so nothing here accepts two readings (duplicate members, names in another
-// case, padding, trailing bits) or a choice of the sender's (alg, crit, jwk).
+// strict: a token must read the same to everyone, so nothing that could be read
+// in two ways is accepted (duplicate members, names in another case, padding,
+// trailing bits), and nothing that lets its sender choose how it is checked
+// (an algorithm that the key is not for, crit, b64, a key of its own).
 package auth
 
 import (

@@ -199,6 +199,17 @@ func TestJWKSFailures(t *testing.T) {
 			t.Errorf("%s: %q, want unavailable", name, got)
 		}
 	}
+	over := make(chan struct{})
+	hung := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-over }))
+	defer hung.Close()
+	defer close(over)
+	v, err := auth.NewVerifier(auth.Options{JWKSURL: hung.URL, HTTPClient: &http.Client{Timeout: 20 * time.Millisecond}, Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := code(t, v, es256(t, ecKey, "k")); got != chat.Unavailable {
+		t.Errorf("no answer: %q, want unavailable", got)
+	}
 	down := httptest.NewServer(nil)
 	down.Close()
 	if got := code(t, fromJWKS(t, down.URL, &watch{}), es256(t, ecKey, "k")); got != chat.Unavailable {

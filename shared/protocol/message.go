@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -110,13 +109,14 @@ func fit(m Message, limit int) jsontext.Value {
 // JSON, in which a character may take up to six.
 func cutEncoded(s string, room int) string {
 	for i, r := range s {
-		switch {
-		case strings.ContainsRune("\"\\\b\f\n\r\t", r):
+		switch r {
+		case '"', '\\', '\b', '\f', '\n', '\r', '\t':
 			room -= 2
-		case r < ' ':
-			room -= 6
 		default:
 			room -= utf8.RuneLen(r)
+			if r < ' ' {
+				room -= 5
+			}
 		}
 		if room < 0 {
 			return s[:i]
