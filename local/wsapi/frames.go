@@ -144,7 +144,9 @@ func (c *conn) message(body []byte) error {
 	if !utf8.Valid(body) {
 		return closeError{code: 1007}
 	}
-	c.touch()
-	c.dispatch(body)
+	if c.end.Load() == nil { // a message that crosses our close frame is lost
+		c.touch()
+		c.dispatch(body)
+	}
 	return nil
 }

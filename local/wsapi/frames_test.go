@@ -1,10 +1,16 @@
 package wsapi
 
 import (
+	"bufio"
 	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
@@ -170,4 +176,45 @@ func TestSeal(t *testing.T) {
 			t.Errorf("a frame of %d bytes begins with %x, want %x", n, got[:min(10, len(got))], want[:min(10, len(want))])
 		}
 	}
+}
+
+// FuzzFrames: whatever a client sends, the connection ends when the client is gone, and what reaches a function is a legal message.
+func FuzzFrames(f *testing.F) {
+	frame := func(op ws.OpCode, fin bool, payload string) []byte {
+		return ws.MustCompileFrame(ws.MaskFrame(ws.NewFrame(op, fin, []byte(payload))))
+	}
+	f.Add(frame(ws.OpText, true, `{"action":"x"}`))
+	f.Add(append(frame(ws.OpText, false, "a"), frame(ws.OpContinuation, true, "b")...))
+	f.Add(append(frame(ws.OpPing, true, "p"), frame(ws.OpClose, true, "\x03\xe8bye")...))
+	f.Add(frame(ws.OpBinary, true, "\xff"))
+	f.Add([]byte{0x81, 0xff, 0, 0, 0, 0, 0, 1, 0, 0})
+	message := make(recorder, 1000)
+	h := start(f, Options{}, functions{"$default": message.serve})
+	f.Fuzz(func(t *testing.T, sent []byte) {
+		if len(sent) > 4096 {
+			t.Skip("could be more messages than the recorder holds")
+		}
+		client, server := net.Pipe()
+		c := h.api.newConn(httptest.NewRequest(http.MethodGet, "/prod", nil), time.Now())
+		c.nc = server
+		c.touch()
+		if !h.api.begin() || !h.api.add(c) {
+			t.Fatal("shutting down")
+		}
+		go c.serve(bufio.NewReaderSize(c, smallReadBuffer))
+		received := make(chan struct{})
+		go func() {
+			defer close(received)
+			io.Copy(io.Discard, client)
+		}()
+		client.Write(sent)
+		client.Close()
+		<-received
+		eventually(t, "the connection is forgotten and its functions are done", func() bool { return h.api.Connections() == 0 && len(h.api.slots) == 0 })
+		for len(message) > 0 {
+			if body := at(message.next(t), "body").(string); len(body) > len(sent) || !utf8.ValidString(body) {
+				t.Errorf("%x became body %q", sent, body)
+			}
+		}
+	})
 }
