@@ -234,21 +234,19 @@ func TestNotFound(t *testing.T) {
 
 func TestSizeLimits(t *testing.T) {
 	eachInvoker(t, 0, func(t *testing.T, invoker lambda.Invoker) {
-		pad := len(`{"text":""}`)
-		largest := encode(t, event{Text: strings.Repeat("x", lambda.MaxEvent-pad)})
-		if got, err := invoker.Invoke(t.Context(), "echo", largest); err != nil || !bytes.Equal(got, largest) {
+		largest := append([]byte(`{}`), bytes.Repeat([]byte(" "), lambda.MaxEvent-2)...)
+		if got, err := invoker.Invoke(t.Context(), "raw", largest); err != nil || !bytes.Equal(got, largest) {
 			t.Errorf("largest event: %d bytes, %v", len(got), err)
 		}
-		if _, err := invoker.Invoke(t.Context(), "echo", append(largest, ' ')); !errors.Is(err, lambda.ErrTooLarge) {
+		if _, err := invoker.Invoke(t.Context(), "raw", append(largest, ' ')); !errors.Is(err, lambda.ErrTooLarge) {
 			t.Errorf("event over the limit: %v", err)
 		}
 
-		quotes := len(`""`)
-		got, err := invoker.Invoke(t.Context(), "big", encode(t, event{Size: lambda.MaxResponse - quotes}))
+		got, err := invoker.Invoke(t.Context(), "raw", encode(t, event{Size: lambda.MaxResponse}))
 		if err != nil || len(got) != lambda.MaxResponse {
 			t.Errorf("largest response: %d bytes, %v", len(got), err)
 		}
-		_, err = invoker.Invoke(t.Context(), "big", encode(t, event{Size: lambda.MaxResponse - quotes + 1}))
+		_, err = invoker.Invoke(t.Context(), "raw", encode(t, event{Size: lambda.MaxResponse + 1}))
 		var failed *lambda.FunctionError
 		if !errors.As(err, &failed) || failed.ErrorType() != "Function.ResponseSizeTooLarge" {
 			t.Errorf("response over the limit: %v", err)

@@ -10,7 +10,7 @@ import (
 
 const (
 	// leakGrace is how long a goroutine that is already on its way out may take.
-	leakGrace = 100 * time.Millisecond
+	leakGrace = 500 * time.Millisecond
 	leakStep  = 5 * time.Millisecond
 
 	invocationLabel = "aiwm-chat-invocation"

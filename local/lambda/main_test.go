@@ -1,6 +1,7 @@
 package lambda_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -77,12 +77,12 @@ var testHandlers = map[string]any{
 	"custom": func(event) error { return fmt.Errorf("%w", &customError{"x"}) },
 	"typed":  func(event) error { return &customError{"x"} },
 	"panic":  func(event) (event, error) { panic("oh no") },
-	"big":    func(e event) (string, error) { return strings.Repeat("x", e.Size), nil },
+	"raw":    rawHandler{},
 	"info":   info,
 	"block":  block,
 	"slow":   block,
 	"badin":  func([]int) error { return nil },
-	"sleep":  func(ctx context.Context, _ event) error { <-ctx.Done(); time.Sleep(20 * time.Millisecond); return nil },
+	"sleep":  func(ctx context.Context, _ event) error { <-ctx.Done(); time.Sleep(2 * time.Second); return nil },
 	"crash":  func(event) error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) },
 }
 
@@ -91,6 +91,19 @@ func timeoutOf(name string) time.Duration {
 		return shortTimeout
 	}
 	return time.Minute
+}
+
+// rawHandler returns a long event as it is, and for a short one as many bytes as it asks for. It does without JSON, which the
+// race detector makes slow.
+type rawHandler struct{}
+
+func (rawHandler) Invoke(_ context.Context, b []byte) ([]byte, error) {
+	if len(b) > 100 {
+		return b, nil
+	}
+	var e event
+	err := json.Unmarshal(b, &e)
+	return bytes.Repeat([]byte("x"), e.Size), err
 }
 
 func echo(e event) (event, error) { return e, nil }
