@@ -1,0 +1,166 @@
+// Package handler serves the REST interface of conversations: their life,
+// their participants, their summary, and who of them is online.
+package handler
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/protocol"
+)
+
+type store interface {
+	CreateConversation(ctx context.Context, c chat.Conversation) (chat.Conversation, error)
+	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
+	Conversations(ctx context.Context, p chat.Principal, q chat.ConversationQuery) (page []chat.Conversation, total int64, err error)
+	UpdateConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, change chat.ConversationChange, now time.Time) (chat.Conversation, error)
+	DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error)
+	AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
+	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
+}
+
+type rooms interface {
+	Room(ctx context.Context, ids ...chat.ConversationID) ([]chat.Connection, error)
+	Evict(ctx context.Context, p chat.Principal, id chat.ConversationID) ([]chat.Connection, error)
+	Clear(ctx context.Context, id chat.ConversationID) error
+	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
+}
+
+type broadcaster interface {
+	Broadcast(ctx context.Context, to []chat.Connection, frame []byte) delivery.Result
+}
+
+type summariser interface {
+	Summarize(ctx context.Context, c chat.Conversation) (string, error)
+}
+
+// Handler handles the routes of conversations.
+type Handler struct {
+	store     store
+	rooms     rooms
+	cast      broadcaster
+	summaries summariser
+	now       func() time.Time
+}
+
+// New returns a Handler with a clock.
+func New(s store, r rooms, b broadcaster, sum summariser, now func() time.Time) *Handler {
+	return &Handler{store: s, rooms: r, cast: b, summaries: sum, now: now}
+}
+
+// Routes returns the handler of each route key. Each has one round trip to
+// MongoDB (a page of conversations two, with the total; what only the creator
+// may do, one more), and what changes a conversation also one to Redis and the
+// fan-out to its members.
+func (h *Handler) Routes() map[string]gateway.HTTPRoute {
+	return map[string]gateway.HTTPRoute{
+		"POST /conversations":                                            h.create,
+		"GET /conversations":                                             h.list,
+		"GET /conversations/{id}":                                        h.get,
+		"PUT /conversations/{id}":                                        h.update,
+		"DELETE /conversations/{id}":                                     h.delete,
+		"POST /conversations/{id}/participants":                          h.addParticipant,
+		"DELETE /conversations/{id}/participants/{type}/{participantId}": h.removeParticipant,
+		"POST /conversations/{id}/summary":                               h.summarize,
+		"GET /presence":                                                  h.presence,
+	}
+}
+
+func (h *Handler) create(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	in, err := gateway.Body[protocol.CreateConversation](r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	c, err := chat.NewConversation(r.Principal, in.Title, in.Description, in.AgentID, in.Tags, h.now())
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	c, err = h.store.CreateConversation(ctx, c)
+	return respond(http.StatusCreated, c, err)
+}
+
+func (h *Handler) get(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	id, err := pathID(r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	c, err := h.store.Conversation(ctx, r.Principal, id)
+	return respond(http.StatusOK, c, err)
+}
+
+func (h *Handler) update(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	id, err := pathID(r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	in, err := gateway.Body[protocol.UpdateConversation](r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	change := chat.ConversationChange{Title: in.Title, Description: in.Description, Status: in.Status, Tags: in.Tags}
+	c, err := h.store.UpdateConversation(ctx, r.Principal, id, change, h.now())
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	h.tell(ctx, c, protocol.ConversationFrame(c, h.now()))
+	return respond(http.StatusOK, c, nil)
+}
+
+// delete is the creator's: it takes the conversation from everybody.
+func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	id, err := pathID(r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	c, err := h.store.Conversation(ctx, r.Principal, id)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	if !createdBy(c, r.Principal) {
+		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the creator may delete a conversation")
+	}
+	if c, err = h.store.DeleteConversation(ctx, r.Principal, id, h.now()); err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	h.tell(ctx, c, protocol.Frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: id}, h.now()))
+	if err := h.rooms.Clear(ctx, id); err != nil {
+		warn(ctx, "clear the room", id, err)
+	}
+	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
+}
+
+func (h *Handler) summarize(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	id, err := pathID(r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	c, err := h.store.Conversation(ctx, r.Principal, id)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	text, err := h.summaries.Summarize(ctx, c)
+	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.SummaryResult{Summary: text}}, err
+}
+
+func createdBy(c chat.Conversation, p chat.Principal) bool {
+	return c.CreatedBy.Type == p.Type && c.CreatedBy.ID == p.ID && c.OrgID == p.OrgID
+}
+
+func respond(status int, c chat.Conversation, err error) (gateway.HTTPResponse, error) {
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	return gateway.HTTPResponse{Status: status, Body: protocol.ConversationOf(c)}, nil
+}
+
+func pathID(r *gateway.HTTPRequest) (chat.ConversationID, error) {
+	id := chat.ConversationID(r.Path("id"))
+	if !chat.ValidID(id) {
+		return "", chat.Invalid("id", "is not a valid id")
+	}
+	return id, nil
+}

@@ -1,0 +1,63 @@
+package handler
+
+import (
+	"context"
+	"net/http"
+	"unicode/utf8"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/protocol"
+)
+
+// The pages of a list.
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+	maxPage      = 10_000
+)
+
+func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	q, err := listQuery(r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	found, total, err := h.store.Conversations(ctx, r.Principal, q)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	page := protocol.ConversationPage{
+		Data:       make([]protocol.Conversation, 0, len(found)),
+		Pagination: protocol.PageNumber{Page: q.Page, Limit: q.Limit, Total: total},
+	}
+	for _, c := range found {
+		page.Data = append(page.Data, protocol.ConversationOf(c))
+	}
+	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
+}
+
+func listQuery(r *gateway.HTTPRequest) (chat.ConversationQuery, error) {
+	in := r.Query()
+	q := chat.ConversationQuery{
+		Status:  chat.ConversationStatus(in.Text("status")),
+		AgentID: chat.PrincipalID(in.ID("agentId")),
+		UserID:  chat.PrincipalID(in.ID("userId")),
+		Tag:     in.Text("tag"),
+		Sort:    chat.ConversationSort(in.Text("sort")),
+		Page:    int(in.Int("page", 1, 1, maxPage)),
+		Limit:   int(in.Int("limit", defaultLimit, 1, maxLimit)),
+	}
+	if q.Sort == "" {
+		q.Sort = chat.NewestActivity
+	}
+	if !q.Sort.Valid() {
+		in.Refuse("sort", "must be updatedAt, createdAt or title, with a leading - for descending")
+	}
+	if q.Status != "" && !q.Status.Valid() {
+		in.Refuse("status", "must be active, archived or closed")
+	}
+	if utf8.RuneCountInString(q.Tag) > chat.MaxTag || !utf8.ValidString(q.Tag) {
+		in.Refuse("tag", "must be at most %d characters", chat.MaxTag)
+	}
+	return q, in.Err()
+}

@@ -1,0 +1,79 @@
+// Package handler reports whether the databases answer.
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+)
+
+type pinger interface {
+	Ping(ctx context.Context) error
+}
+
+// limit is how long an answer may take: a database that is slower is down.
+const limit = 900 * time.Millisecond
+
+// Handler handles GET /health.
+type Handler struct{ mongo, redis pinger }
+
+// New returns a Handler.
+func New(mongo, redis pinger) *Handler { return &Handler{mongo: mongo, redis: redis} }
+
+// Report is the body of GET /health.
+type Report struct {
+	Status  string    `json:"status"` // ok, or unavailable if any part is
+	MongoDB Component `json:"mongodb"`
+	Redis   Component `json:"redis"`
+}
+
+// Component is the health of one part. Why it is down is only in the log.
+type Component struct {
+	Status    string  `json:"status"` // ok or unavailable
+	LatencyMs float64 `json:"latencyMs"`
+}
+
+const (
+	ok          = "ok"
+	unavailable = "unavailable"
+)
+
+// Handle pings both databases together: 200 if both answer, 503 if not. It
+// takes a second at most and asks no token.
+func (h *Handler) Handle(ctx context.Context, _ events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	report := Report{Status: ok}
+	var wg sync.WaitGroup
+	wg.Go(func() { report.MongoDB = check(ctx, "mongodb", h.mongo) })
+	wg.Go(func() { report.Redis = check(ctx, "redis", h.redis) })
+	wg.Wait()
+	status := http.StatusOK
+	if report.MongoDB.Status != ok || report.Redis.Status != ok {
+		status, report.Status = http.StatusServiceUnavailable, unavailable
+	}
+	body, err := json.Marshal(report)
+	if err != nil {
+		return events.APIGatewayV2HTTPResponse{}, err
+	}
+	return events.APIGatewayV2HTTPResponse{
+		StatusCode: status, Body: string(body),
+		Headers: map[string]string{"content-type": "application/json", "cache-control": "no-store"},
+	}, nil
+}
+
+func check(ctx context.Context, name string, p pinger) Component {
+	start := time.Now()
+	err := p.Ping(ctx)
+	c := Component{Status: ok, LatencyMs: float64(time.Since(start).Microseconds()) / 1000}
+	if err != nil {
+		c.Status = unavailable
+		slog.ErrorContext(ctx, "health", "component", name, "err", err)
+	}
+	return c
+}

@@ -1,0 +1,107 @@
+// Package handler brings a connection into a conversation.
+package handler
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/protocol"
+)
+
+type store interface {
+	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
+	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
+}
+
+type rooms interface {
+	Join(ctx context.Context, c chat.Connection, id chat.ConversationID) (joined bool, members []chat.Principal, err error)
+	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
+}
+
+type announcer interface {
+	Joined(ctx context.Context, c chat.Connection, id chat.ConversationID)
+}
+
+// How many messages a join brings: the newest, or those after afterSeq. What
+// is beyond is there over REST.
+const (
+	newest = 50
+	resume = 500
+)
+
+// Handler handles join.
+type Handler struct {
+	store    store
+	rooms    rooms
+	announce announcer
+}
+
+// New returns a Handler.
+func New(s store, r rooms, a announcer) *Handler { return &Handler{store: s, rooms: r, announce: a} }
+
+// Handle registers the connection in the room and replies with who is there
+// and the history. It is in the room before the history is read: a message
+// committed in between arrives twice rather than never. Two round trips to
+// MongoDB and two to Redis.
+func (h *Handler) Handle(ctx context.Context, r *gateway.Request, in protocol.Join) error {
+	conversation, err := h.store.Conversation(ctx, r.Connection.Principal, in.ConversationID)
+	if err != nil {
+		return err
+	}
+	joined, members, err := h.rooms.Join(ctx, r.Connection, conversation.ID)
+	if err != nil {
+		return err
+	}
+	var messages []chat.Message
+	var more bool
+	var agentOnline []bool
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		messages, more, err = h.store.Messages(gctx, conversation.ID, historyQuery(in.AfterSeq))
+		return err
+	})
+	g.Go(func() (err error) {
+		agentOnline, err = h.rooms.Online(gctx, conversation.Agent())
+		return err
+	})
+	if joined { // also if the history fails: the member is in the room already
+		g.Go(func() error { h.announce.Joined(ctx, r.Connection, conversation.ID); return nil })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	reply := protocol.JoinedOf(conversation.ID, lastSeq(conversation, messages), present(members, conversation), agentOnline[0])
+	r.Reply(ctx, protocol.EventJoined, reply)
+	direction := protocol.HistoryDirection(in.AfterSeq != nil)
+	for _, frame := range protocol.HistoryFrames(r.FrameID, conversation.ID, messages, direction, more, time.Now()) {
+		r.ReplyFrame(ctx, frame)
+	}
+	return nil
+}
+
+func historyQuery(afterSeq *int64) chat.MessageQuery {
+	if afterSeq != nil {
+		return chat.MessageQuery{AfterSeq: afterSeq, Limit: resume}
+	}
+	return chat.MessageQuery{Limit: newest}
+}
+
+// lastSeq is the end of the log. The conversation's own count is a projection
+// that may lag behind the messages just read.
+func lastSeq(c chat.Conversation, messages []chat.Message) int64 {
+	last := c.TotalMessages
+	if n := len(messages); n > 0 {
+		last = max(last, messages[n-1].Seq)
+	}
+	return last
+}
+
+// present leaves out members who are participants no more.
+func present(members []chat.Principal, c chat.Conversation) []chat.Principal {
+	return slices.DeleteFunc(members, func(p chat.Principal) bool { return !c.HasParticipant(p) })
+}

@@ -1,0 +1,138 @@
+// Package handler serves the REST interface of messages.
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/protocol"
+)
+
+type store interface {
+	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
+	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
+	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
+	DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error
+}
+
+type rooms interface {
+	Room(ctx context.Context, ids ...chat.ConversationID) ([]chat.Connection, error)
+}
+
+type broadcaster interface {
+	Broadcast(ctx context.Context, to []chat.Connection, frame []byte) delivery.Result
+}
+
+// sender is the send action: a message by REST takes the same way.
+type sender interface {
+	Send(ctx context.Context, caller chat.Connection, in protocol.MessageInput, maxContent int, ack func(protocol.Sent)) error
+}
+
+// Handler handles the routes of messages.
+type Handler struct {
+	store  store
+	rooms  rooms
+	cast   broadcaster
+	sender sender
+	now    func() time.Time
+}
+
+// New returns a Handler with a clock.
+func New(s store, r rooms, b broadcaster, send sender, now func() time.Time) *Handler {
+	return &Handler{store: s, rooms: r, cast: b, sender: send, now: now}
+}
+
+// Routes returns the handler of each route key. Reads have two round trips to
+// MongoDB: the right, then the messages. A message takes the round trips of
+// the send action.
+func (h *Handler) Routes() map[string]gateway.HTTPRoute {
+	return map[string]gateway.HTTPRoute{
+		"POST /messages":        h.send,
+		"GET /messages":         h.list,
+		"GET /messages/{id}":    h.get,
+		"DELETE /messages/{id}": h.delete,
+	}
+}
+
+// send answers 201, or 200 where the message had been stored before.
+func (h *Handler) send(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	in, err := gateway.Body[protocol.MessageInput](r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	if key := chat.ClientMessageID(r.Header("idempotency-key")); key != "" {
+		if in.ClientMessageID != "" && in.ClientMessageID != key {
+			return gateway.HTTPResponse{}, chat.Invalid("clientMessageId", "must equal the Idempotency-Key")
+		}
+		in.ClientMessageID = key
+	}
+	response := gateway.HTTPResponse{Status: http.StatusCreated}
+	err = h.sender.Send(ctx, chat.Connection{Principal: r.Principal}, in, chat.MaxContentREST, func(sent protocol.Sent) {
+		response.Body = sent
+		if sent.Duplicate {
+			response.Status = http.StatusOK
+		}
+	})
+	return response, err
+}
+
+func (h *Handler) get(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	m, _, err := h.message(ctx, r)
+	if err == nil && m.Deleted {
+		err = chat.Errorf(chat.NotFound, "there is no such message")
+	}
+	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.MessageOf(m)}, err
+}
+
+// delete is the author's. Repeating it changes nothing.
+func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	m, c, err := h.message(ctx, r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	if m.Sender != r.Principal {
+		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the author may delete a message")
+	}
+	if m.Deleted {
+		return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
+	}
+	if err := h.store.DeleteMessage(ctx, m, h.now()); err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	h.tell(ctx, c, protocol.MessageGone{ConversationID: c.ID, MessageID: m.ID, Seq: m.Seq})
+	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
+}
+
+// message returns the message of the path and its conversation, if the caller
+// may read them.
+func (h *Handler) message(ctx context.Context, r *gateway.HTTPRequest) (chat.Message, chat.Conversation, error) {
+	id := chat.MessageID(r.Path("id"))
+	if !chat.ValidID(id) {
+		return chat.Message{}, chat.Conversation{}, chat.Invalid("id", "is not a valid id")
+	}
+	m, err := h.store.Message(ctx, r.Principal.OrgID, id)
+	if err != nil {
+		return chat.Message{}, chat.Conversation{}, err
+	}
+	c, err := h.store.Conversation(ctx, r.Principal, m.ConversationID)
+	if err != nil && chat.CodeOf(err) == chat.NotFound { // say no more than of a message that never was
+		err = chat.Errorf(chat.NotFound, "there is no such message")
+	}
+	return m, c, err
+}
+
+// tell posts message:deleted to the members. The content is gone already:
+// whoever misses the frame sees so on the next read.
+func (h *Handler) tell(ctx context.Context, c chat.Conversation, gone protocol.MessageGone) {
+	room, err := h.rooms.Room(ctx, c.ID)
+	if err != nil {
+		slog.WarnContext(ctx, "find the members to tell", "conversation", c.ID, "err", err)
+		return
+	}
+	h.cast.Broadcast(ctx, c.Entitled(room), protocol.Frame(protocol.EventMessageDeleted, "", gone, h.now()))
+}

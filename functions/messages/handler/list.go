@@ -1,0 +1,65 @@
+package handler
+
+import (
+	"context"
+	"math"
+	"net/http"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/protocol"
+)
+
+// The pages of a list.
+const (
+	defaultLimit = 50
+	maxLimit     = 100
+)
+
+// list answers a page in ascending order: the messages after afterSeq, or the
+// newest, of those before beforeSeq. A page may be shorter than its limit and
+// still have more after it, where the messages are long.
+func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+	id, q, err := listQuery(r)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	if _, err := h.store.Conversation(ctx, r.Principal, id); err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	found, more, err := h.store.Messages(ctx, id, q)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	page := protocol.MessagePage{
+		Data:       make([]protocol.Message, 0, len(found)),
+		Pagination: protocol.PageCursor{Limit: q.Limit, HasMore: more},
+	}
+	for _, m := range found {
+		page.Data = append(page.Data, protocol.MessageOf(m))
+	}
+	if n := len(found); more && n > 0 && q.AfterSeq != nil {
+		page.Pagination.NextAfterSeq = found[n-1].Seq
+	} else if more && n > 0 {
+		page.Pagination.NextBeforeSeq = found[0].Seq
+	}
+	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
+}
+
+func listQuery(r *gateway.HTTPRequest) (chat.ConversationID, chat.MessageQuery, error) {
+	in := r.Query()
+	id := chat.ConversationID(in.RequiredID("conversationId"))
+	q := chat.MessageQuery{
+		AfterSeq:  in.OptionalInt("afterSeq", 0, math.MaxInt64),
+		BeforeSeq: in.OptionalInt("beforeSeq", 1, math.MaxInt64),
+		Limit:     int(in.Int("limit", defaultLimit, 1, maxLimit)),
+		Role:      chat.Role(in.Text("role")),
+	}
+	if q.AfterSeq != nil && q.BeforeSeq != nil {
+		in.Refuse("beforeSeq", "must not be given together with afterSeq")
+	}
+	if q.Role != "" && !q.Role.Valid() {
+		in.Refuse("role", "must be user, agent, tool or system")
+	}
+	return id, q, in.Err()
+}

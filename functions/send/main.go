@@ -1,0 +1,49 @@
+// Command send is the Lambda behind the route send.
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"aiwm-chat/functions/send/handler"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/queue"
+)
+
+func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
+	cfg, err := config.Load(os.Getenv, config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.SendLimit)
+	if err != nil {
+		return err
+	}
+	gateway.LogJSON(os.Stdout, cfg.LogLevel)
+	store, err := mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database)
+	if err != nil {
+		return err
+	}
+	if err := store.CheckIndexes(context.Background()); err != nil {
+		return err
+	}
+	l, err := live.Open(cfg)
+	if err != nil {
+		return err
+	}
+	jobs, err := queue.New(queue.OptionsOf(cfg))
+	if err != nil {
+		return err
+	}
+	h := handler.New(store, l.Presence, l.Deliver, jobs)
+	lambda.StartHandlerFunc(gateway.Action(l.Deliver, h.Handle))
+	return nil
+}
