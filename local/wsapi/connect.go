@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -15,6 +16,9 @@ import (
 
 	"aiwm-chat/local/faults"
 )
+
+// subprotocol is the header in RFC 6455's spelling, which net/http's is not.
+const subprotocol = "Sec-WebSocket-Protocol"
 
 // ConnectHandler accepts WebSocket connections at /{Stage} and /{MappingKey}. Mount it for every path whose first segment could be
 // a stage: it answers an unknown one as API Gateway does. The authorizer and $connect run before the upgrade, and their refusal is
@@ -30,8 +34,8 @@ func (a *API) serveConnect(w http.ResponseWriter, r *http.Request) {
 		c.reply(w, http.StatusServiceUnavailable, "Service Unavailable", requestID)
 		return
 	}
+	defer a.work.Done()
 	if status, message := a.refuse(r); status != 0 {
-		a.work.Done()
 		c.reply(w, status, message, requestID)
 		return
 	}
@@ -40,24 +44,13 @@ func (a *API) serveConnect(w http.ResponseWriter, r *http.Request) {
 	response, status, message := c.connect(newHandshake(r), requestID, at)
 	<-a.slots
 	if status != 0 {
-		a.work.Done()
 		c.reply(w, status, message, requestID)
 		return
 	}
-	header := http.Header{}
-	response.eachHeader(func(name, value string) {
-		if strings.EqualFold(name, "Sec-WebSocket-Protocol") {
-			header["Sec-WebSocket-Protocol"] = []string{value}
-		} else if a.options.Unproven.ConnectHeaders && !hopHeader(name) {
-			header.Set(name, value)
-		}
-	})
+	header := a.connectHeader(response)
 	if response.status/100 != 2 {
-		a.work.Done()
-		delete(header, "Sec-WebSocket-Protocol")
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		delete(header, subprotocol)
+		maps.Copy(w.Header(), header)
 		if w.Header().Get("Content-Type") == "" {
 			w.Header().Set("Content-Type", "application/json")
 		}
@@ -70,10 +63,23 @@ func (a *API) serveConnect(w http.ResponseWriter, r *http.Request) {
 		a.options.Logger.Debug("upgrade failed", "connection", c.id, "err", err)
 		c.setEnd(ending{code: a.options.Unproven.LostCode, lost: true})
 		c.disconnected(*c.end.Load())
-		a.work.Done()
 		return
 	}
+	a.work.Add(1)
 	go c.serve(reader) // a goroutine of its own gives net/http's stack and buffers back
+}
+
+// connectHeader returns the headers of $connect's response that reach the client.
+func (a *API) connectHeader(r response) http.Header {
+	header := http.Header{}
+	r.eachHeader(func(name, value string) {
+		if strings.EqualFold(name, subprotocol) {
+			header[subprotocol] = []string{value}
+		} else if a.options.Unproven.ConnectHeaders && !hopHeader(name) {
+			header.Set(name, value)
+		}
+	})
+	return header
 }
 
 func (a *API) newConn(r *http.Request, at time.Time) *conn {

@@ -3,6 +3,7 @@ package wsapi
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -152,6 +153,11 @@ func TestEvents(t *testing.T) {
 			}
 		})
 	}
+	t.Run("[R] multi-value maps hold lists", func(t *testing.T) {
+		if got := fmt.Sprint(at(connected, "multiValueHeaders", "X-Many"), at(connected, "multiValueQueryStringParameters", "x"), at(disconnected, "multiValueHeaders", "x-restapi")); got != "[one two] [1 2] []" {
+			t.Errorf("%s", got)
+		}
+	})
 	for _, event := range []map[string]any{authorized, connected, messaged, disconnected} {
 		rc := event["requestContext"].(map[string]any)
 		t.Run("[R] requestId == extendedRequestId "+rc["eventType"].(string), func(t *testing.T) {
