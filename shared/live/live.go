@@ -5,6 +5,7 @@ package live
 
 import (
 	"fmt"
+	"net/http"
 
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/delivery"
@@ -23,12 +24,15 @@ type Live struct {
 
 // Open builds the clients from the Redis and Connections parts of a Config. It
 // does not use the network.
-func Open(cfg config.Config) (*Live, error) {
+func Open(cfg config.Config) (*Live, error) { return OpenOver(cfg, nil) }
+
+// OpenOver is Open with another transport to the Management API than HTTP.
+func OpenOver(cfg config.Config, transport http.RoundTripper) (*Live, error) {
 	store, err := presence.Open(presence.OptionsOf(cfg))
 	if err != nil {
 		return nil, fmt.Errorf("open presence: %w", err)
 	}
-	poster, err := apigateway.New(apigateway.Options{Endpoint: cfg.ConnectionsURL, AWS: cfg.AWS})
+	poster, err := apigateway.New(apigateway.Options{Endpoint: cfg.ConnectionsURL, AWS: cfg.AWS, Transport: transport})
 	if err != nil {
 		return nil, fmt.Errorf("open the management api: %w", err)
 	}

@@ -24,6 +24,10 @@ import (
 type Options struct {
 	Endpoint string // CONNECTIONS_URL: with the stage, or the path of a custom domain's mapping
 	AWS      config.AWS
+
+	// Transport carries the requests; nil: HTTP with connections kept for a full
+	// fan-out. A server in the same process may take them without a network.
+	Transport http.RoundTripper
 }
 
 // A Poster implements delivery.Poster. It is safe for concurrent use.
@@ -47,24 +51,27 @@ func New(o Options) (*Poster, error) {
 	if o.AWS.Region == "" {
 		return nil, errors.New("the management api needs a region")
 	}
+	if o.Transport == nil {
+		o.Transport = newTransport()
+	}
 	return &Poster{client: mgmt.New(mgmt.Options{
 		Region:       o.AWS.Region,
 		BaseEndpoint: aws.String(o.Endpoint),
 		Credentials:  credentials(o.AWS),
 		Retryer:      aws.NopRetryer{},
-		HTTPClient:   httpClient(),
+		HTTPClient:   &http.Client{Transport: o.Transport},
 	})}, nil
 }
 
-func httpClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{
+func newTransport() *http.Transport {
+	return &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 2 * time.Second,
 		MaxIdleConnsPerHost: idlePerHost,
 		IdleConnTimeout:     90 * time.Second,
 		ForceAttemptHTTP2:   true,
 		DisableCompression:  true,
-	}}
+	}
 }
 
 func credentials(a config.AWS) aws.CredentialsProvider {

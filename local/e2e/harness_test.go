@@ -1,0 +1,312 @@
+// Package e2e_test drives the whole local server through real sockets, as
+// clients do, and knows nothing of what is inside. With AIWM_EXEC it runs the
+// built binaries in that folder; with MONGODB_URI and REDIS_ADDR, on those.
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"aiwm-chat/local/client"
+	"aiwm-chat/local/server"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// patience is how long a test waits for what must come; it comes in
+// milliseconds, unless the machine is very busy.
+const patience = 20 * time.Second
+
+// quiet is how long a test waits for what must not come.
+const quiet = 150 * time.Millisecond
+
+// shared is the server of every test that does not need one of its own.
+var shared *server.Server
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if !testing.Verbose() {
+		slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	}
+	var err error
+	if shared, err = server.Start(context.Background(), options()); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	status := m.Run()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := shared.Close(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "close the server:", err)
+		return 1
+	}
+	return status
+}
+
+// options are those of a server in memory, or as the environment says.
+func options() server.Options {
+	o := server.Options{
+		Template: "../../template.yaml", Addr: "127.0.0.1:0", Secret: []byte("a secret of thirty-two bytes, all told"),
+		Getenv: fromEnvironment, Exec: os.Getenv("AIWM_EXEC"), Strict: true,
+	}
+	return o
+}
+
+// fromEnvironment lets only databases in, so that a developer's OPENAI_API_KEY
+// does not make tests expensive.
+func fromEnvironment(name string) string {
+	switch name {
+	case "MONGODB_URI", "REDIS_ADDR":
+		return os.Getenv(name)
+	case "LOG_LEVEL":
+		return "error"
+	}
+	return ""
+}
+
+// start runs a server that the test may end.
+func start(t *testing.T, o server.Options) *server.Server {
+	t.Helper()
+	s, err := server.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(t, s) })
+	return s
+}
+
+func stop(t *testing.T, s *server.Server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.Close(ctx); err != nil && ctx.Err() != nil {
+		t.Error("close the server:", err)
+	}
+}
+
+// serial makes ids of every test and run unlike all others.
+var serial atomic.Int64
+
+func unique(prefix string) string {
+	return prefix + "-" + strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + strconv.FormatInt(serial.Add(1), 10)
+}
+
+// An actor is a user or an agent with both interfaces.
+type actor struct {
+	t         *testing.T
+	server    *server.Server
+	principal chat.Principal
+	token     string
+	rest      *client.REST
+	*client.Client
+}
+
+func newUser(t *testing.T, s *server.Server) *actor {
+	return newActor(t, s, chat.Principal{Type: chat.User, ID: chat.PrincipalID(unique("user")), OrgID: "acme"})
+}
+
+func newAgent(t *testing.T, s *server.Server) *actor {
+	return newActor(t, s, chat.Principal{Type: chat.Agent, ID: chat.PrincipalID(unique("agent")), OrgID: "acme"})
+}
+
+func newActor(t *testing.T, s *server.Server, p chat.Principal) *actor {
+	t.Helper()
+	token, err := s.Token(p, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &actor{t: t, server: s, principal: p, token: token, rest: client.NewREST(s.URL(), token)}
+	t.Cleanup(a.rest.Close)
+	return a
+}
+
+// connect opens a connection and waits until it is greeted.
+func (a *actor) connect() *actor {
+	a.t.Helper()
+	a.Client = dial(a.t, a.server, a.token)
+	a.expect(protocol.EventConnected)
+	return a
+}
+
+// device returns the same principal on another connection.
+func (a *actor) device() *actor {
+	a.t.Helper()
+	d := *a
+	return d.connect()
+}
+
+func dial(t *testing.T, s *server.Server, token string) *client.Client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := client.Dial(ctx, s.WebSocketURL(), token)
+	if err != nil {
+		t.Fatal("connect:", err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// expect waits for an event.
+func (a *actor) expect(event string) client.Frame {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
+	defer cancel()
+	f, err := a.Next(ctx, event)
+	if err != nil {
+		a.t.Fatalf("%s waits for %s: %v", a.principal, event, err)
+	}
+	return f
+}
+
+// expectNot fails if an event comes within a moment.
+func (a *actor) expectNot(event string) {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), quiet)
+	defer cancel()
+	if f, err := a.Next(ctx, event); err == nil {
+		a.t.Fatalf("%s got an unwanted %s: %s", a.principal, event, f.Data)
+	}
+}
+
+// ask sends an action and returns its reply.
+func (a *actor) ask(action string, fields any) (client.Frame, error) {
+	a.t.Helper()
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
+	defer cancel()
+	return a.Request(ctx, action, fields)
+}
+
+type fields = map[string]any
+
+func (a *actor) join(id chat.ConversationID) protocol.Joined {
+	a.t.Helper()
+	f, err := a.ask("join", fields{"conversationId": id})
+	if err != nil {
+		a.t.Fatal("join:", err)
+	}
+	return data[protocol.Joined](a.t, f)
+}
+
+func (a *actor) say(id chat.ConversationID, content string) protocol.Sent {
+	a.t.Helper()
+	f, err := a.ask("send", fields{"conversationId": id, "content": content})
+	if err != nil {
+		a.t.Fatal("send:", err)
+	}
+	return data[protocol.Sent](a.t, f)
+}
+
+// call calls the REST interface and fails on a refusal.
+func (a *actor) call(method, path string, in, out any) {
+	a.t.Helper()
+	if err := a.try(method, path, in, out); err != nil {
+		a.t.Fatalf("%s %s: %v", method, path, err)
+	}
+}
+
+func (a *actor) try(method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
+	defer cancel()
+	return a.rest.Do(ctx, method, path, in, out)
+}
+
+// open creates a conversation between a and an agent.
+func (a *actor) open(agent *actor) chat.ConversationID {
+	a.t.Helper()
+	var c protocol.Conversation
+	a.call(http.MethodPost, "/conversations", fields{"title": "a test", "agentId": agent.principal.ID}, &c)
+	return c.ID
+}
+
+// talk returns a user and an agent who are connected and in one conversation.
+func talk(t *testing.T, s *server.Server) (user, agent *actor, id chat.ConversationID) {
+	t.Helper()
+	user, agent = newUser(t, s).connect(), newAgent(t, s).connect()
+	id = user.open(agent)
+	user.join(id)
+	agent.join(id)
+	user.expect(protocol.EventUserJoined)
+	return user, agent, id
+}
+
+func data[T any](t *testing.T, f client.Frame) T {
+	t.Helper()
+	v, err := client.Data[T](f)
+	if err != nil {
+		t.Fatalf("the data of %s: %v", f.Event, err)
+	}
+	return v
+}
+
+// code returns the code of a refusal, "" for none.
+func code(t *testing.T, err error) chat.Code {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	refusal, ok := err.(*client.Error) //nolint:errorlint // the client returns it bare
+	if !ok {
+		t.Fatalf("not a refusal but a failure: %v", err)
+	}
+	return refusal.Code
+}
+
+// redisOf returns a client of the server's Redis.
+func redisOf(t *testing.T, s *server.Server) redis.UniversalClient {
+	t.Helper()
+	r := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{s.RedisAddr()}})
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+// startBare starts a server that the test itself ends.
+func startBare(t *testing.T, o server.Options) (*server.Server, error) {
+	t.Helper()
+	return server.Start(t.Context(), o)
+}
+
+// eventually waits until something becomes true.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited in vain until", what)
+		}
+	}
+}
+
+// must sends an action that must not be refused.
+func (a *actor) must(action string, in any) client.Frame {
+	a.t.Helper()
+	f, err := a.ask(action, in)
+	if err != nil {
+		a.t.Fatalf("%s: %v", action, err)
+	}
+	return f
+}
+
+func decode[T any](t *testing.T, b []byte) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}

@@ -1,0 +1,201 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+func TestLifeOfAConversation(t *testing.T) {
+	user, agent := newUser(t, shared).connect(), newAgent(t, shared).connect()
+	var c protocol.Conversation
+	user.call(http.MethodPost, "/conversations", fields{
+		"title": "Orders", "agentId": agent.principal.ID, "description": "about orders", "tags": []string{"orders", "vip"},
+	}, &c)
+	if c.Status != chat.Active || len(c.Participants) != 2 || c.OrgID != "acme" || c.CreatedBy.ID != user.principal.ID {
+		t.Errorf("created %+v", c)
+	}
+	path := "/conversations/" + string(c.ID)
+	agent.join(c.ID)
+	user.call(http.MethodPut, path, fields{"title": "Old orders", "status": "archived", "tags": []string{}}, &c)
+	if c.Title != "Old orders" || c.Description != "about orders" || c.Status != chat.Archived || len(c.Tags) != 0 {
+		t.Errorf("updated %+v", c)
+	}
+	if got := data[protocol.Conversation](t, agent.expect(protocol.EventConversationUpdated)); got.Title != "Old orders" {
+		t.Errorf("the member was told %+v", got)
+	}
+	if err := agent.try(http.MethodDelete, path, nil, nil); code(t, err) != chat.Forbidden {
+		t.Errorf("a participant deletes: %v", err)
+	}
+	user.call(http.MethodDelete, path, nil, nil)
+	if got := data[protocol.Room](t, agent.expect(protocol.EventConversationDeleted)); got.ConversationID != c.ID {
+		t.Errorf("the member was told %+v", got)
+	}
+	for _, a := range []*actor{user, agent} {
+		if err := a.try(http.MethodGet, path, nil, nil); code(t, err) != chat.NotFound {
+			t.Errorf("%s reads what is deleted: %v", a.principal, err)
+		}
+		if _, err := a.ask("send", fields{"conversationId": c.ID, "content": "hello?"}); code(t, err) != chat.NotFound {
+			t.Errorf("%s writes to what is deleted: %v", a.principal, err)
+		}
+	}
+}
+
+func TestListOfConversations(t *testing.T) {
+	user, agent, other := newUser(t, shared), newAgent(t, shared), newAgent(t, shared)
+	var ids []chat.ConversationID
+	for i := range 5 {
+		var c protocol.Conversation
+		with := agent
+		if i == 4 {
+			with = other
+		}
+		user.call(http.MethodPost, "/conversations", fields{"title": fmt.Sprint("c", i), "agentId": with.principal.ID, "tags": []string{fmt.Sprint("t", i%2)}}, &c)
+		ids = append(ids, c.ID)
+	}
+	newUser(t, shared).open(agent)
+	user.postMessage(string(ids[1]), "newest activity", "")
+	user.call(http.MethodPut, "/conversations/"+string(ids[0]), fields{"status": "archived"}, nil)
+	eventually(t, "the projection of the message is there", func() bool {
+		var c protocol.Conversation
+		user.call(http.MethodGet, "/conversations/"+string(ids[1]), nil, &c)
+		return c.TotalMessages == 1
+	})
+	tests := []struct {
+		query string
+		want  []int
+		total int64
+	}{
+		{"", []int{0, 1, 4, 3, 2}, 5},
+		{"?limit=2", []int{0, 1}, 5},
+		{"?limit=2&page=3", []int{2}, 5},
+		{"?limit=2&page=4", nil, 5},
+		{"?status=archived", []int{0}, 1},
+		{"?status=closed", nil, 0},
+		{"?tag=t0&sort=createdAt", []int{0, 2, 4}, 3},
+		{"?agentId=" + string(other.principal.ID), []int{4}, 1},
+		{"?userId=" + string(user.principal.ID) + "&sort=title", []int{0, 1, 2, 3, 4}, 5},
+		{"?userId=nobody", nil, 0},
+		{"?sort=-title", []int{4, 3, 2, 1, 0}, 5},
+	}
+	for _, tt := range tests {
+		var page protocol.ConversationPage
+		user.call(http.MethodGet, "/conversations"+tt.query, nil, &page)
+		var got []int
+		for _, c := range page.Data {
+			for i, id := range ids {
+				if c.ID == id {
+					got = append(got, i)
+				}
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint(tt.want) || page.Pagination.Total != tt.total {
+			t.Errorf("GET /conversations%s: got %v of %d, want %v of %d", tt.query, got, page.Pagination.Total, tt.want, tt.total)
+		}
+	}
+	var page protocol.ConversationPage
+	if agent.call(http.MethodGet, "/conversations", nil, &page); page.Pagination.Total != 5 {
+		t.Errorf("the agent serves %d conversations, want 5", page.Pagination.Total)
+	}
+}
+
+// A removed participant is out at once, whatever they were doing.
+func TestParticipantRemoved(t *testing.T) {
+	user, agent, id := talk(t, shared)
+	guest := newUser(t, shared).connect()
+	path := "/conversations/" + string(id) + "/participants"
+	invite := fields{"type": "user", "id": guest.principal.ID}
+	if _, err := guest.ask("join", fields{"conversationId": id}); code(t, err) != chat.NotFound {
+		t.Errorf("before the invitation: %v", err)
+	}
+	user.call(http.MethodPost, path, invite, nil)
+	user.call(http.MethodPost, path, invite, nil)
+	guest.join(id)
+	user.say(id, "welcome, guest")
+	guest.expect(protocol.EventMessageNew)
+
+	if err := guest.try(http.MethodDelete, path+"/agent/"+string(agent.principal.ID), nil, nil); code(t, err) != chat.Forbidden {
+		t.Errorf("the guest removes the agent: %v", err)
+	}
+	user.call(http.MethodDelete, path+"/user/"+string(guest.principal.ID), nil, nil)
+	guest.expect(protocol.EventLeft)
+	user.say(id, "between us again")
+	agent.expect(protocol.EventMessageNew)
+	guest.expectNot(protocol.EventMessageNew)
+	for action, in := range map[string]fields{
+		"join": {"conversationId": id}, "send": {"conversationId": id, "content": "still here"},
+	} {
+		if _, err := guest.ask(action, in); code(t, err) != chat.NotFound {
+			t.Errorf("the removed guest's %s: %v", action, err)
+		}
+	}
+	if err := guest.try(http.MethodGet, "/messages?conversationId="+string(id), nil, nil); code(t, err) != chat.NotFound {
+		t.Errorf("the removed guest reads: %v", err)
+	}
+}
+
+// A deleted message keeps its place; its content goes from every read.
+func TestMessageDeleted(t *testing.T) {
+	user, agent, id := talk(t, shared)
+	sent := user.say(id, "my password is hunter2")
+	user.say(id, "never mind")
+	path := "/messages/" + string(sent.MessageID)
+	if err := agent.try(http.MethodDelete, path, nil, nil); code(t, err) != chat.Forbidden {
+		t.Errorf("another deletes: %v", err)
+	}
+	user.call(http.MethodDelete, path, nil, nil)
+	user.call(http.MethodDelete, path, nil, nil)
+	gone := data[protocol.MessageGone](t, agent.expect(protocol.EventMessageDeleted))
+	if gone.MessageID != sent.MessageID || gone.Seq != 1 {
+		t.Errorf("message:deleted is %+v", gone)
+	}
+	if err := agent.try(http.MethodGet, path, nil, nil); code(t, err) != chat.NotFound {
+		t.Errorf("reading it: %v", err)
+	}
+	var page protocol.MessagePage
+	agent.call(http.MethodGet, "/messages?conversationId="+string(id), nil, &page)
+	if len(page.Data) != 2 || !page.Data[0].IsDeleted || page.Data[0].Content != "" || page.Data[0].Seq != 1 {
+		t.Errorf("the log is %+v", page.Data)
+	}
+	if next := agent.say(id, "what was it?"); next.Seq != 3 {
+		t.Errorf("the next seq is %d", next.Seq)
+	}
+}
+
+func TestAgentsMessageComesBackWhole(t *testing.T) {
+	user, agent, id := talk(t, shared)
+	parent := user.say(id, "look it up")
+	agent.must("send", fields{
+		"conversationId": id, "content": "Found it.", "role": "agent", "type": "tool_result", "name": "assistant",
+		"parentId": parent.MessageID, "attachments": []string{"https://example.com/a/report.pdf", "document:doc-7"},
+		"thinking":    fields{"content": "hm", "visible": true, "duration": 40},
+		"toolCalls":   []any{fields{"id": "t1", "name": "search", "arguments": fields{"q": "order", "n": 3, "$oid": "x"}}},
+		"toolResults": []any{fields{"toolCallId": "t1", "result": []any{1.5, nil, "two"}}},
+		"usage":       fields{"promptTokens": 10, "completionTokens": 5, "totalTokens": 15}, "latency": 1200,
+	})
+	user.expect(protocol.EventMessageNew)
+	live := data[protocol.Message](t, user.expect(protocol.EventMessageNew))
+	var stored protocol.Message
+	user.call(http.MethodGet, "/messages/"+string(live.ID), nil, &stored)
+	if fmt.Sprintf("%+v", live) == "" || string(live.ToolCalls[0]) != string(stored.ToolCalls[0]) || string(live.ToolResults[0]) != string(stored.ToolResults[0]) {
+		t.Errorf("live %s %s, stored %s %s", live.ToolCalls, live.ToolResults, stored.ToolCalls, stored.ToolResults)
+	}
+	if stored.Thinking == nil || stored.Thinking.Duration != 40 || stored.Latency != 1200 || stored.Usage.TotalTokens != 15 ||
+		len(stored.Attachments) != 2 || stored.ParentID != parent.MessageID || stored.Type != chat.TypeToolResult {
+		t.Errorf("stored %+v", stored)
+	}
+}
+
+func TestHealth(t *testing.T) {
+	resp, err := http.Get(shared.URL() + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("GET /health answers %d", resp.StatusCode)
+	}
+}

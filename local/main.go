@@ -1,0 +1,50 @@
+// Command local runs the whole chat on this machine: the functions behind an
+// emulated API Gateway, with embedded databases.
+//
+//	go run ./local            serve on http://127.0.0.1:3003
+//	go run ./local demo       play a conversation between two real clients
+//	go run ./local bench      measure
+//	go run ./local token      sign a token for a user or an agent
+//	go run ./local indexes    create the indexes in the MongoDB of MONGODB_URI
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := run(ctx, os.Args[1:], os.Stdout, os.Getenv); {
+	case errors.Is(err, flag.ErrHelp):
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// A command is what one subcommand does with its arguments.
+type command func(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error
+
+var commands = map[string]command{
+	"serve": serve, "demo": playDemo, "bench": runBench, "token": mintToken, "indexes": createIndexes,
+}
+
+func run(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
+	name := "serve"
+	if len(args) > 0 && len(args[0]) > 0 && args[0][0] != '-' {
+		name, args = args[0], args[1:]
+	}
+	c, ok := commands[name]
+	if !ok {
+		return fmt.Errorf("unknown command %q: it is serve, demo, bench, token or indexes", name)
+	}
+	return c(ctx, args, out, getenv)
+}

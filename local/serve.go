@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"aiwm-chat/local/console"
+	"aiwm-chat/local/faults"
+	"aiwm-chat/local/server"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/mongostore"
+)
+
+// shutdownTime is how long Ctrl-C waits for what is running.
+const shutdownTime = 10 * time.Second
+
+// serve runs the local server until it is interrupted.
+func serve(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
+	fs := flag.NewFlagSet("local", flag.ContinueOnError)
+	o := server.Options{Getenv: getenv, Faults: faults.Register(fs)}
+	memory := fs.Bool("memory", false, "keep no data; without it they are in "+dataDir)
+	logAs := fs.String("log", "text", "`form` of the log: text or json")
+	verbose := fs.Bool("v", false, "log the emulators' own lines too")
+	fs.StringVar(&o.Template, "template", "template.yaml", "the SAM `file` that says what to run")
+	fs.StringVar(&o.Exec, "exec", "", "run the bootstrap binaries in this `folder` (.aws-sam/build or .build)")
+	fs.StringVar(&o.Lambda, "lambda", "", "invoke the functions at this `URL`, such as that of sam local start-lambda")
+	fs.IntVar(&o.Concurrency, "concurrency", 0, "invocations at the same time, more are throttled; 0: 1000, as on AWS")
+	fs.Float64Var(&o.TimeScale, "timescale", 1, "divide the gateway's and the queues' waiting times by this `factor`: 60 makes 10 min idle 10 s")
+	if err := parse(fs, args); err != nil {
+		return err
+	}
+	if err := setLog(*logAs, *verbose); err != nil {
+		return err
+	}
+	if o.TimeScale <= 0 {
+		return fmt.Errorf("-timescale must be positive")
+	}
+	if o.Exec != "" && o.Lambda != "" {
+		return fmt.Errorf("-exec and -lambda exclude each other")
+	}
+	if !*memory {
+		o.Dir = dataDir
+	}
+	var err error
+	if o.Addr, err = address(getenv); err != nil {
+		return err
+	}
+	if o.Secret, err = signingSecret(getenv); err != nil {
+		return err
+	}
+	s, err := server.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := greet(out, s, o, getenv); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	fmt.Fprintln(out, "closing")
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	return s.Close(ctx)
+}
+
+// address is where to listen: always on loopback, for there is no TLS here.
+func address(getenv func(string) string) (string, error) {
+	port := getenv("PORT")
+	if port == "" {
+		port = "3003"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", fmt.Errorf("PORT must be a number from 0 to 65535, not %q", port)
+	} else if n == 0 {
+		port = "0"
+	}
+	return net.JoinHostPort("127.0.0.1", port), nil
+}
+
+func setLog(form string, verbose bool) error {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	var h slog.Handler
+	switch form {
+	case "text":
+		h = console.New(os.Stderr, level)
+	case "json":
+		h = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+	default:
+		return fmt.Errorf("-log must be text or json, not %q", form)
+	}
+	slog.SetDefault(slog.New(h))
+	return nil
+}
+
+// The principals whose tokens the server prints.
+var (
+	demoUser  = chat.Principal{Type: chat.User, ID: "demo-user", OrgID: chat.DefaultOrg}
+	demoAgent = chat.Principal{Type: chat.Agent, ID: "demo-agent", OrgID: chat.DefaultOrg}
+)
+
+// greet prints where everything is.
+func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string) string) error {
+	user, err := s.Token(demoUser, 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	agent, err := s.Token(demoAgent, 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	data := "in memory"
+	if o.Dir != "" {
+		data = "in " + o.Dir
+	}
+	summaries := "by " + or(getenv("OPENAI_MODEL"), "OpenAI")
+	if getenv("OPENAI_API_KEY") == "" {
+		summaries = "offline, because OPENAI_API_KEY is not set"
+	}
+	_, err = fmt.Fprintf(out, `aiwm-chat is running
+
+  WebSocket     %s
+  REST          %s
+  @connections  %s/@connections/{id}
+  MongoDB       %s
+  Redis         %s
+  Data          %s
+  Summaries     %s
+
+  User token    %s
+  Agent token   %s
+
+More tokens: go run ./local token -user u1    Stop: Ctrl-C
+`, s.WebSocketURL(), s.URL(), s.ConnectionsURL(), where(s.MongoURI(), getenv("MONGODB_URI")),
+		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, user, agent)
+	return err
+}
+
+// where shows an embedded database's address; a real one's may hold a password.
+func where(embedded, given string) string {
+	if given != "" {
+		return "as the environment says"
+	}
+	return embedded + " (embedded)"
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// createIndexes is the explicit step before the first deployment: functions
+// that write messages refuse to start without the unique indexes.
+func createIndexes(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
+	if err := parse(flag.NewFlagSet("indexes", flag.ContinueOnError), args); err != nil {
+		return err
+	}
+	uri, db := getenv("MONGODB_URI"), or(getenv("MONGODB_DB"), "aiwm_chat")
+	if uri == "" {
+		return fmt.Errorf("MONGODB_URI is required: the local server creates the indexes of its own database")
+	}
+	store, err := mongostore.Open(uri, db)
+	if err != nil {
+		return fmt.Errorf("MONGODB_URI: %w", err)
+	}
+	defer store.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the process ends
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	if err := store.CreateIndexes(ctx); err != nil {
+		return fmt.Errorf("create the indexes: %w", err)
+	}
+	_, err = fmt.Fprintf(out, "the indexes of %s exist\n", db)
+	return err
+}

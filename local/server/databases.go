@@ -1,0 +1,119 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"aiwm-chat/local/mongod"
+	"aiwm-chat/shared/mongostore"
+)
+
+// databases are the real ones of the environment, or embedded ones on loopback
+// ports, so that the functions use the real drivers either way.
+type databases struct {
+	mongoURI, mongoDB string
+	redisAddr         string
+	mongo             *mongod.Server // nil: a real one
+	redis             *miniredis.Miniredis
+	stopClock         func()
+}
+
+// reachable is how long a database may take to answer at the start.
+const reachable = 5 * time.Second
+
+func openDatabases(ctx context.Context, o Options) (_ *databases, err error) {
+	d := &databases{mongoURI: o.Getenv("MONGODB_URI"), mongoDB: o.Getenv("MONGODB_DB"), redisAddr: o.Getenv("REDIS_ADDR")}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if d.mongoDB == "" {
+		d.mongoDB = "aiwm_chat"
+	}
+	if d.mongoURI == "" {
+		if err := d.embedMongo(o); err != nil {
+			return nil, err
+		}
+	}
+	if d.redisAddr == "" {
+		if err := d.embedRedis(); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.createIndexes(ctx); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *databases) embedMongo(o Options) (err error) {
+	dir := o.Dir
+	if dir != "" {
+		dir = filepath.Join(dir, "mongod")
+	}
+	if d.mongo, err = mongod.Listen("127.0.0.1:0", mongod.Options{Dir: dir, Logger: o.Logger}); err != nil {
+		return fmt.Errorf("start the embedded MongoDB: %w", err)
+	}
+	d.mongoURI = d.mongo.URI()
+	return nil
+}
+
+// embedRedis starts miniredis, whose clock must be driven: by a ticker, since
+// its own wall-clock mode has every command scan all keys.
+func (d *databases) embedRedis() error {
+	d.redis = miniredis.NewMiniRedis()
+	if err := d.redis.StartAddr("127.0.0.1:0"); err != nil {
+		d.redis = nil
+		return fmt.Errorf("start the embedded Redis: %w", err)
+	}
+	d.redisAddr = d.redis.Addr()
+	const tick = 50 * time.Millisecond
+	ticker, done := time.NewTicker(tick), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ticker.C:
+				d.redis.FastForward(tick)
+			case <-done:
+				return
+			}
+		}
+	})
+	d.stopClock = func() { ticker.Stop(); close(done); wg.Wait() }
+	return nil
+}
+
+// createIndexes is the explicit step without which the functions that write
+// messages refuse to start. It is also how an unreachable database shows.
+func (d *databases) createIndexes(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	store, err := mongostore.Open(d.mongoURI, d.mongoDB)
+	if err != nil {
+		return fmt.Errorf("MONGODB_URI: %w", err)
+	}
+	err = store.CreateIndexes(ctx)
+	if err := errors.Join(err, store.Close(context.WithoutCancel(ctx))); err != nil {
+		return fmt.Errorf("MONGODB_URI: create the indexes: %w", err)
+	}
+	return nil
+}
+
+func (d *databases) close() error {
+	if d.redis != nil {
+		d.stopClock()
+		d.redis.Close()
+	}
+	if d.mongo != nil {
+		return d.mongo.Close()
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	authorize "aiwm-chat/functions/authorize/handler"
+	connect "aiwm-chat/functions/connect/handler"
+	conversations "aiwm-chat/functions/conversations/handler"
+	fallback "aiwm-chat/functions/default/handler"
+	disconnect "aiwm-chat/functions/disconnect/handler"
+	health "aiwm-chat/functions/health/handler"
+	join "aiwm-chat/functions/join/handler"
+	leave "aiwm-chat/functions/leave/handler"
+	messages "aiwm-chat/functions/messages/handler"
+	send "aiwm-chat/functions/send/handler"
+	summarize "aiwm-chat/functions/summarize/handler"
+	sweep "aiwm-chat/functions/sweep/handler"
+	typing "aiwm-chat/functions/typing/handler"
+	welcome "aiwm-chat/functions/welcome/handler"
+	"aiwm-chat/local/lambda"
+	"aiwm-chat/shared/auth"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/queue"
+	"aiwm-chat/shared/summary"
+)
+
+// functions are the clients that the functions of this process share, as the
+// invocations of one Lambda instance share them.
+type functions struct {
+	store *mongostore.Store
+	live  *live.Live
+	jobs  *queue.Queue
+}
+
+// startFunctions makes the invoker of the functions: in this process, from
+// built binaries, or elsewhere.
+func (s *Server) startFunctions(ctx context.Context) (err error) {
+	switch {
+	case s.options.Lambda != "":
+		s.invoker, err = lambda.NewRemote(s.options.Lambda, lambda.RemoteOptions{Logger: s.options.Logger})
+	case s.options.Exec != "":
+		s.invoker, err = s.newExec()
+	default:
+		s.invoker, err = s.newInProcess(ctx)
+	}
+	return err
+}
+
+func (s *Server) newExec() (lambda.Invoker, error) {
+	o := lambda.ExecOptions{
+		Dir: s.options.Exec, Functions: map[string]lambda.ExecFunction{}, Concurrency: s.options.Concurrency,
+		Logger: s.options.Logger, Kill: s.kill(),
+	}
+	for _, f := range s.template.Functions {
+		env, err := s.environment(f.LogicalID)
+		if err != nil {
+			return nil, err
+		}
+		o.Functions[f.LogicalID] = lambda.ExecFunction{Env: env, Timeout: f.Timeout, MemorySize: f.MemorySize}
+	}
+	return lambda.NewExec(o)
+}
+
+func (s *Server) newInProcess(ctx context.Context) (lambda.Invoker, error) {
+	cfg, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	handlers, err := s.handlers(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	table := map[string]lambda.Function{}
+	for _, f := range s.template.Functions {
+		h, ok := handlers[f.CodeURI]
+		if !ok {
+			return nil, fmt.Errorf("%s: no handler in this process for %s; name it in local/server, or run its binary with -exec", f.LogicalID, f.CodeURI)
+		}
+		table[f.LogicalID] = lambda.Function{Handler: h, Timeout: f.Timeout}
+	}
+	return lambda.NewInProcess(table, lambda.InProcessOptions{
+		Concurrency: s.options.Concurrency, Strict: s.options.Strict, Logger: s.options.Logger,
+	})
+}
+
+// config reads the environment of all functions together. That each main asks
+// for what its own environment has is tested against the template.
+func (s *Server) config() (config.Config, error) {
+	all := map[string]string{}
+	for _, f := range s.template.Functions {
+		env, err := s.environment(f.LogicalID)
+		if err != nil {
+			return config.Config{}, err
+		}
+		maps.Copy(all, env)
+	}
+	return config.Load(func(name string) string { return all[name] },
+		config.Mongo, config.Redis, config.Connections, config.WelcomeQueue, config.SummaryQueue,
+		config.JWT, config.OpenAI, config.SendLimit, config.TypingLimit)
+}
+
+// handlers are the functions of functions/, by folder, built as their mains
+// build them.
+func (s *Server) handlers(ctx context.Context, cfg config.Config) (_ map[string]any, err error) {
+	f := &functions{}
+	s.functions = f
+	if f.store, err = mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database); err != nil {
+		return nil, err
+	}
+	if f.live, err = live.OpenOver(cfg, s); err != nil {
+		return nil, err
+	}
+	if err := f.ping(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if f.jobs, err = queue.New(queue.OptionsOf(cfg)); err != nil {
+		return nil, err
+	}
+	tokens, err := auth.NewVerifier(auth.OptionsOf(cfg))
+	if err != nil {
+		return nil, err
+	}
+	presence, deliver, announce := f.live.Presence, f.live.Deliver, f.live.Announce
+	joiner := join.New(f.store, presence, announce)
+	leaver := leave.New(presence, announce)
+	sender := send.New(f.store, presence, deliver, f.jobs)
+	typist := typing.New(presence, deliver)
+	summariser := summarize.New(f.store, summary.Of(cfg), presence, deliver)
+	actions := fallback.Actions{Join: joiner.Handle, Leave: leaver.Handle, Send: sender.Handle, Typing: typist.Handle}
+	return map[string]any{
+		"functions/authorize/":     gateway.Authorizer(authorize.New(tokens).Handle),
+		"functions/connect/":       gateway.Connect(connect.New(presence, f.store, f.jobs, announce).Handle),
+		"functions/disconnect/":    gateway.Disconnect(disconnect.New(presence, f.store, announce).Handle),
+		"functions/welcome/":       gateway.Queue(welcome.New(f.store, f.live.Poster).Handle),
+		"functions/join/":          gateway.Action(deliver, joiner.Handle),
+		"functions/leave/":         gateway.Action(deliver, leaver.Handle),
+		"functions/send/":          gateway.Action(deliver, sender.Handle),
+		"functions/typing/":        gateway.Action(deliver, typist.Handle),
+		"functions/default/":       gateway.Frames(deliver, fallback.New(presence, actions).Handle),
+		"functions/conversations/": gateway.HTTP(tokens, conversations.New(f.store, presence, deliver, summariser, time.Now).Routes()),
+		"functions/messages/":      gateway.HTTP(tokens, messages.New(f.store, presence, deliver, sender, time.Now).Routes()),
+		"functions/summarize/":     gateway.Queue(summariser.Handle),
+		"functions/sweep/":         gateway.Schedule(sweep.New(presence, f.store, sender, time.Now).Handle),
+		"functions/health/":        health.New(f.store, presence).Handle,
+	}, nil
+}
+
+// ping finds out at the start what would otherwise fail with the first client.
+func (f *functions) ping(ctx context.Context, cfg config.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	if err := f.live.Presence.Ping(ctx); err != nil {
+		return fmt.Errorf("REDIS_ADDR: %s does not answer: %w", cfg.Redis.Addrs, err)
+	}
+	return nil
+}
+
+func (f *functions) close(ctx context.Context) error {
+	var errs []error
+	if f.store != nil {
+		errs = append(errs, f.store.Close(ctx))
+	}
+	if f.live != nil {
+		errs = append(errs, f.live.Presence.Close())
+	}
+	return errors.Join(errs...)
+}

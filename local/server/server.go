@@ -1,0 +1,251 @@
+// Package server is the whole local installation in one process: the API
+// Gateway emulators, the functions, the queues and the schedule that
+// template.yaml names, and embedded databases where no real ones are given.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"aiwm-chat/local/faults"
+	"aiwm-chat/local/httpapi"
+	"aiwm-chat/local/lambda"
+	"aiwm-chat/local/schedule"
+	"aiwm-chat/local/template"
+	"aiwm-chat/local/wsapi"
+	"aiwm-chat/shared/auth"
+	"aiwm-chat/shared/chat"
+)
+
+// Options are how the server is run. Template and Addr are required.
+type Options struct {
+	Template string // path of the SAM template
+	Addr     string // host:port to listen on; port 0 takes a free one
+	Dir      string // where data is kept; "" keeps it in memory
+	Secret   []byte // signs the tokens of this machine, 32 bytes at least; unless Getenv names other keys
+
+	// Getenv overrides what the template says: every variable of a function
+	// that it knows (MONGODB_URI, REDIS_ADDR, OPENAI_API_KEY, JWT_…).
+	Getenv func(string) string
+
+	Exec        string // run the bootstrap binaries in this folder
+	Lambda      string // invoke functions at this URL
+	Concurrency int    // invocations at the same time; 0: Lambda's 1,000
+	Strict      bool   // an invocation that leaves a goroutine running fails
+
+	TimeScale float64        // divides API Gateway's and SQS's waiting times; 0: 1
+	Faults    *faults.Faults // nil: none
+	Unproven  wsapi.Unproven
+	Logger    *slog.Logger // nil: slog.Default
+}
+
+// A Server runs until Close.
+type Server struct {
+	options   Options
+	template  *template.Template
+	stage     string
+	databases *databases
+	listener  net.Listener
+	http      *http.Server
+	queues    *queues
+	invoker   lambda.Invoker
+	functions *functions
+	websocket *wsapi.API
+	schedules *schedule.Scheduler
+	served    chan error
+}
+
+// Start reads the template, opens the databases and serves. When it fails,
+// nothing is left running and the error is one line for the user.
+func Start(ctx context.Context, o Options) (_ *Server, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Getenv == nil {
+		o.Getenv = func(string) string { return "" }
+	}
+	if o.TimeScale == 0 {
+		o.TimeScale = 1
+	}
+	s := &Server{options: o, served: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if s.template, err = template.Load(o.Template, nil); err != nil {
+		return nil, err
+	}
+	if len(s.template.WebSocketAPIs) != 1 || len(s.template.HTTPAPIs) != 1 {
+		return nil, fmt.Errorf("%s: the local server wants exactly one WebSocketApi and one HttpApi", o.Template)
+	}
+	s.stage = s.template.WebSocketAPIs[0].StageName
+	if s.listener, err = net.Listen("tcp", o.Addr); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w; is another server running? PORT chooses another port", o.Addr, err)
+	}
+	if s.databases, err = openDatabases(ctx, o); err != nil {
+		return nil, err
+	}
+	if s.queues, err = newQueues(s.template, o); err != nil {
+		return nil, err
+	}
+	if err = s.startFunctions(ctx); err != nil {
+		return nil, err
+	}
+	if err = s.serve(); err != nil {
+		return nil, err
+	}
+	if err = s.queues.consume(s.template, s.invoker); err != nil {
+		return nil, err
+	}
+	s.schedules, err = startSchedules(s.template, s.invoker, o)
+	return s, err
+}
+
+// serve mounts the emulated APIs on the listener.
+func (s *Server) serve() error {
+	rest, err := s.newHTTPAPI()
+	if err != nil {
+		return err
+	}
+	if s.websocket, err = s.newWebSocketAPI(); err != nil {
+		return err
+	}
+	connect, management := s.websocket.ConnectHandler(), s.websocket.ManagementHandler()
+	s.http = &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case wsapi.IsManagement(r):
+				management.ServeHTTP(w, r)
+			case r.Header.Get("Upgrade") != "", s.isStage(r.URL.Path):
+				connect.ServeHTTP(w, r)
+			default:
+				rest.ServeHTTP(w, r)
+			}
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug),
+	}
+	listener := wsapi.KeepHeaderCase(s.http, s.listener)
+	go func() { s.served <- s.http.Serve(listener) }()
+	return nil
+}
+
+// mappingKey is the path under which the WebSocket API is found without its
+// stage, as behind a custom domain.
+const mappingKey = "ws"
+
+func (s *Server) isStage(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return first == mappingKey || first == s.stage
+}
+
+func (s *Server) newHTTPAPI() (http.Handler, error) {
+	api := s.template.HTTPAPIs[0]
+	o := httpapi.Options{
+		Stage: api.StageName, StageVariables: api.StageVariables, AccountID: accountID,
+		Throttle: nil, Logger: s.options.Logger,
+	}
+	for _, r := range api.Routes {
+		o.Routes = append(o.Routes, httpapi.Route{Method: r.Method, Path: r.Path, Function: r.Function, Timeout: r.IntegrationTimeout})
+	}
+	if c := api.CORS; c != nil {
+		o.CORS = &httpapi.CORS{
+			AllowOrigins: c.AllowOrigins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders,
+			ExposeHeaders: c.ExposeHeaders, AllowCredentials: c.AllowCredentials, MaxAge: c.MaxAge,
+		}
+	}
+	return httpapi.New(o, s.invoker)
+}
+
+func (s *Server) newWebSocketAPI() (*wsapi.API, error) {
+	api := s.template.WebSocketAPIs[0]
+	o := wsapi.Options{
+		APIID: "localws000", Stage: api.StageName, Region: region, AccountID: accountID, MappingKey: mappingKey,
+		RouteSelectionExpression: api.RouteSelectionExpression, StageVariables: api.StageVariables,
+		IdleTimeout: s.scaled(10 * time.Minute), MaxDuration: s.scaled(2 * time.Hour),
+		Unproven: s.options.Unproven, Faults: s.options.Faults, Logger: s.options.Logger,
+	}
+	if a := api.Authorizer; a != nil {
+		o.Authorizer, o.IdentitySource = a.Function, a.IdentitySource
+	}
+	for _, r := range api.Routes {
+		o.Routes = append(o.Routes, wsapi.Route{Key: r.Key, Function: r.Function, RouteResponse: r.RouteResponse})
+	}
+	return wsapi.New(o, s.invoker)
+}
+
+// RoundTrip carries the SDK's calls of @connections from functions in this
+// process to the emulator without a network. It is used once the server runs.
+func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
+	return s.websocket.Transport().RoundTrip(r)
+}
+
+func (s *Server) scaled(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / s.options.TimeScale)
+}
+
+// URL is the base of the HTTP API.
+func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
+
+// WebSocketURL is where clients connect.
+func (s *Server) WebSocketURL() string {
+	return "ws://" + s.listener.Addr().String() + "/" + mappingKey
+}
+
+// ConnectionsURL is what the SDK's client of the Management API is given.
+func (s *Server) ConnectionsURL() string { return s.URL() + "/" + s.stage }
+
+// MongoURI and RedisAddr are where the databases are.
+func (s *Server) MongoURI() string { return s.databases.mongoURI }
+
+// RedisAddr is the address of Redis.
+func (s *Server) RedisAddr() string { return s.databases.redisAddr }
+
+// Connections is the number of WebSocket connections that are open.
+func (s *Server) Connections() int { return s.websocket.Connections() }
+
+// Token signs a token for p with the secret of this machine.
+func (s *Server) Token(p chat.Principal, ttl time.Duration) (string, error) {
+	return auth.Mint(s.options.Secret, p, string(p.ID), ttl, time.Now())
+}
+
+// Close ends the connections with 1001, waits for what is running until ctx is
+// done, and closes the databases. It returns nil when all ended by itself.
+func (s *Server) Close(ctx context.Context) error {
+	var errs []error
+	if s.schedules != nil {
+		errs = append(errs, s.schedules.Stop(ctx))
+	}
+	if s.websocket != nil { // before the listener: its last functions still post
+		errs = append(errs, s.websocket.Shutdown(ctx))
+	}
+	if s.queues != nil {
+		errs = append(errs, s.queues.close(ctx))
+	}
+	if s.http != nil {
+		errs = append(errs, s.http.Shutdown(ctx))
+		if err := <-s.served; !errors.Is(err, http.ErrServerClosed) {
+			errs = append(errs, err)
+		}
+	} else if s.listener != nil {
+		errs = append(errs, s.listener.Close())
+	}
+	if c, ok := s.invoker.(interface{ Close(context.Context) error }); ok {
+		errs = append(errs, c.Close(ctx))
+	}
+	if s.functions != nil {
+		errs = append(errs, s.functions.close(ctx))
+	}
+	if s.databases != nil {
+		errs = append(errs, s.databases.close())
+	}
+	return errors.Join(errs...)
+}
