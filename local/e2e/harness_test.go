@@ -6,6 +6,7 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -240,8 +241,10 @@ func talk(t *testing.T, s *server.Server) (user, agent *actor, id chat.Conversat
 	t.Helper()
 	user, agent = newUser(t, s).connect(), newAgent(t, s).connect()
 	id = user.open(agent)
-	user.join(id)
-	agent.join(id)
+	for _, a := range []*actor{user, agent} {
+		a.join(id)
+		a.expect(protocol.EventHistory)
+	}
 	user.expect(protocol.EventUserJoined)
 	return user, agent, id
 }
@@ -261,7 +264,7 @@ func code(t *testing.T, err error) chat.Code {
 	if err == nil {
 		return ""
 	}
-	refusal, ok := err.(*client.Error) //nolint:errorlint // the client returns it bare
+	refusal, ok := errors.AsType[*client.Error](err)
 	if !ok {
 		t.Fatalf("not a refusal but a failure: %v", err)
 	}

@@ -32,18 +32,19 @@ func translate(body []byte) (action string, flat []byte, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	if _, ok := fields["event"]; ok {
+	if _, wrapped := fields["event"]; wrapped {
 		if fields, err = unwrap(fields); err != nil {
 			return "", nil, err
 		}
 	}
 	var name string
 	if json.Unmarshal(fields["action"], &name) != nil {
-		return "", nil, chat.Invalid("action", "must be a string")
+		return "", nil, chat.Invalid("action", "is required, as a string")
 	}
 	action, known := aiwmActions[name]
 	if !known {
-		return name, body, nil
+		flat, err = protocol.Marshal(fields)
+		return name, flat, err
 	}
 	fields["action"] = quote(action)
 	if action == protocol.ActionTyping {
