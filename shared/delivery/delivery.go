@@ -1,162 +1,180 @@
 // Package delivery brings one frame to many connections: in parallel with a
-// bound, with retries inside the deadline, and without a slow client holding
-// up the others. A connection that turns out to be gone is pruned.
+// bound, with retries inside the deadline, and without a slow client holding up
+// the others. Connections that turn out to be gone are pruned.
 package delivery
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
 )
 
-// A Poster sends frames through the Management API of API Gateway. It makes
-// one attempt and reports what came of it:
-//
-//   - ErrGone: the connection is no more;
-//   - an error with Retryable() true: throttled, a full buffer, a server error
-//     or a timeout, which may pass;
-//   - any other error: no use in trying again.
+// A Poster speaks to connections through the Management API of API Gateway. It
+// makes one attempt and reports what came of it: nil, an error that wraps
+// ErrGone, one with Retryable() true (throttled, the client's buffer full, a
+// server error, a timeout), or any other, after which trying again is no use.
 type Poster interface {
 	Post(ctx context.Context, id chat.ConnectionID, frame []byte) error
 	Close(ctx context.Context, id chat.ConnectionID) error
 }
 
-// ErrGone says that a connection is no more (410 from the Management API).
+// ErrGone says that a connection is no more: 410 from the Management API.
 var ErrGone = errors.New("the connection is gone")
 
 // errExpired says that a connection's token has expired: it gets nothing more.
 var errExpired = errors.New("the token of the connection has expired")
 
-// registry forgets a connection.
+// registry forgets a connection; doing so twice is harmless.
 type registry interface {
 	Disconnect(ctx context.Context, c chat.Connection) (chat.Departure, error)
 }
 
-// Limits of a fan-out.
-const (
-	parallel    = 32              // posts at the same time
-	postTimeout = 2 * time.Second // of one attempt
-	attempts    = 4
-	firstWait   = 25 * time.Millisecond // doubled for each further attempt, with full jitter
-)
+// maxFrame is API Gateway's limit in bytes: it closes a connection with 1009
+// for a larger frame. What the protocol package encodes stays below it.
+const maxFrame = 32 << 10
 
 // A Deliverer posts frames and prunes connections. It is safe for concurrent
-// use; no goroutine of it outlives the call that started it.
+// use, and no goroutine of it outlives the call that started it: Lambda would
+// freeze it.
 type Deliverer struct {
-	poster   Poster
-	registry registry
-	departed func(ctx context.Context, c chat.Connection, d chat.Departure)
-	now      func() time.Time
+	poster      Poster
+	registry    registry
+	departed    func(ctx context.Context, c chat.Connection, d chat.Departure)
+	postTimeout time.Duration // of one attempt
+	patience    time.Duration // with one connection: no attempt begins later
+	now         func() time.Time
 }
 
 // New returns a Deliverer that forgets gone connections in r.
 func New(p Poster, r registry) *Deliverer {
-	return &Deliverer{poster: p, registry: r, now: time.Now, departed: func(context.Context, chat.Connection, chat.Departure) {}}
+	return &Deliverer{
+		poster: p, registry: r, postTimeout: 2 * time.Second, patience: 3 * time.Second, now: time.Now,
+		departed: func(context.Context, chat.Connection, chat.Departure) {},
+	}
 }
 
-// OnDeparture sets what is done when a pruned connection was the last of its
-// principal, anywhere or in a room. Set it before the first delivery.
+// OnDeparture sets what is done about a pruned connection that was the last of
+// its principal, anywhere or in a room, so that others can be told. It may use
+// the Deliverer. Set it before the first delivery.
 func (d *Deliverer) OnDeparture(do func(ctx context.Context, c chat.Connection, d chat.Departure)) {
 	d.departed = do
 }
 
-// Result counts what became of a frame. Delivery has no errors: a message is
-// safe before it is delivered, and whoever misses it will find the gap.
+// A Result counts what became of a frame, by connection.
 type Result struct {
-	Posted, Gone, Expired, Failed int
+	Posted  int
+	Gone    int // and pruned
+	Expired int // the token has: closed and pruned instead
+	Failed  int
 }
 
-// Broadcast posts a frame to many connections and returns when each has it or
-// has failed. Problems are logged and counted.
+// Broadcast posts a frame to many connections, and returns when each has it or
+// has failed. It has no error: what was to be told is safe before it is told,
+// and whoever misses it will find the gap. Failures are logged and counted.
 func (d *Deliverer) Broadcast(ctx context.Context, to []chat.Connection, frame []byte) Result {
-	errs := make([]error, len(to))
-	if len(to) == 1 { // the common case needs no goroutine
-		errs[0] = d.Post(ctx, to[0], frame)
-	} else {
-		var g errgroup.Group
-		g.SetLimit(parallel)
-		for i, c := range to {
-			g.Go(func() error {
-				errs[i] = d.Post(ctx, c, frame)
-				return nil
-			})
+	outcomes := make([]error, len(to))
+	now := d.now()
+	each(len(to), func(i int) {
+		if to[i].Expired(now) {
+			outcomes[i] = errExpired
+			d.close(ctx, to[i].ID)
+			return
 		}
-		_ = g.Wait() // each error is in errs
-	}
-	return d.count(ctx, errs)
+		outcomes[i] = d.post(ctx, to[i].ID, frame)
+	})
+	return d.settle(ctx, to, outcomes)
 }
 
-func (d *Deliverer) count(ctx context.Context, errs []error) (r Result) {
-	var last error
-	for _, err := range errs {
+// Post posts a frame to one connection, with the same retries; one that is gone
+// is pruned. Whether its token has expired is not asked: that, too, has to be
+// said to someone.
+func (d *Deliverer) Post(ctx context.Context, c chat.Connection, frame []byte) error {
+	err := d.post(ctx, c.ID, frame)
+	if errors.Is(err, ErrGone) {
+		d.prune(ctx, []chat.Connection{c})
+	}
+	return err
+}
+
+// Close ends a connection and prunes it, because $disconnect follows at best.
+func (d *Deliverer) Close(ctx context.Context, c chat.Connection) {
+	d.close(ctx, c.ID)
+	d.prune(ctx, []chat.Connection{c})
+}
+
+func (d *Deliverer) close(ctx context.Context, id chat.ConnectionID) {
+	ctx, cancel := context.WithTimeout(ctx, d.postTimeout)
+	defer cancel()
+	if err := d.poster.Close(ctx, id); err != nil && !errors.Is(err, ErrGone) {
+		slog.WarnContext(ctx, "close a connection", "connection", id, "err", err)
+	}
+}
+
+// settle counts outcomes and prunes the connections that are no more.
+func (d *Deliverer) settle(ctx context.Context, to []chat.Connection, outcomes []error) (r Result) {
+	var lost []chat.Connection
+	var failure error
+	for i, err := range outcomes {
 		switch {
 		case err == nil:
 			r.Posted++
 		case errors.Is(err, ErrGone):
 			r.Gone++
+			lost = append(lost, to[i])
 		case errors.Is(err, errExpired):
 			r.Expired++
+			lost = append(lost, to[i])
 		default:
 			r.Failed++
-			last = err
+			failure = err
 		}
 	}
 	if r.Failed > 0 {
-		slog.WarnContext(ctx, "deliver", "failed", r.Failed, "posted", r.Posted, "gone", r.Gone, "err", last)
+		slog.WarnContext(ctx, "deliver a frame", "failed", r.Failed, "posted", r.Posted, "gone", r.Gone, "err", failure)
 	}
+	d.prune(ctx, lost)
 	return r
 }
 
-// Post posts a frame to one connection, with retries while ctx lasts. A
-// connection that is gone, or whose token has expired, is pruned.
-func (d *Deliverer) Post(ctx context.Context, c chat.Connection, frame []byte) error {
-	if c.Expired(d.now()) {
-		d.Close(ctx, c)
-		return errExpired
+// prune forgets connections, and only then speaks of who departed: a frame
+// about it would otherwise go to the others of a room that died together, and
+// find each of them gone again.
+func (d *Deliverer) prune(ctx context.Context, lost []chat.Connection) {
+	departures := make([]chat.Departure, len(lost))
+	each(len(lost), func(i int) {
+		var err error
+		if departures[i], err = d.registry.Disconnect(ctx, lost[i]); err != nil {
+			slog.WarnContext(ctx, "forget a connection", "connection", lost[i].ID, "err", err)
+		}
+	})
+	for i, departure := range departures {
+		if departure.Last || len(departure.Rooms) > 0 {
+			d.departed(ctx, lost[i], departure)
+		}
 	}
-	err := d.try(ctx, c.ID, frame)
-	if errors.Is(err, ErrGone) {
-		d.prune(ctx, c)
-	}
-	return err
 }
 
-// Close ends a connection and forgets it. $disconnect follows at best.
-func (d *Deliverer) Close(ctx context.Context, c chat.Connection) {
-	ctx, cancel := context.WithTimeout(ctx, postTimeout)
-	defer cancel()
-	if err := d.poster.Close(ctx, c.ID); err != nil && !errors.Is(err, ErrGone) {
-		slog.WarnContext(ctx, "close a connection", "connection", c.ID, "err", err)
+// post tries until the frame is posted, nothing is to be hoped for, or the
+// patience or ctx ends.
+func (d *Deliverer) post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
+	if len(frame) > maxFrame {
+		return fmt.Errorf("post a frame of %d bytes: the limit is %d", len(frame), maxFrame)
 	}
-	d.prune(ctx, c)
-}
-
-func (d *Deliverer) try(ctx context.Context, id chat.ConnectionID, frame []byte) error {
-	wait := firstWait
-	for attempt := 1; ; attempt++ {
+	start := time.Now()
+	for limit := firstWait; ; limit = min(2*limit, longestWait) {
 		err := d.attempt(ctx, id, frame)
-		if err == nil || attempt == attempts || !retryable(err) {
+		if err == nil || !retryable(err) || time.Since(start) > d.patience || !pause(ctx, limit) {
 			return err
 		}
-		timer := time.NewTimer(rand.N(wait) + time.Millisecond)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return err
-		case <-timer.C:
-		}
-		wait *= 2
 	}
 }
 
 func (d *Deliverer) attempt(ctx context.Context, id chat.ConnectionID, frame []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, postTimeout)
+	ctx, cancel := context.WithTimeout(ctx, d.postTimeout)
 	defer cancel()
 	return d.poster.Post(ctx, id, frame)
 }
@@ -167,17 +185,4 @@ func retryable(err error) bool {
 		Retryable() bool
 	}](err)
 	return ok && r.Retryable()
-}
-
-// prune forgets a connection. Its principal may be back under another id, so
-// only what is over for the principal is announced.
-func (d *Deliverer) prune(ctx context.Context, c chat.Connection) {
-	departure, err := d.registry.Disconnect(ctx, c)
-	if err != nil {
-		slog.WarnContext(ctx, "forget a gone connection", "connection", c.ID, "err", err)
-		return
-	}
-	if departure.Last || len(departure.Rooms) > 0 {
-		d.departed(ctx, c, departure)
-	}
 }
