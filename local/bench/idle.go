@@ -27,6 +27,7 @@ func (b *bench) idle(ctx context.Context) (fmt.Stringer, error) {
 	if err := b.connect(ctx, &l, "w", idleWarmUp); err != nil {
 		return nil, causeOf(ctx, err)
 	}
+	b.process.settle(ctx)
 	before := b.process.memory()
 	cpu, _ := b.process.cpu()
 	start := time.Now()
@@ -36,6 +37,7 @@ func (b *bench) idle(ctx context.Context) (fmt.Stringer, error) {
 	r := &idleReport{connections: b.Connections, took: time.Since(start), own: b.ServerPID == 0}
 	after, _ := b.process.cpu()
 	r.cpu = after - cpu
+	b.process.settle(ctx)
 	r.before, r.after = before, b.process.memory()
 	return r, nil
 }

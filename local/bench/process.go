@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"runtime"
@@ -24,6 +25,21 @@ func (p process) cpu() (time.Duration, bool) {
 		return 0, false
 	}
 	return parseStat(stat)
+}
+
+// settle waits until the process has nothing to do any more, as far as can be
+// seen: what connections left behind that have just ended, say.
+func (p process) settle(ctx context.Context) {
+	const step, quiet, longest = 50 * time.Millisecond, 5 * time.Millisecond, 10 * time.Second
+	last, _ := p.cpu()
+	for deadline := time.Now().Add(longest); time.Now().Before(deadline) && ctx.Err() == nil; {
+		wait(ctx, time.Now().Add(step))
+		now, _ := p.cpu()
+		if now-last < quiet {
+			return
+		}
+		last = now
+	}
 }
 
 // parseStat reads fields 14 and 15 of /proc/PID/stat (proc(5)), in ticks of 10
