@@ -86,6 +86,8 @@ func (d *demo) readBack(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.print.sent(d.user.name, "GET /conversations", "")
+	d.print.sent(d.user.name, "GET /messages", "")
 	var page protocol.MessagePage
 	query := fmt.Sprintf("/messages?conversationId=%s&afterSeq=0&limit=100", d.conversation)
 	if err := d.rest.Do(ctx, http.MethodGet, query, nil, &page); err != nil {
@@ -97,15 +99,13 @@ func (d *demo) readBack(ctx context.Context) error {
 	if err := d.checkLog(page.Data); err != nil {
 		return err
 	}
-	d.print.printf("  title          %s\n", c.Title)
-	d.print.printf("  status         %s, tags %v\n", c.Status, c.Tags)
-	d.print.printf("  totalMessages  %d\n", c.TotalMessages)
-	d.print.printf("  totalTokens    %d, the sum of all usage\n", c.TotalTokens)
-	d.print.printf("  lastMessage    #%d %s: %s\n", c.LastMessage.Seq, c.LastMessage.Role, c.LastMessage.Content)
-	d.print.printf("  summary        of messages %d to %d, by %s:\n", c.Summary.FromSeq, c.Summary.ToSeq, c.Summary.Model)
-	for _, text := range wrap(c.ContextSummary, detailWidth) {
-		d.print.printf("                 %s\n", text)
-	}
+	d.print.received(d.user.name, "title", "%s", c.Title)
+	d.print.received(d.user.name, "status", "%s", c.Status)
+	d.print.received(d.user.name, "totalMessages", "%d", c.TotalMessages)
+	d.print.received(d.user.name, "totalTokens", "%d, the sum of all usage", c.TotalTokens)
+	d.print.received(d.user.name, "lastMessage", "seq %d, %s: %s", c.LastMessage.Seq, c.LastMessage.Role, preview(c.LastMessage.Content))
+	d.print.received(d.user.name, "summary", "of messages %d to %d, by %s", c.Summary.FromSeq, c.Summary.ToSeq, c.Summary.Model)
+	d.print.more("%s", c.ContextSummary)
 	d.print.printf("\nBoth sides received seq 1 to %d, as stored.\n", len(d.script.Messages))
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -17,7 +19,10 @@ type printer struct {
 	err error // of the first write that failed
 }
 
-const detailWidth = 72 // characters
+const (
+	detailWidth  = 68 // characters, after 32 for the rest
+	previewWidth = 60
+)
 
 func (p *printer) printf(format string, args ...any) {
 	if p.err == nil {
@@ -43,7 +48,7 @@ func (p *printer) more(format string, args ...any) { p.line("", "", "", format, 
 
 func (p *printer) line(who, way, what, format string, args ...any) {
 	for _, text := range wrap(fmt.Sprintf(format, args...), detailWidth) {
-		p.printf("%s\n", strings.TrimRight(fmt.Sprintf("%-7s%-4s%-24s%s", who, way, what, text), " "))
+		p.printf("%s\n", strings.TrimRight(fmt.Sprintf("%-7s%-3s%-22s%s", who, way, what, text), " "))
 		who, way, what = "", "", ""
 	}
 }
@@ -75,10 +80,10 @@ func (p *printer) parts(m protocol.Message) {
 		p.more("thinking (%s, %d ms): %s", visible, t.Duration, t.Content)
 	}
 	for _, call := range m.ToolCalls {
-		p.more("tool call: %s", call)
+		p.more("tool call: %s", spaced(call))
 	}
 	for _, result := range m.ToolResults {
-		p.more("tool result: %s", result)
+		p.more("tool result: %s", spaced(result))
 	}
 	for _, a := range m.Attachments {
 		if a.Type() == chat.AttachmentDocument {
@@ -90,4 +95,24 @@ func (p *printer) parts(m protocol.Message) {
 	if u := m.Usage; u != nil {
 		p.more("usage: %d + %d = %d tokens, in %d ms", u.PromptTokens, u.CompletionTokens, u.TotalTokens, m.Latency)
 	}
+}
+
+// spaced returns JSON in one order of members, with spaces at which to wrap.
+func spaced(v jsontext.Value) string {
+	v = v.Clone()
+	if err := v.Canonicalize(); err != nil {
+		return err.Error()
+	}
+	if err := v.Format(jsontext.SpaceAfterColon(true), jsontext.SpaceAfterComma(true)); err != nil {
+		return err.Error()
+	}
+	return v.String()
+}
+
+// preview returns the beginning of a text, on one line.
+func preview(text string) string {
+	if lines := wrap(text, previewWidth); len(lines) > 1 {
+		return lines[0] + " …"
+	}
+	return text
 }

@@ -70,7 +70,7 @@ func (d *demo) typing(ctx context.Context, from, to *side, state, event string) 
 func (d *demo) send(ctx context.Context, seq int64, from *side, m protocol.MessageInput) error {
 	m.ConversationID = d.conversation
 	m.ClientMessageID = clientMessageID(seq)
-	d.print.sent(from.name, protocol.ActionSend, "%s", m.Content)
+	d.print.sent(from.name, protocol.ActionSend, "%s", preview(m.Content))
 	reply, err := from.Request(ctx, protocol.ActionSend, m)
 	if err != nil {
 		return fmt.Errorf("%s: %w", from.name, err)
@@ -121,7 +121,8 @@ func (d *demo) show(seq int64, s *side, inFull bool, event string, got protocol.
 		d.print.received(s.name, event, "seq %d", got.Seq)
 		return nil
 	}
-	d.print.received(s.name, event, "seq %d, %s of %s %s: %s", got.Seq, got.Type, got.ParticipantType, got.ParticipantID, got.Content)
+	d.print.received(s.name, event, "seq %d, %s of %s %s", got.Seq, got.Type, got.ParticipantType, got.ParticipantID)
+	d.print.more("%s", got.Content)
 	d.print.parts(got)
 	return nil
 }

@@ -1,0 +1,69 @@
+package demo_test
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"io"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"aiwm-chat/local/demo"
+	"aiwm-chat/local/server"
+	"aiwm-chat/shared/chat"
+)
+
+var update = flag.Bool("update", false, "write the golden file")
+
+const golden = "testdata/demo.golden"
+
+// The whole local server is under the demo, in memory. CI compares what
+// `go run ./local demo` prints with the same golden file.
+func TestDemoPrintsTheSameEveryTime(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s, err := server.Start(ctx, server.Options{
+		Template: "../../template.yaml", Addr: "127.0.0.1:0", Secret: []byte("0123456789abcdef0123456789abcdef"),
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := s.Close(ctx); err != nil {
+			t.Errorf("close the server: %v", err)
+		}
+	})
+	target := demo.Target{WebSocketURL: s.WebSocketURL(), HTTPURL: s.URL(), UserID: "demo-user", AgentID: "demo-agent"}
+	target.UserToken = token(t, s, chat.User, target.UserID)
+	target.AgentToken = token(t, s, chat.Agent, target.AgentID)
+	var out bytes.Buffer
+	if err := demo.Run(ctx, target, &out); err != nil {
+		t.Fatalf("%v, after\n%s", err, &out)
+	}
+	if *update {
+		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(out.Bytes(), want) {
+		t.Errorf("got\n%s\nwant\n%s", &out, want)
+	}
+}
+
+func token(t *testing.T, s *server.Server, kind chat.PrincipalType, id chat.PrincipalID) string {
+	t.Helper()
+	text, err := s.Token(chat.Principal{Type: kind, ID: id, OrgID: chat.DefaultOrg}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
