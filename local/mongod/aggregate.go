@@ -10,18 +10,7 @@ import (
 type stage func(docs []bsoncore.Document) []bsoncore.Document
 
 func aggregate(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
-	if err != nil {
-		return nil, errorf(codeUnsupported, "aggregate without a collection is not supported by local/mongod")
-	}
-	batch := firstBatch
-	err = r.options(func(name string, v bsoncore.Value) (bool, error) {
-		var err error
-		if name == "cursor" && isDocument(v) {
-			batch, err = batchSize(field(v.Data, "batchSize"), firstBatch)
-		}
-		return name == "cursor" || name == "pipeline", err
-	})
+	batch, err := r.cursorBatch(firstBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +30,11 @@ func aggregate(s *Server, r *request, dst []byte) ([]byte, error) {
 		}
 		stages = append(stages, run)
 	}
-	docs, _ := s.store.get(ns).read(q)
+	docs, _ := s.store.get(r.ns).read(q)
 	for _, run := range stages {
 		docs = run(docs)
 	}
-	return s.cursors.appendBatch(dst, &cursor{ns: ns, docs: docs}, 0, "firstBatch", batch, false), nil
+	return s.cursors.appendBatch(dst, &cursor{ns: r.ns, docs: docs}, 0, "firstBatch", batch, false), nil
 }
 
 // leading takes $match, $sort, $skip and $limit from the front of a pipeline,
@@ -56,16 +45,36 @@ func leading(pipeline []bsoncore.Document) (query, []bsoncore.Document, error) {
 		if len(pipeline) == 0 || firstKey(pipeline[0]) != name {
 			continue
 		}
-		arg := field(pipeline[0], name)
-		if n, ok := integer(arg); name == "$limit" && ok && n == 0 {
-			return q, nil, errorf(codeBadValue, "the limit must be positive")
-		}
-		if _, err := q.set("match", name[1:], arg); err != nil {
+		if err := q.set(name, field(pipeline[0], name)); err != nil {
 			return q, nil, err
 		}
 		pipeline = pipeline[1:]
 	}
 	return q, pipeline, nil
+}
+
+// set takes the argument of one of those stages.
+func (q *query) set(stage string, arg bsoncore.Value) (err error) {
+	switch {
+	case stage == "$skip" || stage == "$limit":
+		n, err := nonNegative(stage, arg, 0)
+		if err == nil && n == 0 && stage == "$limit" {
+			err = errorf(codeBadValue, "the limit must be positive")
+		}
+		if stage == "$skip" {
+			q.skip = n
+		} else {
+			q.limit = n
+		}
+		return err
+	case !isDocument(arg):
+		return errorf(codeTypeMismatch, "the argument of %s must be an object", stage)
+	case stage == "$match":
+		q.filter, err = compileFilter(arg.Data)
+	default:
+		q.sort, err = parseDirections("sort", arg.Data)
+	}
+	return err
 }
 
 func compileStage(doc bsoncore.Document) (stage, error) {

@@ -2,6 +2,7 @@ package mongod
 
 import (
 	"bytes"
+	"math"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -9,31 +10,12 @@ import (
 
 // Commands on databases, collections and indexes.
 
-// listOptions reads the options that the list commands share.
-func listOptions(r *request) (f *filter, nameOnly bool, batch int, err error) {
-	f, batch = matchAll(), maxBatch
-	err = r.options(func(name string, v bsoncore.Value) (bool, error) {
-		var err error
-		switch {
-		case name == "nameOnly":
-			nameOnly = truthy(v)
-		case name == "filter" && isDocument(v):
-			f, err = compileFilter(v.Data)
-		case name == "cursor" && isDocument(v):
-			batch, err = batchSize(field(v.Data, "batchSize"), maxBatch)
-		default:
-			return name == "authorizedDatabases" || name == "authorizedCollections", nil
-		}
-		return true, err
-	})
-	return f, nameOnly, batch, err
-}
-
 func listDatabases(s *Server, r *request, dst []byte) ([]byte, error) {
-	f, nameOnly, _, err := listOptions(r)
+	q, err := r.query("filter")
 	if err != nil {
 		return nil, err
 	}
+	nameOnly := truthy(field(r.body, "nameOnly"))
 	var databases []bsoncore.Value
 	last := ""
 	for _, ns := range s.store.namespaces("") {
@@ -47,7 +29,7 @@ func listDatabases(s *Server, r *request, dst []byte) ([]byte, error) {
 			doc = bsoncore.AppendInt64Element(doc, "sizeOnDisk", 0)
 			doc = bsoncore.AppendBooleanElement(doc, "empty", false)
 		}
-		if v := docValue(bsoncore.BuildDocument(nil, doc)); f.match(v) {
+		if v := docValue(bsoncore.BuildDocument(nil, doc)); q.filter.match(v) {
 			databases = append(databases, v)
 		}
 	}
@@ -56,10 +38,15 @@ func listDatabases(s *Server, r *request, dst []byte) ([]byte, error) {
 }
 
 func listCollections(s *Server, r *request, dst []byte) ([]byte, error) {
-	f, nameOnly, batch, err := listOptions(r)
+	q, err := r.query("filter")
 	if err != nil {
 		return nil, err
 	}
+	batch, err := r.cursorBatch(math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	nameOnly := truthy(field(r.body, "nameOnly"))
 	var docs []bsoncore.Document
 	for _, ns := range s.store.namespaces(r.db) {
 		doc := bsoncore.AppendStringElement(nil, "name", strings.TrimPrefix(ns, r.db+"."))
@@ -69,7 +56,7 @@ func listCollections(s *Server, r *request, dst []byte) ([]byte, error) {
 			doc = bsoncore.AppendDocumentElement(doc, "info", bsoncore.BuildDocument(nil, bsoncore.AppendBooleanElement(nil, "readOnly", false)))
 			doc = bsoncore.AppendDocumentElement(doc, "idIndex", s.store.collections[ns].indexes[0].spec)
 		}
-		if v := docValue(bsoncore.BuildDocument(nil, doc)); f.match(v) {
+		if v := docValue(bsoncore.BuildDocument(nil, doc)); q.filter.match(v) {
 			docs = append(docs, v.Data)
 		}
 	}
@@ -77,17 +64,13 @@ func listCollections(s *Server, r *request, dst []byte) ([]byte, error) {
 }
 
 func listIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
+	batch, err := r.cursorBatch(math.MaxInt64)
 	if err != nil {
 		return nil, err
 	}
-	_, _, batch, err := listOptions(r)
-	if err != nil {
-		return nil, err
-	}
-	c := s.store.collections[ns]
+	c := s.store.collections[r.ns]
 	if c == nil {
-		return nil, errorf(codeNamespaceNotFound, "ns does not exist: %s", ns)
+		return nil, errorf(codeNamespaceNotFound, "ns does not exist: %s", r.ns)
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -95,58 +78,31 @@ func listIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
 	for _, ix := range c.indexes {
 		docs = append(docs, ix.spec)
 	}
-	return s.cursors.appendBatch(dst, &cursor{ns: ns, docs: docs}, 0, "firstBatch", batch, false), nil
+	return s.cursors.appendBatch(dst, &cursor{ns: r.ns, docs: docs}, 0, "firstBatch", batch, false), nil
 }
 
-// noOptions refuses all but the general options.
-func noOptions(string, bsoncore.Value) (bool, error) { return false, nil }
-
 func create(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
-	if err == nil {
-		err = r.options(noOptions)
+	if s.store.collections[r.ns] != nil {
+		return nil, errorf(codeNamespaceExists, "Collection %s already exists.", r.ns)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if s.store.collections[ns] != nil {
-		return nil, errorf(codeNamespaceExists, "Collection %s already exists.", ns)
-	}
-	return dst, s.store.create(ns)
+	return dst, s.store.create(r.ns)
 }
 
 func drop(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
-	if err == nil {
-		err = r.options(noOptions)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !s.store.drop(ns) {
+	if !s.store.drop(r.ns) {
 		return nil, errorf(codeNamespaceNotFound, "ns not found")
 	}
-	return bsoncore.AppendStringElement(dst, "ns", ns), nil
+	return bsoncore.AppendStringElement(dst, "ns", r.ns), nil
 }
 
 func dropDatabase(s *Server, r *request, dst []byte) ([]byte, error) {
 	for _, ns := range s.store.namespaces(r.db) {
 		s.store.drop(ns)
 	}
-	return bsoncore.AppendStringElement(dst, "dropped", r.db), r.options(noOptions)
+	return bsoncore.AppendStringElement(dst, "dropped", r.db), nil
 }
 
 func createIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
-	if err != nil {
-		return nil, err
-	}
-	err = r.options(func(name string, _ bsoncore.Value) (bool, error) {
-		return name == "indexes" || name == "commitQuorum", nil
-	})
-	if err != nil {
-		return nil, err
-	}
 	specs, err := r.documents("indexes")
 	if err != nil {
 		return nil, err
@@ -159,7 +115,7 @@ func createIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
 		}
 		indexes = append(indexes, ix)
 	}
-	c, created, err := s.store.ensure(ns)
+	c, created, err := s.store.ensure(r.ns)
 	if err != nil {
 		return nil, err
 	}
@@ -181,17 +137,9 @@ func createIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
 }
 
 func dropIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
-	if err != nil {
-		return nil, err
-	}
-	err = r.options(func(name string, _ bsoncore.Value) (bool, error) { return name == "index", nil })
-	if err != nil {
-		return nil, err
-	}
-	c := s.store.collections[ns]
+	c := s.store.collections[r.ns]
 	if c == nil {
-		return nil, errorf(codeNamespaceNotFound, "ns not found %s", ns)
+		return nil, errorf(codeNamespaceNotFound, "ns not found %s", r.ns)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,27 +22,62 @@ const (
 	exclusive        // it may add and remove collections
 )
 
-// A handler appends the fields of its reply. An error replaces them.
-type handler func(s *Server, r *request, dst []byte) ([]byte, error)
-
-var commands = map[string]struct {
+// A command appends the fields of its reply. An error replaces them.
+type command struct {
 	access access
-	run    handler
-}{
-	"hello": {nothing, hello}, "isMaster": {nothing, hello}, "ismaster": {nothing, hello},
-	"ping": {nothing, empty}, "endSessions": {nothing, empty},
-	"buildInfo": {nothing, buildInfo}, "buildinfo": {nothing, buildInfo}, "whatsmyuri": {nothing, empty},
-	"getParameter": {nothing, getParameter}, "connectionStatus": {nothing, connectionStatus}, "getLog": {nothing, getLog},
-	"hostInfo": {nothing, empty}, "getCmdLineOpts": {nothing, getCmdLineOpts}, "serverStatus": {nothing, serverStatus},
+	run    func(s *Server, r *request, dst []byte) ([]byte, error)
+	// options are the arguments it knows besides the general ones; nil for
+	// greetings and questions, which every driver asks with others.
+	options []string
+}
 
-	"listDatabases": {shared, listDatabases}, "listCollections": {shared, listCollections}, "listIndexes": {shared, listIndexes},
-	"create": {exclusive, create}, "drop": {exclusive, drop}, "dropDatabase": {exclusive, dropDatabase},
-	"createIndexes": {shared, createIndexes}, "dropIndexes": {shared, dropIndexes},
+var (
+	none          = []string{}
+	queryOptions  = []string{"query", "sort", "skip", "limit"}
+	listOptions   = []string{"filter", "nameOnly", "cursor", "authorizedDatabases", "authorizedCollections"}
+	modifyOptions = []string{"query", "sort", "remove", "update", "new", "upsert", "fields"}
+	findOptions   = []string{"filter", "sort", "skip", "limit", "projection", "batchSize", "singleBatch"}
+)
 
-	"insert": {shared, insert}, "update": {shared, updateCommand}, "delete": {shared, deleteCommand},
-	"findAndModify": {shared, findAndModify}, "findandmodify": {shared, findAndModify},
-	"find": {shared, find}, "getMore": {nothing, getMore}, "killCursors": {nothing, killCursors},
-	"count": {shared, count}, "distinct": {shared, distinct}, "aggregate": {shared, aggregate}, "explain": {shared, explain},
+// onServer are the commands on no collection; what their own field holds does
+// not matter.
+var onServer = map[string]command{
+	"hello": {nothing, hello, nil}, "isMaster": {nothing, hello, nil}, "ismaster": {nothing, hello, nil},
+	"ping": {nothing, empty, nil}, "endSessions": {nothing, empty, nil}, "whatsmyuri": {nothing, empty, nil}, "hostInfo": {nothing, empty, nil},
+	"buildInfo": {nothing, buildInfo, nil}, "buildinfo": {nothing, buildInfo, nil}, "serverStatus": {nothing, serverStatus, nil},
+	"getParameter": {nothing, getParameter, []string{"featureCompatibilityVersion"}}, "getLog": {nothing, getLog, nil},
+	"connectionStatus": {nothing, connectionStatus, []string{"showPrivileges"}}, "getCmdLineOpts": {nothing, getCmdLineOpts, nil},
+
+	"listDatabases":   {shared, listDatabases, listOptions},
+	"listCollections": {shared, listCollections, listOptions},
+	"dropDatabase":    {exclusive, dropDatabase, none},
+	"getMore":         {nothing, getMore, []string{"collection", "batchSize"}},
+	"explain":         {shared, explain, []string{"verbosity"}},
+}
+
+// onCollection are the commands whose own field names a collection.
+var onCollection = map[string]command{
+	"create":        {exclusive, create, none},
+	"drop":          {exclusive, drop, none},
+	"listIndexes":   {shared, listIndexes, []string{"cursor"}},
+	"createIndexes": {shared, createIndexes, []string{"indexes", "commitQuorum"}},
+	"dropIndexes":   {shared, dropIndexes, []string{"index"}},
+	"insert":        {shared, insert, []string{"documents", "ordered"}},
+	"update":        {shared, updateMany, []string{"updates", "ordered"}},
+	"delete":        {shared, deleteMany, []string{"deletes", "ordered"}},
+	"findAndModify": {shared, findAndModify, modifyOptions}, "findandmodify": {shared, findAndModify, modifyOptions},
+	"find":        {shared, find, findOptions},
+	"killCursors": {nothing, killCursors, []string{"cursors"}},
+	"count":       {shared, count, queryOptions},
+	"distinct":    {shared, distinct, append([]string{"key"}, queryOptions...)},
+	"aggregate":   {shared, aggregate, []string{"pipeline", "cursor"}},
+}
+
+// general are options of every command that need nothing done: a standalone
+// server meets every concern, and there is no session to look up.
+var general = []string{
+	"$db", "lsid", "txnNumber", "$clusterTime", "$readPreference", "readConcern", "writeConcern", "maxTimeMS", "comment", "hint",
+	"apiVersion", "apiStrict", "apiDeprecationErrors", "allowDiskUse", "noCursorTimeout", "bypassDocumentValidation",
 }
 
 // answer runs a command and appends the whole reply to dst.
@@ -64,14 +99,25 @@ func (s *Server) answer(r *request, dst []byte) []byte {
 }
 
 func (s *Server) run(r *request, dst []byte) ([]byte, error) {
-	c, ok := commands[r.name]
-	switch {
-	case !ok:
-		return nil, errorf(codeCommandNotFound, "no such command: '%s' (local/mongod is a small development server)", r.name)
-	case r.db == "" || strings.ContainsAny(r.db, ". /\\$\x00"):
+	c, ok := onServer[r.name]
+	if !ok {
+		if c, ok = onCollection[r.name]; !ok {
+			return nil, errorf(codeCommandNotFound, "no such command: '%s' (local/mongod is a small development server)", r.name)
+		}
+		if err := r.target(); err != nil {
+			return nil, err
+		}
+	}
+	if r.db == "" || strings.ContainsAny(r.db, ". /\\$\x00") {
 		return nil, errorf(codeInvalidNamespace, "Invalid database name: '%s'", r.db)
-	case r.legacy && c.access != nothing:
+	}
+	if r.legacy && c.access != nothing {
 		return nil, errorf(codeUnsupported, "command %s over OP_QUERY is not supported", r.name)
+	}
+	if c.options != nil {
+		if err := r.check(c.options); err != nil {
+			return nil, err
+		}
 	}
 	switch c.access {
 	case shared:
@@ -84,43 +130,31 @@ func (s *Server) run(r *request, dst []byte) ([]byte, error) {
 	return c.run(s, r, dst)
 }
 
-// general are options of every command that need nothing done: a standalone
-// server meets every concern, and there is no session to look up.
-var general = []string{
-	"$db", "lsid", "txnNumber", "$clusterTime", "$readPreference", "readConcern", "writeConcern", "maxTimeMS", "comment",
-	"hint", "apiVersion", "apiStrict", "apiDeprecationErrors", "allowDiskUse", "noCursorTimeout", "bypassDocumentValidation",
+// target sets ns to the collection that the command's own field names.
+func (r *request) target() error {
+	name, ok := field(r.body, r.name).StringValueOK()
+	if !ok || name == "" {
+		return errorf(codeInvalidNamespace, "collection name of %s is %s: it must be a non-empty string", r.name, display(field(r.body, r.name)))
+	}
+	r.ns = r.db + "." + name
+	return nil
 }
 
-// options hands the arguments of a command to set, which says whether it knows
-// them, and refuses those that nobody knows.
-func (r *request) options(set func(name string, v bsoncore.Value) (known bool, err error)) error {
+// check refuses options that nobody knows, unless they are switched off.
+func (r *request) check(known []string) error {
 	first := true
 	for key, v := range fields(r.body) {
-		if first { // the command itself
+		off := v.Type == bsoncore.TypeBoolean && !v.Boolean()
+		switch name := string(key); {
+		case first:
 			first = false
-			continue
-		}
-		known, err := set(string(key), v)
-		switch {
-		case err != nil:
-			return err
-		case known || slices.Contains(general, string(key)):
-		case string(key) == "startTransaction" || string(key) == "autocommit":
+		case name == "startTransaction" || name == "autocommit":
 			return errorf(codeIllegalOperation, "Transaction numbers are only allowed on a replica set member or mongos")
-		default:
+		case !off && !slices.Contains(known, name) && !slices.Contains(general, name):
 			return errorf(codeUnknownField, "BSON field '%s.%s' is not supported by local/mongod", r.name, key)
 		}
 	}
 	return nil
-}
-
-// namespace is the collection that the command's own field names.
-func (r *request) namespace() (string, error) {
-	name, ok := field(r.body, r.name).StringValueOK()
-	if !ok || name == "" {
-		return "", errorf(codeInvalidNamespace, "collection name of %s has invalid type or is empty", r.name)
-	}
-	return r.db + "." + name, nil
 }
 
 // empty answers what only asks whether it is there.

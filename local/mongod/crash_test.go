@@ -74,7 +74,7 @@ func TestKill(t *testing.T) {
 		uri, kill := startChild(t, dir)
 		client := mongotest.Connect(t, uri)
 		c := client.Database("chat").Collection("things")
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 		index := mongo.IndexModel{Keys: bson.D{{Key: "k", Value: 1}, {Key: "n", Value: 1}}, Options: options.Index().SetUnique(true)}
 		if _, err := c.Indexes().CreateOne(ctx, index); err != nil {
 			t.Fatal(err)

@@ -73,13 +73,13 @@ func (cs *cursors) take(id int64) *cursor {
 // appendBatch appends the "cursor" field of a reply with the next documents:
 // at most size of them and of 16 MiB, but one at least. It stores what is left
 // unless the client wants a single batch.
-func (cs *cursors) appendBatch(dst []byte, c *cursor, id int64, name string, size int, single bool) []byte {
+func (cs *cursors) appendBatch(dst []byte, c *cursor, id int64, name string, size int64, single bool) []byte {
 	dst = append(append(dst, byte(bsoncore.TypeEmbeddedDocument)), "cursor\x00"...)
 	start, dst := startDocument(dst)
 	dst = append(append(append(dst, byte(bsoncore.TypeArray)), name...), 0)
 	list, dst := startDocument(dst)
 	n := 0
-	for ; n < len(c.docs) && n < size; n++ {
+	for ; n < len(c.docs) && int64(n) < size; n++ {
 		if doc := c.docs[n]; n > 0 && len(dst)-list+len(doc) > maxDocument {
 			break
 		}

@@ -31,7 +31,6 @@ const (
 	codeIndexSpecsConflict   = 86
 	codeUnsupported          = 115
 	codeParallelArrays       = 171
-	codeQueryUnsupported     = 352
 	codeObjectTooLarge       = 10334
 	codeDuplicateKey         = 11000
 	codeUnknownPipelineStage = 40324
@@ -48,8 +47,8 @@ var codeNames = map[int32]string{
 	codeInvalidOptions: "InvalidOptions", codeInvalidNamespace: "InvalidNamespace",
 	codeIndexOptionsConflict: "IndexOptionsConflict", codeIndexSpecsConflict: "IndexKeySpecsConflict",
 	codeUnsupported: "CommandNotSupported", codeParallelArrays: "CannotIndexParallelArrays",
-	codeQueryUnsupported: "QueryFeatureNotAllowed", codeObjectTooLarge: "BSONObjectTooLarge",
-	codeDuplicateKey: "DuplicateKey", codeUnknownPipelineStage: "Location40324", codeUnknownField: "Location40415",
+	codeObjectTooLarge: "BSONObjectTooLarge",
+	codeDuplicateKey:   "DuplicateKey", codeUnknownPipelineStage: "Location40324", codeUnknownField: "Location40415",
 	codeJournalFailed: "UnknownError",
 }
 

@@ -91,7 +91,7 @@ func parseIndex(spec bsoncore.Document) (*index, error) {
 			}
 			partial = f
 		case option == "v" || option == "background" || option == "ns":
-		case !truthy(v) && (option == "sparse" || option == "hidden"):
+		case v.Type == bsoncore.TypeBoolean && !v.Boolean(): // what is off need not be supported
 		default:
 			return nil, errorf(codeCannotCreateIndex, "index option %s is not supported by local/mongod", option)
 		}

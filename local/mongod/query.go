@@ -2,7 +2,6 @@ package mongod
 
 import (
 	"math"
-	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
@@ -60,33 +59,50 @@ func (c *collection) read(q query) ([]bsoncore.Document, result) {
 	return docs, res
 }
 
-// set takes the options that reads share; filterName is what the command calls
-// its filter.
-func (q *query) set(filterName, name string, v bsoncore.Value) (known bool, err error) {
-	switch name {
-	case filterName:
-		if !isDocument(v) {
-			return true, errorf(codeTypeMismatch, "%s must be an object", name)
-		}
-		q.filter, err = compileFilter(v.Data)
-	case "sort":
-		if !isDocument(v) {
-			return true, errorf(codeTypeMismatch, "%s must be an object", name)
-		}
-		q.sort, err = parseDirections("sort", v.Data)
-	case "skip":
-		q.skip, err = nonNegative(name, v)
-	case "limit":
-		q.limit, err = nonNegative(name, v)
-	default:
-		return false, nil
-	}
-	return true, err
-}
-
 func matchAll() *filter { return &filter{match: and(nil), exact: true} }
 
-func nonNegative(name string, v bsoncore.Value) (int64, error) {
+// query reads the options that reads share; the filter's name differs.
+func (r *request) query(filterName string) (q query, err error) {
+	var doc bsoncore.Document
+	if doc, err = r.document(filterName); err == nil {
+		q.filter, err = compileFilter(doc)
+	}
+	if err == nil {
+		doc, err = r.document("sort")
+	}
+	if err == nil {
+		q.sort, err = parseDirections("sort", doc)
+	}
+	if err == nil {
+		q.skip, err = r.number("skip", 0)
+	}
+	if err == nil {
+		q.limit, err = r.number("limit", 0)
+	}
+	return q, err
+}
+
+// document returns an option that is a document, an empty one by default.
+func (r *request) document(name string) (bsoncore.Document, error) {
+	switch v := field(r.body, name); {
+	case isDocument(v):
+		return v.Data, nil
+	case isMissing(v) || v.Type == bsoncore.TypeNull:
+		return emptyDocument, nil
+	default:
+		return nil, errorf(codeTypeMismatch, "BSON field '%s.%s' is %s: it must be an object", r.name, name, display(v))
+	}
+}
+
+// number returns an option that is a number, not below 0.
+func (r *request) number(name string, otherwise int64) (int64, error) {
+	return nonNegative(name, field(r.body, name), otherwise)
+}
+
+func nonNegative(name string, v bsoncore.Value, otherwise int64) (int64, error) {
+	if isMissing(v) {
+		return otherwise, nil
+	}
 	n, ok := integer(v)
 	if !ok || n < 0 {
 		return 0, errorf(codeBadValue, "BSON field '%s' value must be >= 0, actual value '%s'", name, display(v))
@@ -94,74 +110,45 @@ func nonNegative(name string, v bsoncore.Value) (int64, error) {
 	return n, nil
 }
 
-func batchSize(v bsoncore.Value, otherwise int) (int, error) {
-	if isMissing(v) {
-		return otherwise, nil
-	}
-	n, err := nonNegative("batchSize", v)
-	return int(min(n, math.MaxInt32)), err
-}
-
-// findCommand is a parsed find.
-type findCommand struct {
-	query
-	ns         string
-	projection *projection
-	batch      int
-	single     bool
-}
-
-func parseFind(r *request) (findCommand, error) {
-	f := findCommand{query: query{filter: matchAll()}, batch: firstBatch}
-	var err error
-	if f.ns, err = r.namespace(); err != nil {
-		return f, err
-	}
-	return f, r.options(func(name string, v bsoncore.Value) (bool, error) {
-		var err error
-		switch {
-		case name == "projection" && isDocument(v):
-			f.projection, err = compileProjection(v.Data)
-		case name == "batchSize":
-			f.batch, err = batchSize(v, firstBatch)
-		case name == "singleBatch":
-			f.single = truthy(v)
-		default:
-			known, err := f.set("filter", name, v)
-			return known || !truthy(v) && slices.Contains([]string{"tailable", "awaitData", "returnKey", "showRecordId", "oplogReplay", "allowPartialResults"}, name), err
-		}
-		return true, err
-	})
+// cursorBatch reads the batch size of commands that have it in "cursor".
+func (r *request) cursorBatch(otherwise int64) (int64, error) {
+	return nonNegative("batchSize", field(field(r.body, "cursor").Data, "batchSize"), otherwise)
 }
 
 func find(s *Server, r *request, dst []byte) ([]byte, error) {
-	f, err := parseFind(r)
+	q, err := r.query("filter")
 	if err != nil {
 		return nil, err
 	}
-	docs, _ := s.store.get(f.ns).read(f.query)
-	return s.cursors.appendBatch(dst, &cursor{ns: f.ns, docs: docs, projection: f.projection}, 0, "firstBatch", f.batch, f.single), nil
+	batch, err := r.number("batchSize", firstBatch)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.projection("projection")
+	if err != nil {
+		return nil, err
+	}
+	docs, _ := s.store.get(r.ns).read(q)
+	return s.cursors.appendBatch(dst, &cursor{ns: r.ns, docs: docs, projection: p}, 0, "firstBatch", batch, truthy(field(r.body, "singleBatch"))), nil
+}
+
+func (r *request) projection(name string) (*projection, error) {
+	doc, err := r.document(name)
+	if err != nil {
+		return nil, err
+	}
+	return compileProjection(doc)
 }
 
 func getMore(s *Server, r *request, dst []byte) ([]byte, error) {
 	id, _ := integer(field(r.body, "getMore"))
-	batch, name := math.MaxInt32, ""
-	err := r.options(func(option string, v bsoncore.Value) (bool, error) {
-		var err error
-		switch option {
-		case "collection":
-			name, _ = v.StringValueOK()
-		case "batchSize":
-			if batch, err = batchSize(v, batch); batch == 0 {
-				batch = math.MaxInt32
-			}
-		default:
-			return false, nil
-		}
-		return true, err
-	})
+	name, _ := field(r.body, "collection").StringValueOK()
+	batch, err := r.number("batchSize", math.MaxInt64)
 	if err != nil {
 		return nil, err
+	}
+	if batch == 0 {
+		batch = math.MaxInt64
 	}
 	c := s.cursors.take(id)
 	if c == nil || c.ns != r.db+"."+name {
@@ -171,10 +158,6 @@ func getMore(s *Server, r *request, dst []byte) ([]byte, error) {
 }
 
 func killCursors(s *Server, r *request, dst []byte) ([]byte, error) {
-	err := r.options(func(name string, _ bsoncore.Value) (bool, error) { return name == "cursors", nil })
-	if err != nil {
-		return nil, err
-	}
 	var killed, unknown []bsoncore.Value
 	for _, v := range elements(field(r.body, "cursors").Data) {
 		if id, _ := integer(v); s.cursors.take(id) != nil {
@@ -190,59 +173,35 @@ func killCursors(s *Server, r *request, dst []byte) ([]byte, error) {
 }
 
 func count(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
+	q, err := r.query("query")
 	if err != nil {
 		return nil, err
 	}
-	q := query{filter: matchAll()}
-	err = r.options(func(name string, v bsoncore.Value) (bool, error) { return q.set("query", name, v) })
-	if err != nil {
-		return nil, err
-	}
-	c := s.store.get(ns)
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return bsoncore.AppendInt32Element(dst, "n", int32(len(c.search(q).records))), nil
+	docs, _ := s.store.get(r.ns).read(q)
+	return bsoncore.AppendInt32Element(dst, "n", int32(len(docs))), nil
 }
 
 func distinct(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
+	path, _ := field(r.body, "key").StringValueOK()
+	if path == "" {
+		return nil, errorf(codeTypeMismatch, "distinct needs a key")
+	}
+	q, err := r.query("query")
 	if err != nil {
 		return nil, err
 	}
-	q, path := query{filter: matchAll()}, ""
-	err = r.options(func(name string, v bsoncore.Value) (bool, error) {
-		if name == "key" {
-			path, _ = v.StringValueOK()
-			return true, nil
-		}
-		return q.set("query", name, v)
-	})
-	if err == nil && path == "" {
-		err = errorf(codeTypeMismatch, "distinct needs a key")
-	}
-	if err != nil {
-		return nil, err
-	}
-	docs, _ := s.store.get(ns).read(q)
+	docs, _ := s.store.get(r.ns).read(q)
 	seen := make(map[string]bool)
 	var values []bsoncore.Value
-	add := func(v bsoncore.Value) {
-		if key := string(appendKey(nil, v)); !isMissing(v) && !seen[key] {
+	add := func(v bsoncore.Value) bool {
+		if key := string(appendKey(nil, v)); !isMissing(v) && !isArray(v) && !seen[key] {
 			seen[key] = true
 			values = append(values, v)
 		}
+		return false
 	}
 	for _, doc := range docs {
-		reach(docValue(doc), path, func(v bsoncore.Value) bool {
-			if !isArray(v) {
-				add(v)
-			}
-			for _, e := range elements(v.Data) {
-				add(e)
-			}
-			return false
-		})
+		reach(docValue(doc), path, spread(add))
 	}
 	return appendElement(dst, "values", arrayValue(values)), nil
 }
@@ -250,15 +209,22 @@ func distinct(s *Server, r *request, dst []byte) ([]byte, error) {
 // explain runs a find and shows, in the shape of mongod's executionStats, which
 // index served it and how much was examined.
 func explain(s *Server, r *request, dst []byte) ([]byte, error) {
-	inner := field(r.body, "explain")
-	if !isDocument(inner) || firstKey(inner.Data) != "find" {
-		return nil, errorf(codeUnsupported, "explain of %s is not supported by local/mongod: only find is", firstKey(inner.Data))
+	inner := field(r.body, "explain").Data
+	f := &request{name: firstKey(inner), body: inner, db: r.db}
+	if f.name != "find" {
+		return nil, errorf(codeUnsupported, "explain of %s is not supported by local/mongod: only find is", f.name)
 	}
-	f, err := parseFind(&request{name: "find", body: inner.Data, db: r.db})
+	if err := f.target(); err != nil {
+		return nil, err
+	}
+	if err := f.check(findOptions); err != nil {
+		return nil, err
+	}
+	q, err := f.query("filter")
 	if err != nil {
 		return nil, err
 	}
-	_, res := s.store.get(f.ns).read(f.query)
+	_, res := s.store.get(f.ns).read(q)
 	stage := bsoncore.AppendStringElement(nil, "stage", "COLLSCAN")
 	if !res.plan.all {
 		stage = bsoncore.AppendStringElement(nil, "stage", "FETCH")

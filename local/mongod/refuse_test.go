@@ -41,7 +41,7 @@ func TestUnsupported(t *testing.T) {
 		{`{"aggregate": "c", "pipeline": [{"$group": {"_id": {"$year": "$a"}}}], "cursor": {}}`, "$year"},
 		{`{"aggregate": "c", "pipeline": [{"$group": {"_id": "$$ROOT"}}], "cursor": {}}`, "$$ROOT"},
 		{`{"aggregate": "c", "pipeline": [{"$project": {"a": {"$add": [1, 2]}}}], "cursor": {}}`, "$add"},
-		{`{"aggregate": 1, "pipeline": [], "cursor": {}}`, "aggregate without a collection"},
+		{`{"aggregate": 1, "pipeline": [], "cursor": {}}`, "collection name of aggregate"},
 		{`{"explain": {"count": "c"}}`, "count"},
 		{`{"create": "d", "capped": true}`, "capped"},
 		{`{"create": "d", "validator": {}}`, "validator"},

@@ -41,6 +41,7 @@ type request struct {
 	sequence     []bsoncore.Document
 	name         string // the command: the body's first field
 	db           string
+	ns           string // "database.collection" of a command on a collection
 	connection   int32
 }
 

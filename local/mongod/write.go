@@ -39,31 +39,19 @@ func (w *writes) append(dst []byte) []byte {
 	return dst
 }
 
-// writeOptions reads what the three write commands share.
-func writeOptions(r *request, list string) (ns string, statements []bsoncore.Document, ordered bool, err error) {
-	if ns, err = r.namespace(); err != nil {
-		return "", nil, false, err
-	}
-	ordered = true
-	err = r.options(func(name string, v bsoncore.Value) (bool, error) {
-		if name == "ordered" {
-			ordered = truthy(v)
-		}
-		return name == "ordered" || name == list, nil
-	})
-	if err != nil {
-		return "", nil, false, err
-	}
-	statements, err = r.documents(list)
-	return ns, statements, ordered, err
+// statements reads what the three write commands share.
+func (r *request) statements(list string) (all []bsoncore.Document, ordered bool, err error) {
+	all, err = r.documents(list)
+	v := field(r.body, "ordered")
+	return all, isMissing(v) || truthy(v), err
 }
 
 func insert(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, docs, ordered, err := writeOptions(r, "documents")
+	docs, ordered, err := r.statements("documents")
 	if err != nil {
 		return nil, err
 	}
-	c, _, err := s.store.ensure(ns)
+	c, _, err := s.store.ensure(r.ns)
 	if err != nil {
 		return nil, err
 	}
@@ -80,14 +68,14 @@ func insert(s *Server, r *request, dst []byte) ([]byte, error) {
 	return w.append(dst), nil
 }
 
-func updateCommand(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, statements, ordered, err := writeOptions(r, "updates")
+func updateMany(s *Server, r *request, dst []byte) ([]byte, error) {
+	statements, ordered, err := r.statements("updates")
 	if err != nil {
 		return nil, err
 	}
 	var w writes
 	w.each(statements, ordered, func(i int, statement bsoncore.Document) error {
-		return s.updateStatement(ns, statement, i, &w)
+		return s.updateStatement(r.ns, statement, i, &w)
 	})
 	return bsoncore.AppendInt32Element(w.append(dst), "nModified", w.modified), nil
 }
@@ -174,13 +162,13 @@ func (c *collection) upsert(f *filter, u *update) (bsoncore.Document, error) {
 	return c.insert(doc)
 }
 
-func deleteCommand(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, statements, ordered, err := writeOptions(r, "deletes")
+func deleteMany(s *Server, r *request, dst []byte) ([]byte, error) {
+	statements, ordered, err := r.statements("deletes")
 	if err != nil {
 		return nil, err
 	}
 	var w writes
-	c := s.store.get(ns)
+	c := s.store.get(r.ns)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w.each(statements, ordered, func(_ int, statement bsoncore.Document) error {
@@ -189,7 +177,7 @@ func deleteCommand(s *Server, r *request, dst []byte) ([]byte, error) {
 				return unsupported("delete option", key)
 			}
 		}
-		limit, err := nonNegative("limit", field(statement, "limit"))
+		limit, err := nonNegative("limit", field(statement, "limit"), 0)
 		if err != nil {
 			return err
 		}
@@ -208,43 +196,29 @@ func deleteCommand(s *Server, r *request, dst []byte) ([]byte, error) {
 
 // findAndModify changes or removes one record and returns it, old or new.
 func findAndModify(s *Server, r *request, dst []byte) ([]byte, error) {
-	ns, err := r.namespace()
+	q, err := r.query("query")
 	if err != nil {
 		return nil, err
 	}
-	q := query{filter: matchAll(), limit: 1}
-	var remove, returnNew, upsert bool
+	q.limit = 1
+	p, err := r.projection("fields")
+	if err != nil {
+		return nil, err
+	}
+	remove, returnNew, upsert := truthy(field(r.body, "remove")), truthy(field(r.body, "new")), truthy(field(r.body, "upsert"))
+	change := field(r.body, "update")
+	if remove == !isMissing(change) || remove && (upsert || returnNew) {
+		return nil, errorf(codeFailedToParse, "Either an update or remove=true must be specified")
+	}
 	var u *update
-	var p *projection
-	err = r.options(func(name string, v bsoncore.Value) (bool, error) {
-		var err error
-		switch name {
-		case "remove":
-			remove = truthy(v)
-		case "new":
-			returnNew = truthy(v)
-		case "upsert":
-			upsert = truthy(v)
-		case "update":
-			u, err = compileUpdate(v)
-		case "fields":
-			p, err = compileProjection(v.Data)
-		case "limit", "skip":
-			return false, nil
-		default:
-			return q.set("query", name, v)
+	if !remove {
+		if u, err = compileUpdate(change); err != nil {
+			return nil, err
 		}
-		return true, err
-	})
-	if err == nil && (remove == (u != nil) || remove && (upsert || returnNew)) {
-		err = errorf(codeFailedToParse, "Either an update or remove=true must be specified")
 	}
-	if err != nil {
-		return nil, err
-	}
-	c := s.store.get(ns)
+	c := s.store.get(r.ns)
 	if upsert {
-		if c, _, err = s.store.ensure(ns); err != nil {
+		if c, _, err = s.store.ensure(r.ns); err != nil {
 			return nil, err
 		}
 	}

@@ -347,7 +347,7 @@ func planAgreement(t *testing.T, ctx context.Context, c *mongo.Collection) {
 	}
 	plain := c.Database().Collection("plain")
 	var docs []any
-	for i := range 400 {
+	for i := range 200 {
 		d := bson.D{{Key: "_id", Value: i}}
 		for _, name := range []string{"a", "b"} {
 			if r.Intn(4) > 0 {
@@ -384,7 +384,7 @@ func planAgreement(t *testing.T, ctx context.Context, c *mongo.Collection) {
 			return bson.D{{Key: op, Value: []any{int32(r.Intn(3)), "s", nil}[r.Intn(3)]}}
 		}
 	}
-	for range 400 {
+	for range 200 {
 		filter := bson.D{}
 		for _, path := range []string{"a", "b", "a.x", "a.y"} {
 			if r.Intn(2) == 0 {
