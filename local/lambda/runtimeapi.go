@@ -3,7 +3,6 @@ package lambda
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -63,13 +62,13 @@ func (p *process) handleNext(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *process) handleResponse(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxResponse))
-	var tooLarge *http.MaxBytesError
+	body, err := io.ReadAll(io.LimitReader(r.Body, MaxResponse+1))
 	switch {
-	case errors.As(err, &tooLarge):
-		p.report(w, r, result{err: responseTooLarge()}, http.StatusRequestEntityTooLarge)
 	case err != nil:
 		http.Error(w, err.Error(), http.StatusBadRequest)
+	case len(body) > MaxResponse:
+		_, _ = io.Copy(io.Discard, r.Body) // what is left unread would reset the connection before the answer is seen
+		p.report(w, r, result{err: responseTooLarge()}, http.StatusRequestEntityTooLarge)
 	case r.Trailer.Get("Lambda-Runtime-Function-Error-Type") != "": // it failed while it was writing the response
 		payload, err := base64.StdEncoding.DecodeString(r.Trailer.Get("Lambda-Runtime-Function-Error-Body"))
 		if err != nil || len(payload) == 0 {
