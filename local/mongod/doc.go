@@ -8,8 +8,8 @@
 // flushed to the disk: a power failure may lose the last seconds.
 //
 // It is not a database for production. Set MONGODB_URI and this server is not
-// started at all: the server named there takes its place, and the suite in
-// package mongotest passes on both.
+// started at all: the server named there takes its place. The suite in package
+// mongotest runs on either, so it shows where the two differ.
 //
 // It answers as a standalone server: no replica set, no transactions, no
 // sessions, no retryable writes, no change streams, no authentication, no TLS,

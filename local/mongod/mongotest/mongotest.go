@@ -1,7 +1,7 @@
 // Package mongotest is the conformance suite of the embedded server: every
 // operation that the chat's stores use, through the unmodified driver, with
-// MongoDB's exact results. It passes on MongoDB too; run it there whenever the
-// embedded server learns something.
+// MongoDB's exact results. It asks nothing that MongoDB would not do: run it
+// there too (MONGODB_URI) whenever the embedded server learns something.
 package mongotest
 
 import (
