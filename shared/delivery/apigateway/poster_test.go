@@ -72,6 +72,13 @@ func (m *management) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// called returns how often the API was called like this.
+func (m *management) called(call string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.calls[call]
+}
+
 func (m *management) Disconnect(_ context.Context, c chat.Connection) (chat.Departure, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -120,8 +127,8 @@ func TestDelivery(t *testing.T) {
 			to := []chat.Connection{connection("good1="), connection("bad="), connection("good2=")}
 			got := delivery.New(m.poster(t), m).Broadcast(t.Context(), to, []byte("{}"))
 			got.Posted -= 2
-			if got != row.want || m.calls[call] != row.calls {
-				t.Errorf("%+v after %d calls, want %+v after %d", got, m.calls[call], row.want, row.calls)
+			if calls := m.called(call); got != row.want || calls != row.calls {
+				t.Errorf("%+v after %d calls, want %+v after %d", got, calls, row.want, row.calls)
 			}
 			if m.pruned["bad="] != row.want.Gone || len(m.pruned) != row.want.Gone {
 				t.Errorf("pruned %v", m.pruned)
@@ -149,8 +156,8 @@ func TestAnExpiredTokenClosesTheConnection(t *testing.T) {
 	if got != (delivery.Result{Posted: 1, Expired: 1}) || m.pruned["old="] != 1 {
 		t.Errorf("%+v, pruned %v", got, m.pruned)
 	}
-	if m.calls["DELETE /ws/@connections/old%3D"] != 1 || m.calls["POST /ws/@connections/old%3D"] != 0 {
-		t.Errorf("calls %v", m.calls)
+	if closed, posted := m.called("DELETE /ws/@connections/old%3D"), m.called("POST /ws/@connections/old%3D"); closed != 1 || posted != 0 {
+		t.Errorf("closed %d times, posted to %d times", closed, posted)
 	}
 }
 
@@ -184,8 +191,8 @@ func TestErrors(t *testing.T) {
 				t.Errorf("%v does not name %s", err, step)
 			}
 		}
-		if m.calls["POST /ws/@connections/c"] != 1 {
-			t.Errorf("%d attempts at %+v", m.calls["POST /ws/@connections/c"], row.answer)
+		if attempts := m.called("POST /ws/@connections/c"); attempts != 1 {
+			t.Errorf("%d attempts at %+v", attempts, row.answer)
 		}
 	}
 
