@@ -101,7 +101,7 @@ func BenchmarkBeginSend(b *testing.B) {
 			send := chat.PendingSend{Sender: c.Principal, ConversationID: id, ClientMessageID: "m1"}
 			b.ReportAllocs()
 			for b.Loop() {
-				_, err := s.BeginSend(b.Context(), c, send)
+				_, _, err := s.BeginSend(b.Context(), c, send, chat.Principal{})
 				check(b, err)
 			}
 			check(b, s.EndSend(b.Context(), send))

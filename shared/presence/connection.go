@@ -2,7 +2,9 @@ package presence
 
 import (
 	"context"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -132,10 +134,13 @@ func (s *Store) Online(ctx context.Context, ps ...chat.Principal) ([]bool, error
 	}
 	now := s.now()
 	for i := range ps {
-		live, _ := connections(entries[i].Val(), now)
-		for _, c := range live {
-			online[i] = online[i] || !c.Expired(now)
-		}
+		online[i] = anyOnline(entries[i].Val(), now)
 	}
 	return online, nil
+}
+
+// anyOnline reports whether a principal's hash has a connection that counts.
+func anyOnline(entries []string, now time.Time) bool {
+	live, _ := connections(entries, now)
+	return slices.ContainsFunc(live, func(c chat.Connection) bool { return !c.Expired(now) })
 }

@@ -219,7 +219,7 @@ func TestNobodyAnswers(t *testing.T) {
 	_, departErr := s.Disconnect(t.Context(), c)
 	_, _, joinErr := s.Join(t.Context(), c, s.conversation("k1"))
 	_, roomErr := s.Room(t.Context(), s.conversation("k1"))
-	_, sendErr := s.BeginSend(t.Context(), c, chat.PendingSend{Sender: c.Principal})
+	_, _, sendErr := s.BeginSend(t.Context(), c, chat.PendingSend{Sender: c.Principal}, chat.Principal{})
 	_, typingErr := s.StartTyping(t.Context(), c, s.conversation("k1"))
 	for name, err := range map[string]error{
 		"connect": connectErr, "disconnect": departErr, "join": joinErr, "room": roomErr,

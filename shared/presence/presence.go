@@ -16,6 +16,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -77,6 +79,7 @@ func Open(o Options) (*Store, error) {
 		// Once, for a pooled connection that died while Lambda was frozen.
 		MaxRetries: 1,
 	}
+	redis.SetLogger(logger{}) // of the whole process: the client knows no other
 	if o.TLS {
 		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
@@ -132,13 +135,14 @@ func failed(step string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return chat.Unavailablef(stepError{step, err}, "presence is not available now; try again")
+	return chat.Unavailablef(fmt.Errorf("%s: %w", step, err), "presence is not available now; try again")
 }
 
-type stepError struct {
-	step string
-	err  error
-}
+// logger keeps the client's remarks out of the log, unless it is to have
+// everything: what goes wrong comes back as an error as well.
+type logger struct{}
 
-func (e stepError) Error() string { return e.step + ": " + e.err.Error() }
-func (e stepError) Unwrap() error { return e.err }
+// Printf is what the client calls.
+func (logger) Printf(ctx context.Context, format string, args ...any) {
+	slog.DebugContext(ctx, fmt.Sprintf(format, args...))
+}

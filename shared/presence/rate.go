@@ -11,7 +11,8 @@ import (
 
 // limited counts an action of a principal against its limit and sends also's
 // commands in the same round trip: they are done even when the limit refuses
-// (chat.RateLimited), and the caller undoes them. Their own errors are theirs.
+// (chat.RateLimited), so the caller undoes what matters. Their own errors are
+// theirs.
 func (s *Store) limited(ctx context.Context, who chat.Principal, action string, perMinute int, also func(redis.Pipeliner)) error {
 	if perMinute == 0 {
 		return failed(action, s.pipelined(ctx, also))

@@ -244,7 +244,7 @@ func TestForeignOrganisation(t *testing.T) {
 			t.Errorf("our connections: %v, %v", all, err)
 		}
 		for _, p := range []chat.Principal{ours, theirs} { // one send each: limits are apart as well
-			if repeat, err := s.BeginSend(ctx, chat.Connection{}, chat.PendingSend{Sender: p, ConversationID: k1, ClientMessageID: "m1"}); err != nil || repeat {
+			if repeat, _, err := s.BeginSend(ctx, chat.Connection{}, chat.PendingSend{Sender: p, ConversationID: k1, ClientMessageID: "m1"}, chat.Principal{}); err != nil || repeat {
 				t.Errorf("send of %s/%s: repeat %v, %v", p.OrgID, p.ID, repeat, err)
 			}
 		}
@@ -275,7 +275,7 @@ func TestEmptied(t *testing.T) {
 		online("after a ping")
 
 		s.empty(t)
-		if _, err := s.BeginSend(ctx, c, send); err != nil {
+		if _, _, err := s.BeginSend(ctx, c, send, chat.Principal{}); err != nil {
 			t.Fatal(err)
 		}
 		online("after a send")

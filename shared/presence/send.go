@@ -16,19 +16,22 @@ import (
 // BeginSend notes that the effects of a send are not finished. Repeat says that
 // an earlier attempt noted it already. Over the sender's limit it is
 // chat.RateLimited and nothing is noted. The sender's connection c, unless it
-// has no id, is registered again if Redis has lost it. One round trip, and one
-// more to register or to take back.
-func (s *Store) BeginSend(ctx context.Context, c chat.Connection, send chat.PendingSend) (repeat bool, err error) {
+// has no id, is registered again if Redis has lost it. AgentOnline is what
+// Online says of the conversation's agent. One round trip, and one more to
+// register or to take back.
+func (s *Store) BeginSend(ctx context.Context, c chat.Connection, send chat.PendingSend, agent chat.Principal) (repeat, agentOnline bool, err error) {
 	entry := note(send)
 	key := pendingShard(entry)
 	var noted *redis.IntCmd
 	var known *redis.BoolCmd
+	var agents *redis.StringSliceCmd
 	err = s.limited(ctx, send.Sender, "send", s.sendPerMinute, func(p redis.Pipeliner) {
 		noted = p.ZAddNX(ctx, key, redis.Z{Score: float64(s.now().UnixMilli()), Member: entry})
 		p.Expire(ctx, key, lifetime)
 		if c.ID != "" {
 			known = p.HExists(ctx, principalKey(c.Principal), string(c.ID))
 		}
+		agents = hash(ctx, p, principalKey(agent))
 	})
 	if err == nil {
 		err = failed("note a send", noted.Err())
@@ -37,14 +40,14 @@ func (s *Store) BeginSend(ctx context.Context, c chat.Connection, send chat.Pend
 		if noted.Val() == 1 {
 			s.client.ZRem(ctx, key, entry) // sweep forgets what this misses
 		}
-		return false, err
+		return false, false, err
 	}
 	if known != nil && !known.Val() {
 		if _, _, err := s.register(ctx, c); err != nil {
-			return false, failed("register the connection of a sender", err)
+			return false, false, failed("register the connection of a sender", err)
 		}
 	}
-	return noted.Val() == 0, nil
+	return noted.Val() == 0, anyOnline(agents.Val(), s.now()), nil
 }
 
 // EndSend forgets a send. One round trip.

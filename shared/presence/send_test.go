@@ -31,12 +31,12 @@ func TestPendingSends(t *testing.T) {
 				Sender: sender.Principal, ConversationID: s.conversation("k1"), ClientMessageID: chat.ClientMessageID(fmt.Sprint("m:", i)),
 				Since: s.now().Truncate(time.Millisecond).UTC(),
 			})
-			if repeat, err := s.BeginSend(ctx, sender, sends[i]); err != nil || repeat {
+			if repeat, _, err := s.BeginSend(ctx, sender, sends[i], chat.Principal{}); err != nil || repeat {
 				t.Fatalf("begin: repeat %v, %v", repeat, err)
 			}
 			s.pass(time.Second)
 		}
-		if repeat, err := s.BeginSend(ctx, sender, sends[3]); err != nil || !repeat {
+		if repeat, _, err := s.BeginSend(ctx, sender, sends[3], chat.Principal{}); err != nil || !repeat {
 			t.Errorf("begin again: repeat %v, %v", repeat, err)
 		}
 		got := pending(t, s, s.now())
@@ -66,7 +66,7 @@ func TestPendingSends(t *testing.T) {
 		if left := pending(t, s, s.now()); len(left) != 0 {
 			t.Errorf("%v are left", left)
 		}
-		if repeat, err := s.BeginSend(ctx, chat.Connection{}, sends[0]); err != nil || repeat {
+		if repeat, _, err := s.BeginSend(ctx, chat.Connection{}, sends[0], chat.Principal{}); err != nil || repeat {
 			t.Errorf("begin after the end: repeat %v, %v", repeat, err)
 		}
 		if err := s.EndSend(ctx, sends[0]); err != nil {
@@ -75,11 +75,32 @@ func TestPendingSends(t *testing.T) {
 	})
 }
 
+func TestBeginSendTellsOfTheAgent(t *testing.T) {
+	eachServer(t, presence.Options{SendPerMinute: 600}, func(t *testing.T, s *server) {
+		sender, agent := s.connected(t, "c1", s.user("u1")), s.principal(chat.Agent, "a1")
+		online := func(client chat.ClientMessageID) bool {
+			send := chat.PendingSend{Sender: sender.Principal, ConversationID: s.conversation("k1"), ClientMessageID: client}
+			_, online, err := s.BeginSend(t.Context(), sender, send, agent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return online
+		}
+		if online("m1") {
+			t.Error("an agent without a connection is online")
+		}
+		s.connected(t, "c2", agent)
+		if !online("m2") {
+			t.Error("a connected agent is offline")
+		}
+	})
+}
+
 func TestSendLimit(t *testing.T) {
 	eachServer(t, presence.Options{SendPerMinute: 2}, func(t *testing.T, s *server) {
 		ctx, c := t.Context(), s.connected(t, "c1", s.user("u1"))
 		begin := func(p chat.Principal, id chat.ClientMessageID) error {
-			_, err := s.BeginSend(ctx, c, chat.PendingSend{Sender: p, ConversationID: s.conversation("k1"), ClientMessageID: id})
+			_, _, err := s.BeginSend(ctx, c, chat.PendingSend{Sender: p, ConversationID: s.conversation("k1"), ClientMessageID: id}, chat.Principal{})
 			return err
 		}
 		for _, id := range []chat.ClientMessageID{"m1", "m2"} {
@@ -168,7 +189,7 @@ func TestEverythingExpires(t *testing.T) {
 		if _, err := s.StartTyping(t.Context(), c, s.conversation("k1")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.BeginSend(t.Context(), c, chat.PendingSend{Sender: c.Principal, ConversationID: s.conversation("k1"), ClientMessageID: "m"}); err != nil {
+		if _, _, err := s.BeginSend(t.Context(), c, chat.PendingSend{Sender: c.Principal, ConversationID: s.conversation("k1"), ClientMessageID: "m"}, chat.Principal{}); err != nil {
 			t.Fatal(err)
 		}
 		s.mini.FastForward(chat.TypingExpiry)

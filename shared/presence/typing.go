@@ -31,7 +31,7 @@ func (s *Store) typing(ctx context.Context, c chat.Connection, id chat.Conversat
 		entries = hash(ctx, p, connectionsKey(id))
 	})
 	if err != nil {
-		return nil, err
+		return nil, err // a mark over the limit goes away by itself
 	}
 	if err := entries.Err(); err != nil {
 		return nil, failed("read the room of who types", err)

@@ -28,12 +28,12 @@ func (h *Handler) Finish(ctx context.Context, c chat.Conversation, m chat.Messag
 
 // finish answers the sender and does what follows from the message. Problems
 // are logged: the message is safe, and its note stays for sweep.
-func (h *Handler) finish(ctx context.Context, caller chat.Connection, a admission, m chat.Message, answer func()) {
-	if err := h.effects(ctx, caller, a.conversation, m, answer); err != nil {
+func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, note chat.PendingSend, answer func()) {
+	if err := h.effects(ctx, caller, c, m, answer); err != nil {
 		slog.ErrorContext(ctx, "effects of a message are left to sweep", "conversation", m.ConversationID, "seq", m.Seq, "err", err)
 		return
 	}
-	h.end(ctx, a.note)
+	h.end(ctx, note)
 }
 
 // effects does, together: the answer to the sender, delivery, the projection,

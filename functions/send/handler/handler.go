@@ -5,7 +5,6 @@ package handler
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,11 +26,10 @@ type store interface {
 }
 
 type presence interface {
-	BeginSend(ctx context.Context, c chat.Connection, s chat.PendingSend) (repeat bool, err error)
+	BeginSend(ctx context.Context, c chat.Connection, s chat.PendingSend, agent chat.Principal) (repeat, agentOnline bool, err error)
 	EndSend(ctx context.Context, s chat.PendingSend) error
 	Audience(ctx context.Context, c chat.Connection, id chat.ConversationID, agent chat.Principal) (room, agentConnections []chat.Connection, err error)
 	Joined(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
-	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
 }
 
 type broadcaster interface {
@@ -56,9 +54,9 @@ func New(s store, p presence, b broadcaster, j jobs) *Handler {
 }
 
 // Handle answers the frame as soon as the message is durable, and delivers it
-// meanwhile. Before the reply: one round trip to Redis beside the first of two
-// to MongoDB. After it, together: one to Redis and the fan-out, one to MongoDB,
-// one to SQS for every tenth message; and last one to Redis.
+// meanwhile. Before the reply: one round trip to MongoDB, one to Redis, and one
+// to MongoDB, the commit. After it, together: one to Redis and the fan-out, one
+// to MongoDB, one to SQS for every tenth message; and last one to Redis.
 func (h *Handler) Handle(ctx context.Context, r *gateway.Request, in protocol.Send) error {
 	if in.ConversationID == "" {
 		id, err := h.onlyJoined(ctx, r.Connection.ID)
@@ -80,22 +78,27 @@ func (h *Handler) Send(ctx context.Context, caller chat.Connection, in protocol.
 	if err != nil {
 		return err
 	}
-	a, err := h.admit(ctx, caller, m)
+	conversation, err := h.admit(ctx, m)
 	if err != nil {
 		return err
 	}
-	stored, duplicate, agentOnline, err := h.commit(ctx, a.conversation, m)
+	note := chat.PendingSend{Sender: m.Sender, ConversationID: m.ConversationID, ClientMessageID: m.ClientMessageID}
+	repeat, agentOnline, err := h.presence.BeginSend(ctx, caller, note, conversation.Agent())
 	if err != nil {
-		h.withdraw(ctx, a, err)
+		return err
+	}
+	stored, duplicate, err := h.store.Append(ctx, conversation.Head(), m) // the commit
+	if err != nil {
+		h.withdraw(ctx, note, repeat, err)
 		return err
 	}
 	answer := func() { ack(protocol.SentOf(stored, agentOnline, duplicate)) }
-	if duplicate && !a.repeat {
+	if duplicate && !repeat {
 		answer() // finished long ago: only the note of this attempt is left
-		h.end(ctx, a.note)
+		h.end(ctx, note)
 		return nil
 	}
-	h.finish(ctx, caller, a, stored, answer)
+	h.finish(ctx, caller, conversation, stored, note, answer)
 	return nil
 }
 
@@ -124,45 +127,27 @@ func (h *Handler) onlyJoined(ctx context.Context, c chat.ConnectionID) (chat.Con
 	return joined[0], nil
 }
 
-// admission is what is known of a send before it is committed.
-type admission struct {
-	conversation chat.Conversation
-	note         chat.PendingSend
-	repeat       bool // an earlier attempt was noted and has not finished
-}
-
-// admit notes the send as pending and, at the same time, reads whether it may
-// be. A refusal takes the note back, unless an earlier attempt left it.
-func (h *Handler) admit(ctx context.Context, caller chat.Connection, m chat.Message) (admission, error) {
-	a := admission{note: chat.PendingSend{Sender: m.Sender, ConversationID: m.ConversationID, ClientMessageID: m.ClientMessageID}}
-	var g errgroup.Group // not tied to one another: each must be known to undo the other
-	noted := false
-	g.Go(func() (err error) {
-		a.repeat, err = h.presence.BeginSend(ctx, caller, a.note)
-		noted = err == nil
-		return err
-	})
-	g.Go(func() (err error) {
-		a.conversation, err = h.store.Conversation(ctx, caller.Principal, m.ConversationID)
-		return err
-	})
+// admit reads the conversation that a message is for, if its sender may write
+// there now.
+func (h *Handler) admit(ctx context.Context, m chat.Message) (chat.Conversation, error) {
+	var g errgroup.Group
 	if m.ParentID != "" {
-		g.Go(func() error { return h.checkParent(ctx, caller.Principal.OrgID, m) })
+		g.Go(func() error { return h.checkParent(ctx, m) })
 	}
-	err := g.Wait()
-	if err == nil && a.conversation.Status != chat.Active {
+	c, err := h.store.Conversation(ctx, m.Sender, m.ConversationID)
+	if parentErr := g.Wait(); err == nil {
+		err = parentErr
+	}
+	if err == nil && c.Status != chat.Active {
 		err = h.closed(ctx, m)
 	}
-	if err != nil && noted && !a.repeat {
-		h.end(ctx, a.note)
-	}
-	return a, err
+	return c, err
 }
 
 // checkParent keeps a message's parent within its conversation. One that is
 // elsewhere and one that does not exist look alike.
-func (h *Handler) checkParent(ctx context.Context, org chat.OrgID, m chat.Message) error {
-	parent, err := h.store.Message(ctx, org, m.ParentID)
+func (h *Handler) checkParent(ctx context.Context, m chat.Message) error {
+	parent, err := h.store.Message(ctx, m.Sender.OrgID, m.ParentID)
 	if err != nil && chat.CodeOf(err) != chat.NotFound {
 		return err
 	}
@@ -185,24 +170,11 @@ func (h *Handler) closed(ctx context.Context, m chat.Message) error {
 	return nil
 }
 
-// withdraw takes back the note of a send that surely committed nothing. After
-// an error that leaves this open, the note stays for the retry or for sweep.
-func (h *Handler) withdraw(ctx context.Context, a admission, err error) {
-	if chat.CodeOf(err) == chat.Conflict && !a.repeat {
-		h.end(ctx, a.note)
+// withdraw takes back the note of a send that surely committed nothing, unless
+// an earlier attempt left it. After an error that leaves open whether it did,
+// the note stays for the retry or for sweep.
+func (h *Handler) withdraw(ctx context.Context, note chat.PendingSend, repeat bool, err error) {
+	if chat.CodeOf(err) == chat.Conflict && !repeat {
+		h.end(ctx, note)
 	}
-}
-
-// commit appends the message, which is the only commit, and asks meanwhile
-// whether the agent is there. Without an answer the agent counts as offline:
-// the message waits for it in either case.
-func (h *Handler) commit(ctx context.Context, c chat.Conversation, m chat.Message) (stored chat.Message, duplicate, agentOnline bool, err error) {
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		online, err := h.presence.Online(ctx, c.Agent())
-		agentOnline = err == nil && online[0]
-	})
-	stored, duplicate, err = h.store.Append(ctx, c.Head(), m)
-	wg.Wait()
-	return stored, duplicate, agentOnline, err
 }
