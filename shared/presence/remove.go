@@ -15,29 +15,38 @@ const everyConnection chat.ConnectionID = ""
 // removeScript takes one connection of a principal, or all of them, out of a
 // room, and the principal out of the members when none is left. It is a script
 // because a principal that enters meanwhile by another connection must stay a
-// member. It looks through the room: leaving is rarer than all else, and only
-// who is in the room makes it look. Stale entries of the principal go too.
+// member. Each member has a connection in the room: with fewer connections than
+// members, the one just removed was its principal's last, and only otherwise
+// the room is looked through. Stale entries of the principal that are met go
+// too.
 //
 // It returns whether the membership ended, then the removed fields and values.
 const removeScript = `
 local room, members = KEYS[1], KEYS[2]
 local owner, member, oldest, connection = ' ' .. ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-if connection ~= '' and redis.call('HEXISTS', room, connection) == 0 then return {0} end
-local entries = redis.call('HGETALL', room)
-local result, stays = {0}, false
-for i = 1, #entries, 2 do
-	local field, value = entries[i], entries[i + 1]
-	if string.sub(value, -#owner) == owner then
-		if connection == '' or field == connection or tonumber(string.sub(value, 1, 10)) < oldest then
-			redis.call('HDEL', room, field)
-			result[#result + 1] = field
-			result[#result + 1] = value
-		else
-			stays = true
+local result = {0}
+local function owned(value) return value and string.sub(value, -#owner) == owner end
+local function drop(field, value)
+	redis.call('HDEL', room, field)
+	result[#result + 1] = field
+	result[#result + 1] = value
+end
+if connection ~= '' then
+	local value = redis.call('HGET', room, connection)
+	if not owned(value) then return result end
+	drop(connection, value)
+end
+if connection == '' or redis.call('HLEN', room) >= redis.call('SCARD', members) then
+	local entries = redis.call('HGETALL', room)
+	for i = 1, #entries, 2 do
+		local field, value = entries[i], entries[i + 1]
+		if owned(value) then
+			if connection ~= '' and tonumber(string.sub(value, 1, 10)) >= oldest then return result end
+			drop(field, value)
 		end
 	end
 end
-if #result > 1 and not stays then
+if #result > 1 then
 	redis.call('SREM', members, member)
 	result[1] = 1
 end
