@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -30,7 +31,9 @@ func serve(ctx context.Context, args []string, out io.Writer, getenv func(string
 	verbose := fs.Bool("v", false, "log the emulators' own lines too")
 	fs.StringVar(&o.Template, "template", "template.yaml", "the SAM `file` that says what to run")
 	fs.StringVar(&o.Exec, "exec", "", "run the bootstrap binaries in this `folder` (.aws-sam/build or .build)")
-	fs.StringVar(&o.Lambda, "lambda", "", "invoke the functions at this `URL`, such as that of sam local start-lambda")
+	fs.StringVar(&o.Lambda, "lambda", "", "invoke the functions at this `URL`, such as that of sam local start-lambda; writes "+environmentFile+" for them")
+	fs.StringVar(&o.Host, "host", "", "with -lambda: the `name` by which the functions reach this machine, such as host.docker.internal")
+	bind := fs.String("bind", "127.0.0.1", "listen on this `address` of this machine; who reaches it reaches the databases too")
 	fs.IntVar(&o.Concurrency, "concurrency", 0, "invocations at the same time, more are throttled; 0: 1000, as on AWS")
 	fs.Float64Var(&o.TimeScale, "timescale", 1, "divide the gateway's and the queues' waiting times by this `factor`: 60 makes 10 min idle 10 s")
 	if err := parse(fs, args); err != nil {
@@ -42,14 +45,14 @@ func serve(ctx context.Context, args []string, out io.Writer, getenv func(string
 	if o.TimeScale <= 0 {
 		return fmt.Errorf("-timescale must be positive")
 	}
-	if o.Exec != "" && o.Lambda != "" {
-		return fmt.Errorf("-exec and -lambda exclude each other")
+	if err := fit(fs); err != nil {
+		return err
 	}
 	if !*memory {
 		o.Dir = dataDir
 	}
 	var err error
-	if o.Addr, err = address(getenv); err != nil {
+	if o.Addr, err = address(*bind, getenv); err != nil {
 		return err
 	}
 	if o.Secret, err = signingSecret(getenv); err != nil {
@@ -59,18 +62,39 @@ func serve(ctx context.Context, args []string, out io.Writer, getenv func(string
 	if err != nil {
 		return err
 	}
-	if err := greet(out, s, o, getenv); err != nil {
-		return err
+	if o.Lambda != "" {
+		err = writeEnvironment(s)
 	}
-	<-ctx.Done()
-	fmt.Fprintln(out, "closing")
+	if err == nil {
+		err = greet(out, s, o, getenv)
+	}
+	if err == nil {
+		<-ctx.Done()
+		fmt.Fprintln(out, "closing")
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	return s.Close(ctx)
+	return errors.Join(err, s.Close(ctx))
 }
 
-// address is where to listen: always on loopback, for there is no TLS here.
-func address(getenv func(string) string) (string, error) {
+// fit refuses flags that do nothing, or too much, together.
+func fit(fs *flag.FlagSet) error {
+	set := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	switch {
+	case set["exec"] && set["lambda"]:
+		return fmt.Errorf("-exec and -lambda exclude each other")
+	case set["host"] && !set["lambda"]:
+		return fmt.Errorf("-host is for -lambda")
+	case set["kill"] && !set["exec"]:
+		return fmt.Errorf("-kill is for -exec: it takes a process to kill one")
+	}
+	return nil
+}
+
+// address is where to listen: on loopback unless the user says otherwise, for
+// there is no TLS here.
+func address(bind string, getenv func(string) string) (string, error) {
 	port := getenv("PORT")
 	if port == "" {
 		port = "3003"
@@ -80,7 +104,7 @@ func address(getenv func(string) string) (string, error) {
 	} else if n == 0 {
 		port = "0"
 	}
-	return net.JoinHostPort("127.0.0.1", port), nil
+	return net.JoinHostPort(bind, port), nil
 }
 
 func setLog(form string, verbose bool) error {
@@ -125,6 +149,13 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
 	if getenv("OPENAI_API_KEY") == "" {
 		summaries = "offline, because OPENAI_API_KEY is not set"
 	}
+	var more string
+	if o.Lambda != "" {
+		more += fmt.Sprintf("  Functions     at %s, with the environment in %s\n", o.Lambda, environmentFile)
+	}
+	if f := o.Faults.String(); f != "none" {
+		more += fmt.Sprintf("  Faults        %s\n", f)
+	}
 	_, err = fmt.Fprintf(out, `aiwm-chat is running
 
   WebSocket     %s
@@ -134,13 +165,13 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
   Redis         %s
   Data          %s
   Summaries     %s
-
+%s
   User token    %s
   Agent token   %s
 
 More tokens: go run ./local token -user u1    Stop: Ctrl-C
 `, s.WebSocketURL(), s.URL(), s.ConnectionsURL(), where(s.MongoURI(), getenv("MONGODB_URI")),
-		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, user, agent)
+		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, more, user, agent)
 	return err
 }
 

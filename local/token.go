@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -54,10 +55,18 @@ func principalOf(user, agent, org string) (chat.Principal, error) {
 	return p, nil
 }
 
-// parse reads flags, and refuses what is left over.
+// parse reads flags, and refuses what is left over. A mistake is one line: the
+// list of all flags is for those who ask for it.
 func parse(fs *flag.FlagSet, args []string) error {
-	if err := fs.Parse(args); err != nil {
+	fs.SetOutput(io.Discard)
+	err := fs.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fs.SetOutput(nil) // stderr
+		fs.Usage()
 		return err
+	}
+	if err != nil {
+		return fmt.Errorf("%w; -h lists the flags", err)
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("%s: unknown argument %q", fs.Name(), fs.Arg(0))

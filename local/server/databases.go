@@ -11,6 +11,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"aiwm-chat/local/mongod"
+	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/mongostore"
 )
 
@@ -25,7 +26,7 @@ type databases struct {
 }
 
 // reachable is how long a database may take to answer at the start.
-const reachable = 5 * time.Second
+const reachable = 3 * time.Second
 
 func openDatabases(ctx context.Context, o Options) (_ *databases, err error) {
 	d := &databases{mongoURI: o.Getenv("MONGODB_URI"), mongoDB: o.Getenv("MONGODB_DB"), redisAddr: o.Getenv("REDIS_ADDR")}
@@ -43,7 +44,7 @@ func openDatabases(ctx context.Context, o Options) (_ *databases, err error) {
 		}
 	}
 	if d.redisAddr == "" {
-		if err := d.embedRedis(); err != nil {
+		if err := d.embedRedis(o); err != nil {
 			return nil, err
 		}
 	}
@@ -58,7 +59,7 @@ func (d *databases) embedMongo(o Options) (err error) {
 	if dir != "" {
 		dir = filepath.Join(dir, "mongod")
 	}
-	if d.mongo, err = mongod.Listen("127.0.0.1:0", mongod.Options{Dir: dir, Logger: o.Logger}); err != nil {
+	if d.mongo, err = mongod.Listen(o.anyPort(), mongod.Options{Dir: dir, Logger: o.Logger}); err != nil {
 		return fmt.Errorf("start the embedded MongoDB: %w", err)
 	}
 	d.mongoURI = d.mongo.URI()
@@ -67,9 +68,9 @@ func (d *databases) embedMongo(o Options) (err error) {
 
 // embedRedis starts miniredis, whose clock must be driven: by a ticker, since
 // its own wall-clock mode has every command scan all keys.
-func (d *databases) embedRedis() error {
+func (d *databases) embedRedis(o Options) error {
 	d.redis = miniredis.NewMiniRedis()
-	if err := d.redis.StartAddr("127.0.0.1:0"); err != nil {
+	if err := d.redis.StartAddr(o.anyPort()); err != nil {
 		d.redis = nil
 		return fmt.Errorf("start the embedded Redis: %w", err)
 	}
@@ -101,8 +102,11 @@ func (d *databases) createIndexes(ctx context.Context) error {
 		return fmt.Errorf("MONGODB_URI: %w", err)
 	}
 	err = store.CreateIndexes(ctx)
+	if e, ok := errors.AsType[*chat.Error](err); ok && e.Code == chat.Unavailable {
+		err = fmt.Errorf("no database answers within %v: %w", reachable, e.Unwrap())
+	}
 	if err := errors.Join(err, store.Close(context.WithoutCancel(ctx))); err != nil {
-		return fmt.Errorf("MONGODB_URI: create the indexes: %w", err)
+		return fmt.Errorf("MONGODB_URI: %w", err)
 	}
 	return nil
 }

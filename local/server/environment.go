@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"strings"
 
 	"aiwm-chat/local/template"
@@ -12,11 +13,25 @@ const (
 	accountID = "123456789012"
 )
 
+// Environment returns the variables of every function, by its logical id, with
+// the secret of this machine among them: what functions that are invoked
+// elsewhere must be given so that they find what is here.
+func (s *Server) Environment() (map[string]map[string]string, error) {
+	all := map[string]map[string]string{}
+	for _, f := range s.template.Functions {
+		var err error
+		if all[f.LogicalID], err = s.environment(f.LogicalID); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // environment returns the variables of a function as the template has them,
 // with everything that is elsewhere on AWS replaced by what is here.
 func (s *Server) environment(function string) (map[string]string, error) {
 	env, err := s.template.Environment(function, template.Resolver{
-		Values:    s.queues.values(s.template),
+		Values:    s.queues.values(s.template, s.reach(s.queues.addr())),
 		Variables: s.overrides(function),
 	})
 	if err != nil {
@@ -25,7 +40,7 @@ func (s *Server) environment(function string) (map[string]string, error) {
 	env["AWS_REGION"] = region
 	env["AWS_ACCESS_KEY_ID"] = "local"
 	env["AWS_SECRET_ACCESS_KEY"] = "local"
-	env["AWS_ENDPOINT_URL_SQS"] = s.queues.url
+	env["AWS_ENDPOINT_URL_SQS"] = "http://" + s.reach(s.queues.addr())
 	return env, nil
 }
 
@@ -35,7 +50,13 @@ func (s *Server) overrides(function string) map[string]string {
 	o := map[string]string{
 		"MONGODB_URI": s.databases.mongoURI, "MONGODB_DB": s.databases.mongoDB,
 		"REDIS_ADDR": s.databases.redisAddr, "REDIS_TLS": "false",
-		"CONNECTIONS_URL": s.ConnectionsURL(),
+		"CONNECTIONS_URL": "http://" + s.reach(s.listener.Addr().String()) + "/" + s.stage,
+	}
+	if m := s.databases.mongo; m != nil {
+		o["MONGODB_URI"] = strings.Replace(m.URI(), m.Addr(), s.reach(m.Addr()), 1)
+	}
+	if s.databases.redis != nil {
+		o["REDIS_ADDR"] = s.reach(s.databases.redisAddr)
 	}
 	if s.ownKeys() {
 		o["JWT_SECRET"] = string(s.options.Secret)
@@ -47,6 +68,15 @@ func (s *Server) overrides(function string) map[string]string {
 		}
 	}
 	return o
+}
+
+// reach is the address at which functions find what listens on addr here.
+func (s *Server) reach(addr string) string {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil || s.options.Host == "" {
+		return addr
+	}
+	return net.JoinHostPort(s.options.Host, port)
 }
 
 // ownKeys reports whether tokens are signed with the secret of this machine.

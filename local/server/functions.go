@@ -7,6 +7,8 @@ import (
 	"maps"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	authorize "aiwm-chat/functions/authorize/handler"
 	connect "aiwm-chat/functions/connect/handler"
 	conversations "aiwm-chat/functions/conversations/handler"
@@ -41,19 +43,36 @@ type functions struct {
 
 // startFunctions makes the invoker of the functions: in this process, from
 // built binaries, or elsewhere.
-func (s *Server) startFunctions(ctx context.Context) (err error) {
+func (s *Server) startFunctions(ctx context.Context) error {
+	start := s.newInProcess
 	switch {
 	case s.options.Lambda != "":
-		s.invoker, err = lambda.NewRemote(s.options.Lambda, lambda.RemoteOptions{Logger: s.options.Logger})
+		start = s.newRemote
 	case s.options.Exec != "":
-		s.invoker, err = s.newExec()
-	default:
-		s.invoker, err = s.newInProcess(ctx)
+		start = s.newExec
+	}
+	invoker, err := start(ctx)
+	if err == nil {
+		s.invoker = invoker
 	}
 	return err
 }
 
-func (s *Server) newExec() (lambda.Invoker, error) {
+// newRemote signs its calls, which only the real service demands, where the
+// user's environment has credentials.
+func (s *Server) newRemote(context.Context) (lambda.Invoker, error) {
+	o := lambda.RemoteOptions{Region: s.options.Getenv("AWS_REGION"), Logger: s.options.Logger}
+	if id := s.options.Getenv("AWS_ACCESS_KEY_ID"); id != "" {
+		o.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{
+				AccessKeyID: id, SecretAccessKey: s.options.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: s.options.Getenv("AWS_SESSION_TOKEN"),
+			}, nil
+		})
+	}
+	return lambda.NewRemote(s.options.Lambda, o)
+}
+
+func (s *Server) newExec(context.Context) (lambda.Invoker, error) {
 	o := lambda.ExecOptions{
 		Dir: s.options.Exec, Functions: map[string]lambda.ExecFunction{}, Concurrency: s.options.Concurrency,
 		Logger: s.options.Logger, Kill: s.kill(),

@@ -21,7 +21,6 @@ type queues struct {
 	sqs      *sqs.Server
 	listener net.Listener
 	http     *http.Server
-	url      string
 	served   chan error
 }
 
@@ -43,10 +42,9 @@ func newQueues(t *template.Template, o Options) (*queues, error) {
 		return nil, fmt.Errorf("the template's queues: %w", err)
 	}
 	q := &queues{sqs: service, served: make(chan error, 1)}
-	if q.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+	if q.listener, err = net.Listen("tcp", o.anyPort()); err != nil {
 		return nil, fmt.Errorf("listen for SQS: %w", err)
 	}
-	q.url = "http://" + q.listener.Addr().String()
 	q.http = &http.Server{
 		Handler: service, ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
@@ -55,11 +53,14 @@ func newQueues(t *template.Template, o Options) (*queues, error) {
 	return q, nil
 }
 
-// values are what the template's references to queues stand for.
-func (q *queues) values(t *template.Template) map[string]string {
+func (q *queues) addr() string { return q.listener.Addr().String() }
+
+// values are what the template's references to queues stand for, to functions
+// that find the queues at addr.
+func (q *queues) values(t *template.Template, addr string) map[string]string {
 	values := map[string]string{}
 	for _, d := range t.Queues {
-		values[d.LogicalID] = sqs.URL(q.listener.Addr().String(), d.Name)
+		values[d.LogicalID] = sqs.URL(addr, d.Name)
 		values[d.LogicalID+".Arn"] = sqs.ARN(region, d.Name)
 		values[d.LogicalID+".QueueName"] = d.Name
 	}

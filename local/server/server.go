@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"aiwm-chat/local/faults"
@@ -26,7 +27,7 @@ import (
 // Options are how the server is run. Template and Addr are required.
 type Options struct {
 	Template string // path of the SAM template
-	Addr     string // host:port to listen on; port 0 takes a free one
+	Addr     string // host:port to listen on; port 0 takes a free one; databases and queues take free ports of the same host
 	Dir      string // where data is kept; "" keeps it in memory
 	Secret   []byte // signs the tokens of this machine, 32 bytes at least; unless Getenv names other keys
 
@@ -35,7 +36,8 @@ type Options struct {
 	Getenv func(string) string
 
 	Exec        string // run the bootstrap binaries in this folder
-	Lambda      string // invoke functions at this URL
+	Lambda      string // invoke functions at this URL; they need Environment
+	Host        string // what functions at Lambda call this machine; the host of Addr if empty
 	Concurrency int    // invocations at the same time; 0: Lambda's 1,000
 	Strict      bool   // an invocation that leaves a goroutine running fails
 
@@ -43,6 +45,12 @@ type Options struct {
 	Faults    *faults.Faults // nil: none
 	Unproven  wsapi.Unproven
 	Logger    *slog.Logger // nil: slog.Default
+}
+
+// anyPort is a free port beside Addr. Start has listened on Addr by then.
+func (o Options) anyPort() string {
+	host, _, _ := net.SplitHostPort(o.Addr)
+	return net.JoinHostPort(host, "0")
 }
 
 // A Server runs until Close.
@@ -87,7 +95,10 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	s.stage = s.template.WebSocketAPIs[0].StageName
 	if s.listener, err = net.Listen("tcp", o.Addr); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w; is another server running? PORT chooses another port", o.Addr, err)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = fmt.Errorf("%w; is another server running? PORT chooses another port", err)
+		}
+		return nil, err // names the address
 	}
 	if s.databases, err = openDatabases(ctx, o); err != nil {
 		return nil, err
@@ -238,8 +249,11 @@ func (s *Server) Close(ctx context.Context) error {
 	} else if s.listener != nil {
 		errs = append(errs, s.listener.Close())
 	}
-	if c, ok := s.invoker.(interface{ Close(context.Context) error }); ok {
+	switch c := s.invoker.(type) {
+	case interface{ Close(context.Context) error }:
 		errs = append(errs, c.Close(ctx))
+	case *lambda.Remote:
+		c.Close()
 	}
 	if s.functions != nil {
 		errs = append(errs, s.functions.close(ctx))
