@@ -35,7 +35,7 @@ func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Principal,
 			p, expires, err = identify(ctx, handshakeOf(event))
 			return err
 		})
-		logEvent(ctx, "authorize", start, err)
+		logEvent(ctx, "authorize", start, err, principalAttr(p))
 		if code := chat.CodeOf(err); err != nil && (code == chat.Unauthorized || code == chat.TokenExpired) {
 			return events.APIGatewayCustomAuthorizerResponse{}, errUnauthorized
 		}

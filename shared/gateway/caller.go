@@ -29,7 +29,7 @@ func AuthorizerContext(p chat.Principal, expires time.Time) map[string]any {
 
 // connectionOf returns the connection of an event and whose it is. It fails
 // only where the API has no authorizer or another one: never on client input.
-func connectionOf(rc events.APIGatewayWebsocketProxyRequestContext) (chat.Connection, error) {
+func connectionOf(rc *events.APIGatewayWebsocketProxyRequestContext) (chat.Connection, error) {
 	fields, _ := rc.Authorizer.(map[string]any)
 	text := func(key string) string { s, _ := fields[key].(string); return s }
 	exp, err := strconv.ParseInt(text(contextExpires), 10, 64)

@@ -57,6 +57,14 @@ func logEvent(ctx context.Context, route string, start time.Time, err error, att
 	slog.LogAttrs(ctx, level, "event", attrs...)
 }
 
+// principalAttr is nothing, which slog leaves out, as long as nobody is known.
+func principalAttr(p chat.Principal) slog.Attr {
+	if p.IsZero() {
+		return slog.Attr{}
+	}
+	return slog.String("principal", p.String())
+}
+
 // LogJSON makes lines of JSON, as CloudWatch reads them, the process's log.
 func LogJSON(w io.Writer, level slog.Level) {
 	slog.SetDefault(slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))

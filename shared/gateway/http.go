@@ -2,9 +2,10 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
+	"encoding/base64"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,7 +58,7 @@ func HTTP(v verifier, routes map[string]HTTPRoute) HTTPHandler {
 			response, err = r.serve(ctx, v, routes[event.RouteKey])
 			return err
 		})
-		logEvent(ctx, event.RouteKey, start, err, slog.String("principal", r.Principal.String()))
+		logEvent(ctx, event.RouteKey, start, err, principalAttr(r.Principal))
 		if err != nil {
 			return problem(err)
 		}
@@ -72,7 +73,7 @@ func (r *HTTPRequest) serve(ctx context.Context, v verifier, route HTTPRoute) (_
 	if route == nil {
 		return HTTPResponse{}, chat.Errorf(chat.NotFound, "there is no such route")
 	}
-	if r.body, err = decodeBody(r.event.Body, r.event.IsBase64Encoded); err != nil {
+	if r.body, err = decodeBody(r.event); err != nil {
 		return HTTPResponse{}, err
 	}
 	return route(ctx, r)
@@ -106,6 +107,19 @@ func Body[In any](r *HTTPRequest) (In, error) {
 	return in, nil
 }
 
+// decodeBody returns the bytes of the body. API Gateway sends those of most
+// media types in base64.
+func decodeBody(event *events.APIGatewayV2HTTPRequest) ([]byte, error) {
+	if !event.IsBase64Encoded {
+		return []byte(event.Body), nil
+	}
+	b, err := base64.StdEncoding.DecodeString(event.Body)
+	if err != nil {
+		return nil, chat.Errorf(chat.BadRequest, "the body is not valid base64")
+	}
+	return b, nil
+}
+
 // problem answers with what a client may see of err.
 func problem(err error) (events.APIGatewayV2HTTPResponse, error) {
 	p := protocol.ProblemOf(err)
@@ -115,9 +129,15 @@ func problem(err error) (events.APIGatewayV2HTTPResponse, error) {
 	case p.Status == http.StatusUnauthorized:
 		response.Headers["www-authenticate"] = "Bearer"
 	case p.Code == chat.RateLimited:
-		response.Headers["retry-after"] = "1"
+		response.Headers["retry-after"] = retryAfter(p.Details)
 	}
 	return response, err
+}
+
+// retryAfter says in whole seconds, as HTTP wants it, how long to wait.
+func retryAfter(details map[string]any) string {
+	ms, _ := details["retryAfterMs"].(int64)
+	return strconv.FormatInt(max((ms+999)/1000, 1), 10)
 }
 
 func jsonResponse(status int, media string, body any) (events.APIGatewayV2HTTPResponse, error) {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/url"
 	"strconv"
+	"strings"
 
 	"aiwm-chat/shared/chat"
 )
@@ -81,7 +82,8 @@ func (q *Query) Refuse(name, format string, args ...any) { q.faults.Add(name, fo
 func (q *Query) Err() error {
 	for name := range q.values {
 		if !q.known[name] {
-			q.faults.Add(chat.TruncateUTF8(name, 64), "is not known here")
+			shown := strings.ToValidUTF8(chat.TruncateUTF8(name, 64), "\uFFFD") // %ff is a valid escape, but not a name in JSON
+			q.faults.Add(shown, "is not known here")
 		}
 	}
 	return q.faults.Err()

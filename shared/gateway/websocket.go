@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/base64"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -45,13 +44,7 @@ func (r *Request) ReplyFrame(ctx context.Context, frame []byte) {
 
 // refuse answers a frame with an error; an expired token ends the connection.
 func (r *Request) refuse(ctx context.Context, body []byte, err error) {
-	if len([]rune(r.FrameID)) > protocol.MaxFrameID {
-		r.FrameID = ""
-	}
-	if r.FrameID == "" {
-		r.FrameID = protocol.FrameID(body)
-	}
-	r.ReplyFrame(ctx, protocol.ErrorFrame(r.FrameID, err, time.Now()))
+	r.ReplyFrame(ctx, protocol.ErrorFrame(protocol.FrameID(body), err, time.Now()))
 	if chat.CodeOf(err) == chat.TokenExpired {
 		r.poster.Close(ctx, r.Connection)
 	}
@@ -88,26 +81,20 @@ func HandleAction[In action](ctx context.Context, r *Request, body []byte, handl
 // status has no effect on a message route, so it is always 200: API Gateway
 // shows the client only what is posted.
 func Frames(p poster, handle func(ctx context.Context, r *Request, body []byte) error) WebSocketHandler {
-	return func(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
-		start := time.Now()
-		c, err := connectionOf(event.RequestContext)
-		if err != nil {
-			return events.APIGatewayProxyResponse{}, err
-		}
+	return onConnection(func(ctx context.Context, event *events.APIGatewayWebsocketProxyRequest, c chat.Connection) (events.APIGatewayProxyResponse, error) {
 		body := []byte(event.Body)
 		r := &Request{Connection: c, poster: p}
-		err = attempt(ctx, func(ctx context.Context) error {
-			if c.Expired(start) {
+		err := attempt(ctx, func(ctx context.Context) error {
+			if c.Expired(time.Now()) {
 				return chat.Errorf(chat.TokenExpired, "the token has expired; connect again with a new one")
 			}
 			return handle(ctx, r, body)
 		})
 		if err != nil {
-			r.refuse(ctx, body, err)
+			r.refuse(ctx, body, err) // under the function's own deadline: the margin is for this
 		}
-		logEvent(ctx, event.RequestContext.RouteKey, start, err, connectionAttrs(c)...)
-		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, nil
-	}
+		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, err
+	})
 }
 
 // Connect adapts the handler of $connect. Its error refuses the handshake with
@@ -115,42 +102,46 @@ func Frames(p poster, handle func(ctx context.Context, r *Request, body []byte) 
 // subprotocol gets "bearer" selected: API Gateway echoes none by itself, and
 // browsers close a connection whose offer was not taken.
 func Connect(handle func(ctx context.Context, c chat.Connection) error) WebSocketHandler {
-	return func(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
-		start := time.Now()
-		c, err := connectionOf(event.RequestContext)
-		if err != nil {
-			return events.APIGatewayProxyResponse{}, err
-		}
-		err = attempt(ctx, func(ctx context.Context) error { return handle(ctx, c) })
-		logEvent(ctx, event.RequestContext.RouteKey, start, err, connectionAttrs(c)...)
-		if err != nil {
-			return events.APIGatewayProxyResponse{StatusCode: protocol.ProblemOf(err).Status}, nil
+	return onConnection(func(ctx context.Context, event *events.APIGatewayWebsocketProxyRequest, c chat.Connection) (events.APIGatewayProxyResponse, error) {
+		if err := attempt(ctx, func(ctx context.Context) error { return handle(ctx, c) }); err != nil {
+			return events.APIGatewayProxyResponse{StatusCode: protocol.ProblemOf(err).Status}, err
 		}
 		response := events.APIGatewayProxyResponse{StatusCode: http.StatusOK}
-		if offersBearer(event.Headers) {
+		if offersBearer(event.MultiValueHeaders) {
 			response.Headers = map[string]string{subprotocolHeader: bearerSubprotocol}
 		}
 		return response, nil
-	}
+	})
 }
 
 // Disconnect adapts the handler of $disconnect. Nobody reads its answer.
 func Disconnect(handle func(ctx context.Context, c chat.Connection) error) WebSocketHandler {
-	return func(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
-		start := time.Now()
-		c, err := connectionOf(event.RequestContext)
-		if err != nil {
-			return events.APIGatewayProxyResponse{}, err
-		}
-		err = attempt(ctx, func(ctx context.Context) error { return handle(ctx, c) })
-		attrs := append(connectionAttrs(c), slog.Int64("closeCode", event.RequestContext.DisconnectStatusCode))
-		logEvent(ctx, event.RequestContext.RouteKey, start, err, attrs...)
-		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, nil
-	}
+	return onConnection(func(ctx context.Context, _ *events.APIGatewayWebsocketProxyRequest, c chat.Connection) (events.APIGatewayProxyResponse, error) {
+		err := attempt(ctx, func(ctx context.Context) error { return handle(ctx, c) })
+		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, err
+	})
 }
 
-func connectionAttrs(c chat.Connection) []slog.Attr {
-	return []slog.Attr{slog.String("connection", string(c.ID)), slog.String("principal", c.Principal.String())}
+// onConnection adapts the handler of an event of a connection whose principal
+// is known, and logs the event. The handler's error is for the log: what the
+// client is to know of it is in the response, or was posted. Only an event
+// without a principal fails the function.
+func onConnection(handle func(context.Context, *events.APIGatewayWebsocketProxyRequest, chat.Connection) (events.APIGatewayProxyResponse, error)) WebSocketHandler {
+	return func(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
+		start, rc := time.Now(), &event.RequestContext
+		c, err := connectionOf(rc)
+		if err != nil {
+			logEvent(ctx, rc.RouteKey, start, err)
+			return events.APIGatewayProxyResponse{}, err
+		}
+		response, err := handle(ctx, &event, c)
+		attrs := []slog.Attr{slog.String("connection", string(c.ID)), principalAttr(c.Principal)}
+		if rc.DisconnectStatusCode != 0 {
+			attrs = append(attrs, slog.Int64("closeCode", rc.DisconnectStatusCode))
+		}
+		logEvent(ctx, rc.RouteKey, start, err, attrs...)
+		return response, nil
+	}
 }
 
 const (
@@ -158,24 +149,18 @@ const (
 	bearerSubprotocol = "bearer"
 )
 
-func offersBearer(headers map[string]string) bool {
-	for name, value := range headers {
-		if strings.EqualFold(name, subprotocolHeader) {
-			first, _, _ := strings.Cut(value, ",")
-			return strings.TrimSpace(first) == bearerSubprotocol
+// offersBearer looks where authorize finds the token: anywhere among the
+// offers, in one header or in several.
+func offersBearer(headers map[string][]string) bool {
+	for name, values := range headers {
+		if !strings.EqualFold(name, subprotocolHeader) {
+			continue
+		}
+		for offer := range strings.SplitSeq(strings.Join(values, ","), ",") {
+			if strings.TrimSpace(offer) == bearerSubprotocol {
+				return true
+			}
 		}
 	}
 	return false
-}
-
-// decodeBody returns the bytes of an event's body.
-func decodeBody(body string, isBase64 bool) ([]byte, error) {
-	if !isBase64 {
-		return []byte(body), nil
-	}
-	b, err := base64.StdEncoding.DecodeString(body)
-	if err != nil {
-		return nil, chat.Errorf(chat.BadRequest, "the body is not valid base64")
-	}
-	return b, nil
 }

@@ -1,0 +1,78 @@
+package gateway_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/gateway"
+)
+
+func TestAuthorizerAllows(t *testing.T) {
+	log := logged(t)
+	h := gateway.Authorizer(func(_ context.Context, h gateway.Handshake) (chat.Principal, time.Time, error) {
+		if h.Header.Get("sec-websocket-protocol") != "bearer, "+secretToken || !slices.Equal(h.Query["token"], []string{secretToken}) {
+			t.Errorf("the handshake is %+v", h)
+		}
+		return caller.Principal, caller.ExpiresAt, nil
+	})
+	got, err := invoke[events.APIGatewayCustomAuthorizerResponse](t, t.Context(), h, event(t, "authorizer", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements := got.PolicyDocument.Statement
+	if got.PrincipalID != "user:u1" || got.PolicyDocument.Version != "2012-10-17" || len(statements) != 1 {
+		t.Fatalf("got %+v", got)
+	}
+	s := statements[0]
+	if s.Effect != "Allow" || !slices.Equal(s.Action, []string{"execute-api:Invoke"}) ||
+		!slices.Equal(s.Resource, []string{"arn:aws:execute-api:eu-central-1:123456789012:gy415nuibc/prod/$connect"}) {
+		t.Errorf("the policy is %+v", s)
+	}
+	// API Gateway makes strings of what it repeats: they must be strings already.
+	want := map[string]any{"type": "user", "id": "u1", "orgId": "acme", "exp": "4102444800"}
+	if !maps.Equal(got.Context, want) {
+		t.Errorf("the context is %v, want %v", got.Context, want)
+	}
+	if l := line(t, log); l["route"] != "authorize" || l["principal"] != "user:u1" {
+		t.Errorf("logged %v", l)
+	}
+}
+
+// API Gateway makes a 401 of this very text, and a 500 of any other.
+func TestAuthorizerRefuses(t *testing.T) {
+	tests := []struct {
+		name, want, level string
+		err               error
+	}{
+		{"no token", "Unauthorized", "INFO", chat.Errorf(chat.Unauthorized, "no")},
+		{"expired", "Unauthorized", "INFO", chat.Errorf(chat.TokenExpired, "no")},
+		{"no keys", "authorization failed", "ERROR", chat.Unavailablef(errors.New("jwks"), "try again")},
+		{"broken", "authorization failed", "ERROR", errors.New("broken")},
+		{"a panic", "authorization failed", "ERROR", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log := logged(t)
+			h := gateway.Authorizer(func(context.Context, gateway.Handshake) (chat.Principal, time.Time, error) {
+				if tt.err == nil {
+					panic("!")
+				}
+				return caller.Principal, caller.ExpiresAt, tt.err
+			})
+			_, err := invoke[events.APIGatewayCustomAuthorizerResponse](t, t.Context(), h, event(t, "authorizer", nil))
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("got %v", err)
+			}
+			if l := line(t, log); l["level"] != tt.level {
+				t.Errorf("logged %v", l)
+			}
+		})
+	}
+}

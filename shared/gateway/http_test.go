@@ -1,0 +1,260 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/protocol"
+)
+
+type tokens func(token string) (chat.Principal, time.Time, error)
+
+func (v tokens) Verify(_ context.Context, token string) (chat.Principal, time.Time, error) {
+	return v(token)
+}
+
+func verify(token string) (chat.Principal, time.Time, error) {
+	if token != secretToken {
+		return chat.Principal{}, time.Time{}, chat.Errorf(chat.Unauthorized, "a valid bearer token is required")
+	}
+	return caller.Principal, caller.ExpiresAt, nil
+}
+
+type thing struct {
+	Name string `json:"name"`
+}
+
+func (b thing) Check() error {
+	if b.Name == "" {
+		return chat.Invalid("name", "is required")
+	}
+	return nil
+}
+
+// routes is an API with one resource.
+func routes(err error) map[string]gateway.HTTPRoute {
+	return map[string]gateway.HTTPRoute{
+		"POST /things/{id}": func(_ context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+			in, bodyErr := gateway.Body[thing](r)
+			if bodyErr != nil {
+				return gateway.HTTPResponse{}, bodyErr
+			}
+			return gateway.HTTPResponse{Status: http.StatusCreated, Body: map[string]any{
+				"id": r.Path("id"), "name": in.Name, "agent": r.Header("user-agent"), "caller": r.Principal.String(),
+			}}, err
+		},
+		"DELETE /things/{id}": func(context.Context, *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+			return gateway.HTTPResponse{Status: http.StatusNoContent}, err
+		},
+		"GET /things": func(_ context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+			q := r.Query()
+			body := map[string]any{
+				"text": q.Text("text"), "id": q.ID("id"), "need": q.RequiredID("need"),
+				"limit": q.Int("limit", 20, 1, 100), "after": q.OptionalInt("after", 0, math.MaxInt64),
+			}
+			return gateway.HTTPResponse{Status: http.StatusOK, Body: body}, q.Err()
+		},
+	}
+}
+
+func TestHTTP(t *testing.T) {
+	log := logged(t)
+	h := gateway.HTTP(tokens(verify), routes(nil))
+	got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", nil))
+	if err != nil || got.StatusCode != 201 || got.Headers["content-type"] != "application/json" || got.Headers["cache-control"] != "no-store" || got.IsBase64Encoded {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if want := `{"agent":"curl/8.5.0","caller":"user:u1","id":"t1","name":"thing"}`; got.Body != want {
+		t.Errorf("got %s, want %s", got.Body, want)
+	}
+	if l := line(t, log); l["route"] != "POST /things/{id}" || l["principal"] != "user:u1" {
+		t.Errorf("logged %v", l)
+	}
+	got, err = invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", fields{"routeKey": "DELETE /things/{id}", "body": nil}))
+	if _, typed := got.Headers["content-type"]; err != nil || got.StatusCode != 204 || got.Body != "" || typed {
+		t.Errorf("no content is %+v, %v", got, err)
+	}
+}
+
+func TestProblems(t *testing.T) {
+	tests := []struct {
+		name   string
+		change fields
+		err    error // of the route
+		status int
+		code   chat.Code
+		header [2]string
+	}{
+		{"no token", fields{"headers/authorization": nil}, nil, 401, chat.Unauthorized, [2]string{"www-authenticate", "Bearer"}},
+		{"another scheme", fields{"headers/authorization": "Basic " + secretToken}, nil, 401, chat.Unauthorized, [2]string{"www-authenticate", "Bearer"}},
+		{"an empty token", fields{"headers/authorization": "Bearer "}, nil, 401, chat.Unauthorized, [2]string{}},
+		{"two tokens", fields{"headers/authorization": "Bearer " + secretToken + ",Bearer " + secretToken}, nil, 401, chat.Unauthorized, [2]string{}},
+		{"a wrong token, no route", fields{"headers/authorization": "Bearer x", "routeKey": "GET /secret"}, nil, 401, chat.Unauthorized, [2]string{}},
+		{"no route", fields{"routeKey": "HEAD /things/{id}"}, nil, 404, chat.NotFound, [2]string{}},
+		{"no content type", fields{"headers/content-type": nil}, nil, 415, chat.UnsupportedMedia, [2]string{}},
+		{"another content type", fields{"headers/content-type": "text/plain"}, nil, 415, chat.UnsupportedMedia, [2]string{}},
+		{"much like it", fields{"headers/content-type": "application/jsonx"}, nil, 415, chat.UnsupportedMedia, [2]string{}},
+		{"a vendor's JSON", fields{"headers/content-type": "application/vnd.thing+json"}, nil, 415, chat.UnsupportedMedia, [2]string{}},
+		{"too large", fields{"body": `{"name":"` + strings.Repeat("x", 256<<10) + `"}`}, nil, 413, chat.PayloadTooLarge, [2]string{}},
+		{"no base64", fields{"isBase64Encoded": true}, nil, 400, chat.BadRequest, [2]string{}},
+		{"no JSON", fields{"body": "name=thing"}, nil, 400, chat.BadRequest, [2]string{}},
+		{"no body", fields{"body": nil}, nil, 400, chat.BadRequest, [2]string{}},
+		{"not valid", fields{"body": `{"name":""}`}, nil, 400, chat.ValidationFailed, [2]string{}},
+		{"an unknown member", fields{"body": `{"name":"thing","orgId":"x"}`}, nil, 400, chat.ValidationFailed, [2]string{}},
+		{"too many", nil, chat.LimitedFor(2100 * time.Millisecond), 429, chat.RateLimited, [2]string{"retry-after", "3"}},
+		{"a moment too many", nil, chat.LimitedFor(time.Millisecond), 429, chat.RateLimited, [2]string{"retry-after", "1"}},
+		{"a whole second", nil, chat.LimitedFor(2 * time.Second), 429, chat.RateLimited, [2]string{"retry-after", "2"}},
+		{"not the caller's", nil, chat.Errorf(chat.Forbidden, "no"), 403, chat.Forbidden, [2]string{}},
+		{"not now", nil, chat.Unavailablef(errors.New("no route to host"), "try again"), 503, chat.Unavailable, [2]string{}},
+		{"broken", nil, errors.New("no route to host"), 500, chat.Internal, [2]string{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log := logged(t)
+			got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), gateway.HTTP(tokens(verify), routes(tt.err)), event(t, "http", tt.change))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var p protocol.Problem
+			if err := json.Unmarshal([]byte(got.Body), &p); err != nil || got.Headers["content-type"] != "application/problem+json" {
+				t.Fatalf("no problem document: %+v", got)
+			}
+			if got.StatusCode != tt.status || p.Status != tt.status || p.Code != tt.code || p.Title != http.StatusText(tt.status) || p.Type != "about:blank" || p.Detail == "" {
+				t.Errorf("got %d %+v", got.StatusCode, p)
+			}
+			if tt.header[0] != "" && got.Headers[tt.header[0]] != tt.header[1] {
+				t.Errorf("the headers are %v", got.Headers)
+			}
+			if got.Headers["cache-control"] != "no-store" || strings.Contains(got.Body, "no route to host") {
+				t.Errorf("got %+v", got)
+			}
+			mustNotLeak(t, "the answer", got.Body)
+			if l := line(t, log); l["code"] != string(tt.code) || (l["level"] == "ERROR") != (tt.status >= 500) {
+				t.Errorf("logged %v", l)
+			}
+		})
+	}
+}
+
+func TestHTTPPanicAndDeadline(t *testing.T) {
+	tests := map[int]gateway.HTTPRoute{
+		http.StatusInternalServerError: func(context.Context, *gateway.HTTPRequest) (gateway.HTTPResponse, error) { panic("index out of range") },
+		http.StatusServiceUnavailable: func(ctx context.Context, _ *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+			return gateway.HTTPResponse{}, ctx.Err()
+		},
+	}
+	for want, route := range tests {
+		ctx, cancel := context.WithTimeout(t.Context(), 0)
+		defer cancel()
+		h := gateway.HTTP(tokens(verify), map[string]gateway.HTTPRoute{"POST /things/{id}": route})
+		got, err := invoke[events.APIGatewayV2HTTPResponse](t, ctx, h, event(t, "http", nil))
+		if err != nil || got.StatusCode != want || strings.Contains(got.Body, "goroutine") || strings.Contains(got.Body, "index") {
+			t.Errorf("got %+v, %v, want %d", got, err, want)
+		}
+	}
+}
+
+func TestBase64Body(t *testing.T) {
+	// Whatever is not text, JSON, XML or JavaScript comes in base64.
+	h := gateway.HTTP(tokens(verify), routes(nil))
+	got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http-base64", fields{"headers/content-type": "application/json; charset=utf-8"}))
+	if err != nil || got.StatusCode != 201 || !strings.Contains(got.Body, `"name":"thing"`) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	got, err = invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http-base64", nil))
+	if err != nil || got.StatusCode != 415 {
+		t.Errorf("another media type got %+v, %v", got, err)
+	}
+}
+
+func TestQuery(t *testing.T) {
+	tests := []struct {
+		query string
+		want  string // the body, or
+		field string // what is at fault
+	}{
+		{"need=n1", `{"after":null,"id":"","limit":20,"need":"n1","text":""}`, ""},
+		{"need=n1&text=a%20b+c&id=i1&limit=100&after=0", `{"after":0,"id":"i1","limit":100,"need":"n1","text":"a b c"}`, ""},
+		{"", "", "need"},
+		{"need=", "", "need"},
+		{"need=%7Bn1%7D", "", "need"},
+		{"need=n1&id=a%00b", "", "id"},
+		{"need=n1&limit=0", "", "limit"},
+		{"need=n1&limit=101", "", "limit"},
+		{"need=n1&limit=ten", "", "limit"},
+		{"need=n1&limit=", "", "limit"},
+		{"need=n1&limit=1.5", "", "limit"},
+		{"need=n1&after=-1", "", "after"},
+		{"need=n1&after=9223372036854775808", "", "after"},
+		{"need=n1&need=n1", "", "need"},
+		{"need=n1&text=a&text=b", "", "text"},
+		{"need=n1&text[$ne]=a", "", "text[$ne]"},
+		{"need=n1&Text=a", "", "Text"},
+		{"need=n1&other", "", "other"},
+		{"need=n1&" + strings.Repeat("x", 100) + "=1", "", strings.Repeat("x", 64)},
+		{"need=n1&%ff=1", "", "\uFFFD"},
+		{"need=n1&text=%zz", "", "query"},
+		{"need=n1;text=a", "", "query"},
+	}
+	h := gateway.HTTP(tokens(verify), routes(nil))
+	for _, tt := range tests {
+		t.Run(tt.query, func(t *testing.T) {
+			got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", fields{"routeKey": "GET /things", "rawQueryString": tt.query}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.field == "" {
+				if got.StatusCode != 200 || got.Body != tt.want {
+					t.Errorf("got %d %s", got.StatusCode, got.Body)
+				}
+				return
+			}
+			var p protocol.Problem
+			if err := json.Unmarshal([]byte(got.Body), &p); err != nil || got.StatusCode != 400 || p.Code != chat.ValidationFailed {
+				t.Fatalf("got %d %s", got.StatusCode, got.Body)
+			}
+			if _, named := p.Details[tt.field]; !named {
+				t.Errorf("the details %v do not name %q", p.Details, tt.field)
+			}
+		})
+	}
+}
+
+// FuzzHTTP: whatever is asked, it is answered, and a refusal is a problem.
+func FuzzHTTP(f *testing.F) {
+	f.Add("need=n1&limit=3", "application/json", `{"name":"thing"}`)
+	f.Add("%ff=1&%zz", "application/json; charset=\xff", "\x00\xff{")
+	f.Add("a=1&a=2;b", "", "")
+	gateway.LogJSON(io.Discard, slog.LevelError+1)
+	h := gateway.HTTP(tokens(verify), routes(nil))
+	f.Fuzz(func(t *testing.T, query, media, body string) {
+		for _, e := range []events.APIGatewayV2HTTPRequest{
+			{RouteKey: "GET /things", RawQueryString: query},
+			{RouteKey: "POST /things/{id}", Body: body},
+			{RouteKey: "POST /things/{id}", Body: base64.StdEncoding.EncodeToString([]byte(body)), IsBase64Encoded: true},
+			{RouteKey: "POST /things/{id}", Body: body, IsBase64Encoded: true},
+		} {
+			e.Headers = map[string]string{"authorization": "Bearer " + secretToken, "content-type": media}
+			got, err := h(t.Context(), e)
+			if err != nil || !json.Valid([]byte(got.Body)) || got.StatusCode >= 500 {
+				t.Fatalf("%s got %+v, %v", e.RouteKey, got, err)
+			}
+			if problem := got.Headers["content-type"] == "application/problem+json"; problem != (got.StatusCode >= 400) {
+				t.Fatalf("%s got %+v", e.RouteKey, got)
+			}
+		}
+	})
+}
