@@ -55,7 +55,9 @@ func New(s store, r rooms, b broadcaster, sum summariser, now func() time.Time) 
 // Routes returns the handler of each route key. Each has one round trip to
 // MongoDB (a page of conversations two, with the total; what only the creator
 // may do, one more), and what changes a conversation also one to Redis and the
-// fan-out to its members.
+// fan-out to its members; to remove a participant or the conversation takes up
+// to two more to Redis. Presence has one to Redis, and a summary those of the
+// summarize function.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
 		"POST /conversations":                                            h.create,
@@ -102,6 +104,9 @@ func (h *Handler) update(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 		return gateway.HTTPResponse{}, err
 	}
 	change := chat.ConversationChange{Title: in.Title, Description: in.Description, Status: in.Status, Tags: in.Tags}
+	if change == (chat.ConversationChange{}) {
+		return gateway.HTTPResponse{}, chat.Errorf(chat.ValidationFailed, "nothing to change: give a title, description, status or tags")
+	}
 	c, err := h.store.UpdateConversation(ctx, r.Principal, id, change, h.now())
 	if err != nil {
 		return gateway.HTTPResponse{}, err

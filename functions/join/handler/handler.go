@@ -47,7 +47,8 @@ func New(s store, r rooms, a announcer) *Handler { return &Handler{store: s, roo
 // Handle registers the connection in the room and replies with who is there
 // and the history. It is in the room before the history is read: a message
 // committed in between arrives twice rather than never. Two round trips to
-// MongoDB and two to Redis.
+// MongoDB and two to Redis; for a new member one more to Redis and the fan-out
+// of its announcement.
 func (h *Handler) Handle(ctx context.Context, r *gateway.Request, in protocol.Join) error {
 	conversation, err := h.store.Conversation(ctx, r.Connection.Principal, in.ConversationID)
 	if err != nil {

@@ -48,8 +48,8 @@ func New(s store, r rooms, b broadcaster, send sender, now func() time.Time) *Ha
 }
 
 // Routes returns the handler of each route key. Reads have two round trips to
-// MongoDB: the right, then the messages. A message takes the round trips of
-// the send action.
+// MongoDB: the right and the messages. A deletion has two more, one to Redis
+// and the fan-out. A message takes the round trips of the send action.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
 		"POST /messages":        h.send,
@@ -89,7 +89,8 @@ func (h *Handler) get(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTP
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.MessageOf(m)}, err
 }
 
-// delete is the author's. Repeating it changes nothing.
+// delete is the author's. Repeating it finishes what an error left undone, and
+// changes nothing else.
 func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	m, c, err := h.message(ctx, r)
 	if err != nil {
@@ -97,9 +98,6 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	}
 	if m.Sender != r.Principal {
 		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the author may delete a message")
-	}
-	if m.Deleted {
-		return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
 	}
 	if err := h.store.DeleteMessage(ctx, m, h.now()); err != nil {
 		return gateway.HTTPResponse{}, err

@@ -20,7 +20,7 @@ const summaryEvery = 10
 // did not finish: sweep calls it. What was done already is done again, which
 // clients, who drop what they have by seq, and the stores do not mind.
 func (h *Handler) Finish(ctx context.Context, c chat.Conversation, m chat.Message, note chat.PendingSend) error {
-	if err := h.effects(ctx, chat.Connection{}, c, m, nil); err != nil {
+	if err := h.effects(ctx, chat.Connection{}, c, m, true, nil); err != nil {
 		return err
 	}
 	return h.presence.EndSend(ctx, note)
@@ -28,8 +28,8 @@ func (h *Handler) Finish(ctx context.Context, c chat.Conversation, m chat.Messag
 
 // finish answers the sender and does what follows from the message. Problems
 // are logged: the message is safe, and its note stays for sweep.
-func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, note chat.PendingSend, answer func()) {
-	if err := h.effects(ctx, caller, c, m, answer); err != nil {
+func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, note chat.PendingSend, summarise bool, answer func()) {
+	if err := h.effects(ctx, caller, c, m, summarise, answer); err != nil {
 		slog.ErrorContext(ctx, "effects of a message are left to sweep", "conversation", m.ConversationID, "seq", m.Seq, "err", err)
 		return
 	}
@@ -37,14 +37,14 @@ func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Con
 }
 
 // effects does, together: the answer to the sender, delivery, the projection,
-// and the summary job.
-func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, answer func()) error {
+// and, if the message is one to summarise at, the job.
+func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, summarise bool, answer func()) error {
 	var g errgroup.Group // each effect is wanted whatever becomes of the others
 	if answer != nil {
 		g.Go(func() error { answer(); return nil })
 	}
 	g.Go(func() error { return h.deliver(ctx, caller, c, m) })
-	if m.Seq%summaryEvery == 0 {
+	if summarise && m.Seq%summaryEvery == 0 {
 		g.Go(func() error {
 			job := protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq}
 			if err := h.jobs.EnqueueSummary(ctx, job); err != nil {
@@ -53,14 +53,13 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 			return nil
 		})
 	}
-	err := h.store.Project(ctx, m)
-	if other := g.Wait(); other != nil {
-		return other
-	}
-	if err != nil {
-		return fmt.Errorf("project the message: %w", err)
-	}
-	return nil
+	g.Go(func() error {
+		if err := h.store.Project(ctx, m); err != nil {
+			return fmt.Errorf("project the message: %w", err)
+		}
+		return nil
+	})
+	return g.Wait()
 }
 
 // deliver posts the message to the room and, when a user wrote, to the agent.

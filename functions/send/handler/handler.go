@@ -93,14 +93,22 @@ func (h *Handler) Send(ctx context.Context, caller chat.Connection, in protocol.
 		return err
 	}
 	answer := func() { ack(protocol.SentOf(stored, agentOnline, duplicate)) }
-	if duplicate && !repeat {
+	unfinished := !duplicate || repeat
+	if !unfinished && time.Since(stored.CreatedAt) > longestSend {
 		answer() // finished long ago: only the note of this attempt is left
 		h.end(ctx, note)
 		return nil
 	}
-	h.finish(ctx, caller, conversation, stored, note, answer)
+	h.finish(ctx, caller, conversation, stored, note, unfinished, answer)
 	return nil
 }
+
+// longestSend is longer than a send can be under way: API Gateway waits 30 s at
+// most. A younger message may come from an attempt that ran beside this one,
+// found the note of this one, and died before it delivered. Taking out the note
+// without delivering would then break G4. A summary job is promised to nobody,
+// so that a repeat never enqueues a second one.
+const longestSend = time.Minute
 
 // newMessage checks everything that needs no look-up. A client that sends no
 // id of its own gets one, so that the index needs no exception.

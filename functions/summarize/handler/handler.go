@@ -4,6 +4,7 @@ package handler
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -79,10 +80,8 @@ func (h *Handler) Summarize(ctx context.Context, c chat.Conversation) (string, e
 	if err != nil {
 		return "", chat.Unavailablef(err, "the summary cannot be written now; try again")
 	}
-	s := chat.Summary{FromSeq: 1, ToSeq: messages[len(messages)-1].Seq, Model: result.Model, At: time.Now()}
-	if c.Summary == nil {
-		s.FromSeq = messages[0].Seq
-	} else {
+	s := chat.Summary{FromSeq: messages[0].Seq, ToSeq: messages[len(messages)-1].Seq, Model: result.Model, At: time.Now()}
+	if c.Summary != nil {
 		s.FromSeq = c.Summary.FromSeq
 	}
 	updated, saved, err := h.store.SaveSummary(ctx, c.ID, result.Text, s)
@@ -100,7 +99,8 @@ func (h *Handler) Summarize(ctx context.Context, c chat.Conversation) (string, e
 func (h *Handler) tell(ctx context.Context, c chat.Conversation) {
 	room, err := h.rooms.Room(ctx, c.ID)
 	if err != nil {
-		return // presence has logged it, and there is nobody to ask
+		slog.WarnContext(ctx, "find the members to tell", "conversation", c.ID, "err", err)
+		return
 	}
 	h.cast.Broadcast(ctx, c.Entitled(room), protocol.ConversationFrame(c, time.Now()))
 }

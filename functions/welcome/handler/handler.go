@@ -25,10 +25,14 @@ type poster interface {
 const maxUnanswered = 50
 
 // A connection becomes reachable a moment after $connect has returned. One
-// that is not by the end of the wait has been closed again.
+// that is not by the end of the patience has been closed again. A post that
+// hangs, as to a client that has lost its network, fails the job: the queue
+// tries again.
 const (
-	firstWait = 10 * time.Millisecond
-	longest   = 3 * time.Second
+	firstWait   = 10 * time.Millisecond
+	longestWait = 320 * time.Millisecond
+	patience    = 3 * time.Second
+	postTimeout = 2 * time.Second
 )
 
 // Handler handles the jobs of the welcome queue.
@@ -47,7 +51,7 @@ func New(s store, p poster) *Handler { return &Handler{store: s, poster: p} }
 func (h *Handler) Handle(ctx context.Context, job protocol.WelcomeJob) error {
 	c := job.Connection()
 	frame := protocol.Frame(protocol.EventConnected, "", protocol.ConnectedOf(c), time.Now())
-	err := h.post(ctx, c.ID, frame)
+	err := h.greet(ctx, c.ID, frame)
 	if errors.Is(err, delivery.ErrGone) {
 		return nil // closed again before it was greeted
 	}
@@ -62,20 +66,23 @@ func (h *Handler) Handle(ctx context.Context, job protocol.WelcomeJob) error {
 		return fmt.Errorf("read unanswered messages: %w", err)
 	}
 	for _, m := range waiting {
-		frame := protocol.MessageFrame(protocol.EventMessageFromUser, m, time.Now())
-		if err := h.poster.Post(ctx, c.ID, frame); err != nil && !errors.Is(err, delivery.ErrGone) {
-			return fmt.Errorf("post unanswered message: %w", err)
+		err := h.post(ctx, c.ID, protocol.MessageFrame(protocol.EventMessageFromUser, m, time.Now()))
+		if errors.Is(err, delivery.ErrGone) {
+			return nil // the next connection of the agent gets them
+		}
+		if err != nil {
+			return fmt.Errorf("post an unanswered message: %w", err)
 		}
 	}
 	return nil
 }
 
-// post waits for the connection to become reachable.
-func (h *Handler) post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
+// greet posts to a connection that may not be reachable yet.
+func (h *Handler) greet(ctx context.Context, id chat.ConnectionID, frame []byte) error {
 	start := time.Now()
-	for wait := firstWait; ; wait *= 2 {
-		err := h.poster.Post(ctx, id, frame)
-		if !errors.Is(err, delivery.ErrGone) || time.Since(start) > longest {
+	for wait := firstWait; ; wait = min(2*wait, longestWait) {
+		err := h.post(ctx, id, frame)
+		if !errors.Is(err, delivery.ErrGone) || time.Since(start)+wait > patience {
 			return err
 		}
 		select {
@@ -84,4 +91,10 @@ func (h *Handler) post(ctx context.Context, id chat.ConnectionID, frame []byte) 
 		case <-time.After(wait):
 		}
 	}
+}
+
+func (h *Handler) post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, postTimeout)
+	defer cancel()
+	return h.poster.Post(ctx, id, frame)
 }
