@@ -106,8 +106,8 @@ func (h *Handler) Send(ctx context.Context, caller chat.Connection, in protocol.
 // longestSend is longer than a send can be under way: API Gateway waits 30 s at
 // most. A younger message may come from an attempt that ran beside this one,
 // found the note of this one, and died before it delivered. Taking out the note
-// without delivering would then break G4. A summary job is promised to nobody,
-// so that a repeat never enqueues a second one.
+// without delivering would then break G4. A summary job is promised to nobody:
+// it is not enqueued a second time.
 const longestSend = time.Minute
 
 // newMessage checks everything that needs no look-up. A client that sends no

@@ -1,0 +1,72 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/protocol"
+)
+
+// replies is the caller's connection: it keeps the frames it gets.
+type replies []map[string]any
+
+func (r *replies) Post(_ context.Context, _ chat.Connection, frame []byte) error {
+	var f map[string]any
+	if err := json.Unmarshal(frame, &f); err != nil {
+		return err
+	}
+	*r = append(*r, f)
+	return nil
+}
+
+func (r *replies) Close(context.Context, chat.Connection) {}
+
+// A frame that names no conversation means the only joined one.
+func TestConversationOfAFrame(t *testing.T) {
+	tests := []struct {
+		name, body string
+		joined     []chat.ConversationID
+		fail       error
+		want       chat.Code // "": sent
+	}{
+		{"named", `{"action":"send","id":"f1","conversationId":"c1","content":"hello"}`, nil, nil, ""},
+		{"the only one", `{"action":"send","id":"f1","content":"hello"}`, []chat.ConversationID{"c1"}, nil, ""},
+		{"none", `{"action":"send","id":"f1","content":"hello"}`, nil, nil, chat.ValidationFailed},
+		{"two", `{"action":"send","id":"f1","content":"hello"}`, []chat.ConversationID{"c1", "c2"}, nil, chat.ValidationFailed},
+		{"not known", `{"action":"send","id":"f1","content":"hello"}`, nil, errDown, chat.Internal},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			w.joined = tt.joined
+			if tt.fail != nil {
+				w.fail["Joined"] = tt.fail
+			}
+			var got replies
+			_, err := gateway.Action(&got, w.handler().Handle)(t.Context(), events.APIGatewayWebsocketProxyRequest{
+				Body: tt.body,
+				RequestContext: events.APIGatewayWebsocketProxyRequestContext{
+					ConnectionID: string(userConnection.ID), RouteKey: protocol.ActionSend,
+					Authorizer: gateway.AuthorizerContext(user, userConnection.ExpiresAt),
+				},
+			})
+			if err != nil || len(got) != 1 || got[0]["id"] != "f1" {
+				t.Fatalf("got %v, %v", got, err)
+			}
+			if tt.want == "" {
+				if got[0]["event"] != protocol.EventMessageSent || len(w.log) != 1 {
+					t.Errorf("got %v, %d messages", got, len(w.log))
+				}
+				return
+			}
+			if e, _ := got[0]["error"].(map[string]any); e["code"] != string(tt.want) || len(w.log) != 0 {
+				t.Errorf("got %v, %d messages", got, len(w.log))
+			}
+		})
+	}
+}
