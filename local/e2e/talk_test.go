@@ -9,12 +9,15 @@ import (
 	"sync"
 	"testing"
 
+	"aiwm-chat/local/server"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
 
-func TestTwoTalk(t *testing.T) {
-	user, agent := newUser(t, shared).connect(), newAgent(t, shared).connect()
+func TestTwoTalk(t *testing.T) { twoTalk(t, shared) }
+
+func twoTalk(t *testing.T, s *server.Server) {
+	user, agent := newUser(t, s).connect(), newAgent(t, s).connect()
 	id := user.open(agent)
 
 	joined := user.join(id)
@@ -88,8 +91,10 @@ func TestFrameWithoutConversationMeansTheOnlyOneJoined(t *testing.T) {
 	}
 }
 
-func TestSummaryAfterTheTenthMessage(t *testing.T) {
-	user, agent, id := talk(t, shared)
+func TestSummaryAfterTheTenthMessage(t *testing.T) { summaryAfterTheTenthMessage(t, shared) }
+
+func summaryAfterTheTenthMessage(t *testing.T, s *server.Server) {
+	user, agent, id := talk(t, s)
 	for i := range 5 {
 		user.say(id, fmt.Sprintf("question %d about the invoice", i+1))
 		agent.say(id, fmt.Sprintf("answer %d", i+1))

@@ -1,0 +1,53 @@
+package e2e_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"aiwm-chat/local/client"
+)
+
+// API Gateway's ten minutes without a message, and its two hours at most, in
+// seconds: who is silent is closed, who pings stays until the end.
+func TestTimeScale(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.TimeScale = 1200 // idle 0.5 s, at most 6 s
+	s := start(t, o)
+	silent, talking := newUser(t, s).connect(), newUser(t, s)
+	opened := time.Now()
+	talking.connect()
+	ping := time.NewTicker(50 * time.Millisecond)
+	defer ping.Stop()
+	outlived := 0
+	for {
+		select {
+		case <-talking.Done():
+			if took := time.Since(opened); outlived == 0 || took < 6*time.Second {
+				t.Errorf("the pinging connection was closed after %v", took)
+			}
+			if code := talking.CloseCode(); code != 1001 {
+				t.Errorf("the end of the two hours has code %d", code)
+			}
+			return
+		case <-silent.Done():
+			if code := silent.CloseCode(); code != 1001 {
+				t.Fatalf("the silent connection was closed with %d", code)
+			}
+			outlived++
+			silent = newUser(t, s).connect()
+		case <-ping.C:
+			sendPing(t, talking.Client)
+		case <-time.After(patience):
+			t.Fatal("nothing closes")
+		}
+	}
+}
+
+// sendPing may fail: the connection is closed by the clock of the server.
+func sendPing(t *testing.T, c *client.Client) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_ = c.Send(ctx, fields{"action": "ping"})
+}
