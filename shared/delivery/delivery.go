@@ -28,9 +28,12 @@ var ErrGone = errors.New("the connection is gone")
 // errExpired says that a connection's token has expired: it gets nothing more.
 var errExpired = errors.New("the token of the connection has expired")
 
-// registry forgets a connection; doing so twice is harmless.
+// registry forgets connections; doing so twice is harmless. Prune is for one
+// that was found gone: it may have been registered but not opened yet, because
+// the Management API answers 410 until $connect has returned.
 type registry interface {
 	Disconnect(ctx context.Context, c chat.Connection) (chat.Departure, error)
+	Prune(ctx context.Context, c chat.Connection) (chat.Departure, error)
 }
 
 // maxFrame is API Gateway's limit in bytes: it closes a connection with 1009
@@ -67,8 +70,8 @@ func (d *Deliverer) OnDeparture(do func(ctx context.Context, c chat.Connection, 
 // A Result counts what became of a frame, by connection.
 type Result struct {
 	Posted  int
-	Gone    int // and pruned
-	Expired int // the token has: closed and pruned instead
+	Gone    int // and pruned, unless it may be about to open
+	Expired int // the token has: closed and forgotten instead
 	Failed  int
 }
 
@@ -95,15 +98,15 @@ func (d *Deliverer) Broadcast(ctx context.Context, to []chat.Connection, frame [
 func (d *Deliverer) Post(ctx context.Context, c chat.Connection, frame []byte) error {
 	err := d.post(ctx, c.ID, frame)
 	if errors.Is(err, ErrGone) {
-		d.prune(ctx, []chat.Connection{c})
+		d.forget(ctx, d.registry.Prune, []chat.Connection{c})
 	}
 	return err
 }
 
-// Close ends a connection and prunes it, because $disconnect follows at best.
+// Close ends a connection and forgets it, because $disconnect follows at best.
 func (d *Deliverer) Close(ctx context.Context, c chat.Connection) {
 	d.close(ctx, c.ID)
-	d.prune(ctx, []chat.Connection{c})
+	d.forget(ctx, d.registry.Disconnect, []chat.Connection{c})
 }
 
 func (d *Deliverer) close(ctx context.Context, id chat.ConnectionID) {
@@ -114,9 +117,9 @@ func (d *Deliverer) close(ctx context.Context, id chat.ConnectionID) {
 	}
 }
 
-// settle counts outcomes and prunes the connections that are no more.
+// settle counts outcomes and forgets the connections that are no more.
 func (d *Deliverer) settle(ctx context.Context, to []chat.Connection, outcomes []error) (r Result) {
-	var lost []chat.Connection
+	var gone, expired []chat.Connection
 	var failure error
 	for i, err := range outcomes {
 		switch {
@@ -124,10 +127,10 @@ func (d *Deliverer) settle(ctx context.Context, to []chat.Connection, outcomes [
 			r.Posted++
 		case errors.Is(err, ErrGone):
 			r.Gone++
-			lost = append(lost, to[i])
+			gone = append(gone, to[i])
 		case errors.Is(err, errExpired):
 			r.Expired++
-			lost = append(lost, to[i])
+			expired = append(expired, to[i])
 		default:
 			r.Failed++
 			failure = err
@@ -136,18 +139,19 @@ func (d *Deliverer) settle(ctx context.Context, to []chat.Connection, outcomes [
 	if r.Failed > 0 {
 		slog.WarnContext(ctx, "deliver a frame", "failed", r.Failed, "posted", r.Posted, "gone", r.Gone, "err", failure)
 	}
-	d.prune(ctx, lost)
+	d.forget(ctx, d.registry.Prune, gone)
+	d.forget(ctx, d.registry.Disconnect, expired)
 	return r
 }
 
-// prune forgets connections, and only then speaks of who departed: a frame
+// forget forgets connections, and only then speaks of who departed: a frame
 // about it would otherwise go to the others of a room that died together, and
 // find each of them gone again.
-func (d *Deliverer) prune(ctx context.Context, lost []chat.Connection) {
+func (d *Deliverer) forget(ctx context.Context, remove func(context.Context, chat.Connection) (chat.Departure, error), lost []chat.Connection) {
 	departures := make([]chat.Departure, len(lost))
 	each(len(lost), func(i int) {
 		var err error
-		if departures[i], err = d.registry.Disconnect(ctx, lost[i]); err != nil {
+		if departures[i], err = remove(ctx, lost[i]); err != nil {
 			slog.WarnContext(ctx, "forget a connection", "connection", lost[i].ID, "err", err)
 		}
 	})

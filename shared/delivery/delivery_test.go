@@ -43,13 +43,14 @@ type network struct {
 	scripts  map[chat.ConnectionID]script
 	posts    map[chat.ConnectionID]int
 	closed   map[chat.ConnectionID]int
-	pruned   map[chat.ConnectionID]int
+	pruned   map[chat.ConnectionID]int // found gone
+	parted   map[chat.ConnectionID]int // closed by us
 	forget   error
 	now, max atomic.Int32 // posts under way
 }
 
 func newNetwork(scripts map[chat.ConnectionID]script) *network {
-	return &network{scripts: scripts, posts: map[chat.ConnectionID]int{}, closed: map[chat.ConnectionID]int{}, pruned: map[chat.ConnectionID]int{}}
+	return &network{scripts: scripts, posts: map[chat.ConnectionID]int{}, closed: map[chat.ConnectionID]int{}, pruned: map[chat.ConnectionID]int{}, parted: map[chat.ConnectionID]int{}}
 }
 
 func (n *network) Post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
@@ -74,10 +75,17 @@ func (n *network) Close(_ context.Context, id chat.ConnectionID) error {
 	return nil
 }
 
-func (n *network) Disconnect(_ context.Context, c chat.Connection) (chat.Departure, error) {
+func (n *network) Prune(_ context.Context, c chat.Connection) (chat.Departure, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.pruned[c.ID]++
+	return chat.Departure{Last: true}, n.forget
+}
+
+func (n *network) Disconnect(_ context.Context, c chat.Connection) (chat.Departure, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.parted[c.ID]++
 	return chat.Departure{Last: true}, n.forget
 }
 
@@ -138,8 +146,8 @@ func TestExpiredConnectionsGetNothing(t *testing.T) {
 	if got := New(n, n).Broadcast(t.Context(), to, []byte("x")); got != (Result{Posted: 1, Expired: 1}) {
 		t.Errorf("%+v", got)
 	}
-	if n.posts["c0"] != 0 || n.closed["c0"] != 1 || n.pruned["c0"] != 1 || len(n.closed)+len(n.pruned) != 2 {
-		t.Errorf("posts %v, closed %v, pruned %v", n.posts, n.closed, n.pruned)
+	if n.posts["c0"] != 0 || n.closed["c0"] != 1 || n.parted["c0"] != 1 || len(n.closed)+len(n.parted)+len(n.pruned) != 2 {
+		t.Errorf("posts %v, closed %v, forgotten %v, pruned %v", n.posts, n.closed, n.parted, n.pruned)
 	}
 }
 
@@ -153,15 +161,15 @@ func TestPostIgnoresExpiry(t *testing.T) {
 	}
 }
 
-func TestPostAndClosePrune(t *testing.T) {
+func TestPostAndCloseForget(t *testing.T) {
 	n := newNetwork(map[chat.ConnectionID]script{"c0": {gone}})
 	d := New(n, n)
 	if err := d.Post(t.Context(), connection("c0"), []byte("x")); !errors.Is(err, ErrGone) {
 		t.Errorf("post: %v, want gone", err)
 	}
 	d.Close(t.Context(), connection("c1"))
-	if n.pruned["c0"] != 1 || n.pruned["c1"] != 1 || n.closed["c1"] != 1 {
-		t.Errorf("pruned %v, closed %v", n.pruned, n.closed)
+	if n.pruned["c0"] != 1 || n.parted["c1"] != 1 || n.closed["c1"] != 1 || len(n.pruned)+len(n.parted) != 2 {
+		t.Errorf("pruned %v, closed %v, forgotten %v", n.pruned, n.closed, n.parted)
 	}
 }
 
@@ -237,6 +245,9 @@ type nowhere struct{}
 
 func (nowhere) Post(context.Context, chat.ConnectionID, []byte) error { return nil }
 func (nowhere) Close(context.Context, chat.ConnectionID) error        { return nil }
+func (nowhere) Prune(context.Context, chat.Connection) (chat.Departure, error) {
+	return chat.Departure{}, nil
+}
 func (nowhere) Disconnect(context.Context, chat.Connection) (chat.Departure, error) {
 	return chat.Departure{}, nil
 }

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -106,6 +107,24 @@ func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (chat.Departu
 		}
 	}
 	return departure, failed("leave the rooms of a connection", err)
+}
+
+// opening is how long a connection may be registered without being open: until
+// $connect has returned, API Gateway answers a post to it with 410.
+const opening = 3 * time.Second
+
+// Prune is Disconnect for a connection that was found gone. One that was
+// registered a moment ago stays, because it may be about to open. One round
+// trip, and those of Disconnect.
+func (s *Store) Prune(ctx context.Context, c chat.Connection) (chat.Departure, error) {
+	value, err := s.client.HGet(ctx, principalKey(c.Principal), string(c.ID)).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return chat.Departure{}, failed("prune a connection", err)
+	}
+	if _, registered, ok := parseRecord(string(c.ID), value); ok && s.now().Sub(registered) < opening {
+		return chat.Departure{}, nil
+	}
+	return s.Disconnect(ctx, c)
 }
 
 // ConnectionsOf returns the connections of a principal. One round trip.

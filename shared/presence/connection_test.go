@@ -212,6 +212,26 @@ func TestDisconnectLeavesRooms(t *testing.T) {
 	})
 }
 
+func TestPrune(t *testing.T) {
+	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
+		ctx, k1 := t.Context(), s.conversation("k1")
+		c := s.connected(t, "c1", s.user("u1"))
+		join(t, s, c, k1)
+		if d, err := s.Prune(ctx, c); err != nil || d.Last || len(d.Rooms) != 0 {
+			t.Errorf("while it opens: %+v, %v", d, err)
+		}
+		checkRoom(t, s, k1, c)
+		s.pass(10 * time.Second)
+		if d, err := s.Prune(ctx, c); err != nil || !d.Last || !slices.Equal(d.Rooms, []chat.ConversationID{k1}) {
+			t.Errorf("later: %+v, %v", d, err)
+		}
+		checkRoom(t, s, k1)
+		if d, err := s.Prune(ctx, c); err != nil || d.Last || len(d.Rooms) != 0 {
+			t.Errorf("again: %+v, %v", d, err)
+		}
+	})
+}
+
 func TestNobodyAnswers(t *testing.T) {
 	s := connect(t, presence.Options{Addr: "127.0.0.1:1", SendPerMinute: 1, TypingPerMinute: 1})
 	c := s.connection("c1", s.user("u1"))

@@ -11,10 +11,17 @@ import (
 )
 
 // Join brings a connection into a room. Joined says that its principal was no
-// member before; members are all there are now, the caller included. One round
-// trip.
+// member before; members are all there are now, the caller included. A
+// connection that Redis has lost is registered again. One round trip, and one
+// more to register.
 func (s *Store) Join(ctx context.Context, c chat.Connection, id chat.ConversationID) (joined bool, members []chat.Principal, err error) {
-	added, names, err := s.enter(ctx, c, id)
+	var known *redis.BoolCmd
+	added, names, err := s.enter(ctx, c, id, func(p redis.Pipeliner) {
+		known = p.HExists(ctx, principalKey(c.Principal), string(c.ID))
+	})
+	if err == nil && !known.Val() {
+		_, _, err = s.register(ctx, c)
+	}
 	if err != nil {
 		return false, nil, failed("join a room", err)
 	}
@@ -30,10 +37,11 @@ func (s *Store) Join(ctx context.Context, c chat.Connection, id chat.Conversatio
 
 // enter is a transaction because a connection in the room and its principal's
 // membership must come together: between the two the connection may be removed.
-func (s *Store) enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (added bool, members []string, err error) {
+// What else is to be done in the same round trip has a transaction of its own.
+func (s *Store) enter(ctx context.Context, c chat.Connection, id chat.ConversationID, also ...func(redis.Pipeliner)) (added bool, members []string, err error) {
 	var add *redis.IntCmd
 	var all *redis.StringSliceCmd
-	err = s.together(ctx, func(p redis.Pipeliner) {
+	parts := append(also, func(p redis.Pipeliner) {
 		p.HSet(ctx, connectionsKey(id), string(c.ID), record(c, s.now()))
 		p.Expire(ctx, connectionsKey(id), lifetime)
 		add = p.SAdd(ctx, membersKey(id), c.Principal.String())
@@ -43,6 +51,7 @@ func (s *Store) enter(ctx context.Context, c chat.Connection, id chat.Conversati
 		p.SAdd(ctx, joinedKey(c.ID), string(id))
 		p.Expire(ctx, joinedKey(c.ID), lifetime)
 	})
+	err = s.together(ctx, parts...)
 	return add.Val() == 1, all.Val(), err
 }
 

@@ -275,6 +275,10 @@ func TestEmptied(t *testing.T) {
 		online("after a ping")
 
 		s.empty(t)
+		join(t, s, c, k1)
+		online("after a join")
+
+		s.empty(t)
 		if _, _, err := s.BeginSend(ctx, c, send, chat.Principal{}); err != nil {
 			t.Fatal(err)
 		}

@@ -79,7 +79,11 @@ func (m *management) called(call string) int {
 	return m.calls[call]
 }
 
-func (m *management) Disconnect(_ context.Context, c chat.Connection) (chat.Departure, error) {
+func (m *management) Disconnect(ctx context.Context, c chat.Connection) (chat.Departure, error) {
+	return m.Prune(ctx, c)
+}
+
+func (m *management) Prune(_ context.Context, c chat.Connection) (chat.Departure, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.pruned[c.ID]++
