@@ -61,7 +61,7 @@ func Listen(addr string, o Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.wg.Go(s.accept)
+	s.Serve(listener)
 	return s, nil
 }
 
@@ -84,9 +84,9 @@ func (s *Server) Close() error {
 	return errors.Join(err, s.store.close())
 }
 
-func (s *Server) accept() {
+func (s *Server) accept(l net.Listener) {
 	for {
-		conn, err := s.listener.Accept()
+		conn, err := l.Accept()
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return
@@ -95,18 +95,28 @@ func (s *Server) accept() {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		s.mu.Lock()
-		if s.closing || len(s.conns) == maxConnections {
-			s.mu.Unlock()
+		if !s.admit(conn) {
 			_ = conn.Close()
-			continue
 		}
-		s.conns[conn] = true
-		s.nextID++
-		id := s.nextID
-		s.wg.Go(func() { s.serve(conn, id) })
-		s.mu.Unlock()
 	}
+}
+
+// Serve accepts clients on another listener too, such as one without a
+// network, until that is closed.
+func (s *Server) Serve(l net.Listener) { s.wg.Go(func() { s.accept(l) }) }
+
+// admit begins to serve a connection, if there is room for it.
+func (s *Server) admit(conn net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing || len(s.conns) == maxConnections {
+		return false
+	}
+	s.conns[conn] = true
+	s.nextID++
+	id := s.nextID
+	s.wg.Go(func() { s.serve(conn, id) })
+	return true
 }
 
 // serve answers the commands of one connection in turn. A message that cannot

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"aiwm-chat/local/mongod"
+	"aiwm-chat/local/pipe"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/mongostore"
 )
@@ -21,8 +24,10 @@ type databases struct {
 	mongoURI, mongoDB string
 	redisAddr         string
 	mongo             *mongod.Server // nil: a real one
+	mongoPipe         *pipe.Listener
 	redis             *miniredis.Miniredis
-	stopClock         func()
+	redisPipe         *pipe.Listener
+	stop              func() // what keeps Redis going
 }
 
 // reachable is how long a database may take to answer at the start.
@@ -63,6 +68,8 @@ func (d *databases) embedMongo(o Options) (err error) {
 		return fmt.Errorf("start the embedded MongoDB: %w", err)
 	}
 	d.mongoURI = d.mongo.URI()
+	d.mongoPipe = pipe.Listen()
+	d.mongo.Serve(d.mongoPipe)
 	return nil
 }
 
@@ -75,6 +82,7 @@ func (d *databases) embedRedis(o Options) error {
 		return fmt.Errorf("start the embedded Redis: %w", err)
 	}
 	d.redisAddr = d.redis.Addr()
+	d.redisPipe = pipe.Listen()
 	const tick = 50 * time.Millisecond
 	ticker, done := time.NewTicker(tick), make(chan struct{})
 	var wg sync.WaitGroup
@@ -88,7 +96,16 @@ func (d *databases) embedRedis(o Options) error {
 			}
 		}
 	})
-	d.stopClock = func() { ticker.Stop(); close(done); wg.Wait() }
+	wg.Go(func() {
+		for {
+			conn, err := d.redisPipe.Accept()
+			if err != nil {
+				return
+			}
+			d.redis.Server().ServeConn(conn)
+		}
+	})
+	d.stop = func() { ticker.Stop(); close(done); _ = d.redisPipe.Close(); wg.Wait() }
 	return nil
 }
 
@@ -111,12 +128,30 @@ func (d *databases) createIndexes(ctx context.Context) error {
 	return nil
 }
 
+// dialMongo returns how functions in this process reach the embedded MongoDB:
+// without a network. It is nil where a real one is reached over TCP.
+func (d *databases) dialMongo() options.ContextDialer {
+	if d.mongo == nil {
+		return nil
+	}
+	return d.mongoPipe
+}
+
+// dialRedis is the same for Redis.
+func (d *databases) dialRedis() func(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.redis == nil {
+		return nil
+	}
+	return d.redisPipe.DialContext
+}
+
 func (d *databases) close() error {
 	if d.redis != nil {
-		d.stopClock()
+		d.stop()
 		d.redis.Close()
 	}
 	if d.mongo != nil {
+		_ = d.mongoPipe.Close() // never fails
 		return d.mongo.Close()
 	}
 	return nil

@@ -26,9 +26,11 @@ import (
 	"aiwm-chat/local/lambda"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/delivery/apigateway"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/queue"
 	"aiwm-chat/shared/summary"
 )
@@ -130,10 +132,7 @@ func (s *Server) config() (config.Config, error) {
 func (s *Server) handlers(ctx context.Context, cfg config.Config) (_ map[string]any, err error) {
 	f := &functions{}
 	s.functions = f
-	if f.store, err = mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database); err != nil {
-		return nil, err
-	}
-	if f.live, err = live.OpenOver(cfg, s); err != nil {
+	if err := s.openClients(f, cfg); err != nil {
 		return nil, err
 	}
 	if err := f.ping(ctx, cfg); err != nil {
@@ -146,29 +145,50 @@ func (s *Server) handlers(ctx context.Context, cfg config.Config) (_ map[string]
 	if err != nil {
 		return nil, err
 	}
-	presence, deliver, announce := f.live.Presence, f.live.Deliver, f.live.Announce
-	joiner := join.New(f.store, presence, announce)
-	leaver := leave.New(presence, announce)
-	sender := send.New(f.store, presence, deliver, f.jobs)
-	typist := typing.New(presence, deliver)
-	summariser := summarize.New(f.store, summary.Of(cfg), presence, deliver)
+	rooms, deliver, announce := f.live.Presence, f.live.Deliver, f.live.Announce
+	joiner := join.New(f.store, rooms, announce)
+	leaver := leave.New(rooms, announce)
+	sender := send.New(f.store, rooms, deliver, f.jobs)
+	typist := typing.New(rooms, deliver)
+	summariser := summarize.New(f.store, summary.Of(cfg), rooms, deliver)
 	actions := fallback.Actions{Join: joiner.Handle, Leave: leaver.Handle, Send: sender.Handle, Typing: typist.Handle}
 	return map[string]any{
 		"functions/authorize/":     gateway.Authorizer(authorize.New(tokens).Handle),
-		"functions/connect/":       gateway.Connect(connect.New(presence, f.store, f.jobs, announce).Handle),
-		"functions/disconnect/":    gateway.Disconnect(disconnect.New(presence, f.store, announce).Handle),
+		"functions/connect/":       gateway.Connect(connect.New(rooms, f.store, f.jobs, announce).Handle),
+		"functions/disconnect/":    gateway.Disconnect(disconnect.New(rooms, f.store, announce).Handle),
 		"functions/welcome/":       gateway.Queue(welcome.New(f.store, f.live.Poster).Handle),
 		"functions/join/":          gateway.Action(deliver, joiner.Handle),
 		"functions/leave/":         gateway.Action(deliver, leaver.Handle),
 		"functions/send/":          gateway.Action(deliver, sender.Handle),
 		"functions/typing/":        gateway.Action(deliver, typist.Handle),
-		"functions/default/":       gateway.Frames(deliver, fallback.New(presence, actions).Handle),
-		"functions/conversations/": gateway.HTTP(tokens, conversations.New(f.store, presence, deliver, summariser, time.Now).Routes()),
-		"functions/messages/":      gateway.HTTP(tokens, messages.New(f.store, presence, deliver, sender, time.Now).Routes()),
+		"functions/default/":       gateway.Frames(deliver, fallback.New(rooms, actions).Handle),
+		"functions/conversations/": gateway.HTTP(tokens, conversations.New(f.store, rooms, deliver, summariser, time.Now).Routes()),
+		"functions/messages/":      gateway.HTTP(tokens, messages.New(f.store, rooms, deliver, sender, time.Now).Routes()),
 		"functions/summarize/":     gateway.Queue(summariser.Handle),
-		"functions/sweep/":         gateway.Schedule(sweep.New(presence, f.store, sender, time.Now).Handle),
-		"functions/health/":        health.New(f.store, presence).Handle,
+		"functions/sweep/":         gateway.Schedule(sweep.New(rooms, f.store, sender, time.Now).Handle),
+		"functions/health/":        health.New(f.store, rooms).Handle,
 	}, nil
+}
+
+// openClients differs from what the mains do in one point: what is in this
+// process, the embedded databases and @connections, is reached by the same
+// drivers and the same SDK without a network.
+func (s *Server) openClients(f *functions, cfg config.Config) (err error) {
+	if f.store, err = mongostore.OpenOver(cfg.Mongo.URI, cfg.Mongo.Database, s.databases.dialMongo()); err != nil {
+		return err
+	}
+	redis := presence.OptionsOf(cfg)
+	redis.Dial = s.databases.dialRedis()
+	store, err := presence.Open(redis)
+	if err != nil {
+		return err
+	}
+	poster, err := apigateway.New(apigateway.Options{Endpoint: cfg.ConnectionsURL, AWS: cfg.AWS, Transport: s})
+	if err != nil {
+		return err
+	}
+	f.live = live.New(store, poster)
+	return nil
 }
 
 // ping finds out at the start what would otherwise fail with the first client.

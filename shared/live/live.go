@@ -5,7 +5,6 @@ package live
 
 import (
 	"fmt"
-	"net/http"
 
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/delivery"
@@ -24,20 +23,22 @@ type Live struct {
 
 // Open builds the clients from the Redis and Connections parts of a Config. It
 // does not use the network.
-func Open(cfg config.Config) (*Live, error) { return OpenOver(cfg, nil) }
-
-// OpenOver is Open with another transport to the Management API than HTTP.
-func OpenOver(cfg config.Config, transport http.RoundTripper) (*Live, error) {
+func Open(cfg config.Config) (*Live, error) {
 	store, err := presence.Open(presence.OptionsOf(cfg))
 	if err != nil {
 		return nil, fmt.Errorf("open presence: %w", err)
 	}
-	poster, err := apigateway.New(apigateway.Options{Endpoint: cfg.ConnectionsURL, AWS: cfg.AWS, Transport: transport})
+	poster, err := apigateway.New(apigateway.Options{Endpoint: cfg.ConnectionsURL, AWS: cfg.AWS})
 	if err != nil {
 		return nil, fmt.Errorf("open the management api: %w", err)
 	}
+	return New(store, poster), nil
+}
+
+// New wires clients that exist already.
+func New(store *presence.Store, poster *apigateway.Poster) *Live {
 	deliver := delivery.New(poster, store)
 	announce := NewAnnouncer(store, deliver)
 	deliver.OnDeparture(announce.departed)
-	return &Live{Presence: store, Poster: poster, Deliver: deliver, Announce: announce}, nil
+	return &Live{Presence: store, Poster: poster, Deliver: deliver, Announce: announce}
 }

@@ -40,12 +40,17 @@ type Store struct {
 // in the background: an unreachable server shows with the first operation, or
 // with Ping. (Only a mongodb+srv URI is looked up in the DNS at once.) The
 // error never contains credentials.
-func Open(uri, database string) (*Store, error) {
+func Open(uri, database string) (*Store, error) { return OpenOver(uri, database, nil) }
+
+// OpenOver is Open with another way to the server than TCP: a server in the
+// same process can be reached without a network. nil is TCP.
+func OpenOver(uri, database string, dial options.ContextDialer) (*Store, error) {
 	if database == "" {
 		return nil, errors.New("open mongodb: the name of the database is missing")
 	}
 	// What follows ApplyURI is not for the URI to change.
 	client, err := mongo.Connect(options.Client().
+		SetDialer(dial).
 		SetAppName("aiwm-chat").
 		SetServerSelectionTimeout(selectionTimeout).
 		SetConnectTimeout(connectTimeout).

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -45,6 +46,9 @@ type Options struct {
 	SendPerMinute   int              // sends of one principal, with a burst of as many; 0: no limit
 	TypingPerMinute int              // typing actions, likewise
 	Now             func() time.Time // nil: time.Now
+
+	// Dial is another way to the server than TCP; nil: TCP.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
 // OptionsOf returns the Options that a function was configured with.
@@ -75,7 +79,7 @@ func Open(o Options) (*Store, error) {
 		Protocol: 2, DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		DialTimeout:              timeout, ReadTimeout: timeout, WriteTimeout: timeout, ContextTimeoutEnabled: true,
-		DialerRetries: 1,
+		Dialer: o.Dial, DialerRetries: 1,
 		// Once, for a pooled connection that died while Lambda was frozen.
 		MaxRetries: 1,
 	}
