@@ -41,16 +41,24 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-func run(m *testing.M) int {
+// scratch is a folder for what tests build; run makes and removes it.
+var scratch string
+
+func run(m *testing.M) (status int) {
 	if !testing.Verbose() {
 		slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	}
 	var err error
+	if scratch, err = os.MkdirTemp("", "aiwm-chat-e2e"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(scratch) //nolint:errcheck // a temporary folder
 	if shared, err = server.Start(context.Background(), options()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	status := m.Run()
+	status = m.Run()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := shared.Close(ctx); err != nil {
