@@ -61,7 +61,25 @@ type inProcessFunction struct {
 	start   func() awslambda.Handler
 
 	mu   sync.Mutex
-	idle []awslambda.Handler
+	idle []*instance
+	over bool // no environment is kept any more
+}
+
+// An instance is an execution environment. It runs the invocations that it is given, one after the other, on a
+// goroutine that it keeps: its stack has grown to what the handler needs. It ends when its work is closed.
+type instance struct {
+	handler awslambda.Handler
+	work    chan func(awslambda.Handler)
+}
+
+func newInstance(h awslambda.Handler) *instance {
+	env := &instance{handler: h, work: make(chan func(awslambda.Handler))}
+	go func() {
+		for do := range env.work {
+			do(env.handler)
+		}
+	}()
+	return env
 }
 
 // NewInProcess returns an invoker of the given functions, by name.
@@ -122,15 +140,18 @@ func (p *InProcess) Invoke(ctx context.Context, function string, event []byte) (
 	fctx, cancel := context.WithDeadline(context.Background(), deadline)
 	fctx = lambdacontext.NewContext(fctx, &lambdacontext.LambdaContext{AwsRequestID: requestID, InvokedFunctionArn: f.arn})
 	done := make(chan result, 1)
-	go func() {
-		r := p.run(fctx, f, requestID, bytes.Clone(event))
+	event = bytes.Clone(event)
+	env := f.instance()
+	env.work <- func(h awslambda.Handler) {
+		r := p.run(fctx, f, h, requestID, event)
 		if late := time.Since(deadline); late > time.Second {
 			p.opts.Logger.Warn("handler went on after its deadline", "function", function, "requestId", requestID, "late", late)
 		}
-		p.release() // before the caller knows: it may invoke again at once
+		f.giveBack(env) // before the caller knows: it may invoke again at once
+		p.release()
 		cancel()
 		done <- r
-	}()
+	}
 
 	var r result
 	select {
@@ -158,6 +179,9 @@ func (p *InProcess) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
+	for _, f := range p.functions {
+		f.end()
+	}
 
 	done := make(chan struct{})
 	go func() {
@@ -197,16 +221,13 @@ type result struct {
 	err      error
 }
 
-// run calls the handler in one of the function's execution environments and returns a copy of its response.
-func (p *InProcess) run(ctx context.Context, f *inProcessFunction, requestID string, event []byte) (r result) {
-	env := f.environment()
-	defer f.giveBack(env)
-
+// run calls the handler of an execution environment and returns a copy of its response.
+func (p *InProcess) run(ctx context.Context, f *inProcessFunction, h awslambda.Handler, requestID string, event []byte) (r result) {
 	var leaks leakCheck
 	if p.opts.Strict {
 		ctx = leaks.begin(ctx, requestID)
 	}
-	r = p.call(ctx, f, env, requestID, event)
+	r = p.call(ctx, f, h, requestID, event)
 	if p.opts.Strict {
 		if leaked := leaks.end(); leaked != "" {
 			p.opts.Logger.Error("goroutine outlives its handler", "function", f.name, "requestId", requestID, "stack", leaked)
@@ -217,14 +238,14 @@ func (p *InProcess) run(ctx context.Context, f *inProcessFunction, requestID str
 }
 
 // call turns an error, a panic and an oversized response into function errors.
-func (p *InProcess) call(ctx context.Context, f *inProcessFunction, env awslambda.Handler, requestID string, event []byte) (r result) {
+func (p *InProcess) call(ctx context.Context, f *inProcessFunction, h awslambda.Handler, requestID string, event []byte) (r result) {
 	defer func() {
 		if v := recover(); v != nil {
 			p.opts.Logger.Error("handler panicked", "function", f.name, "requestId", requestID, "panic", v, "stack", string(debug.Stack()))
 			r = result{err: handlerError(v)}
 		}
 	}()
-	response, err := env.Invoke(ctx, event)
+	response, err := h.Invoke(ctx, event)
 	if err != nil {
 		return result{err: handlerError(err)}
 	}
@@ -234,8 +255,8 @@ func (p *InProcess) call(ctx context.Context, f *inProcessFunction, env awslambd
 	return result{response: bytes.Clone(response)}
 }
 
-// environment returns an idle execution environment, or a new one.
-func (f *inProcessFunction) environment() awslambda.Handler {
+// instance returns an idle execution environment, or a new one.
+func (f *inProcessFunction) instance() *instance {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n := len(f.idle); n > 0 {
@@ -243,11 +264,27 @@ func (f *inProcessFunction) environment() awslambda.Handler {
 		f.idle = f.idle[:n-1]
 		return env
 	}
-	return f.start()
+	return newInstance(f.start())
 }
 
-func (f *inProcessFunction) giveBack(env awslambda.Handler) {
+// giveBack keeps an environment for the next invocation; after end it lets it go. The environment may still be at the end of its
+// last work: whoever takes it waits for that moment only.
+func (f *inProcessFunction) giveBack(env *instance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.over {
+		close(env.work)
+		return
+	}
 	f.idle = append(f.idle, env)
+}
+
+// end lets the idle environments go, and those still at work when they are done.
+func (f *inProcessFunction) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, env := range f.idle {
+		close(env.work)
+	}
+	f.idle, f.over = nil, true
 }

@@ -24,6 +24,7 @@ func inProcess(t testing.TB, opts lambda.InProcessOptions, handler any) *lambda.
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { closeInvoker(t, p) })
 	return p
 }
 
