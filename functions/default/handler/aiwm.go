@@ -38,7 +38,7 @@ func translate(body []byte) (action string, flat []byte, err error) {
 		}
 	}
 	var name string
-	if json.Unmarshal(fields["action"], &name) != nil {
+	if json.Unmarshal(fields["action"], &name) != nil || name == "" { // null is ""
 		return "", nil, chat.Invalid("action", "is required, as a string")
 	}
 	action, known := aiwmActions[name]
@@ -87,15 +87,15 @@ func unwrap(frame map[string]jsontext.Value) (map[string]jsontext.Value, error) 
 func setTypingState(fields map[string]jsontext.Value, name string) error {
 	state, implied := typingState[name]
 	if !implied {
-		var isTyping bool
-		if json.Unmarshal(fields["isTyping"], &isTyping) != nil {
+		switch fields["isTyping"].Kind() {
+		case jsontext.KindTrue:
+			state = protocol.TypingStart
+		case jsontext.KindFalse:
+			state = protocol.TypingStop
+		default:
 			return chat.Invalid("isTyping", "must be true or false")
 		}
 		delete(fields, "isTyping")
-		state = protocol.TypingStop
-		if isTyping {
-			state = protocol.TypingStart
-		}
 	}
 	if _, ok := fields["state"]; ok {
 		return chat.Invalid("state", "is not known here")
