@@ -1,0 +1,255 @@
+package handler_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"aiwm-chat/functions/messages/handler"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/protocol"
+)
+
+var (
+	errDown  = errors.New("no route to host")
+	notFound = chat.Errorf(chat.NotFound, "there is no such conversation")
+	now      = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	author   = chat.Principal{Type: chat.User, ID: "author", OrgID: "acme"}
+	reader   = chat.Principal{Type: chat.User, ID: "reader", OrgID: "acme"}
+)
+
+// A world is one conversation with messages m1 to m3, of which m2 is deleted,
+// and its room. It records the steps of a call and fails those it is told to.
+type world struct {
+	caller chat.Principal
+	query  chat.MessageQuery
+	more   bool
+	fail   map[string]error
+	steps  []string
+	sent   protocol.Sent
+	input  protocol.MessageInput
+	from   chat.Connection
+	limit  int
+}
+
+func newWorld(caller chat.Principal) *world {
+	return &world{caller: caller, fail: map[string]error{}, sent: protocol.Sent{MessageID: "m4", Seq: 4}}
+}
+
+func (w *world) step(name string) error {
+	w.steps = append(w.steps, name)
+	return w.fail[name]
+}
+
+func message(id chat.MessageID) chat.Message {
+	return chat.Message{
+		ID: id, ConversationID: "c1", Seq: int64(id[1] - '0'), Sender: author, Deleted: id == "m2",
+		Draft: chat.Draft{Content: "content of " + string(id)},
+	}
+}
+
+func (w *world) Verify(context.Context, string) (chat.Principal, time.Time, error) {
+	return w.caller, now.Add(time.Hour), nil
+}
+
+func (w *world) Conversation(context.Context, chat.Principal, chat.ConversationID) (chat.Conversation, error) {
+	return chat.Conversation{ID: "c1", OrgID: "acme", Participants: []chat.Participant{{Type: author.Type, ID: author.ID}, {Type: reader.Type, ID: reader.ID}}}, w.step("conversation")
+}
+
+func (w *world) Messages(_ context.Context, _ chat.ConversationID, q chat.MessageQuery) ([]chat.Message, bool, error) {
+	w.query = q
+	return []chat.Message{message("m1"), message("m3")}, w.more, w.step("messages")
+}
+
+func (w *world) Message(_ context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error) {
+	err := w.step("message")
+	if org != "acme" || id != "m1" && id != "m2" && id != "m3" {
+		return chat.Message{}, chat.Errorf(chat.NotFound, "there is no such message")
+	}
+	return message(id), err
+}
+
+func (w *world) DeleteMessage(context.Context, chat.Message, time.Time) error {
+	return w.step("delete")
+}
+
+func (w *world) Room(context.Context, ...chat.ConversationID) ([]chat.Connection, error) {
+	return []chat.Connection{{ID: "R=", Principal: reader}, {ID: "X=", Principal: chat.Principal{Type: chat.User, ID: "x", OrgID: "acme"}}}, w.step("room")
+}
+
+func (w *world) Broadcast(_ context.Context, to []chat.Connection, frame []byte) delivery.Result {
+	var f struct {
+		Event string
+		Data  protocol.MessageGone
+	}
+	if err := json.Unmarshal(frame, &f); err != nil {
+		panic(err)
+	}
+	line := fmt.Sprint(f.Event, " ", f.Data.MessageID, " ", f.Data.Seq)
+	for _, c := range to {
+		line += " " + string(c.ID)
+	}
+	w.step(line)
+	return delivery.Result{}
+}
+
+func (w *world) Send(_ context.Context, c chat.Connection, in protocol.MessageInput, limit int, ack func(protocol.Sent)) error {
+	w.from, w.input, w.limit = c, in, limit
+	err := w.step("send")
+	if err == nil {
+		ack(w.sent)
+	}
+	return err
+}
+
+func (w *world) call(t *testing.T, route, id, query, body string, header map[string]string) (int, string) {
+	t.Helper()
+	h := handler.New(w, w, w, w, func() time.Time { return now })
+	headers := map[string]string{"authorization": "Bearer x", "content-type": "application/json"}
+	for name, value := range header {
+		headers[name] = value
+	}
+	got, err := gateway.HTTP(w, h.Routes())(t.Context(), events.APIGatewayV2HTTPRequest{
+		RouteKey: route, PathParameters: map[string]string{"id": id}, RawQueryString: query, Body: body, Headers: headers,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.StatusCode, got.Body
+}
+
+func TestCalls(t *testing.T) {
+	const get, remove = "GET /messages/{id}", "DELETE /messages/{id}"
+	gone := []string{"message", "conversation", "delete", "room", "message:deleted m1 1 R="}
+	tests := []struct {
+		name      string
+		caller    chat.Principal
+		route, id string
+		fail      string
+		err       error
+		status    int
+		steps     []string
+	}{
+		{"get", reader, get, "m1", "", nil, 200, []string{"message", "conversation"}},
+		{"get a deleted one", reader, get, "m2", "", nil, 404, []string{"message", "conversation"}},
+		{"get none", reader, get, "m9", "", nil, 404, []string{"message"}},
+		{"get no id", reader, get, "m{1}", "", nil, 400, nil},
+		{"get another's", reader, get, "m1", "conversation", notFound, 404, []string{"message", "conversation"}},
+		{"get, not now", reader, get, "m1", "message", errDown, 500, []string{"message"}},
+		{"get, no right to be read", reader, get, "m1", "conversation", errDown, 500, []string{"message", "conversation"}},
+		{"delete", author, remove, "m1", "", nil, 204, gone},
+		{"delete again, for what an error left", author, remove, "m2", "", nil, 204, []string{"message", "conversation", "delete", "room", "message:deleted m2 2 R="}},
+		{"delete another's", reader, remove, "m1", "", nil, 403, []string{"message", "conversation"}},
+		{"delete by a namesake", chat.Principal{Type: chat.Agent, ID: author.ID, OrgID: "acme"}, remove, "m1", "", nil, 403, []string{"message", "conversation"}},
+		{"delete when removed", author, remove, "m1", "conversation", notFound, 404, []string{"message", "conversation"}},
+		{"delete, not now", author, remove, "m1", "delete", errDown, 500, []string{"message", "conversation", "delete"}},
+		{"delete, nobody to be found", author, remove, "m1", "room", errDown, 204, []string{"message", "conversation", "delete", "room"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(tt.caller)
+			w.fail[tt.fail] = tt.err
+			status, body := w.call(t, tt.route, tt.id, "", "", nil)
+			if status != tt.status || status != 200 && strings.Contains(body, "content of") {
+				t.Errorf("got %d %s", status, body)
+			}
+			if status == 404 && !strings.Contains(body, "there is no such message") {
+				t.Errorf("it says more than of a message that never was: %s", body)
+			}
+			if !slices.Equal(w.steps, tt.steps) {
+				t.Errorf("the steps were %q, want %q", w.steps, tt.steps)
+			}
+		})
+	}
+}
+
+func TestSend(t *testing.T) {
+	tests := []struct {
+		name, body, key string
+		duplicate       bool
+		fail            error
+		status          int
+		id              chat.ClientMessageID // what send got, where it was called
+	}{
+		{"new", `{"conversationId":"c1","content":"hi"}`, "", false, nil, 201, ""},
+		{"with an id", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "", false, nil, 201, "k1"},
+		{"with a key", `{"conversationId":"c1","content":"hi"}`, "k1", false, nil, 201, "k1"},
+		{"with both", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "k1", false, nil, 201, "k1"},
+		{"with two", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "k2", false, nil, 400, ""},
+		{"a repeat", `{"conversationId":"c1","content":"hi"}`, "k1", true, nil, 200, "k1"},
+		{"another body", `{"conversationId":"c1","content":"hi"}`, "k1", false, chat.Errorf(chat.Conflict, "no"), 409, "k1"},
+		{"closed", `{"conversationId":"c1","content":"hi"}`, "", false, chat.Errorf(chat.ConversationClosed, "no"), 409, ""},
+		{"too many", `{"conversationId":"c1","content":"hi"}`, "", false, chat.LimitedFor(time.Second), 429, ""},
+		{"what is not the caller's to set", `{"conversationId":"c1","content":"hi","seq":7}`, "", false, nil, 400, ""},
+		{"an action", `{"action":"send","conversationId":"c1","content":"hi"}`, "", false, nil, 400, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(author)
+			w.sent.Duplicate, w.fail["send"] = tt.duplicate, tt.fail
+			header := map[string]string{}
+			if tt.key != "" {
+				header["idempotency-key"] = tt.key
+			}
+			status, body := w.call(t, "POST /messages", "", "", tt.body, header)
+			if status != tt.status || w.input.ClientMessageID != tt.id {
+				t.Errorf("got %d %s, sent %+v", status, body, w.input)
+			}
+			if status < 300 && (!strings.Contains(body, `"messageId":"m4"`) || w.from != (chat.Connection{Principal: author}) || w.limit != chat.MaxContentREST) {
+				t.Errorf("got %s from %+v up to %d bytes", body, w.from, w.limit)
+			}
+		})
+	}
+}
+
+func TestList(t *testing.T) {
+	int64s := func(n int64) *int64 { return &n }
+	tests := []struct {
+		query string
+		more  bool
+		want  chat.MessageQuery
+		page  string
+	}{
+		{"conversationId=c1", false, chat.MessageQuery{Limit: 50}, `{"limit":50,"hasMore":false}`},
+		{"conversationId=c1&limit=2", true, chat.MessageQuery{Limit: 2}, `{"limit":2,"hasMore":true,"nextBeforeSeq":1}`},
+		{"conversationId=c1&beforeSeq=9", true, chat.MessageQuery{Limit: 50, BeforeSeq: int64s(9)}, `{"limit":50,"hasMore":true,"nextBeforeSeq":1}`},
+		{"conversationId=c1&afterSeq=0&role=agent", true, chat.MessageQuery{Limit: 50, AfterSeq: int64s(0), Role: "agent"}, `{"limit":50,"hasMore":true,"nextAfterSeq":3}`},
+		{"conversationId=c1&afterSeq=0", false, chat.MessageQuery{Limit: 50, AfterSeq: int64s(0)}, `{"limit":50,"hasMore":false}`},
+	}
+	for _, tt := range tests {
+		w := newWorld(reader)
+		w.more = tt.more
+		status, body := w.call(t, "GET /messages", "", tt.query, "", nil)
+		got, _ := json.Marshal(w.query)
+		want, _ := json.Marshal(tt.want)
+		if status != 200 || string(got) != string(want) || !strings.Contains(body, `"pagination":`+tt.page) {
+			t.Errorf("%s: got %d %s, asked for %s", tt.query, status, body, got)
+		}
+	}
+	for _, query := range []string{
+		"", "conversationId=%7B%7D", "conversationId=c1&afterSeq=-1", "conversationId=c1&beforeSeq=0", "conversationId=c1&afterSeq=1&beforeSeq=2",
+		"conversationId=c1&limit=101", "conversationId=c1&role=boss", "conversationId=c1&page=2",
+	} {
+		w := newWorld(reader)
+		if status, body := w.call(t, "GET /messages", "", query, "", nil); status != 400 || len(w.steps) != 0 {
+			t.Errorf("%s: got %d %s", query, status, body)
+		}
+	}
+	for step, err := range map[string]error{"conversation": notFound, "messages": errDown} {
+		w := newWorld(reader)
+		w.fail[step] = err
+		status, body := w.call(t, "GET /messages", "", "conversationId=c1", "", nil)
+		if want := map[string]int{"conversation": 404, "messages": 500}[step]; status != want || strings.Contains(body, "content of") {
+			t.Errorf("%s fails: got %d %s", step, status, body)
+		}
+	}
+}
