@@ -43,7 +43,12 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	if answer != nil {
 		g.Go(func() error { answer(); return nil })
 	}
-	g.Go(func() error { return h.deliver(ctx, caller, c, m) })
+	g.Go(func() error {
+		if err := h.store.Project(ctx, m); err != nil {
+			return fmt.Errorf("project the message: %w", err)
+		}
+		return nil
+	})
 	if summarise && m.Seq%summaryEvery == 0 {
 		g.Go(func() error {
 			job := protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq}
@@ -53,13 +58,11 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 			return nil
 		})
 	}
-	g.Go(func() error {
-		if err := h.store.Project(ctx, m); err != nil {
-			return fmt.Errorf("project the message: %w", err)
-		}
-		return nil
-	})
-	return g.Wait()
+	delivery := h.deliver(ctx, caller, c, m)
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return delivery
 }
 
 // deliver posts the message to the room and, when a user wrote, to the agent.
