@@ -11,14 +11,17 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
-// maxDepth bounds the nesting of documents, as MongoDB does: everything that
-// recurses over a document relies on it.
-const maxDepth = 200
-
-// maxDocument is the largest document that is stored or returned, in bytes.
-const maxDocument = 16 << 20
+const (
+	// maxDepth bounds the nesting of documents, as MongoDB does: everything
+	// that recurses over a document relies on it.
+	maxDepth = 200
+	// maxDocument is the largest document that is stored or returned, in bytes.
+	maxDocument = 16 << 20
+)
 
 var errMalformed = errors.New("malformed BSON")
+
+var emptyDocument = bsoncore.Document{5, 0, 0, 0, 0}
 
 // missing is the value of a field that is not there.
 var missing bsoncore.Value
@@ -29,49 +32,40 @@ func isArray(v bsoncore.Value) bool { return v.Type == bsoncore.TypeArray }
 
 func isDocument(v bsoncore.Value) bool { return v.Type == bsoncore.TypeEmbeddedDocument }
 
+// isNumber says whether there is arithmetic for a value.
+func isNumber(v bsoncore.Value) bool { return v.IsNumber() && v.Type != bsoncore.TypeDecimal128 }
+
 func docValue(doc bsoncore.Document) bsoncore.Value {
 	return bsoncore.Value{Type: bsoncore.TypeEmbeddedDocument, Data: doc}
 }
 
 // valueSize returns the length of the value of type t at the start of b, or -1
-// when b cannot hold one.
+// when b cannot hold one or t is none of the types that are stored.
 func valueSize(t bsoncore.Type, b []byte) int {
-	size, prefix := 0, 0
+	size, prefixed := 0, false
 	switch t {
-	case bsoncore.TypeDouble, bsoncore.TypeDateTime, bsoncore.TypeTimestamp, bsoncore.TypeInt64:
-		size = 8
-	case bsoncore.TypeInt32:
-		size = 4
+	case bsoncore.TypeNull:
 	case bsoncore.TypeBoolean:
 		size = 1
+	case bsoncore.TypeInt32:
+		size = 4
+	case bsoncore.TypeDouble, bsoncore.TypeDateTime, bsoncore.TypeInt64:
+		size = 8
 	case bsoncore.TypeObjectID:
 		size = 12
 	case bsoncore.TypeDecimal128:
 		size = 16
-	case bsoncore.TypeNull, bsoncore.TypeUndefined, bsoncore.TypeMinKey, bsoncore.TypeMaxKey:
-	case bsoncore.TypeEmbeddedDocument, bsoncore.TypeArray, bsoncore.TypeCodeWithScope:
-		prefix = 4 // the length counts itself
-	case bsoncore.TypeString, bsoncore.TypeJavaScript, bsoncore.TypeSymbol:
-		size, prefix = 4, 4
+	case bsoncore.TypeEmbeddedDocument, bsoncore.TypeArray: // the length counts itself
+		prefixed = true
+	case bsoncore.TypeString:
+		size, prefixed = 4, true
 	case bsoncore.TypeBinary:
-		size, prefix = 5, 4
-	case bsoncore.TypeDBPointer:
-		size, prefix = 16, 4
-	case bsoncore.TypeRegex:
-		pattern := bytes.IndexByte(b, 0)
-		if pattern < 0 {
-			return -1
-		}
-		options := bytes.IndexByte(b[pattern+1:], 0)
-		if options < 0 {
-			return -1
-		}
-		return pattern + options + 2
+		size, prefixed = 5, true
 	default:
 		return -1
 	}
-	if prefix > 0 {
-		if len(b) < prefix {
+	if prefixed {
+		if len(b) < 4 {
 			return -1
 		}
 		n := int(int32(binary.LittleEndian.Uint32(b)))
@@ -101,10 +95,7 @@ func fields(doc []byte) iter.Seq2[[]byte, bsoncore.Value] {
 			t, key := bsoncore.Type(rest[0]), rest[1:end]
 			rest = rest[end+1:]
 			n := valueSize(t, rest)
-			if n < 0 {
-				return
-			}
-			if !yield(key, bsoncore.Value{Type: t, Data: rest[:n:n]}) {
+			if n < 0 || !yield(key, bsoncore.Value{Type: t, Data: rest[:n:n]}) {
 				return
 			}
 			rest = rest[n:]
@@ -113,6 +104,7 @@ func fields(doc []byte) iter.Seq2[[]byte, bsoncore.Value] {
 }
 
 // validate checks everything that the rest of the package takes for granted.
+// A type that is not stored is a *commandError, for the client to see.
 func validate(doc []byte, depth int) error {
 	if depth > maxDepth {
 		return errors.New("BSON nested too deeply")
@@ -128,16 +120,20 @@ func validate(doc []byte, depth int) error {
 			if err := validate(v.Data, depth+1); err != nil {
 				return err
 			}
-		case bsoncore.TypeString, bsoncore.TypeJavaScript, bsoncore.TypeSymbol:
+		case bsoncore.TypeString:
 			if len(v.Data) < 5 || v.Data[len(v.Data)-1] != 0 {
 				return errMalformed
 			}
 		}
 	}
-	if n != len(doc) { // fields stopped early
-		return errMalformed
+	if n == len(doc) {
+		return nil
 	}
-	return nil
+	// fields stopped early, at the element that begins here.
+	if t := bsoncore.Type(doc[n-1]); t.String() != "invalid" && ranks[t] == 0 {
+		return unsupported("BSON type", t.String())
+	}
+	return errMalformed
 }
 
 // field returns the value of a top-level field, or missing.
@@ -148,6 +144,14 @@ func field(doc []byte, name string) bsoncore.Value {
 		}
 	}
 	return missing
+}
+
+// firstKey returns the name of the first field, "" of an empty document.
+func firstKey(doc []byte) string {
+	for key := range fields(doc) {
+		return string(key)
+	}
+	return ""
 }
 
 // elements returns the values of an array.
@@ -168,12 +172,9 @@ func appendElement[K []byte | string](dst []byte, key K, v bsoncore.Value) []byt
 	return append(dst, v.Data...)
 }
 
-// appendIndexed appends element i of an array.
-func appendIndexed(dst []byte, i int, v bsoncore.Value) []byte {
-	dst = append(dst, byte(v.Type))
-	dst = strconv.AppendInt(dst, int64(i), 10)
-	dst = append(dst, 0)
-	return append(dst, v.Data...)
+// appendIndex appends the type and the name of element i of an array.
+func appendIndex(dst []byte, t bsoncore.Type, i int) []byte {
+	return append(strconv.AppendInt(append(dst, byte(t)), int64(i), 10), 0)
 }
 
 func startDocument(dst []byte) (int, []byte) { return len(dst), append(dst, 0, 0, 0, 0) }
@@ -187,25 +188,9 @@ func endDocument(dst []byte, start int) []byte {
 func arrayValue(vs []bsoncore.Value) bsoncore.Value {
 	start, b := startDocument(nil)
 	for i, v := range vs {
-		b = appendIndexed(b, i, v)
+		b = append(appendIndex(b, v.Type, i), v.Data...)
 	}
 	return bsoncore.Value{Type: bsoncore.TypeArray, Data: endDocument(b, start)}
-}
-
-func stringValue(s string) bsoncore.Value {
-	return bsoncore.Value{Type: bsoncore.TypeString, Data: bsoncore.AppendString(nil, s)}
-}
-
-func int32Value(i int32) bsoncore.Value {
-	return bsoncore.Value{Type: bsoncore.TypeInt32, Data: bsoncore.AppendInt32(nil, i)}
-}
-
-func int64Value(i int64) bsoncore.Value {
-	return bsoncore.Value{Type: bsoncore.TypeInt64, Data: bsoncore.AppendInt64(nil, i)}
-}
-
-func doubleValue(f float64) bsoncore.Value {
-	return bsoncore.Value{Type: bsoncore.TypeDouble, Data: bsoncore.AppendDouble(nil, f)}
 }
 
 // integer reads a whole number of any numeric type.

@@ -11,87 +11,71 @@ import (
 // Commands on databases, collections and indexes.
 
 func listDatabases(s *Server, r *request, dst []byte) ([]byte, error) {
-	q, err := r.query("filter")
-	if err != nil {
-		return nil, err
-	}
-	nameOnly := truthy(field(r.body, "nameOnly"))
-	var databases []bsoncore.Value
+	var docs []bsoncore.Value
 	last := ""
 	for _, ns := range s.store.namespaces("") {
 		db, _, _ := strings.Cut(ns, ".")
-		if db == last {
-			continue
+		if db != last {
+			docs = append(docs, docValue(bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "name", db),
+				bsoncore.AppendInt64Element(nil, "sizeOnDisk", 0), bsoncore.AppendBooleanElement(nil, "empty", false))))
 		}
 		last = db
-		doc := bsoncore.AppendStringElement(nil, "name", db)
-		if !nameOnly {
-			doc = bsoncore.AppendInt64Element(doc, "sizeOnDisk", 0)
-			doc = bsoncore.AppendBooleanElement(doc, "empty", false)
-		}
-		if v := docValue(bsoncore.BuildDocument(nil, doc)); q.filter.match(v) {
-			databases = append(databases, v)
-		}
 	}
-	dst = appendElement(dst, "databases", arrayValue(databases))
-	return bsoncore.AppendInt64Element(dst, "totalSize", 0), nil
+	docs, err := r.filtered(docs)
+	dst = appendElement(dst, "databases", arrayValue(docs))
+	return bsoncore.AppendInt64Element(dst, "totalSize", 0), err
 }
 
 func listCollections(s *Server, r *request, dst []byte) ([]byte, error) {
-	q, err := r.query("filter")
-	if err != nil {
-		return nil, err
-	}
-	batch, err := r.cursorBatch(math.MaxInt64)
-	if err != nil {
-		return nil, err
-	}
-	nameOnly := truthy(field(r.body, "nameOnly"))
-	var docs []bsoncore.Document
+	var docs []bsoncore.Value
 	for _, ns := range s.store.namespaces(r.db) {
-		doc := bsoncore.AppendStringElement(nil, "name", strings.TrimPrefix(ns, r.db+"."))
-		doc = bsoncore.AppendStringElement(doc, "type", "collection")
-		if !nameOnly {
-			doc = bsoncore.AppendDocumentElement(doc, "options", emptyDocument)
-			doc = bsoncore.AppendDocumentElement(doc, "info", bsoncore.BuildDocument(nil, bsoncore.AppendBooleanElement(nil, "readOnly", false)))
-			doc = bsoncore.AppendDocumentElement(doc, "idIndex", s.store.collections[ns].indexes[0].spec)
-		}
-		if v := docValue(bsoncore.BuildDocument(nil, doc)); q.filter.match(v) {
-			docs = append(docs, v.Data)
+		docs = append(docs, docValue(bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "name", strings.TrimPrefix(ns, r.db+".")),
+			bsoncore.AppendStringElement(nil, "type", "collection"), bsoncore.AppendDocumentElement(nil, "options", emptyDocument))))
+	}
+	docs, err := r.filtered(docs)
+	return s.appendList(dst, r.db+".$cmd.listCollections", docs), err
+}
+
+// filtered keeps what the command's filter matches.
+func (r *request) filtered(docs []bsoncore.Value) (kept []bsoncore.Value, err error) {
+	doc, err := r.document("filter")
+	if err != nil {
+		return nil, err
+	}
+	f, err := compileFilter(doc)
+	for _, v := range docs {
+		if f.match(v.Data) {
+			kept = append(kept, v)
 		}
 	}
-	return s.cursors.appendBatch(dst, &cursor{ns: r.db + ".$cmd.listCollections", docs: docs}, 0, "firstBatch", batch, false), nil
+	return kept, err
+}
+
+// appendList appends a cursor that is complete.
+func (s *Server) appendList(dst []byte, ns string, docs []bsoncore.Value) []byte {
+	c := cursor{ns: ns}
+	for _, v := range docs {
+		c.docs = append(c.docs, v.Data)
+	}
+	return s.cursors.appendBatch(dst, c, "firstBatch", math.MaxInt64, false)
 }
 
 func listIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
-	batch, err := r.cursorBatch(math.MaxInt64)
-	if err != nil {
-		return nil, err
-	}
-	c := s.store.collections[r.ns]
-	if c == nil {
+	c := s.store.get(r.ns)
+	if !c.exists() {
 		return nil, errorf(codeNamespaceNotFound, "ns does not exist: %s", r.ns)
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	var docs []bsoncore.Document
+	var docs []bsoncore.Value
 	for _, ix := range c.indexes {
-		docs = append(docs, ix.spec)
+		docs = append(docs, docValue(ix.spec))
 	}
-	return s.cursors.appendBatch(dst, &cursor{ns: r.ns, docs: docs}, 0, "firstBatch", batch, false), nil
-}
-
-func create(s *Server, r *request, dst []byte) ([]byte, error) {
-	if s.store.collections[r.ns] != nil {
-		return nil, errorf(codeNamespaceExists, "Collection %s already exists.", r.ns)
-	}
-	return dst, s.store.create(r.ns)
+	return s.appendList(dst, r.ns, docs), nil
 }
 
 func drop(s *Server, r *request, dst []byte) ([]byte, error) {
-	if !s.store.drop(r.ns) {
-		return nil, errorf(codeNamespaceNotFound, "ns not found")
-	}
+	s.store.drop(r.ns)
 	return bsoncore.AppendStringElement(dst, "ns", r.ns), nil
 }
 
@@ -107,51 +91,37 @@ func createIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var indexes []*index
-	for _, spec := range specs {
-		ix, err := parseIndex(bytes.Clone(spec))
-		if err != nil {
-			return nil, err
-		}
-		indexes = append(indexes, ix)
-	}
-	c, created, err := s.store.ensure(r.ns)
+	c, err := s.store.toWrite(r.ns)
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := len(c.indexes)
-	for _, ix := range indexes {
-		if err := c.createIndex(ix); err != nil {
+	dst = bsoncore.AppendInt32Element(dst, "numIndexesBefore", int32(len(c.indexes)))
+	for _, spec := range specs {
+		ix, err := parseIndex(bytes.Clone(spec))
+		if err == nil {
+			err = c.createIndex(ix)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	dst = bsoncore.AppendInt32Element(dst, "numIndexesBefore", int32(before))
-	dst = bsoncore.AppendInt32Element(dst, "numIndexesAfter", int32(len(c.indexes)))
-	dst = bsoncore.AppendBooleanElement(dst, "createdCollectionAutomatically", created)
-	if before == len(c.indexes) {
-		dst = bsoncore.AppendStringElement(dst, "note", "all indexes already exist")
-	}
-	return dst, nil
+	return bsoncore.AppendInt32Element(dst, "numIndexesAfter", int32(len(c.indexes))), nil
 }
 
 func dropIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
-	c := s.store.collections[r.ns]
-	if c == nil {
-		return nil, errorf(codeNamespaceNotFound, "ns not found %s", r.ns)
+	name, ok := field(r.body, "index").StringValueOK()
+	if !ok || name == "*" {
+		return nil, unsupported("dropIndexes by other than one name:", display(field(r.body, "index")))
 	}
-	c.mu.Lock()
+	c, err := s.store.toWrite(r.ns)
+	if err != nil {
+		return nil, err
+	}
 	defer c.mu.Unlock()
-	before := len(c.indexes)
-	which := []bsoncore.Value{field(r.body, "index")}
-	if isArray(which[0]) {
-		which = elements(which[0].Data)
+	before := int32(len(c.indexes))
+	if !c.dropIndex(name) {
+		return nil, errorf(codeIndexNotFound, "no index with name [%s] that can be dropped", name)
 	}
-	for _, v := range which {
-		if err := c.dropIndexes(v); err != nil {
-			return nil, err
-		}
-	}
-	return bsoncore.AppendInt32Element(dst, "nIndexesWas", int32(before)), nil
+	return bsoncore.AppendInt32Element(dst, "nIndexesWas", before), nil
 }

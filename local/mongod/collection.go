@@ -18,58 +18,54 @@ const maxIndexes = 64
 type collection struct {
 	ns      string
 	mu      sync.RWMutex
+	dropped bool // it is no longer the store's
 	indexes []*index
 	journal *journal
+	buffers [2][]byte // of updates
 }
 
-var idKey = bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "_id", 1))
-
 func newCollection(ns string, j *journal) *collection {
-	spec := bsoncore.BuildDocument(nil,
-		bsoncore.AppendInt32Element(nil, "v", 2),
-		bsoncore.AppendDocumentElement(nil, "key", idKey),
-		bsoncore.AppendStringElement(nil, "name", "_id_"))
-	id, err := newIndex("_id_", idKey, spec, true, nil)
+	id, err := parseIndex(bsoncore.BuildDocument(nil,
+		bsoncore.AppendDocumentElement(nil, "key", bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "_id", 1))),
+		bsoncore.AppendStringElement(nil, "name", "_id_")))
 	if err != nil {
 		panic(err) // the literal above is valid
 	}
+	id.unique = true // which MongoDB does not say of this index
 	return &collection{ns: ns, indexes: []*index{id}, journal: j}
+}
+
+// exists says whether clients are shown the collection.
+func (c *collection) exists() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.count() > 0 || len(c.indexes) > 1
 }
 
 func (c *collection) count() int { return c.indexes[0].tree.Len() }
 
-// insert stores a copy of doc, with an _id added if it has none.
+// insert stores a copy of doc, with an _id in front, and returns that.
 func (c *collection) insert(doc bsoncore.Document) (bsoncore.Document, error) {
-	if doc = withID(doc, missing); len(doc) > maxDocument {
-		return nil, errorf(codeObjectTooLarge, "object to insert too large. size in bytes: %d, max size: %d", len(doc), maxDocument)
+	doc = withID(doc)
+	if isArray(field(doc, "_id")) {
+		return nil, errorf(codeInvalidID, "The '_id' value cannot be of type array")
 	}
-	switch id := field(doc, "_id"); id.Type {
-	case bsoncore.TypeArray, bsoncore.TypeRegex, bsoncore.TypeUndefined:
-		return nil, errorf(codeInvalidIDField, "The '_id' value cannot be of type %s", id.Type)
-	}
-	r := &record{doc: bytes.Clone(doc)}
-	if err := c.reindex(r, r.doc, false); err != nil {
-		return nil, err
-	}
-	c.journal.append(opPut, c.ns, r.doc)
-	return r.doc, nil
+	r := &record{}
+	return doc, c.put(r, doc, false)
 }
 
-// replace gives a record a new document and says whether that differs.
-func (c *collection) replace(r *record, doc bsoncore.Document) (bool, error) {
-	if bytes.Equal(r.doc, doc) {
-		return false, nil
-	}
+// put makes doc, which nobody may change any more, the document of a record in
+// memory and in the journal, or leaves all as it was.
+func (c *collection) put(r *record, doc bsoncore.Document, indexed bool) error {
 	if len(doc) > maxDocument {
-		return false, errorf(codeObjectTooLarge, "Resulting document after update is larger than %d", maxDocument)
+		return errorf(codeTooLarge, "object to store too large. size in bytes: %d, max size: %d", len(doc), maxDocument)
 	}
-	doc = bytes.Clone(doc)
-	if err := c.reindex(r, doc, true); err != nil {
-		return false, err
+	if err := c.reindex(r, doc, indexed); err != nil {
+		return err
 	}
 	r.doc = doc
 	c.journal.append(opPut, c.ns, doc)
-	return true, nil
+	return nil
 }
 
 func (c *collection) remove(r *record) {
@@ -103,7 +99,7 @@ func (c *collection) reindex(r *record, doc bsoncore.Document, indexed bool) err
 		if ix.unique {
 			for _, key := range after {
 				if other, ok := ix.tree.Get(entry{key: key}); ok && other.record != r {
-					return duplicateKey(c.ns, ix, ix.values(doc, key))
+					return ix.duplicate(c.ns, doc, key)
 				}
 			}
 		}
@@ -122,15 +118,13 @@ func (c *collection) reindex(r *record, doc bsoncore.Document, indexed bool) err
 
 // createIndex adds an index; it does nothing if the collection has that very one.
 func (c *collection) createIndex(ix *index) error {
-	for _, old := range c.indexes {
-		sameName, sameKey := old.name == ix.name, bytes.Equal(old.key, ix.key)
+	for i, old := range c.indexes {
+		sameKey := bytes.Equal(old.key, ix.key)
 		switch {
-		case sameName && bytes.Equal(old.spec, ix.spec), sameKey && old == c.indexes[0]:
+		case bytes.Equal(old.spec, ix.spec), sameKey && i == 0:
 			return nil
-		case sameName:
-			return errorf(codeIndexSpecsConflict, "An existing index has the same name as the requested index but another definition: %s", ix.name)
-		case sameKey && bytes.Equal(field(old.spec, "partialFilterExpression").Data, field(ix.spec, "partialFilterExpression").Data):
-			return errorf(codeIndexOptionsConflict, "Index already exists with a different name: %s", old.name)
+		case sameKey, old.name == ix.name:
+			return errorf(codeIndexConflict, "An existing index has the same name or key as the requested index but another definition: %s", old.name)
 		}
 	}
 	if len(c.indexes) == maxIndexes {
@@ -162,34 +156,20 @@ func (ix *index) build(c *collection) error {
 	slices.SortFunc(all, func(a, b entry) int { return strings.Compare(a.key, b.key) })
 	for i, e := range all {
 		if ix.unique && i > 0 && all[i-1].key == e.key {
-			return duplicateKey(c.ns, ix, ix.values(e.record.doc, e.key))
+			return ix.duplicate(c.ns, e.record.doc, e.key)
 		}
 		ix.tree.Load(e)
 	}
 	return nil
 }
 
-// dropIndexes drops the index of that name or key, or all but _id_ for "*".
-func (c *collection) dropIndexes(which bsoncore.Value) error {
-	name, _ := which.StringValueOK()
-	var kept []*index
-	for _, ix := range c.indexes {
-		if ix.name != name && name != "*" && !(isDocument(which) && bytes.Equal(ix.key, which.Data)) {
-			kept = append(kept, ix)
-			continue
-		}
-		if ix == c.indexes[0] {
-			if name != "*" {
-				return errorf(codeInvalidOptions, "cannot drop _id index")
-			}
-			kept = append(kept, ix)
-			continue
-		}
-		c.journal.append(opDropIndex, c.ns, bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "name", ix.name)))
+// dropIndex drops an index, but not _id_, and says whether there was one.
+func (c *collection) dropIndex(name string) bool {
+	i := slices.IndexFunc(c.indexes, func(ix *index) bool { return ix.name == name })
+	if i < 1 {
+		return false
 	}
-	if len(kept) == len(c.indexes) && name != "*" {
-		return errorf(codeIndexNotFound, "index not found with name [%s]", display(which))
-	}
-	c.indexes = kept
-	return nil
+	c.indexes = slices.Delete(c.indexes, i, i+1)
+	c.journal.append(opDropIndex, c.ns, bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "name", name)))
+	return true
 }

@@ -1,26 +1,18 @@
 package mongod
 
-import (
-	"testing"
-	"time"
-)
+import "testing"
 
 func TestCursorsAreBounded(t *testing.T) {
 	var cs cursors
-	idle := cs.keep(&cursor{}, 0)
-	cs.open[idle].used = time.Now().Add(-time.Second)
-	expired := cs.keep(&cursor{}, 0)
-	cs.open[expired].used = time.Now().Add(-cursorTimeout - time.Second)
-	if cs.take(expired) != nil {
-		t.Error("a cursor was usable after its time")
-	}
-	for range 2 * maxCursors {
-		cs.keep(&cursor{}, 0)
+	for id := range int64(maxCursors + 2) {
+		cs.keep(cursor{id: id})
 	}
 	if len(cs.open) != maxCursors {
 		t.Errorf("%d cursors are open, want %d", len(cs.open), maxCursors)
 	}
-	if cs.take(idle) != nil {
-		t.Error("the cursor that was idle longest did not give way")
+	for id, want := range map[int64]bool{0: false, 1: false, 2: true, maxCursors + 1: true} {
+		if _, ok := cs.take(id); ok != want {
+			t.Errorf("cursor %d is open: %v; those idle longest give way", id, ok)
+		}
 	}
 }

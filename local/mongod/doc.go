@@ -14,25 +14,23 @@
 // It answers as a standalone server: no replica set, no transactions, no
 // sessions, no retryable writes, no change streams, no authentication, no TLS,
 // no compression. Read and write concerns are accepted and always met: what a
-// reply shows is in the journal. Of the query language it has what
-// the chat's stores use:
+// reply shows is in the journal. Of MongoDB it has what the chat's stores use:
 //
-//   - filters: $eq $ne $gt $gte $lt $lte $in $nin $exists $type $regex $size
-//     $all $elemMatch $not $and $or $nor
-//   - updates: replacement, $set $unset $inc $min $max $currentDate
-//     $setOnInsert $push ($each, $slice) $addToSet ($each) $pull, upsert
-//   - aggregation: $match $sort $skip $limit $project $count, and $group with
-//     $sum and $count
+//   - filters: $eq $ne $gt $gte $lt $lte $in $exists $elemMatch (on documents)
+//     $not (of one operator) $and
+//   - updates: $set $unset $inc $max $push $pull, by paths through documents,
+//     not through arrays; upsert
+//   - find with inclusion projections, sort, skip, limit; findAndModify as an
+//     update; aggregate as far as counting documents needs it
 //   - indexes: ascending and descending, compound, multikey, unique, partial
-//   - inclusion and exclusion projections, sort, skip, limit, hint (ignored)
+//     ($exists: true)
+//   - all types of JSON, dates, binary data, ObjectIDs, and Decimal128, which
+//     is stored exactly but compared as a double
 //
-// Anything else is refused with an error that names the command, option, stage
-// or operator. Decimal128 values are stored exactly but compared as doubles,
-// strings are compared by their bytes, and regular expressions are RE2
-// (no look-around, no back references).
+// Anything else is refused with an error that names the command, option, stage,
+// operator or type. Hints are ignored; strings are compared by their bytes.
 //
 // Limits: 16 MiB per document and per reply, 48 MB per message, 200 levels of
 // nesting, 100,000 operations per command, 1,000 open cursors (the one idle
-// longest gives way; each expires after ten idle minutes), 4,096 connections.
-// All data must fit in memory.
+// longest gives way), 4,096 connections. All data must fit in memory.
 package mongod

@@ -21,8 +21,6 @@ type entry struct {
 	record *record
 }
 
-func lessEntry(a, b entry) bool { return a.key < b.key }
-
 // An index keeps the records of a collection in the order of some fields.
 type index struct {
 	name     string
@@ -30,14 +28,14 @@ type index struct {
 	spec     bsoncore.Document // as listIndexes shows it
 	fields   []direction
 	unique   bool
-	partial  *filter // nil: every document is indexed
-	multikey []bool  // by field: an array was on its path once
+	partial  []string // only documents with these fields are indexed
+	multikey []bool   // by field: an array was on its path once
 	tree     *btree.BTreeG[entry]
 
-	// Scratch space of keys and values, which one goroutine at a time calls.
-	fieldValues []bsoncore.Value
-	paths       []string
-	buffer      []byte
+	// Scratch space of keys, which one goroutine at a time calls.
+	values []bsoncore.Value
+	rests  []string
+	buffer []byte
 }
 
 const (
@@ -45,87 +43,70 @@ const (
 	maxIndexSpec   = 64 << 10
 )
 
-func newIndex(name string, key, spec bsoncore.Document, unique bool, partial *filter) (*index, error) {
-	fields, err := parseDirections("index key", key)
-	if err != nil {
-		return nil, err
-	}
-	if len(fields) == 0 || len(fields) > maxIndexFields {
-		return nil, errorf(codeCannotCreateIndex, "index %s must have 1 to %d fields", name, maxIndexFields)
-	}
-	for _, f := range fields {
-		for _, part := range strings.Split(f.path, ".") {
-			if part == "" || part[0] == '$' || isIndex(part) {
-				return nil, errorf(codeCannotCreateIndex, "index path %q is not supported by local/mongod", f.path)
-			}
-		}
-	}
-	return &index{
-		name: name, key: key, spec: spec, fields: fields, unique: unique, partial: partial,
-		multikey: make([]bool, len(fields)),
-		tree:     btree.NewBTreeGOptions(lessEntry, btree.Options{NoLocks: true}),
-	}, nil
-}
-
-// parseIndex reads an index specification of createIndexes.
+// parseIndex reads an index specification of createIndexes and keeps it.
 func parseIndex(spec bsoncore.Document) (*index, error) {
-	var name string
-	var key bsoncore.Document
-	var partial *filter
-	var unique bool
+	ix := &index{tree: btree.NewBTreeGOptions(func(a, b entry) bool { return a.key < b.key }, btree.Options{NoLocks: true})}
+	start, full := startDocument(nil)
+	full = bsoncore.AppendInt32Element(full, "v", 2)
 	for k, v := range fields(spec) {
 		switch option := string(k); {
 		case option == "name" && v.Type == bsoncore.TypeString:
-			name = v.StringValue()
+			ix.name = v.StringValue()
 		case option == "key" && isDocument(v):
-			key = v.Data
-		case option == "unique":
-			unique = truthy(v)
+			ix.key = v.Data
+		case option == "unique" && truthy(v):
+			ix.unique = true
 		case option == "partialFilterExpression" && isDocument(v):
 			f, err := compileFilter(v.Data)
 			if err != nil {
 				return nil, err
 			}
-			if !f.exact {
-				return nil, errorf(codeCannotCreateIndex, "partialFilterExpression of %s: only equality, $in, $exists: true, $gt, $gte, $lt, $lte and $and are supported by local/mongod", name)
+			for _, c := range f {
+				if c.op != "$exists" || c.not {
+					return nil, unsupported("partialFilterExpression other than $exists: true in index", ix.name)
+				}
+				ix.partial = append(ix.partial, c.path)
 			}
-			partial = f
-		case option == "v" || option == "background" || option == "ns":
-		case v.Type == bsoncore.TypeBoolean && !v.Boolean(): // what is off need not be supported
-		default:
-			return nil, errorf(codeCannotCreateIndex, "index option %s is not supported by local/mongod", option)
+		case option == "v":
+			continue
+		case v.Type != bsoncore.TypeBoolean || v.Boolean(): // what is off need not be supported
+			return nil, unsupported("index option", option)
+		}
+		full = appendElement(full, k, v)
+	}
+	ix.spec = endDocument(full, start)
+	if ix.name == "" || len(ix.spec) > maxIndexSpec {
+		return nil, errorf(codeFailedToParse, "an index needs a name, and at most %d bytes", maxIndexSpec)
+	}
+	var err error
+	if ix.fields, err = parseDirections("index key", ix.key); err != nil {
+		return nil, err
+	}
+	if len(ix.fields) == 0 || len(ix.fields) > maxIndexFields {
+		return nil, errorf(codeCannotCreateIndex, "index %s must have 1 to %d fields", ix.name, maxIndexFields)
+	}
+	for _, f := range ix.fields {
+		if err := checkPath("index", f.path); err != nil {
+			return nil, err
+		}
+		for name := range strings.SplitSeq(f.path, ".") {
+			if strings.Trim(name, "0123456789") == "" { // could be an array's element
+				return nil, unsupported("index path", f.path)
+			}
 		}
 	}
-	if name == "" || key == nil {
-		return nil, errorf(codeFailedToParse, "an index needs a name and a key")
-	}
-	start, full := startDocument(nil)
-	full = bsoncore.AppendInt32Element(full, "v", 2)
-	full = bsoncore.AppendDocumentElement(full, "key", key)
-	full = bsoncore.AppendStringElement(full, "name", name)
-	if unique {
-		full = bsoncore.AppendBooleanElement(full, "unique", true)
-	}
-	if partial != nil {
-		full = appendElement(full, "partialFilterExpression", field(spec, "partialFilterExpression"))
-	}
-	full = endDocument(full, start)
-	if len(full) > maxIndexSpec {
-		return nil, errorf(codeCannotCreateIndex, "the index specification is larger than %d bytes", maxIndexSpec)
-	}
-	return newIndex(name, field(full, "key").Data, full, unique, partial)
+	ix.multikey = make([]bool, len(ix.fields))
+	ix.values, ix.rests = make([]bsoncore.Value, len(ix.fields)), make([]string, len(ix.fields))
+	return ix, nil
 }
 
 // keys returns the keys under which a document is indexed, each once.
-func (ix *index) keys(doc bsoncore.Document) ([]string, error) {
-	if ix.partial != nil && !ix.partial.match(docValue(doc)) {
-		return nil, nil
-	}
-	var keys []string
-	err := ix.expand(doc, func(values []bsoncore.Value) {
+func (ix *index) keys(doc bsoncore.Document) (keys []string, err error) {
+	err = ix.expand(doc, func(values []bsoncore.Value) {
 		b := ix.encode(values)
 		if !ix.unique {
 			b = appendKey(b, field(doc, "_id"))
+			ix.buffer = b
 		}
 		for _, k := range keys {
 			if k == string(b) {
@@ -137,14 +118,16 @@ func (ix *index) keys(doc bsoncore.Document) ([]string, error) {
 	return keys, err
 }
 
-// values returns the field values of a document that make a key of a unique index.
-func (ix *index) values(doc bsoncore.Document, key string) (found []bsoncore.Value) {
-	_ = ix.expand(doc, func(values []bsoncore.Value) { // keys has met the error
+// duplicate is the error of a document whose key another one has in this
+// unique index.
+func (ix *index) duplicate(ns string, doc bsoncore.Document, key string) error {
+	var err error
+	_ = ix.expand(doc, func(values []bsoncore.Value) { // keys has met its error
 		if key == string(ix.encode(values)) {
-			found = slices.Clone(values)
+			err = duplicateKey(ns, ix, values)
 		}
 	})
-	return found
+	return err
 }
 
 // encode makes the key of field values, good until the next call.
@@ -157,68 +140,64 @@ func (ix *index) encode(values []bsoncore.Value) []byte {
 }
 
 // expand calls yield with the values of the indexed fields: once, or once for
-// each element of the array that is on their paths.
+// each element of the array that is on their paths, and not at all for a
+// document outside a partial index.
 func (ix *index) expand(doc bsoncore.Document, yield func([]bsoncore.Value)) error {
-	ix.fieldValues, ix.paths = ix.fieldValues[:0], ix.paths[:0]
-	for _, f := range ix.fields {
-		ix.fieldValues = append(ix.fieldValues, docValue(doc))
-		ix.paths = append(ix.paths, f.path)
+	for _, path := range ix.partial {
+		if !reach(docValue(doc), path, func(v bsoncore.Value) bool { return !isMissing(v) }) {
+			return nil
+		}
 	}
-	return ix.expandArrays(ix.fieldValues, ix.paths, yield)
-}
-
-// resolved marks a field whose value is final.
-const resolved = "."
-
-// expandArrays follows every path from its value until it ends or meets an
-// array, then goes on with each element of that array in the array's place.
-func (ix *index) expandArrays(values []bsoncore.Value, paths []string, yield func([]bsoncore.Value)) error {
 	array, arrayPath := missing, ""
-	for i := range values {
-		for paths[i] != "" && isDocument(values[i]) && paths[i] != resolved {
-			name, rest, _ := strings.Cut(paths[i], ".")
-			values[i], paths[i] = field(values[i].Data, name), rest
+	for i, f := range ix.fields {
+		v, rest := descend(docValue(doc), f.path)
+		if ix.values[i] = v; !isArray(v) {
+			continue
 		}
-		switch {
-		case paths[i] == resolved:
-		case isArray(values[i]):
-			at := strings.TrimSuffix(ix.fields[i].path, paths[i])
-			if !isMissing(array) && at != arrayPath {
-				return errorf(codeParallelArrays, "cannot index parallel arrays [%s] [%s]", at, arrayPath)
-			}
-			array, arrayPath = values[i], at
-		case paths[i] == "":
-			paths[i] = resolved
-		default: // a scalar is in the way
-			values[i], paths[i] = missing, resolved
+		// The parent's path decides: fields of one array go together.
+		at := f.path[:len(f.path)-len(rest)]
+		if !isMissing(array) && strings.TrimSuffix(at, ".") != arrayPath {
+			return errorf(codeParallelArrays, "cannot index parallel arrays [%s] [%s]", at, arrayPath)
 		}
+		array, arrayPath = v, strings.TrimSuffix(at, ".")
+		ix.multikey[i], ix.rests[i] = true, rest
 	}
 	if isMissing(array) {
-		yield(values)
+		yield(ix.values)
 		return nil
 	}
-	elems := elements(array.Data)
-	if len(elems) == 0 {
-		elems = []bsoncore.Value{{Type: bsoncore.TypeUndefined}} // how MongoDB indexes []
-	}
-	for _, e := range elems {
-		vs, ps := slices.Clone(values), slices.Clone(paths)
-		for i := range vs {
-			switch {
-			case ps[i] == resolved:
+	values := slices.Clone(ix.values)
+	for _, e := range spread(array) {
+		for i, v := range values {
+			if !isArray(v) {
 				continue
-			case ps[i] == "":
-				vs[i], ps[i] = e, resolved
-			case isDocument(e):
-				vs[i] = e
-			default:
-				vs[i], ps[i] = missing, resolved
 			}
-			ix.multikey[i] = true
+			ix.values[i] = e
+			if ix.rests[i] == "" {
+				continue
+			}
+			if ix.values[i], _ = descend(e, ix.rests[i]); isArray(ix.values[i]) && isDocument(e) {
+				return unsupported("array within an array at the index path", ix.fields[i].path)
+			}
+			if isArray(e) {
+				ix.values[i] = missing
+			}
 		}
-		if err := ix.expandArrays(vs, ps, yield); err != nil {
-			return err
-		}
+		yield(ix.values)
 	}
 	return nil
+}
+
+// descend follows a path through documents. It stops at an array, with the
+// rest of the path, or where there is nothing.
+func descend(v bsoncore.Value, path string) (_ bsoncore.Value, rest string) {
+	for path != "" && isDocument(v) {
+		var name string
+		name, path, _ = strings.Cut(path, ".")
+		v = field(v.Data, name)
+	}
+	if path != "" && !isArray(v) { // nothing there, or a scalar in the way
+		return missing, ""
+	}
+	return v, path
 }

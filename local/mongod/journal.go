@@ -24,7 +24,7 @@ import (
 // with little-endian integers and Castagnoli checksums. The header has its own
 // checksum so that a length that was damaged cannot pass for a torn tail.
 const (
-	journalMagic  = "aiwm-chat local/mongod journal 1\n"
+	journalMagic  = "aiwm-chat local/mongod journal 2\n"
 	recordHeader  = 12
 	maxRecord     = maxDocument + 4096
 	keptBuffer    = 1 << 20 // a larger write buffer is given back
@@ -36,7 +36,6 @@ const (
 const (
 	opPut         byte = 'p'
 	opDelete      byte = 'd'
-	opCreate      byte = 'c'
 	opDrop        byte = 'x'
 	opCreateIndex byte = 'i'
 	opDropIndex   byte = 'j'
@@ -170,7 +169,7 @@ func readJournal(f *os.File, replay func(kind byte, ns string, doc bsoncore.Docu
 		return 0, err
 	}
 	if string(magic) != journalMagic[:len(magic)] {
-		return 0, errors.New("not a journal of this server")
+		return 0, errors.New("not a journal of this server, or one of an older version: remove it")
 	}
 	if len(magic) < len(journalMagic) {
 		return 0, nil

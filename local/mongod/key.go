@@ -10,36 +10,36 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
-// ranks is the place of each type in MongoDB's comparison order and the first
-// byte of an encoded value. A missing field (0) sorts and matches as null.
+// emptyArray stands for [] in an index and in a sort, where an array is its
+// elements. It is not stored: MongoDB uses the obsolete undefined for it, too.
+var emptyArray = bsoncore.Value{Type: bsoncore.TypeUndefined}
+
+// ranks is the place of each stored type in MongoDB's comparison order and the
+// first byte of an encoded value. A missing field (0) sorts and matches as null.
 // Ranks are even, so that rank+1 ends the range of a type, and neither they nor
 // their complements are 0x00 or 0xFF.
 var ranks = [256]byte{
-	bsoncore.TypeMinKey:    0x02,
-	bsoncore.TypeUndefined: 0x04,
-	0:                      0x06, bsoncore.TypeNull: 0x06,
+	0:                  0x06,
+	bsoncore.TypeNull:  0x06,
 	bsoncore.TypeInt32: 0x08, bsoncore.TypeInt64: 0x08, bsoncore.TypeDouble: 0x08, bsoncore.TypeDecimal128: 0x08,
-	bsoncore.TypeString: 0x0A, bsoncore.TypeSymbol: 0x0A,
+	bsoncore.TypeString:           0x0A,
 	bsoncore.TypeEmbeddedDocument: 0x0C,
 	bsoncore.TypeArray:            0x0E,
 	bsoncore.TypeBinary:           0x10,
 	bsoncore.TypeObjectID:         0x12,
 	bsoncore.TypeBoolean:          0x14,
 	bsoncore.TypeDateTime:         0x16,
-	bsoncore.TypeTimestamp:        0x18,
-	bsoncore.TypeRegex:            0x1A,
-	bsoncore.TypeDBPointer:        0x1C,
-	bsoncore.TypeJavaScript:       0x1E,
-	bsoncore.TypeCodeWithScope:    0x20,
-	bsoncore.TypeMaxKey:           0x22,
 }
 
-func rank(t bsoncore.Type) byte { return ranks[t] }
+const emptyArrayRank = 0x04
 
 // appendKey appends an encoding of v whose byte order is MongoDB's order of
 // values. No encoding is a prefix of another one, so encodings can be joined.
 func appendKey(dst []byte, v bsoncore.Value) []byte {
-	dst = append(dst, rank(v.Type))
+	if v.Type == emptyArray.Type {
+		return append(dst, emptyArrayRank)
+	}
+	dst = append(dst, ranks[v.Type])
 	switch v.Type {
 	case bsoncore.TypeInt32:
 		return appendNumber(dst, float64(v.Int32()), 0)
@@ -51,11 +51,11 @@ func appendKey(dst []byte, v bsoncore.Value) []byte {
 		high, low := v.Decimal128()
 		f, _ := strconv.ParseFloat(bson.NewDecimal128(high, low).String(), 64) // an overflow gives ±Inf, which is what we want
 		return appendNumber(dst, f, 0)
-	case bsoncore.TypeString, bsoncore.TypeSymbol, bsoncore.TypeJavaScript:
+	case bsoncore.TypeString:
 		return appendText(dst, v.Data[4:len(v.Data)-1])
 	case bsoncore.TypeEmbeddedDocument:
 		for name, e := range fields(v.Data) { // by type, then name, then value
-			dst = append(dst, rank(e.Type))
+			dst = append(dst, ranks[e.Type])
 			dst = append(append(dst, name...), 0)
 			dst = appendKey(dst, e)
 		}
@@ -70,11 +70,7 @@ func appendKey(dst []byte, v bsoncore.Value) []byte {
 		return append(dst, v.Data[4:]...)
 	case bsoncore.TypeDateTime:
 		return binary.BigEndian.AppendUint64(dst, binary.LittleEndian.Uint64(v.Data)^1<<63)
-	case bsoncore.TypeTimestamp:
-		return binary.BigEndian.AppendUint64(dst, binary.LittleEndian.Uint64(v.Data))
-	case bsoncore.TypeDBPointer, bsoncore.TypeCodeWithScope:
-		return appendText(dst, v.Data)
-	default: // null, bool, ObjectID, regex: their own bytes are in order
+	default: // null, bool, ObjectID: their own bytes are in order
 		return append(dst, v.Data...)
 	}
 }
@@ -116,6 +112,18 @@ func appendText(dst, text []byte) []byte {
 	}
 }
 
+// appendDirected appends the encoding of v so that it sorts in the direction.
+func appendDirected(dst []byte, v bsoncore.Value, descending bool) []byte {
+	start := len(dst)
+	dst = appendKey(dst, v)
+	if descending {
+		for i := range dst[start:] {
+			dst[start+i] ^= 0xFF
+		}
+	}
+	return dst
+}
+
 // compareValues orders two values of any types as MongoDB does.
 func compareValues(a, b bsoncore.Value) int {
 	var x, y [64]byte
@@ -130,5 +138,5 @@ func equalValues(a, b bsoncore.Value) bool {
 			return bytes.Equal(a.Data, b.Data)
 		}
 	}
-	return rank(a.Type) == rank(b.Type) && compareValues(a, b) == 0
+	return ranks[a.Type] == ranks[b.Type] && compareValues(a, b) == 0
 }

@@ -34,22 +34,16 @@ func reach(v bsoncore.Value, path string, test func(bsoncore.Value) bool) bool {
 	}
 }
 
-// spread makes a test that an array passes if one of its elements or the array
-// itself does: how comparisons treat the value at the end of a path.
-func spread(test func(bsoncore.Value) bool) func(bsoncore.Value) bool {
-	return func(v bsoncore.Value) bool {
-		if isArray(v) {
-			for _, e := range fields(v.Data) {
-				if test(e) {
-					return true
-				}
-			}
-		}
-		return test(v)
-	}
-}
+// maxPathDepth bounds the nesting that one update can create.
+const maxPathDepth = 100
 
-// isIndex says whether a path component can name an array element.
-func isIndex(name string) bool {
-	return name != "" && strings.Trim(name, "0123456789") == ""
+// checkPath refuses the paths that nothing but a filter can have.
+func checkPath(kind, path string) error {
+	names := strings.Split(path, ".")
+	for _, name := range names {
+		if name == "" || name[0] == '$' || len(names) > maxPathDepth {
+			return errorf(codeBadValue, "%s path '%.300s' is not supported by local/mongod", kind, path)
+		}
+	}
+	return nil
 }

@@ -7,20 +7,19 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
-// maxPoints bounds the ranges that $in lists make of one scan.
-const maxPoints = 1000
-
-// onePoint is the score of a scan that finds one record at most.
-const onePoint = 1000
+const (
+	// maxPoints bounds the ranges that an $in list makes of one scan.
+	maxPoints = 1000
+	// onePoint is the score of a scan that finds one record at most.
+	onePoint = 1000
+)
 
 // A plan is how a filter and a sort are answered: key ranges of one index.
 type plan struct {
 	index   *index
 	ranges  []keyRange
-	all     bool // no index helps: every record is examined
 	reverse bool
 	sorted  bool // records come in the order that was asked for
-	dedupe  bool // a record may come more than once
 }
 
 // keyRange is the keys from low up to, not including, high.
@@ -29,16 +28,43 @@ type keyRange struct{ low, high string }
 // everything is above any key: no encoding begins with 0xFF.
 const everything = "\xFF"
 
+// A predicate is a condition that every matching document meets, as the
+// planner sees it: those of an $elemMatch have their whole path.
+type predicate struct {
+	path, op string
+	value    bsoncore.Value
+	// group tells predicates that the same array element must meet ($elemMatch)
+	// from those that different elements may meet; 0 is no group.
+	group int
+}
+
+func (f filter) predicates() []predicate {
+	all := make([]predicate, 0, len(f)+2)
+	for i, c := range f {
+		switch {
+		case c.not:
+		case c.op != "$elemMatch":
+			all = append(all, predicate{c.path, c.op, c.value, 0})
+		default:
+			for _, e := range c.elem {
+				if !e.not && e.op != "$elemMatch" {
+					all = append(all, predicate{c.path + "." + e.path, e.op, e.value, i + 1})
+				}
+			}
+		}
+	}
+	return all
+}
+
 // choose picks the index that narrows the scan most: conditions of equality
-// count before a sort in index order, and that before a range.
-func (c *collection) choose(f *filter, by []direction) plan {
-	best := plan{index: c.indexes[0], ranges: []keyRange{{"", everything}}, all: true, sorted: len(by) == 0}
+// count before a sort in index order, and that before a range. Without any it
+// is a scan of _id_.
+func (c *collection) choose(f filter, by []direction) plan {
+	predicates := f.predicates()
+	best := plan{index: c.indexes[0], ranges: []keyRange{{"", everything}}, sorted: len(by) == 0}
 	bestScore := 0
 	for _, ix := range c.indexes {
-		if ix.partial != nil && !implies(f, ix.partial) {
-			continue
-		}
-		if p, score := ix.plan(f, by); score > bestScore {
+		if p, score := ix.plan(predicates, by); score > bestScore && ix.holds(predicates) {
 			best, bestScore = p, score
 		}
 		if bestScore >= onePoint {
@@ -48,59 +74,59 @@ func (c *collection) choose(f *filter, by []direction) plan {
 	return best
 }
 
-func (ix *index) plan(f *filter, by []direction) (plan, int) {
-	score, group := 0, 0 // group: the $elemMatch that bounds the array's fields
-	arrayBound := false  // an array's field is bounded by a lone condition
-	fixed := 0           // leading fields that have one value
-	prefixes := [][]byte{nil}
-	p := plan{index: ix}
-	usable := func(i int, q predicate) bool {
-		if q.path != ix.fields[i].path || slices.ContainsFunc(operands(&q), unindexed) {
+// holds says whether a partial index has every document that meets the
+// predicates: whether these make its fields exist.
+func (ix *index) holds(predicates []predicate) bool {
+	for _, path := range ix.partial {
+		if !slices.ContainsFunc(predicates, func(p predicate) bool {
+			return p.path == path && (p.op == "$exists" || p.op != "$in" && ranks[p.value.Type] != ranks[bsoncore.TypeNull])
+		}) {
 			return false
 		}
+	}
+	return true
+}
+
+// plan makes the ranges of one index: a point of equality for as many of the
+// leading fields as there can be, the last of them perhaps with several points
+// ($in), then the bounds of the next field.
+func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int) {
+	p.index = ix
+	arrayBound, group := false, 0 // an array's field is bounded, within that $elemMatch
+	usable := func(i int, q *predicate) bool {
 		// Conditions on fields of one array may be met by different elements,
 		// unless they come from one $elemMatch.
-		return !ix.multikey[i] || !arrayBound || group != 0 && q.group == group
+		return q.path == ix.fields[i].path && (!ix.multikey[i] || !arrayBound || group != 0 && q.group == group)
 	}
-	var low, high []byte
+	var prefix, low, high []byte
+	var points []bsoncore.Value
+	fixed := 0 // leading fields that have one value
 	for i, d := range ix.fields {
-		q := pick(f.predicates, func(q predicate) bool { return (q.op == "$eq" || q.op == "$in") && usable(i, q) })
-		points := operands(q)
-		if q == nil || len(prefixes)*len(points) > maxPoints {
-			low, high = ix.bounds(i, f, usable)
+		var equal *predicate
+		equal, points = ix.equality(predicates, i, usable)
+		if len(points) != 1 {
+			if points == nil {
+				low, high = ix.bounds(i, predicates, usable)
+			}
 			break
 		}
 		if ix.multikey[i] {
-			arrayBound, group = true, q.group
+			arrayBound, group = true, equal.group
 		}
-		var next [][]byte
-		for _, prefix := range prefixes {
-			for _, v := range points {
-				next = append(next, appendDirected(bytes.Clone(prefix), v, d.descending))
-			}
-		}
-		prefixes = next
-		score += 10
-		if len(points) > 1 {
-			score--
-		}
+		prefix = appendDirected(prefix, points[0], d.descending)
+		points = nil
 		fixed++
 	}
-	if fixed == len(ix.fields) && ix.unique && len(prefixes) == 1 {
+	score = 10 * fixed
+	switch {
+	case fixed == len(ix.fields) && ix.unique:
 		score += onePoint
-	}
-	if low != nil {
+	case low != nil:
 		score += 5
+	case points != nil:
+		score += 9
 	}
-	slices.SortFunc(prefixes, bytes.Compare)
-	for _, prefix := range slices.CompactFunc(prefixes, bytes.Equal) {
-		r := keyRange{string(prefix), string(prefix) + everything}
-		if low != nil {
-			r = keyRange{string(prefix) + string(low), string(prefix) + string(high)}
-		}
-		p.ranges = append(p.ranges, r)
-	}
-	p.dedupe = slices.Contains(ix.multikey, true)
+	p.addRanges(prefix, low, high, points, fixed)
 	if p.sorted, p.reverse = ix.order(by, fixed); p.sorted && len(by) > 0 {
 		if len(p.ranges) == 1 {
 			return p, score + 7
@@ -110,53 +136,59 @@ func (ix *index) plan(f *filter, by []direction) (plan, int) {
 	return p, score
 }
 
-// pick returns the first predicate that fits, preferring $eq to $in.
-func pick(ps []predicate, fits func(predicate) bool) *predicate {
-	var found *predicate
-	for i := range ps {
-		if fits(ps[i]) && (found == nil || found.op == "$in" && ps[i].op == "$eq") {
-			found = &ps[i]
+// addRanges adds the range after a prefix, or one for each point of field i.
+func (p *plan) addRanges(prefix, low, high []byte, points []bsoncore.Value, i int) {
+	switch {
+	case points != nil:
+		keys := make([]string, len(points))
+		for j, v := range points {
+			keys[j] = string(appendDirected(bytes.Clone(prefix), v, p.index.fields[i].descending))
+		}
+		slices.Sort(keys)
+		for _, key := range slices.Compact(keys) {
+			p.ranges = append(p.ranges, keyRange{key, key + everything})
+		}
+	case low != nil:
+		p.ranges = []keyRange{{string(prefix) + string(low), string(prefix) + string(high)}}
+	default:
+		p.ranges = []keyRange{{string(prefix), string(prefix) + everything}}
+	}
+}
+
+// equality returns the predicate, preferably an $eq, that gives field i one
+// value or a list of them. An array is no point: its elements are indexed.
+func (ix *index) equality(predicates []predicate, i int, usable func(int, *predicate) bool) (found *predicate, points []bsoncore.Value) {
+	for j := range predicates {
+		q := &predicates[j]
+		switch {
+		case q.op == "$eq" && usable(i, q) && !isArray(q.value):
+			return q, []bsoncore.Value{q.value}
+		case q.op == "$in" && found == nil && usable(i, q):
+			values := elements(q.value.Data)
+			if len(values) > 0 && len(values) <= maxPoints && !slices.ContainsFunc(values, isArray) {
+				found, points = q, values
+			}
 		}
 	}
-	return found
-}
-
-// operands returns the values that a predicate admits.
-func operands(q *predicate) []bsoncore.Value {
-	switch {
-	case q == nil:
-		return nil
-	case q.op == "$in":
-		return elements(q.value.Data)
-	}
-	return []bsoncore.Value{q.value}
-}
-
-// unindexed says whether an index may miss what a condition with this operand
-// matches: an array is indexed by its elements, and a regex matches strings.
-func unindexed(v bsoncore.Value) bool {
-	switch v.Type {
-	case bsoncore.TypeRegex, bsoncore.TypeMinKey, bsoncore.TypeMaxKey, bsoncore.TypeArray:
-		return true
-	}
-	return false
+	return found, points
 }
 
 // bounds narrows field i by ordering predicates, relative to its prefix; nil
 // when there is none. An array's field takes one only: its elements may meet
 // each of several.
-func (ix *index) bounds(i int, f *filter, usable func(int, predicate) bool) (low, high []byte) {
-	for _, q := range f.predicates {
-		if q.op == "$eq" || q.op == "$in" || q.op == "$exists" || !usable(i, q) || low != nil && ix.multikey[i] {
+func (ix *index) bounds(i int, predicates []predicate, usable func(int, *predicate) bool) (low, high []byte) {
+	for j := range predicates {
+		q := &predicates[j]
+		op, descending := q.op, ix.fields[i].descending
+		if mirrored[op] == "" || !usable(i, q) || isArray(q.value) || low != nil && ix.multikey[i] {
 			continue
 		}
-		d := ix.fields[i]
-		class, op := rank(q.value.Type), q.op
-		if d.descending {
+		class := ranks[q.value.Type]
+		if descending {
 			class, op = ^class, mirrored[op]
 		}
-		from, to := []byte{class}, []byte{class + 1} // only values of that class
-		switch key := appendDirected(nil, q.value, d.descending); op {
+		from, to := []byte{class}, []byte{class + 1} // only values of that type
+		switch key := appendDirected(nil, q.value, descending); op {
 		case "$gt":
 			from = append(key, everything...)
 		case "$gte":
@@ -182,7 +214,7 @@ var mirrored = map[string]string{"$gt": "$lt", "$gte": "$lte", "$lt": "$gt", "$l
 // order says whether a scan of the index, whose first fields have one value
 // each, yields the order asked for, and whether it must run backwards.
 func (ix *index) order(by []direction, fixed int) (sorted, reverse bool) {
-	at, started := fixed, false
+	at := fixed
 	for _, d := range by {
 		if i := slices.IndexFunc(ix.fields[:fixed], func(f direction) bool { return f.path == d.path }); i >= 0 && !ix.multikey[i] {
 			continue // all have the same value
@@ -191,56 +223,20 @@ func (ix *index) order(by []direction, fixed int) (sorted, reverse bool) {
 			return false, false
 		}
 		backwards := ix.fields[at].descending != d.descending
-		if started && backwards != reverse {
+		if at > fixed && backwards != reverse {
 			return false, false
 		}
-		started, reverse = true, backwards
+		reverse = backwards
 		at++
 	}
 	return true, reverse
 }
 
-// implies says whether every document that f matches is one that the partial
-// index holds.
-func implies(f, partial *filter) bool {
-	if len(partial.predicates) == 0 {
-		return false
-	}
-	for _, want := range partial.predicates {
-		if !slices.ContainsFunc(f.predicates, func(have predicate) bool { return have.path == want.path && have.implies(want) }) {
-			return false
-		}
-	}
-	return true
-}
-
-func (p predicate) implies(want predicate) bool {
-	switch {
-	case p.op == want.op && equalValues(p.value, want.value):
-		return true
-	case p.op == "$in" || p.op == "$exists" || isArray(p.value):
-		return false
-	case want.op == "$exists":
-		return rank(p.value.Type) != rank(bsoncore.TypeNull)
-	}
-	holds, err := comparison(want.op, want.value)
-	if err != nil || !holds(p.value) {
-		return false
-	}
-	switch want.op {
-	case "$gt", "$gte":
-		return p.op == "$eq" || p.op == "$gt" || p.op == "$gte"
-	case "$lt", "$lte":
-		return p.op == "$eq" || p.op == "$lt" || p.op == "$lte"
-	}
-	return p.op == "$eq"
-}
-
-// scan visits the records that match, in the plan's order, until visit returns
-// false, and returns how many it examined.
-func (p plan) scan(f *filter, visit func(*record) bool) (examined int) {
+// scan visits the records that match, each once and in the plan's order, until
+// visit returns false.
+func (p plan) scan(f filter, visit func(*record) bool) {
 	var seen map[*record]bool
-	if p.dedupe {
+	if slices.Contains(p.index.multikey, true) { // a record may have several keys
 		seen = make(map[*record]bool)
 	}
 	for _, r := range p.ranges {
@@ -252,8 +248,7 @@ func (p plan) scan(f *filter, visit func(*record) bool) (examined int) {
 				}
 				seen[e.record] = true
 			}
-			examined++
-			more = !f.match(docValue(e.record.doc)) || visit(e.record)
+			more = !f.match(e.record.doc) || visit(e.record)
 			return more
 		}
 		if p.reverse {
@@ -266,8 +261,7 @@ func (p plan) scan(f *filter, visit func(*record) bool) (examined int) {
 			})
 		}
 		if !more {
-			break
+			return
 		}
 	}
-	return examined
 }

@@ -33,11 +33,9 @@ type Server struct {
 	cursors  cursors
 	listener net.Listener
 	log      *slog.Logger
-	started  time.Time
 
 	mu      sync.Mutex
 	conns   map[net.Conn]bool
-	nextID  int32
 	closing bool
 	wg      sync.WaitGroup
 }
@@ -57,7 +55,7 @@ func Listen(addr string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mongod: %w", err), listener.Close())
 	}
-	s := &Server{store: st, listener: listener, log: o.Logger, started: time.Now(), conns: make(map[net.Conn]bool)}
+	s := &Server{store: st, listener: listener, log: o.Logger, conns: make(map[net.Conn]bool)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -113,15 +111,13 @@ func (s *Server) admit(conn net.Conn) bool {
 		return false
 	}
 	s.conns[conn] = true
-	s.nextID++
-	id := s.nextID
-	s.wg.Go(func() { s.serve(conn, id) })
+	s.wg.Go(func() { s.serve(conn) })
 	return true
 }
 
 // serve answers the commands of one connection in turn. A message that cannot
 // be read ends the connection and nothing else.
-func (s *Server) serve(conn net.Conn, id int32) {
+func (s *Server) serve(conn net.Conn) {
 	defer func() {
 		s.mu.Lock()
 		delete(s.conns, conn)
@@ -143,7 +139,6 @@ func (s *Server) serve(conn net.Conn, id int32) {
 			s.log.Info("mongod: connection closed: malformed message", "client", conn.RemoteAddr().String(), "err", err)
 			return
 		}
-		req.connection = id
 		reply = s.answer(req, reply[:0])
 		if cap(msg) > keptMessage {
 			msg = nil

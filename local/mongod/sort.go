@@ -26,24 +26,13 @@ func parseDirections(kind string, doc []byte) ([]direction, error) {
 	return ds, nil
 }
 
-// sortBy sorts in memory by fields of the items' documents, keeping equal
-// items in their order.
-func sortBy[T any](items []T, by []direction, document func(T) bsoncore.Document) {
-	if len(by) == 0 {
-		return
+// sortRecords sorts in memory, keeping equal records in their order.
+func sortRecords(records []*record, by []direction) {
+	keys := make(map[*record][]byte, len(records))
+	for _, r := range records {
+		keys[r] = sortKey(r.doc, by)
 	}
-	type keyed struct {
-		key  []byte
-		item T
-	}
-	all := make([]keyed, len(items))
-	for i, item := range items {
-		all[i] = keyed{sortKey(document(item), by), item}
-	}
-	slices.SortStableFunc(all, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
-	for i := range all {
-		items[i] = all[i].item
-	}
+	slices.SortStableFunc(records, func(a, b *record) int { return bytes.Compare(keys[a], keys[b]) })
 }
 
 // sortKey encodes what a document is sorted by: of an array the least element,
@@ -53,20 +42,12 @@ func sortKey(doc bsoncore.Document, by []direction) []byte {
 	for _, d := range by {
 		var best []byte
 		consider := func(v bsoncore.Value) {
-			k := appendDirected(nil, v, d.descending)
-			if best == nil || bytes.Compare(k, best) < 0 {
+			if k := appendDirected(nil, v, d.descending); best == nil || bytes.Compare(k, best) < 0 {
 				best = k
 			}
 		}
 		reach(docValue(doc), d.path, func(v bsoncore.Value) bool {
-			if !isArray(v) {
-				consider(v)
-				return false
-			}
-			if len(v.Data) == 5 {
-				consider(bsoncore.Value{Type: bsoncore.TypeUndefined})
-			}
-			for _, e := range fields(v.Data) {
+			for _, e := range spread(v) {
 				consider(e)
 			}
 			return false
@@ -79,18 +60,14 @@ func sortKey(doc bsoncore.Document, by []direction) []byte {
 	return key
 }
 
-// appendDirected appends the encoding of v so that it sorts in the direction.
-func appendDirected(dst []byte, v bsoncore.Value, descending bool) []byte {
-	start := len(dst)
-	dst = appendKey(dst, v)
-	if descending {
-		invert(dst[start:])
+// spread returns what an array is indexed and sorted by: its elements; any
+// other value is itself.
+func spread(v bsoncore.Value) []bsoncore.Value {
+	if !isArray(v) {
+		return []bsoncore.Value{v}
 	}
-	return dst
-}
-
-func invert(b []byte) {
-	for i := range b {
-		b[i] = ^b[i]
+	if len(v.Data) == len(emptyDocument) {
+		return []bsoncore.Value{emptyArray}
 	}
+	return elements(v.Data)
 }

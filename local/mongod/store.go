@@ -18,17 +18,15 @@ import (
 // maxCollections bounds what a client can create.
 const maxCollections = 10_000
 
-// A store is all collections by namespace ("database.collection"). Commands
-// hold mu's read side while they use a collection, so that none is dropped
-// under them.
+// A store is all collections by namespace ("database.collection"). A write
+// makes the collection that it needs; while one has neither documents nor
+// indexes, nobody is told of it, the journal included.
 type store struct {
-	mu          sync.RWMutex
+	mu          sync.Mutex
 	collections map[string]*collection
 	journal     *journal
 	lock        *os.File
 }
-
-var emptyDocument = bsoncore.Document{5, 0, 0, 0, 0}
 
 // openStore loads the data of a directory, or makes an empty store in memory
 // when dir is "".
@@ -88,7 +86,6 @@ func (s *store) replay(kind byte, ns string, doc bsoncore.Document) error {
 		s.collections[ns] = c
 	}
 	switch id := c.indexes[0]; kind {
-	case opCreate:
 	case opDrop:
 		delete(s.collections, ns)
 	case opPut:
@@ -103,7 +100,8 @@ func (s *store) replay(kind byte, ns string, doc bsoncore.Document) error {
 		}
 		c.indexes = append(c.indexes, ix)
 	case opDropIndex:
-		c.indexes = slices.DeleteFunc(c.indexes, func(ix *index) bool { return ix.name == field(doc, "name").StringValue() })
+		name, _ := field(doc, "name").StringValueOK()
+		c.dropIndex(name)
 	default:
 		return fmt.Errorf("unknown kind %q", kind)
 	}
@@ -125,7 +123,6 @@ func (s *store) buildIndexes() error {
 // snapshot writes the records that make the present state.
 func (s *store) snapshot(put func(kind byte, ns string, doc bsoncore.Document)) {
 	for ns, c := range s.collections {
-		put(opCreate, ns, emptyDocument)
 		for _, ix := range c.indexes[1:] {
 			put(opCreateIndex, ns, ix.spec)
 		}
@@ -149,68 +146,70 @@ func (s *store) close() error {
 	return errors.Join(s.journal.close(), s.lock.Close())
 }
 
-// get returns a collection, or an empty one that is not in the store. The
-// caller holds mu.
+// get returns a collection, or an empty one that is not in the store.
 func (s *store) get(ns string) *collection {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if c := s.collections[ns]; c != nil {
 		return c
 	}
 	return newCollection(ns, nil)
 }
 
-// ensure returns a collection, made if need be, and says whether it was. The
-// caller holds the read side of mu, which ensure may give up for a moment.
-func (s *store) ensure(ns string) (c *collection, created bool, err error) {
+// toWrite returns a collection, made if need be, that the caller has locked
+// and must unlock.
+func (s *store) toWrite(ns string) (*collection, error) {
 	for {
-		if c := s.collections[ns]; c != nil {
-			return c, created, nil
-		}
-		s.mu.RUnlock()
-		s.mu.Lock()
-		if s.collections[ns] == nil {
-			if err = s.create(ns); err == nil {
-				created = true
-			}
-		}
-		s.mu.Unlock()
-		s.mu.RLock()
+		c, err := s.ensure(ns)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
+		if c.mu.Lock(); !c.dropped {
+			return c, nil
+		}
+		c.mu.Unlock() // dropped before we had the lock: start again
 	}
 }
 
-// create adds an empty collection. The caller holds mu.
-func (s *store) create(ns string) error {
-	if _, name, _ := strings.Cut(ns, "."); name == "" || strings.HasPrefix(name, "system.") || strings.ContainsAny(ns, "$\x00") {
-		return errorf(codeInvalidNamespace, "Invalid namespace specified '%s'", ns)
+func (s *store) ensure(ns string) (*collection, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.collections[ns]
+	if c != nil {
+		return c, nil
 	}
-	if len(ns) > 255 {
-		return errorf(codeInvalidNamespace, "Fully qualified namespace is too long. Namespace: %s Max: 255", ns)
+	if _, name, _ := strings.Cut(ns, "."); strings.HasPrefix(name, "system.") || strings.ContainsAny(ns, "$\x00") || len(ns) > 255 {
+		return nil, errorf(codeInvalidNamespace, "Invalid namespace specified '%.300s'", ns)
 	}
 	if len(s.collections) == maxCollections {
-		return errorf(codeUnsupported, "more than %d collections are not supported by local/mongod", maxCollections)
+		return nil, errorf(codeUnsupported, "more than %d collections are not supported by local/mongod", maxCollections)
 	}
-	s.collections[ns] = newCollection(ns, s.journal)
-	s.journal.append(opCreate, ns, emptyDocument)
-	return nil
+	c = newCollection(ns, s.journal)
+	s.collections[ns] = c
+	return c, nil
 }
 
-// drop removes a collection and says whether there was one. The caller holds mu.
-func (s *store) drop(ns string) bool {
-	if s.collections[ns] == nil {
-		return false
+// drop removes a collection. It keeps mu until that is in the journal, before
+// any write to a new collection of the name.
+func (s *store) drop(ns string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.collections[ns]; c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.dropped = true
+		delete(s.collections, ns)
+		s.journal.append(opDrop, ns, emptyDocument)
 	}
-	delete(s.collections, ns)
-	s.journal.append(opDrop, ns, emptyDocument)
-	return true
 }
 
 // namespaces returns the collections of a database, or all of them for "", in order.
 func (s *store) namespaces(db string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var all []string
-	for ns := range s.collections {
-		if db == "" || strings.HasPrefix(ns, db+".") {
+	for ns, c := range s.collections {
+		if (db == "" || strings.HasPrefix(ns, db+".")) && c.exists() {
 			all = append(all, ns)
 		}
 	}

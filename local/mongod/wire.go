@@ -21,10 +21,9 @@ const (
 	opQuery = 2004
 	opMsg   = 2013
 
-	flagChecksum   = 1 << 0
 	flagMoreToCome = 1 << 1
-	// The other low sixteen flag bits are required ones that nobody defined.
-	flagsUnknown = 0xFFFF &^ (flagChecksum | flagMoreToCome)
+	// The low sixteen flag bits must be understood; drivers send no checksum.
+	flagsUnknown = 0xFFFF &^ flagMoreToCome
 
 	keptMessage = 1 << 20 // a larger read or reply buffer is given back
 )
@@ -42,7 +41,7 @@ type request struct {
 	name         string // the command: the body's first field
 	db           string
 	ns           string // "database.collection" of a command on a collection
-	connection   int32
+	err          error  // why the command, though well formed, cannot be run
 }
 
 // readMessage reads one message into buf, which may be used again for the next.
@@ -70,7 +69,9 @@ func readMessage(r io.Reader, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// parseMessage takes a whole message apart and checks all of its BSON.
+// parseMessage takes a whole message apart and checks all of its BSON. An
+// error means that it is malformed; a client that uses what is not supported
+// gets an answer.
 func parseMessage(msg []byte) (*request, error) {
 	if len(msg) < headerSize {
 		return nil, io.ErrUnexpectedEOF
@@ -84,6 +85,10 @@ func parseMessage(msg []byte) (*request, error) {
 		err = r.parseQuery(msg[headerSize:])
 	default:
 		err = fmt.Errorf("opcode %d is not supported", op)
+	}
+	if refused, ok := errors.AsType[*commandError](err); ok {
+		r.err = refused
+		return r, nil
 	}
 	if err != nil {
 		return nil, err
@@ -107,12 +112,6 @@ func (r *request) parseMsg(b []byte) error {
 	}
 	r.silent = flags&flagMoreToCome != 0
 	b = b[4:]
-	if flags&flagChecksum != 0 { // optional; TCP has its own
-		if len(b) < 4 {
-			return io.ErrUnexpectedEOF
-		}
-		b = b[:len(b)-4]
-	}
 	for len(b) > 0 {
 		kind := b[0]
 		b = b[1:]

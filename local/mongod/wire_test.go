@@ -67,6 +67,7 @@ func malformed() map[string][]byte {
 		"unknown section":         message(0, []byte{2, 5, 0, 0, 0, 0}),
 		"two bodies":              message(0, ping, ping),
 		"unknown flag":            message(1<<5, ping),
+		"checksum":                message(1, ping, []byte{1, 2, 3, 4}),
 		"cut body":                message(0, ping[:len(ping)-3]),
 		"cut sequence":            message(0, insert2, sequence("documents", emptyDocument)[:8]),
 		"sequence of rubbish":     message(0, insert2, sequence("documents", bsoncore.Document{9, 0, 0, 0, 0})),
@@ -118,7 +119,7 @@ func TestMalformedMessages(t *testing.T) {
 		msg  []byte
 		want string
 	}{
-		"checksum":          {message(flagChecksum, ping, []byte{1, 2, 3, 4}), "ok"},
+		"type not stored":   {message(0, body(bsoncore.AppendStringElement(nil, "find", "c"), bsoncore.AppendRegexElement(nil, "a", "x", ""))), "BSON type regex"},
 		"document sequence": {message(0, insert2, sequence("documents", emptyDocument, emptyDocument)), "n\x00\x02\x00\x00\x00"},
 		"sequence first":    {message(0, sequence("documents", emptyDocument), insert2), "n\x00\x01\x00\x00\x00"},
 		"legacy hello":      {frame(opQuery, legacy), "maxWireVersion"},
@@ -144,18 +145,19 @@ func FuzzMessage(f *testing.F) {
 	f.Add(message(0, ping))
 	f.Add(message(0, insert2, sequence("documents", emptyDocument)))
 	f.Add(frame(opQuery, legacy))
-	for _, arg := range []string{"find", "aggregate", "update", "findAndModify", "distinct", "createIndexes", "explain"} {
+	for _, arg := range []string{"find", "aggregate", "update", "findAndModify", "createIndexes", "delete"} {
 		f.Add(message(0, body(bsoncore.AppendStringElement(nil, arg, "c"), bsoncore.AppendStringElement(nil, "$db", "d"),
-			bsoncore.AppendDocumentElement(nil, "filter", bsoncore.BuildDocument(nil, bsoncore.AppendRegexElement(nil, "a", "x", "i"))),
+			bsoncore.AppendDocumentElement(nil, "filter", bsoncore.BuildDocument(nil, bsoncore.AppendDocumentElement(nil, "l", bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "$gt", 0))))),
 			bsoncore.AppendDocumentElement(nil, "update", bsoncore.BuildDocument(nil, bsoncore.AppendDocumentElement(nil, "$push", bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "l", 1))))),
-			bsoncore.AppendArrayElement(nil, "pipeline", bsoncore.BuildArray(nil, docValue(bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "$count", "n"))))))))
+			bsoncore.AppendArrayElement(nil, "pipeline", bsoncore.BuildArray(nil, docValue(bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "$skip", 1))))))))
 	}
 	s := &Server{store: &store{collections: make(map[string]*collection)}}
-	if err := s.store.create("d.c"); err != nil {
+	c, err := s.store.ensure("d.c")
+	if err != nil {
 		f.Fatal(err)
 	}
-	doc := bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "a", 1), bsoncore.AppendArrayElement(nil, "l", bsoncore.BuildArray(nil, int32Value(1))))
-	if _, err := s.store.collections["d.c"].insert(doc); err != nil {
+	doc := bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "a", 1), bsoncore.AppendArrayElement(nil, "l", emptyDocument))
+	if _, err := c.insert(doc); err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

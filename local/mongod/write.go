@@ -1,6 +1,8 @@
 package mongod
 
 import (
+	"bytes"
+
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
@@ -11,21 +13,33 @@ type writes struct {
 	errors      []bsoncore.Value
 }
 
-// each runs the statements of a command in order; after a failed one it goes
-// on only if the client did not want them ordered.
-func (w *writes) each(statements []bsoncore.Document, ordered bool, run func(i int, statement bsoncore.Document) error) {
+// write runs the statements of a write command in turn on its collection;
+// after a failed one it goes on only if the client did not want them ordered.
+// Readers see all of them or none.
+func (s *Server) write(r *request, list string, run func(c *collection, w *writes, i int, statement bsoncore.Document) error) (w writes, err error) {
+	statements, err := r.documents(list)
+	if err != nil {
+		return w, err
+	}
+	c, err := s.store.toWrite(r.ns)
+	if err != nil {
+		return w, err
+	}
+	defer c.mu.Unlock()
+	ordered := field(r.body, "ordered")
 	for i, statement := range statements {
-		err := run(i, statement)
+		err := run(c, &w, i, statement)
 		if err == nil {
 			continue
 		}
 		start, b := startDocument(nil)
 		b = appendError(bsoncore.AppendInt32Element(b, "index", int32(i)), err)
 		w.errors = append(w.errors, docValue(endDocument(b, start)))
-		if ordered {
-			return
+		if isMissing(ordered) || truthy(ordered) {
+			break
 		}
 	}
+	return w, nil
 }
 
 func (w *writes) append(dst []byte) []byte {
@@ -39,55 +53,32 @@ func (w *writes) append(dst []byte) []byte {
 	return dst
 }
 
-// statements reads what the three write commands share.
-func (r *request) statements(list string) (all []bsoncore.Document, ordered bool, err error) {
-	all, err = r.documents(list)
-	v := field(r.body, "ordered")
-	return all, isMissing(v) || truthy(v), err
-}
-
 func insert(s *Server, r *request, dst []byte) ([]byte, error) {
-	docs, ordered, err := r.statements("documents")
-	if err != nil {
-		return nil, err
-	}
-	c, _, err := s.store.ensure(r.ns)
-	if err != nil {
-		return nil, err
-	}
-	var w writes
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w.each(docs, ordered, func(_ int, doc bsoncore.Document) error {
+	w, err := s.write(r, "documents", func(c *collection, w *writes, _ int, doc bsoncore.Document) error {
 		_, err := c.insert(doc)
 		if err == nil {
 			w.n++
 		}
 		return err
 	})
-	return w.append(dst), nil
+	return w.append(dst), err
 }
 
-func updateMany(s *Server, r *request, dst []byte) ([]byte, error) {
-	statements, ordered, err := r.statements("updates")
-	if err != nil {
-		return nil, err
-	}
-	var w writes
-	w.each(statements, ordered, func(i int, statement bsoncore.Document) error {
-		return s.updateStatement(r.ns, statement, i, &w)
-	})
-	return bsoncore.AppendInt32Element(w.append(dst), "nModified", w.modified), nil
+func updates(s *Server, r *request, dst []byte) ([]byte, error) {
+	w, err := s.write(r, "updates", (*collection).updateStatement)
+	return bsoncore.AppendInt32Element(w.append(dst), "nModified", w.modified), err
 }
 
 // updateStatement runs one {q, u, multi, upsert}.
-func (s *Server) updateStatement(ns string, statement bsoncore.Document, i int, w *writes) error {
-	var multi, upsert bool
+func (c *collection) updateStatement(w *writes, i int, statement bsoncore.Document) error {
+	limit, upsert := int64(1), false
 	for key, v := range fields(statement) {
 		switch string(key) {
 		case "q", "u", "hint":
 		case "multi":
-			multi = truthy(v)
+			if truthy(v) {
+				limit = 0
+			}
 		case "upsert":
 			upsert = truthy(v)
 		default:
@@ -102,21 +93,7 @@ func (s *Server) updateStatement(ns string, statement bsoncore.Document, i int, 
 	if err != nil {
 		return err
 	}
-	limit := int64(1)
-	if multi {
-		if limit = 0; u.replacement != nil {
-			return errorf(codeFailedToParse, "multi update is not supported for replacement-style update")
-		}
-	}
-	c := s.store.get(ns)
-	if upsert {
-		if c, _, err = s.store.ensure(ns); err != nil {
-			return err
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	matched := c.search(query{filter: f, limit: limit}).records
+	matched := c.search(query{filter: f, limit: limit})
 	for _, rec := range matched {
 		changed, err := c.update(rec, u)
 		if err != nil {
@@ -141,37 +118,29 @@ func (s *Server) updateStatement(ns string, statement bsoncore.Document, i int, 
 }
 
 // update applies u to a record and says whether that changed it.
-func (c *collection) update(r *record, u *update) (bool, error) {
-	doc, err := u.apply(r.doc, false)
-	if err != nil {
+func (c *collection) update(r *record, u update) (bool, error) {
+	doc, err := u.apply(r.doc, &c.buffers)
+	if err != nil || bytes.Equal(r.doc, doc) {
 		return false, err
 	}
-	return c.replace(r, doc)
+	return true, c.put(r, bytes.Clone(doc), true)
 }
 
 // upsert inserts what the filter and the update say.
-func (c *collection) upsert(f *filter, u *update) (bsoncore.Document, error) {
+func (c *collection) upsert(f filter, u update) (bsoncore.Document, error) {
 	base, err := upsertBase(f)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := u.apply(base, true)
+	doc, err := u.apply(base, &c.buffers)
 	if err != nil {
 		return nil, err
 	}
 	return c.insert(doc)
 }
 
-func deleteMany(s *Server, r *request, dst []byte) ([]byte, error) {
-	statements, ordered, err := r.statements("deletes")
-	if err != nil {
-		return nil, err
-	}
-	var w writes
-	c := s.store.get(r.ns)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w.each(statements, ordered, func(_ int, statement bsoncore.Document) error {
+func deletes(s *Server, r *request, dst []byte) ([]byte, error) {
+	w, err := s.write(r, "deletes", func(c *collection, w *writes, _ int, statement bsoncore.Document) error {
 		for key := range fields(statement) {
 			if name := string(key); name != "q" && name != "limit" && name != "hint" {
 				return unsupported("delete option", key)
@@ -185,85 +154,44 @@ func deleteMany(s *Server, r *request, dst []byte) ([]byte, error) {
 		if err != nil {
 			return err
 		}
-		for _, rec := range c.search(query{filter: f, limit: limit}).records {
+		for _, rec := range c.search(query{filter: f, limit: limit}) {
 			c.remove(rec)
 			w.n++
 		}
 		return nil
 	})
-	return w.append(dst), nil
+	return w.append(dst), err
 }
 
-// findAndModify changes or removes one record and returns it, old or new.
+// findAndModify updates one record and returns it, as it was or as it is.
 func findAndModify(s *Server, r *request, dst []byte) ([]byte, error) {
 	q, err := r.query("query")
 	if err != nil {
 		return nil, err
 	}
-	q.limit = 1
-	p, err := r.projection("fields")
+	u, err := compileUpdate(field(r.body, "update"))
 	if err != nil {
 		return nil, err
 	}
-	remove, returnNew, upsert := truthy(field(r.body, "remove")), truthy(field(r.body, "new")), truthy(field(r.body, "upsert"))
-	change := field(r.body, "update")
-	if remove == !isMissing(change) || remove && (upsert || returnNew) {
-		return nil, errorf(codeFailedToParse, "Either an update or remove=true must be specified")
+	c, err := s.store.toWrite(r.ns)
+	if err != nil {
+		return nil, err
 	}
-	var u *update
-	if !remove {
-		if u, err = compileUpdate(change); err != nil {
-			return nil, err
-		}
-	}
-	c := s.store.get(r.ns)
-	if upsert {
-		if c, _, err = s.store.ensure(r.ns); err != nil {
-			return nil, err
-		}
-	}
-	c.mu.Lock()
 	defer c.mu.Unlock()
-	var before, after, inserted bsoncore.Document
-	if found := c.search(q).records; len(found) > 0 {
-		before = found[0].doc
-		if remove {
-			c.remove(found[0])
-		} else if _, err := c.update(found[0], u); err != nil {
-			return nil, err
-		}
-		after = found[0].doc
-	} else if upsert {
-		if inserted, err = c.upsert(q.filter, u); err != nil {
-			return nil, err
-		}
-		after = inserted
-	}
-	return appendModified(dst, before, after, inserted, remove, returnNew, p), nil
-}
-
-func appendModified(dst []byte, before, after, inserted bsoncore.Document, remove, returnNew bool, p *projection) []byte {
-	n := int32(0)
-	if after != nil {
-		n = 1
-	}
-	last := bsoncore.AppendInt32Element(nil, "n", n)
-	if !remove {
-		last = bsoncore.AppendBooleanElement(last, "updatedExisting", before != nil)
-	}
-	if inserted != nil {
-		last = appendElement(last, "upserted", field(inserted, "_id"))
-	}
+	q.limit = 1
+	found := c.search(q)
+	last := bsoncore.AppendInt32Element(nil, "n", int32(len(found)))
+	last = bsoncore.AppendBooleanElement(last, "updatedExisting", len(found) > 0)
 	dst = bsoncore.AppendDocumentElement(dst, "lastErrorObject", bsoncore.BuildDocument(nil, last))
-	value := before
-	if returnNew {
-		value = after
+	if len(found) == 0 {
+		return bsoncore.AppendNullElement(dst, "value"), nil
 	}
-	if value == nil {
-		return bsoncore.AppendNullElement(dst, "value")
+	value := found[0].doc
+	if _, err := c.update(found[0], u); err != nil {
+		return nil, err
 	}
-	if p != nil {
-		value = p.append(nil, value)
+	if truthy(field(r.body, "new")) {
+		value = found[0].doc
 	}
-	return bsoncore.AppendDocumentElement(dst, "value", value)
+	return bsoncore.AppendDocumentElement(dst, "value", value), nil
 }
