@@ -1,0 +1,186 @@
+package live_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/delivery/apigateway"
+	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/presence"
+)
+
+// A gateway takes what is sent to the Management API.
+type gateway struct {
+	mu     sync.Mutex
+	frames map[string][]string // by connection: event and principal
+	closed []string
+}
+
+func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	id, err := url.PathUnescape(path.Base(r.URL.EscapedPath()))
+	if err != nil {
+		return nil, err
+	}
+	if r.Method == http.MethodDelete {
+		g.closed = append(g.closed, id)
+		return answer(r, http.StatusNoContent), nil
+	}
+	var f struct {
+		Event string
+		Data  struct{ ID, Status string }
+	}
+	if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
+		return nil, err
+	}
+	r.Body.Close()
+	g.frames[id] = append(g.frames[id], f.Event+" "+f.Data.ID+" "+f.Data.Status)
+	return answer(r, http.StatusOK), nil
+}
+
+func answer(r *http.Request, status int) *http.Response {
+	return &http.Response{
+		StatusCode: status, Status: http.StatusText(status), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{}, Body: http.NoBody, Request: r,
+	}
+}
+
+// start returns a Live over a Redis of its own, and the gateway it posts to.
+func start(t *testing.T) (*live.Live, *gateway, *miniredis.Miniredis) {
+	t.Helper()
+	redis := miniredis.RunT(t)
+	store, err := presence.Open(presence.Options{Addr: redis.Addr()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	g := &gateway{frames: map[string][]string{}}
+	poster, err := apigateway.New(apigateway.Options{
+		Endpoint: "http://gateway.test/prod", Transport: g,
+		AWS: config.AWS{Region: "eu-central-1", AccessKeyID: "id", SecretAccessKey: "secret"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return live.New(store, poster), g, redis
+}
+
+func connection(id chat.ConnectionID, name chat.PrincipalID, expires time.Time) chat.Connection {
+	return chat.Connection{ID: id, Principal: chat.Principal{Type: chat.User, ID: name, OrgID: "acme"}, ExpiresAt: expires}
+}
+
+// enter connects and brings a connection into rooms.
+func enter(t *testing.T, l *live.Live, c chat.Connection, rooms ...chat.ConversationID) chat.Connection {
+	t.Helper()
+	if _, err := l.Presence.Connect(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range rooms {
+		if _, _, err := l.Presence.Join(t.Context(), c, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return c
+}
+
+func TestAnnouncements(t *testing.T) {
+	later := time.Now().Add(time.Hour)
+	tests := []struct {
+		name     string
+		announce func(ctx context.Context, a *live.Announcer, ann chat.Connection)
+		want     map[string][]string // Ann herself, on two devices, hears nothing
+	}{
+		{"online", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
+			a.Presence(ctx, ann.Principal, true, []chat.ConversationID{"c1", "c2"})
+		}, map[string][]string{"bob=": {"presence:update ann online"}, "cid=": {"presence:update ann online"}}}, // Bob shares two, and hears it once
+		{"offline", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
+			a.Presence(ctx, ann.Principal, false, []chat.ConversationID{"c2"})
+		}, map[string][]string{"bob=": {"presence:update ann offline"}, "cid=": {"presence:update ann offline"}}},
+		{"nowhere", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
+			a.Presence(ctx, ann.Principal, true, nil)
+		}, nil},
+		{"joined", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
+			a.Joined(ctx, ann, "c1")
+		}, map[string][]string{"bob=": {"user:joined ann "}}},
+		{"left", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
+			a.Left(ctx, ann.Principal, []chat.ConversationID{"c1", "c2"})
+		}, map[string][]string{"bob=": {"user:left ann ", "user:left ann "}, "cid=": {"user:left ann "}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, g, _ := start(t)
+			ann := enter(t, l, connection("ann=", "ann", later), "c1", "c2")
+			enter(t, l, connection("ann2=", "ann", later), "c1")
+			enter(t, l, connection("bob=", "bob", later), "c1", "c2")
+			enter(t, l, connection("cid=", "cid", later), "c2")
+			enter(t, l, connection("dan=", "dan", later), "c3")
+			tt.announce(t.Context(), l.Announce, ann)
+			mustHear(t, g, tt.want)
+		})
+	}
+}
+
+func mustHear(t *testing.T, g *gateway, want map[string][]string) {
+	t.Helper()
+	if len(g.frames) != len(want) {
+		t.Errorf("posted %v, want %v", g.frames, want)
+	}
+	for id, frames := range want {
+		if got := slices.Sorted(slices.Values(g.frames[id])); !slices.Equal(got, frames) {
+			t.Errorf("%s hears %q, want %q", id, got, frames)
+		}
+	}
+}
+
+// A connection that delivery ends has departed: the others hear of it, though
+// no $disconnect may ever come.
+func TestDeparture(t *testing.T) {
+	l, g, _ := start(t)
+	ann := enter(t, l, connection("ann=", "ann", time.Now().Add(-time.Second)), "c1")
+	bob := enter(t, l, connection("bob=", "bob", time.Now().Add(time.Hour)), "c1")
+	if r := l.Deliver.Broadcast(t.Context(), []chat.Connection{ann, bob}, []byte(`{"event":"news"}`)); r.Posted != 1 || r.Expired != 1 {
+		t.Errorf("the result is %+v", r)
+	}
+	if !slices.Equal(g.closed, []string{"ann="}) {
+		t.Errorf("closed %v", g.closed)
+	}
+	mustHear(t, g, map[string][]string{"bob=": {"news  ", "presence:update ann offline", "user:left ann "}})
+}
+
+// What is told is a convenience: without Redis nobody is told, and nothing
+// else happens.
+func TestNoRedis(t *testing.T) {
+	l, g, redis := start(t)
+	ann := enter(t, l, connection("ann=", "ann", time.Now().Add(time.Hour)), "c1")
+	redis.SetError("no route to host")
+	l.Announce.Joined(t.Context(), ann, "c1")
+	mustHear(t, g, nil)
+}
+
+func TestOpen(t *testing.T) {
+	var cfg config.Config
+	cfg.Redis.Addrs = []string{"localhost:6379"}
+	cfg.ConnectionsURL = "https://gateway.test/prod"
+	cfg.AWS.Region = "eu-central-1"
+	l, err := live.Open(cfg)
+	if err != nil {
+		t.Fatalf("a Config that is valid, and needs no network: %v", err)
+	}
+	l.Presence.Close()
+	cfg.ConnectionsURL = "gateway.test"
+	if _, err := live.Open(cfg); err == nil {
+		t.Error("a URL without a host is accepted")
+	}
+}
