@@ -137,6 +137,7 @@ func TestSignatureForm(t *testing.T) {
 			r.Header.Set("X-Amz-Date", c.date)
 			w := httptest.NewRecorder()
 			h.api.ManagementHandler().ServeHTTP(w, r)
+			//lint:ignore SA1008 the header is written in AWS's spelling
 			if w.Code != 403 || w.Header()["x-amzn-ErrorType"][0] != "ForbiddenException" {
 				t.Errorf("%d %v", w.Code, w.Header())
 			}

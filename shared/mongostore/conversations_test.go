@@ -161,7 +161,7 @@ func TestConversationsFiltersAndSorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d, err = f.CreateConversation(ctx, d); err != nil {
+	if _, err = f.CreateConversation(ctx, d); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.AddParticipant(ctx, alice, a.ID, bob, start.Add(time.Hour)); err != nil {

@@ -64,7 +64,9 @@ func (s *OpenAI) Summarize(ctx context.Context, in Input) (Result, error) {
 		return Result{}, fmt.Errorf("encode the conversation: %w", err)
 	}
 	response, err := s.client.CreateChatCompletion(ctx, openai.ChatCompletionRequest{
-		Model: s.model, Temperature: temperature, MaxTokens: maxAnswerTokens,
+		Model: s.model, Temperature: temperature,
+		//lint:ignore SA1019 other services than OpenAI's know only this name of the limit
+		MaxTokens: maxAnswerTokens,
 		Messages: []openai.ChatCompletionMessage{
 			{Role: openai.ChatMessageRoleSystem, Content: instructions},
 			{Role: openai.ChatMessageRoleUser, Content: string(body)},

@@ -33,7 +33,7 @@ func newPostStack(c *mgmt.Client) (*postStack, error) {
 	if built == nil {
 		return nil, err
 	}
-	return &postStack{middleware.DecorateHandler(smithyhttp.NewClientHandler(c.Options().HTTPClient), built)}, nil
+	return &postStack{middleware.DecorateHandler(smithyhttp.NewClientHandlerWithOptions(c.Options().HTTPClient), built)}, nil
 }
 
 // lighten takes out what a single signed attempt does not need: retries and
