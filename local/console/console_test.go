@@ -46,3 +46,13 @@ func BenchmarkHandle(b *testing.B) {
 		l.Info("event", "route", "send", "connection", "abc=", "principal", "user:u1", "took", time.Millisecond)
 	}
 }
+
+func TestQuieter(t *testing.T) {
+	var out strings.Builder
+	l := slog.New(console.Quieter(console.New(&out, slog.LevelInfo))).With("function", "send").WithGroup("g")
+	l.Info("invoked")
+	l.Warn("dead letter", "n", 1)
+	if got := out.String(); strings.Contains(got, "invoked") || !strings.Contains(got, " WARN dead letter function=send g.n=1\n") {
+		t.Errorf("got %q", got)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"aiwm-chat/local/console"
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/httpapi"
 	"aiwm-chat/local/lambda"
@@ -74,6 +75,9 @@ type Server struct {
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Exec == "" && o.Lambda == "" {
+		o.Logger = slog.New(console.Quieter(o.Logger.Handler()))
 	}
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
