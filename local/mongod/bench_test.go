@@ -131,3 +131,26 @@ func BenchmarkOpen(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSend is what sending a message costs the database: a read by _id,
+// an insert under three unique indexes and an update, one after the other.
+func BenchmarkSend(b *testing.B) {
+	_, c := messages(b, b.TempDir(), 0)
+	conversations := c.Database().Collection("conversations")
+	id := bson.D{{Key: "_id", Value: "c1"}}
+	if _, err := conversations.InsertOne(b.Context(), id); err != nil {
+		b.Fatal(err)
+	}
+	for seq := 1; b.Loop(); seq++ {
+		if err := conversations.FindOne(b.Context(), id).Err(); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := c.InsertOne(b.Context(), chatMessage("c1", seq)); err != nil {
+			b.Fatal(err)
+		}
+		set := bson.D{{Key: "$set", Value: bson.D{{Key: "totalMessages", Value: seq}, {Key: "lastMessage.content", Value: "hello"}}}}
+		if _, err := conversations.UpdateOne(b.Context(), id, set); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

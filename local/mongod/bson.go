@@ -39,47 +39,6 @@ func docValue(doc bsoncore.Document) bsoncore.Value {
 	return bsoncore.Value{Type: bsoncore.TypeEmbeddedDocument, Data: doc}
 }
 
-// valueSize returns the length of the value of type t at the start of b, or -1
-// when b cannot hold one or t is none of the types that are stored.
-func valueSize(t bsoncore.Type, b []byte) int {
-	size, prefixed := 0, false
-	switch t {
-	case bsoncore.TypeNull:
-	case bsoncore.TypeBoolean:
-		size = 1
-	case bsoncore.TypeInt32:
-		size = 4
-	case bsoncore.TypeDouble, bsoncore.TypeDateTime, bsoncore.TypeInt64:
-		size = 8
-	case bsoncore.TypeObjectID:
-		size = 12
-	case bsoncore.TypeDecimal128:
-		size = 16
-	case bsoncore.TypeEmbeddedDocument, bsoncore.TypeArray: // the length counts itself
-		prefixed = true
-	case bsoncore.TypeString:
-		size, prefixed = 4, true
-	case bsoncore.TypeBinary:
-		size, prefixed = 5, true
-	default:
-		return -1
-	}
-	if prefixed {
-		if len(b) < 4 {
-			return -1
-		}
-		n := int(int32(binary.LittleEndian.Uint32(b)))
-		if n < 0 {
-			return -1
-		}
-		size += n
-	}
-	if size > len(b) {
-		return -1
-	}
-	return size
-}
-
 // fields iterates over the elements of a document or an array. It stops early
 // at a malformed element; validate has refused those before.
 func fields(doc []byte) iter.Seq2[[]byte, bsoncore.Value] {
@@ -93,12 +52,11 @@ func fields(doc []byte) iter.Seq2[[]byte, bsoncore.Value] {
 				return
 			}
 			t, key := bsoncore.Type(rest[0]), rest[1:end]
-			rest = rest[end+1:]
-			n := valueSize(t, rest)
-			if n < 0 || !yield(key, bsoncore.Value{Type: t, Data: rest[:n:n]}) {
+			var v bsoncore.Value
+			var ok bool
+			if v, rest, ok = bsoncore.ReadValue(rest[end+1:], t); !ok || !yield(key, v) {
 				return
 			}
-			rest = rest[n:]
 		}
 	}
 }
@@ -124,16 +82,16 @@ func validate(doc []byte, depth int) error {
 			if len(v.Data) < 5 || v.Data[len(v.Data)-1] != 0 {
 				return errMalformed
 			}
+		default:
+			if ranks[v.Type] == 0 {
+				return unsupported("BSON type", v.Type.String())
+			}
 		}
 	}
-	if n == len(doc) {
-		return nil
+	if n != len(doc) { // fields stopped early
+		return errMalformed
 	}
-	// fields stopped early, at the element that begins here.
-	if t := bsoncore.Type(doc[n-1]); t.String() != "invalid" && ranks[t] == 0 {
-		return unsupported("BSON type", t.String())
-	}
-	return errMalformed
+	return nil
 }
 
 // field returns the value of a top-level field, or missing.

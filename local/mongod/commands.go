@@ -83,7 +83,10 @@ func (s *Server) run(r *request, dst []byte) ([]byte, error) {
 	if !ok {
 		return nil, errorf(codeCommandNotFound, "no such command: '%.300s' (local/mongod is a small development server)", r.name)
 	}
-	if r.db == "" || strings.ContainsAny(r.db, ". /\\$\x00") {
+	if r.legacy && c.options != nil {
+		return nil, unsupported("over OP_QUERY the command", r.name)
+	}
+	if r.db == "" && !r.legacy || strings.ContainsAny(r.db, ". /\\$\x00") {
 		return nil, errorf(codeInvalidNamespace, "Invalid database name: '%.300s'", r.db)
 	}
 	if c.onCollection {

@@ -225,11 +225,11 @@ func readJournal(f *os.File, replay func(kind byte, ns string, doc bsoncore.Docu
 }
 
 // rewriteJournal replaces the journal by one that holds only what write gives.
-func rewriteJournal(dir string, write func(put func(kind byte, ns string, doc bsoncore.Document))) error {
+func rewriteJournal(dir string, write func(put func(kind byte, ns string, doc bsoncore.Document))) (*journal, error) {
 	name := filepath.Join(dir, "journal")
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("compact the journal: %w", err)
+		return nil, fmt.Errorf("compact the journal: %w", err)
 	}
 	w := bufio.NewWriterSize(f, 1<<20) // keeps its first error for Flush
 	_, _ = w.WriteString(journalMagic)
@@ -238,8 +238,11 @@ func rewriteJournal(dir string, write func(put func(kind byte, ns string, doc bs
 		record = appendRecord(record[:0], kind, ns, doc)
 		_, _ = w.Write(record)
 	})
-	if err := errors.Join(w.Flush(), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("compact the journal: %w", err)
+	if err = errors.Join(w.Flush(), f.Sync()); err == nil {
+		err = os.Rename(name+".new", name)
 	}
-	return os.Rename(name+".new", name)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("compact the journal: %w", err), f.Close())
+	}
+	return &journal{file: f}, nil
 }

@@ -62,11 +62,10 @@ func (s *store) load(dir string) error {
 		return errors.Join(err, j.close())
 	}
 	if size > compactBeyond && size > 2*s.size() {
-		err = errors.Join(j.close(), rewriteJournal(dir, s.snapshot))
-		if err == nil {
-			j, _, err = openJournal(dir, func(byte, string, bsoncore.Document) error { return nil })
+		if err := j.close(); err != nil {
+			return err
 		}
-		if err != nil {
+		if j, err = rewriteJournal(dir, s.snapshot); err != nil {
 			return err
 		}
 	}

@@ -42,28 +42,16 @@ func compileUpdate(v bsoncore.Value) (update, error) {
 			u = append(u, o)
 		}
 	}
-	// mongod applies operations, and so adds fields, in the order of paths; it
-	// puts those below one path next to each other.
-	slices.SortStableFunc(u, func(a, b operation) int { return comparePaths(a.path, b.path) })
+	// mongod applies operations, and so adds fields, in the order of paths. A
+	// dot comes before everything, so that what is below a path follows it.
+	byField := func(path string) string { return strings.ReplaceAll(path, ".", "\x00") }
+	slices.SortStableFunc(u, func(a, b operation) int { return strings.Compare(byField(a.path), byField(b.path)) })
 	for i := 1; i < len(u); i++ {
 		if a, b := u[i-1].path, u[i].path; a == b || strings.HasPrefix(b, a+".") {
 			return nil, errorf(codeConflict, "Updating the path '%s' would create a conflict at '%s'", b, a)
 		}
 	}
 	return u, nil
-}
-
-// comparePaths orders paths field by field: a dot is below everything.
-func comparePaths(a, b string) int {
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
-			if a[i] == '.' || b[i] != '.' && a[i] < b[i] {
-				return -1
-			}
-			return 1
-		}
-	}
-	return len(a) - len(b)
 }
 
 func (o *operation) compile() (err error) {

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/wiremessage"
 )
 
 const (
@@ -17,13 +17,8 @@ const (
 	maxMessage = 48_000_000
 	maxBatch   = 100_000 // documents or operations of one command
 
-	opReply = 1
-	opQuery = 2004
-	opMsg   = 2013
-
-	flagMoreToCome = 1 << 1
 	// The low sixteen flag bits must be understood; drivers send no checksum.
-	flagsUnknown = 0xFFFF &^ flagMoreToCome
+	flagsUnknown = 0xFFFF &^ wiremessage.MoreToCome
 
 	keptMessage = 1 << 20 // a larger read or reply buffer is given back
 )
@@ -37,7 +32,7 @@ type request struct {
 	body   bsoncore.Document
 	// A document sequence is an array argument that is not in the body.
 	sequenceName string
-	sequence     []bsoncore.Document
+	sequence     []byte
 	name         string // the command: the body's first field
 	db           string
 	ns           string // "database.collection" of a command on a collection
@@ -69,162 +64,110 @@ func readMessage(r io.Reader, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// parseMessage takes a whole message apart and checks all of its BSON. An
+// parseMessage takes a whole message apart and checks the command's BSON. An
 // error means that it is malformed; a client that uses what is not supported
 // gets an answer.
 func parseMessage(msg []byte) (*request, error) {
-	if len(msg) < headerSize {
-		return nil, io.ErrUnexpectedEOF
+	_, id, _, op, b, ok := wiremessage.ReadHeader(msg)
+	r := &request{id: id}
+	switch {
+	case op == wiremessage.OpMsg:
+		ok = r.parseMsg(b)
+	case op == wiremessage.OpQuery:
+		ok = r.parseQuery(b)
+	case ok:
+		return nil, fmt.Errorf("opcode %s is not supported", op)
 	}
-	r := &request{id: int32(binary.LittleEndian.Uint32(msg[4:]))}
-	var err error
-	switch op := int32(binary.LittleEndian.Uint32(msg[12:])); op {
-	case opMsg:
-		err = r.parseMsg(msg[headerSize:])
-	case opQuery:
-		err = r.parseQuery(msg[headerSize:])
-	default:
-		err = fmt.Errorf("opcode %d is not supported", op)
+	if !ok {
+		return nil, errMalformed
 	}
-	if refused, ok := errors.AsType[*commandError](err); ok {
-		r.err = refused
-		return r, nil
+	if err := validate(r.body, 0); err != nil {
+		if _, ok := errors.AsType[*commandError](err); !ok {
+			return nil, err
+		}
+		r.err = err
 	}
-	if err != nil {
-		return nil, err
-	}
-	if r.name = firstKey(r.body); r.name == "" {
-		return nil, errors.New("message without a command")
-	}
-	if v, ok := field(r.body, "$db").StringValueOK(); ok {
-		r.db = v
-	}
+	r.name = firstKey(r.body)
+	r.db, _ = field(r.body, "$db").StringValueOK()
 	return r, nil
 }
 
-func (r *request) parseMsg(b []byte) error {
-	if len(b) < 4 {
-		return io.ErrUnexpectedEOF
-	}
-	flags := binary.LittleEndian.Uint32(b)
-	if flags&flagsUnknown != 0 {
-		return fmt.Errorf("unknown message flags %#x", flags)
-	}
-	r.silent = flags&flagMoreToCome != 0
-	b = b[4:]
-	for len(b) > 0 {
-		kind := b[0]
-		b = b[1:]
+func (r *request) parseMsg(b []byte) bool {
+	flags, b, ok := wiremessage.ReadMsgFlags(b)
+	ok = ok && flags&flagsUnknown == 0
+	r.silent = flags&wiremessage.MoreToCome != 0
+	for ok && len(b) > 0 {
+		var kind wiremessage.SectionType
+		kind, b, ok = wiremessage.ReadMsgSectionType(b)
 		switch {
-		case kind == 0 && r.body == nil:
-			var err error
-			if r.body, b, err = takeDocument(b); err != nil {
-				return err
-			}
-		case kind == 1 && r.sequenceName == "":
-			if len(b) < 4 {
-				return io.ErrUnexpectedEOF
-			}
-			size := int(int32(binary.LittleEndian.Uint32(b)))
-			if size < 4 || size > len(b) {
-				return io.ErrUnexpectedEOF
-			}
-			if err := r.parseSequence(b[4:size]); err != nil {
-				return err
-			}
-			b = b[size:]
+		case kind == wiremessage.SingleDocument && r.body == nil:
+			r.body, b, ok = wiremessage.ReadMsgSectionSingleDocument(b)
+		case kind == wiremessage.DocumentSequence && r.sequenceName == "":
+			r.sequenceName, r.sequence, b, ok = wiremessage.ReadMsgSectionRawDocumentSequence(b)
 		default:
-			return fmt.Errorf("unexpected section of kind %d", kind)
+			ok = false
 		}
 	}
-	return nil
+	return ok && r.body != nil
 }
 
-func (r *request) parseSequence(b []byte) error {
-	end := bytes.IndexByte(b, 0)
-	if end < 1 {
-		return errors.New("document sequence without a name")
-	}
-	r.sequenceName = string(b[:end])
-	for b = b[end+1:]; len(b) > 0; {
-		var doc bsoncore.Document
-		var err error
-		if doc, b, err = takeDocument(b); err != nil {
-			return err
-		}
-		if len(r.sequence) == maxBatch {
-			return fmt.Errorf("more than %d documents in a sequence", maxBatch)
-		}
-		r.sequence = append(r.sequence, doc)
-	}
-	return nil
-}
-
-// parseQuery reads the legacy OP_QUERY, with which drivers say hello.
-func (r *request) parseQuery(b []byte) error {
+// parseQuery reads the legacy OP_QUERY, with which drivers say hello: flags,
+// namespace, two numbers and a document, which may be wrapped to carry a read
+// preference.
+func (r *request) parseQuery(b []byte) (ok bool) {
 	r.legacy = true
 	if len(b) < 4 {
-		return io.ErrUnexpectedEOF
+		return false
 	}
 	end := bytes.IndexByte(b[4:], 0)
 	if end < 0 || len(b) < 4+end+1+8 {
-		return io.ErrUnexpectedEOF
+		return false
 	}
-	r.db, _, _ = strings.Cut(string(b[4:4+end]), ".")
-	body, _, err := takeDocument(b[4+end+1+8:])
-	if err != nil {
-		return err
+	if r.body, _, ok = bsoncore.ReadDocument(b[4+end+1+8:]); !ok {
+		return false
 	}
-	if inner := field(body, "$query"); isDocument(inner) { // wrapped to carry a read preference
-		body = inner.Data
+	if inner := field(r.body, "$query"); isDocument(inner) {
+		r.body = inner.Data
 	}
-	r.body = body
-	return nil
-}
-
-func takeDocument(b []byte) (doc bsoncore.Document, rest []byte, err error) {
-	if len(b) < 4 {
-		return nil, nil, io.ErrUnexpectedEOF
-	}
-	n := int(int32(binary.LittleEndian.Uint32(b)))
-	if n < 5 || n > len(b) {
-		return nil, nil, errMalformed
-	}
-	return b[:n:n], b[n:], validate(b[:n], 0)
+	return true
 }
 
 // documents returns an argument that is a list of documents: an array of the
 // body or the document sequence.
-func (r *request) documents(name string) ([]bsoncore.Document, error) {
+func (r *request) documents(name string) (docs []bsoncore.Document, err error) {
 	if r.sequenceName == name {
-		return r.sequence, nil
-	}
-	v := field(r.body, name)
-	if !isArray(v) {
-		return nil, errorf(codeTypeMismatch, "BSON field '%s.%s' must be an array", r.name, name)
-	}
-	var docs []bsoncore.Document
-	for _, e := range fields(v.Data) {
-		if !isDocument(e) {
-			return nil, errorf(codeTypeMismatch, "BSON field '%s.%s' must be an array of objects", r.name, name)
+		for rest := r.sequence; len(rest) > 0 && len(docs) <= maxBatch; {
+			doc, after, ok := bsoncore.ReadDocument(rest)
+			if !ok {
+				return nil, errMalformed
+			}
+			if err := validate(doc, 0); err != nil {
+				return nil, err
+			}
+			docs, rest = append(docs, doc), after
 		}
-		docs = append(docs, e.Data)
+	} else {
+		list := field(r.body, name)
+		for _, e := range fields(list.Data) {
+			if !isArray(list) || !isDocument(e) {
+				return nil, errorf(codeTypeMismatch, "BSON field '%s.%s' must be an array of objects", r.name, name)
+			}
+			docs = append(docs, e.Data)
+		}
 	}
 	if len(docs) > maxBatch {
-		return nil, errorf(codeBadValue, "Write batch sizes must be between 1 and %d. Got %d operations.", maxBatch, len(docs))
+		return nil, errorf(codeBadValue, "Write batch sizes must be between 1 and %d", maxBatch)
 	}
 	return docs, nil
 }
 
 // startReply appends the frame of a reply up to its document's first field.
 func (r *request) startReply(dst []byte) []byte {
-	op := int32(opMsg)
+	op := wiremessage.OpMsg
 	if r.legacy {
-		op = opReply
+		op = wiremessage.OpReply
 	}
-	dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0) // length, request id
-	dst = bsoncore.AppendInt32(dst, r.id)
-	dst = bsoncore.AppendInt32(dst, op)
+	_, dst = wiremessage.AppendHeaderStart(dst, 0, r.id, op)
 	if r.legacy { // flags, cursor id, starting from; one document
 		dst = bsoncore.AppendInt32(append(dst, make([]byte, 16)...), 1)
 	} else { // flags, section of kind 0

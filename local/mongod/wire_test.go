@@ -10,16 +10,17 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/wiremessage"
 )
 
 // message makes an OP_MSG of flags and sections, with a right length.
 func message(flags uint32, sections ...[]byte) []byte {
-	return frame(opMsg, binary.LittleEndian.AppendUint32(nil, flags), sections...)
+	return frame(wiremessage.OpMsg, binary.LittleEndian.AppendUint32(nil, flags), sections...)
 }
 
-func frame(op int32, head []byte, parts ...[]byte) []byte {
+func frame(op wiremessage.OpCode, head []byte, parts ...[]byte) []byte {
 	b := make([]byte, 8, 64)
-	b = bsoncore.AppendInt32(bsoncore.AppendInt32(b, 0), op)
+	b = bsoncore.AppendInt32(bsoncore.AppendInt32(b, 0), int32(op))
 	b = append(b, head...)
 	for _, p := range parts {
 		b = append(b, p...)
@@ -63,20 +64,17 @@ func malformed() map[string][]byte {
 		"negative length":         binary.LittleEndian.AppendUint32(nil, 1<<31),
 		"unknown opcode":          frame(2012, nil, ping),
 		"no sections":             message(0),
-		"no command":              message(0, body()),
 		"unknown section":         message(0, []byte{2, 5, 0, 0, 0, 0}),
 		"two bodies":              message(0, ping, ping),
 		"unknown flag":            message(1<<5, ping),
 		"checksum":                message(1, ping, []byte{1, 2, 3, 4}),
 		"cut body":                message(0, ping[:len(ping)-3]),
 		"cut sequence":            message(0, insert2, sequence("documents", emptyDocument)[:8]),
-		"sequence of rubbish":     message(0, insert2, sequence("documents", bsoncore.Document{9, 0, 0, 0, 0})),
 		"string past the end":     message(0, append([]byte{0}, 0x0F, 0, 0, 0, 2, 'a', 0, 99, 0, 0, 0, 'x', 0, 0, 0)),
 		"string unterminated":     message(0, append([]byte{0}, 0x0E, 0, 0, 0, 2, 'a', 0, 2, 0, 0, 0, 'x', 'y', 0)),
-		"empty field name only":   message(0, body([]byte{10, 0})),
 		"unknown type":            message(0, body([]byte{0x20, 'a', 0})),
 		"nested too deeply":       message(0, deep(maxDepth+1)),
-		"legacy cut":              frame(opQuery, legacy[:12]),
+		"legacy cut":              frame(wiremessage.OpQuery, legacy[:12]),
 	}
 }
 
@@ -120,12 +118,15 @@ func TestMalformedMessages(t *testing.T) {
 		want string
 	}{
 		"type not stored":   {message(0, body(bsoncore.AppendStringElement(nil, "find", "c"), bsoncore.AppendRegexElement(nil, "a", "x", ""))), "BSON type regex"},
+		"no command":        {message(0, body()), "no such command"},
+		"rubbish sequence":  {message(0, insert2, sequence("documents", bsoncore.Document{9, 0, 0, 0, 0})), "malformed BSON"},
+		"legacy insert":     {frame(wiremessage.OpQuery, legacy[:4+len("admin.$cmd")+1+8], insert2[1:]), "OP_QUERY"},
 		"document sequence": {message(0, insert2, sequence("documents", emptyDocument, emptyDocument)), "n\x00\x02\x00\x00\x00"},
 		"sequence first":    {message(0, sequence("documents", emptyDocument), insert2), "n\x00\x01\x00\x00\x00"},
-		"legacy hello":      {frame(opQuery, legacy), "maxWireVersion"},
+		"legacy hello":      {frame(wiremessage.OpQuery, legacy), "maxWireVersion"},
 		"deep, but allowed": {message(0, deep(maxDepth)), "no such command"},
 		// Nothing is answered to the first, so the reply is the second's.
-		"more to come": {append(message(flagMoreToCome, insert2, sequence("documents", emptyDocument)), message(0, ping)...), "ok"},
+		"more to come": {append(message(uint32(wiremessage.MoreToCome), insert2, sequence("documents", emptyDocument)), message(0, ping)...), "ok"},
 	} {
 		if reply, err := ask(healthy, row.msg); err != nil || !strings.Contains(reply, row.want) {
 			t.Errorf("%s: %q, %v", name, reply, err)
@@ -144,7 +145,7 @@ func FuzzMessage(f *testing.F) {
 	}
 	f.Add(message(0, ping))
 	f.Add(message(0, insert2, sequence("documents", emptyDocument)))
-	f.Add(frame(opQuery, legacy))
+	f.Add(frame(wiremessage.OpQuery, legacy))
 	for _, arg := range []string{"find", "aggregate", "update", "findAndModify", "createIndexes", "delete"} {
 		f.Add(message(0, body(bsoncore.AppendStringElement(nil, arg, "c"), bsoncore.AppendStringElement(nil, "$db", "d"),
 			bsoncore.AppendDocumentElement(nil, "filter", bsoncore.BuildDocument(nil, bsoncore.AppendDocumentElement(nil, "l", bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "$gt", 0))))),
