@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -37,6 +38,7 @@ type world struct {
 	log     []chat.Message
 	total   int64
 	newHere bool
+	slow    time.Duration // the announcement takes this long
 	query   chat.MessageQuery
 	frames  []frame
 }
@@ -82,6 +84,7 @@ func (w *world) Online(context.Context, ...chat.Principal) ([]bool, error) {
 }
 
 func (w *world) Joined(ctx context.Context, c chat.Connection, id chat.ConversationID) {
+	time.Sleep(w.slow)
 	if err := ctx.Err(); err != nil || c.Principal != user || id != "c1" {
 		panic(fmt.Sprint("announced ", c, id, err))
 	}
@@ -184,8 +187,9 @@ func TestFailures(t *testing.T) {
 		{"Online", errDown, chat.Internal, true, true},
 	}
 	for _, tt := range tests {
-		w := &world{log: messages(1, 1), newHere: true, fail: map[string]error{tt.step: tt.err}}
-		w.join(t, "")
+		// The announcement outlasts the failure, and is not cut off by it.
+		w := &world{log: messages(1, 1), newHere: true, slow: time.Second, fail: map[string]error{tt.step: tt.err}}
+		synctest.Test(t, func(t *testing.T) { w.join(t, "") })
 		if len(w.frames) != 1 || w.frames[0].Error.Code != tt.want || w.frames[0].ID != "f1" {
 			t.Errorf("%s: got %+v", tt.step, w.frames)
 		}

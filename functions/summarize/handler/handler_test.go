@@ -111,7 +111,7 @@ func TestJob(t *testing.T) {
 		{"the next", newWorld(20, 10), nil, false, 10, "new", 1, 20, true},
 		{"after missed ones, the newest only", newWorld(50, 10), nil, false, summary.MaxMessages, "new", 1, 50, true},
 		{"the first of a long one", newWorld(50, 0), nil, false, summary.MaxMessages, "new", 31, 50, true},
-		{"covered already", newWorld(10, 10), nil, false, -1, "old", 1, 10, false},
+		{"covered already", newWorld(10, 10), func(w *world) { w.fail["Messages"] = errDown }, false, -1, "old", 1, 10, false},
 		{"covered and more", newWorld(20, 12), func(w *world) { w.fail["Messages"] = errDown }, false, -1, "old", 1, 12, false},
 		{"deleted", newWorld(10, 0), func(w *world) { w.fail["AnyConversation"] = notFound }, false, -1, "", 0, 0, false},
 		{"empty", newWorld(0, 0), nil, false, -1, "", 0, 0, false},
