@@ -2,6 +2,7 @@ package mongod
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"strings"
 
@@ -38,17 +39,13 @@ func listCollections(s *Server, r *request, dst []byte) ([]byte, error) {
 
 // filtered keeps what the command's filter matches.
 func (r *request) filtered(docs []bsoncore.Value) (kept []bsoncore.Value, err error) {
-	doc, err := r.document("filter")
-	if err != nil {
-		return nil, err
-	}
-	f, err := compileFilter(doc)
+	f, err := compileFilter(r.document("filter"))
 	for _, v := range docs {
 		if f.match(v.Data) {
 			kept = append(kept, v)
 		}
 	}
-	return kept, err
+	return kept, cmp.Or(r.err, err)
 }
 
 // appendList appends a cursor that is complete.

@@ -91,9 +91,9 @@ func (cs *cursors) appendBatch(dst []byte, c cursor, name string, size int64, si
 func getMore(s *Server, r *request, dst []byte) ([]byte, error) {
 	id, _ := integer(field(r.body, "getMore"))
 	name, _ := field(r.body, "collection").StringValueOK()
-	batch, err := r.number("batchSize", 0)
-	if err != nil {
-		return nil, err
+	batch := r.number("batchSize", 0)
+	if r.err != nil {
+		return nil, r.err
 	}
 	if batch == 0 {
 		batch = math.MaxInt64

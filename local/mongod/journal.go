@@ -27,7 +27,7 @@ const (
 	journalMagic  = "aiwm-chat local/mongod journal 2\n"
 	recordHeader  = 12
 	maxRecord     = maxDocument + 4096
-	keptBuffer    = 1 << 20 // a larger write buffer is given back
+	keptBuffer    = 1 << 20 // a larger buffer, here and of a connection, is given back
 	compactBeyond = 4 << 20 // a smaller journal is not worth compacting
 )
 

@@ -98,35 +98,42 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 		// unless they come from one $elemMatch.
 		return q.path == ix.fields[i].path && (!ix.multikey[i] || !arrayBound || group != 0 && q.group == group)
 	}
-	var prefix, low, high []byte
-	var points []bsoncore.Value
+	prefixes := [][]byte{nil}
+	var low, high []byte
 	fixed := 0 // leading fields that have one value
 	for i, d := range ix.fields {
-		var equal *predicate
-		equal, points = ix.equality(predicates, i, usable)
-		if len(points) != 1 {
-			if points == nil {
-				low, high = ix.bounds(i, predicates, usable)
+		equal, points := equality(predicates, i, usable)
+		if points == nil {
+			if low, high = ix.bounds(i, predicates, usable); low != nil {
+				score += 5
 			}
+			break
+		}
+		prefix := prefixes[0]
+		prefixes = nil
+		for _, v := range points {
+			prefixes = append(prefixes, appendDirected(bytes.Clone(prefix), v, d.descending))
+		}
+		if len(points) > 1 {
+			score += 9
 			break
 		}
 		if ix.multikey[i] {
 			arrayBound, group = true, equal.group
 		}
-		prefix = appendDirected(prefix, points[0], d.descending)
-		points = nil
+		score += 10
 		fixed++
 	}
-	score = 10 * fixed
-	switch {
-	case fixed == len(ix.fields) && ix.unique:
+	if fixed == len(ix.fields) && ix.unique {
 		score += onePoint
-	case low != nil:
-		score += 5
-	case points != nil:
-		score += 9
 	}
-	p.addRanges(prefix, low, high, points, fixed)
+	if low == nil {
+		high = []byte(everything)
+	}
+	slices.SortFunc(prefixes, bytes.Compare)
+	for _, prefix := range slices.CompactFunc(prefixes, bytes.Equal) {
+		p.ranges = append(p.ranges, keyRange{string(prefix) + string(low), string(prefix) + string(high)})
+	}
 	if p.sorted, p.reverse = ix.order(by, fixed); p.sorted && len(by) > 0 {
 		if len(p.ranges) == 1 {
 			return p, score + 7
@@ -136,28 +143,9 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 	return p, score
 }
 
-// addRanges adds the range after a prefix, or one for each point of field i.
-func (p *plan) addRanges(prefix, low, high []byte, points []bsoncore.Value, i int) {
-	switch {
-	case points != nil:
-		keys := make([]string, len(points))
-		for j, v := range points {
-			keys[j] = string(appendDirected(bytes.Clone(prefix), v, p.index.fields[i].descending))
-		}
-		slices.Sort(keys)
-		for _, key := range slices.Compact(keys) {
-			p.ranges = append(p.ranges, keyRange{key, key + everything})
-		}
-	case low != nil:
-		p.ranges = []keyRange{{string(prefix) + string(low), string(prefix) + string(high)}}
-	default:
-		p.ranges = []keyRange{{string(prefix), string(prefix) + everything}}
-	}
-}
-
 // equality returns the predicate, preferably an $eq, that gives field i one
 // value or a list of them. An array is no point: its elements are indexed.
-func (ix *index) equality(predicates []predicate, i int, usable func(int, *predicate) bool) (found *predicate, points []bsoncore.Value) {
+func equality(predicates []predicate, i int, usable func(int, *predicate) bool) (found *predicate, points []bsoncore.Value) {
 	for j := range predicates {
 		q := &predicates[j]
 		switch {

@@ -1,6 +1,7 @@
 package mongod
 
 import (
+	"cmp"
 	"math"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -47,42 +48,39 @@ func (c *collection) read(q query) []bsoncore.Document {
 	return docs
 }
 
-// query reads the options that reads share; the filter's name differs.
-func (r *request) query(filterName string) (q query, err error) {
-	var doc bsoncore.Document
-	if doc, err = r.document(filterName); err == nil {
-		q.filter, err = compileFilter(doc)
+// query reads the options that reads share; the filter's name differs. Like
+// document and number it leaves an error in r.err.
+func (r *request) query(filterName string) (q query) {
+	var err error
+	if q.filter, err = compileFilter(r.document(filterName)); err != nil {
+		r.err = err
 	}
-	if err == nil {
-		doc, err = r.document("sort")
+	if q.sort, err = parseDirections("sort", r.document("sort")); err != nil {
+		r.err = err
 	}
-	if err == nil {
-		q.sort, err = parseDirections("sort", doc)
-	}
-	if err == nil {
-		q.skip, err = r.number("skip", 0)
-	}
-	if err == nil {
-		q.limit, err = r.number("limit", 0)
-	}
-	return q, err
+	q.skip, q.limit = r.number("skip", 0), r.number("limit", 0)
+	return q
 }
 
 // document returns an option that is a document, an empty one by default.
-func (r *request) document(name string) (bsoncore.Document, error) {
-	switch v := field(r.body, name); {
-	case isDocument(v):
-		return v.Data, nil
-	case isMissing(v):
-		return emptyDocument, nil
-	default:
-		return nil, errorf(codeTypeMismatch, "BSON field '%s.%s' is %s: it must be an object", r.name, name, display(v))
+func (r *request) document(name string) bsoncore.Document {
+	v := field(r.body, name)
+	if !isDocument(v) {
+		if !isMissing(v) {
+			r.err = errorf(codeTypeMismatch, "BSON field '%s.%s' is %s: it must be an object", r.name, name, display(v))
+		}
+		return emptyDocument
 	}
+	return v.Data
 }
 
 // number returns an option that is a number, not below 0.
-func (r *request) number(name string, otherwise int64) (int64, error) {
-	return nonNegative(name, field(r.body, name), otherwise)
+func (r *request) number(name string, otherwise int64) int64 {
+	n, err := nonNegative(name, field(r.body, name), otherwise)
+	if err != nil {
+		r.err = err
+	}
+	return n
 }
 
 func nonNegative(name string, v bsoncore.Value, otherwise int64) (int64, error) {
@@ -97,20 +95,9 @@ func nonNegative(name string, v bsoncore.Value, otherwise int64) (int64, error) 
 }
 
 func find(s *Server, r *request, dst []byte) ([]byte, error) {
-	q, err := r.query("filter")
-	if err != nil {
-		return nil, err
-	}
-	batch, err := r.number("batchSize", firstBatch)
-	if err != nil {
-		return nil, err
-	}
-	fields, err := r.document("projection")
-	if err != nil {
-		return nil, err
-	}
-	p, err := compileProjection(fields)
-	if err != nil {
+	q, batch := r.query("filter"), r.number("batchSize", firstBatch)
+	p, err := compileProjection(r.document("projection"))
+	if err = cmp.Or(r.err, err); err != nil {
 		return nil, err
 	}
 	c := cursor{ns: r.ns, docs: s.store.get(r.ns).read(q), projection: p}
@@ -134,7 +121,7 @@ func aggregate(s *Server, r *request, dst []byte) ([]byte, error) {
 			next = next[1:]
 		}
 		if len(next) == 0 {
-			return nil, unsupported("here the aggregation stage", name)
+			return nil, unsupported("aggregation stage", name+" in this place")
 		}
 		next = next[1:]
 		switch arg := field(pipeline[0], name); name {

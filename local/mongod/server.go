@@ -140,19 +140,19 @@ func (s *Server) serve(conn net.Conn) {
 			return
 		}
 		reply = s.answer(req, reply[:0])
-		if cap(msg) > keptMessage {
+		if cap(msg) > keptBuffer {
 			msg = nil
 		}
 		if req.silent {
 			continue
 		}
-		if len(reply) > keptMessage {
+		if len(reply) > keptBuffer {
 			_ = conn.SetWriteDeadline(time.Now().Add(replyTimeout))
 		}
 		if _, err := conn.Write(reply); err != nil {
 			return
 		}
-		if cap(reply) > keptMessage {
+		if cap(reply) > keptBuffer {
 			reply = nil
 			_ = conn.SetWriteDeadline(time.Time{})
 		}

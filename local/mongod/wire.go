@@ -19,8 +19,6 @@ const (
 
 	// The low sixteen flag bits must be understood; drivers send no checksum.
 	flagsUnknown = 0xFFFF &^ wiremessage.MoreToCome
-
-	keptMessage = 1 << 20 // a larger read or reply buffer is given back
 )
 
 // A request is one command. Its documents are slices of the connection's
@@ -53,7 +51,7 @@ func readMessage(r io.Reader, buf []byte) ([]byte, error) {
 		return nil, fmt.Errorf("message of %d bytes", size)
 	}
 	for len(buf) < size { // memory follows the bytes, not the promise of them
-		n := min(size-len(buf), keptMessage)
+		n := min(size-len(buf), keptBuffer)
 		buf = slices.Grow(buf, n)
 		part := buf[len(buf) : len(buf)+n]
 		if _, err := io.ReadFull(r, part); err != nil {

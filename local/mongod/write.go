@@ -2,6 +2,7 @@ package mongod
 
 import (
 	"bytes"
+	"cmp"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
@@ -165,12 +166,9 @@ func deletes(s *Server, r *request, dst []byte) ([]byte, error) {
 
 // findAndModify updates one record and returns it, as it was or as it is.
 func findAndModify(s *Server, r *request, dst []byte) ([]byte, error) {
-	q, err := r.query("query")
-	if err != nil {
-		return nil, err
-	}
+	q := r.query("query")
 	u, err := compileUpdate(field(r.body, "update"))
-	if err != nil {
+	if err = cmp.Or(r.err, err); err != nil {
 		return nil, err
 	}
 	c, err := s.store.toWrite(r.ns)
