@@ -22,24 +22,37 @@ import (
 // shutdownTime is how long Ctrl-C waits for what is running.
 const shutdownTime = 10 * time.Second
 
-// serve runs the local server until it is interrupted.
-func serve(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
-	fs := flag.NewFlagSet("local", flag.ContinueOnError)
-	o := server.Options{Getenv: getenv, Faults: faults.Register(fs)}
-	memory := fs.Bool("memory", false, "keep no data; without it they are in "+dataDir)
-	logAs := fs.String("log", "text", "`form` of the log: text or json")
-	verbose := fs.Bool("v", false, "log the emulators' own lines too")
+// serveFlags are the flags of serve that are no options of the server.
+type serveFlags struct {
+	memory, verbose bool
+	log, bind       string
+}
+
+// flagsOfServe declares the flags of serve.
+func flagsOfServe(o *server.Options) (*flag.FlagSet, *serveFlags) {
+	fs, f := flag.NewFlagSet("local", flag.ContinueOnError), &serveFlags{}
+	fs.BoolVar(&f.memory, "memory", false, "keep no data; without it they are in "+dataDir)
+	fs.StringVar(&f.log, "log", "text", "`form` of the log: text or json")
+	fs.BoolVar(&f.verbose, "v", false, "log the emulators' own lines too")
+	fs.StringVar(&f.bind, "bind", "127.0.0.1", "listen on this `address` of this machine; who reaches it reaches the databases too")
 	fs.StringVar(&o.Template, "template", "template.yaml", "the SAM `file` that says what to run")
 	fs.StringVar(&o.Exec, "exec", "", "run the bootstrap binaries in this `folder` (.aws-sam/build or .build)")
 	fs.StringVar(&o.Lambda, "lambda", "", "invoke the functions at this `URL`, such as that of sam local start-lambda; writes "+environmentFile+" for them")
 	fs.StringVar(&o.Host, "host", "", "with -lambda: the `name` by which the functions reach this machine, such as host.docker.internal")
-	bind := fs.String("bind", "127.0.0.1", "listen on this `address` of this machine; who reaches it reaches the databases too")
 	fs.IntVar(&o.Concurrency, "concurrency", 0, "invocations at the same time, more are throttled; 0: 1000, as on AWS")
 	fs.Float64Var(&o.TimeScale, "timescale", 1, "divide the gateway's and the queues' waiting times by this `factor`: 60 makes 10 min idle 10 s")
+	o.Faults = faults.Register(fs)
+	return fs, f
+}
+
+// serve runs the local server until it is interrupted.
+func serve(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
+	o := server.Options{Getenv: getenv}
+	fs, f := flagsOfServe(&o)
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	if err := setLog(*logAs, *verbose); err != nil {
+	if err := setLog(f.log, f.verbose); err != nil {
 		return err
 	}
 	if o.TimeScale <= 0 {
@@ -48,11 +61,11 @@ func serve(ctx context.Context, args []string, out io.Writer, getenv func(string
 	if err := fit(fs); err != nil {
 		return err
 	}
-	if !*memory {
+	if !f.memory {
 		o.Dir = dataDir
 	}
 	var err error
-	if o.Addr, err = address(*bind, getenv); err != nil {
+	if o.Addr, err = address(f.bind, getenv); err != nil {
 		return err
 	}
 	if o.Secret, err = signingSecret(getenv); err != nil {

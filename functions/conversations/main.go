@@ -42,8 +42,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	sum := summarize.New(store, summary.Of(cfg), l.Presence, l.Deliver)
-	h := handler.New(store, l.Presence, l.Deliver, sum, time.Now)
+	sum := summarize.New(store, summary.Of(cfg), l.Announce)
+	h := handler.New(store, l.Presence, l.Deliver, l.Announce, sum, time.Now)
 	lambda.StartHandlerFunc(gateway.HTTP(tokens, h.Routes()))
 	return nil
 }

@@ -51,7 +51,7 @@ func run() error {
 		return err
 	}
 	sender := send.New(store, l.Presence, l.Deliver, jobs)
-	h := handler.New(store, l.Presence, l.Deliver, sender, time.Now)
+	h := handler.New(store, l.Announce, sender, time.Now)
 	lambda.StartHandlerFunc(gateway.HTTP(tokens, h.Routes()))
 	return nil
 }

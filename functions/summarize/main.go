@@ -35,7 +35,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	h := handler.New(store, summary.Of(cfg), l.Presence, l.Deliver)
+	h := handler.New(store, summary.Of(cfg), l.Announce)
 	lambda.StartHandlerFunc(gateway.Queue(h.Handle))
 	return nil
 }

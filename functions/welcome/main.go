@@ -9,8 +9,8 @@ import (
 
 	"aiwm-chat/functions/welcome/handler"
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/delivery/apigateway"
 	"aiwm-chat/shared/gateway"
-	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
 )
 
@@ -21,7 +21,7 @@ func main() {
 }
 
 func run() error {
-	cfg, err := config.Load(os.Getenv, config.Mongo, config.Redis, config.Connections)
+	cfg, err := config.Load(os.Getenv, config.Mongo, config.Connections)
 	if err != nil {
 		return err
 	}
@@ -30,11 +30,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	l, err := live.Open(cfg)
+	poster, err := apigateway.New(apigateway.Options{Endpoint: cfg.ConnectionsURL, AWS: cfg.AWS})
 	if err != nil {
 		return err
 	}
-	h := handler.New(store, l.Poster)
+	h := handler.New(store, poster)
 	lambda.StartHandlerFunc(gateway.Queue(h.Handle))
 	return nil
 }

@@ -150,7 +150,7 @@ func (s *Server) handlers(ctx context.Context, cfg config.Config) (_ map[string]
 	leaver := leave.New(rooms, announce)
 	sender := send.New(f.store, rooms, deliver, f.jobs)
 	typist := typing.New(rooms, deliver)
-	summariser := summarize.New(f.store, summary.Of(cfg), rooms, deliver)
+	summariser := summarize.New(f.store, summary.Of(cfg), announce)
 	actions := fallback.Actions{Join: joiner.Handle, Leave: leaver.Handle, Send: sender.Handle, Typing: typist.Handle}
 	return map[string]any{
 		"functions/authorize/":     gateway.Authorizer(authorize.New(tokens).Handle),
@@ -162,8 +162,8 @@ func (s *Server) handlers(ctx context.Context, cfg config.Config) (_ map[string]
 		"functions/send/":          gateway.Action(deliver, sender.Handle),
 		"functions/typing/":        gateway.Action(deliver, typist.Handle),
 		"functions/default/":       gateway.Frames(deliver, fallback.New(rooms, actions).Handle),
-		"functions/conversations/": gateway.HTTP(tokens, conversations.New(f.store, rooms, deliver, summariser, time.Now).Routes()),
-		"functions/messages/":      gateway.HTTP(tokens, messages.New(f.store, rooms, deliver, sender, time.Now).Routes()),
+		"functions/conversations/": gateway.HTTP(tokens, conversations.New(f.store, rooms, deliver, announce, summariser, time.Now).Routes()),
+		"functions/messages/":      gateway.HTTP(tokens, messages.New(f.store, announce, sender, time.Now).Routes()),
 		"functions/summarize/":     gateway.Queue(summariser.Handle),
 		"functions/sweep/":         gateway.Schedule(sweep.New(rooms, f.store, sender, time.Now).Handle),
 		"functions/health/":        health.New(f.store, rooms).Handle,

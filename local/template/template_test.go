@@ -154,7 +154,7 @@ func TestProjectEnvironmentIsLeastPrivilege(t *testing.T) {
 	}
 	want := map[string]string{
 		"Authorize": "jwt", "Connect": "mongo redis post welcome", "Disconnect": "mongo redis post",
-		"Welcome": "mongo redis post", "Join": "mongo redis post", "Leave": "redis post",
+		"Welcome": "mongo post", "Join": "mongo redis post", "Leave": "redis post",
 		"Send": "mongo redis post summary send", "Typing": "redis post typing",
 		"Default":       "mongo redis post summary send typing",
 		"Conversations": "mongo redis post jwt openai", "Messages": "mongo redis post summary jwt send",

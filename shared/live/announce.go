@@ -52,6 +52,18 @@ func (a *Announcer) Left(ctx context.Context, p chat.Principal, rooms []chat.Con
 	}
 }
 
+// Tell posts a frame to the members of c who are participants: of a change that
+// is saved already, so that whoever misses the frame sees it on the next read.
+// One round trip to Redis and the fan-out.
+func (a *Announcer) Tell(ctx context.Context, c chat.Conversation, frame []byte) {
+	room, err := a.rooms.Room(ctx, c.ID)
+	if err != nil {
+		slog.WarnContext(ctx, "find the members to tell", "conversation", c.ID, "err", err)
+		return
+	}
+	a.cast.Broadcast(ctx, c.Entitled(room), frame)
+}
+
 // departed makes up for a $disconnect that never came: delivery found the
 // connection gone.
 func (a *Announcer) departed(ctx context.Context, c chat.Connection, d chat.Departure) {

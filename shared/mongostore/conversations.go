@@ -113,6 +113,7 @@ func (s *Store) Unanswered(ctx context.Context, agent chat.Principal, limit int)
 	limit = min(max(limit, 1), maxUnanswered)
 	filter := served(agent)
 	filter["agentId"] = agent.ID
+	filter["status"] = chat.Active // another takes no answer
 	filter["lastMessage.role"] = chat.RoleUser
 	cursor, err := s.conversations.Find(ctx, filter, options.Find().
 		SetSort(by("-updatedAt")).SetLimit(int64(limit)).SetProjection(bson.M{"lastMessage.id": 1}))

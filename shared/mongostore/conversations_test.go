@@ -337,6 +337,11 @@ func TestUnanswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.newConversation(t, "empty", start)
+	closed, status := f.newConversation(t, "closed", start), chat.Closed
+	say(closed, alice, "too-late", time.Hour)
+	if _, err := f.UpdateConversation(t.Context(), alice, closed.ID, chat.ConversationChange{Status: &status}, start); err != nil {
+		t.Fatal(err)
+	}
 	// One that only takes part, without serving the conversation.
 	helper := chat.Principal{Type: chat.Agent, ID: "helper", OrgID: "o1"}
 	if _, err := f.AddParticipant(t.Context(), alice, early.ID, helper, start); err != nil {

@@ -24,7 +24,6 @@ type store interface {
 }
 
 type rooms interface {
-	Room(ctx context.Context, ids ...chat.ConversationID) ([]chat.Connection, error)
 	Evict(ctx context.Context, p chat.Principal, id chat.ConversationID) ([]chat.Connection, error)
 	Clear(ctx context.Context, id chat.ConversationID) error
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
@@ -32,6 +31,10 @@ type rooms interface {
 
 type broadcaster interface {
 	Broadcast(ctx context.Context, to []chat.Connection, frame []byte) delivery.Result
+}
+
+type announcer interface {
+	Tell(ctx context.Context, c chat.Conversation, frame []byte)
 }
 
 type summariser interface {
@@ -43,13 +46,14 @@ type Handler struct {
 	store     store
 	rooms     rooms
 	cast      broadcaster
+	announce  announcer
 	summaries summariser
 	now       func() time.Time
 }
 
 // New returns a Handler with a clock.
-func New(s store, r rooms, b broadcaster, sum summariser, now func() time.Time) *Handler {
-	return &Handler{store: s, rooms: r, cast: b, summaries: sum, now: now}
+func New(s store, r rooms, b broadcaster, a announcer, sum summariser, now func() time.Time) *Handler {
+	return &Handler{store: s, rooms: r, cast: b, announce: a, summaries: sum, now: now}
 }
 
 // Routes returns the handler of each route key. Each has one round trip to
@@ -111,7 +115,7 @@ func (h *Handler) update(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.tell(ctx, c, protocol.ConversationFrame(c, h.now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, h.now()))
 	return respond(http.StatusOK, c, nil)
 }
 
@@ -131,7 +135,7 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if c, err = h.store.DeleteConversation(ctx, r.Principal, id, h.now()); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.tell(ctx, c, protocol.Frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: id}, h.now()))
+	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: id}, h.now()))
 	if err := h.rooms.Clear(ctx, id); err != nil {
 		warn(ctx, "clear the room", id, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
 )
 
 var (
@@ -139,7 +140,7 @@ func (w *world) Summarize(context.Context, chat.Conversation) (string, error) {
 // call makes a REST call; what stands for a parameter in route comes from path.
 func (w *world) call(t *testing.T, route string, path map[string]string, query, body string) (int, string) {
 	t.Helper()
-	h := handler.New(w, w, w, w, func() time.Time { return now })
+	h := handler.New(w, w, w, live.NewAnnouncer(w, w), w, func() time.Time { return now })
 	got, err := gateway.HTTP(w, h.Routes())(t.Context(), events.APIGatewayV2HTTPRequest{
 		RouteKey: route, PathParameters: path, RawQueryString: query, Body: body,
 		Headers: map[string]string{"authorization": "Bearer x", "content-type": "application/json"},

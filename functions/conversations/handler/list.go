@@ -15,6 +15,9 @@ const (
 	defaultLimit = 20
 	maxLimit     = 100
 	maxPage      = 10_000
+	// maxParticipants of one entry of a page: Lambda returns 6 MB at most. GET
+	// /conversations/{id} has them all.
+	maxParticipants = 100
 )
 
 func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
@@ -31,7 +34,11 @@ func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 		Pagination: protocol.PageNumber{Page: q.Page, Limit: q.Limit, Total: total},
 	}
 	for _, c := range found {
-		page.Data = append(page.Data, protocol.ConversationOf(c))
+		entry := protocol.ConversationOf(c)
+		if len(entry.Participants) > maxParticipants {
+			entry.Participants, entry.Truncated = entry.Participants[:maxParticipants], true
+		}
+		page.Data = append(page.Data, entry)
 	}
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
 }

@@ -25,7 +25,7 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.tell(ctx, c, protocol.ConversationFrame(c, h.now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, h.now()))
 	return respond(http.StatusCreated, c, nil)
 }
 
@@ -55,7 +55,7 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 		warn(ctx, "put a removed participant out of the room", id, err)
 	}
 	h.cast.Broadcast(ctx, evicted, protocol.Frame(protocol.EventLeft, "", protocol.Room{ConversationID: id}, h.now()))
-	h.tell(ctx, c, protocol.ConversationFrame(c, h.now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, h.now()))
 	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
 }
 
@@ -95,17 +95,6 @@ func (h *Handler) presence(ctx context.Context, r *gateway.HTTPRequest) (gateway
 		page.Data = append(page.Data, protocol.PresenceOf(p, online[i]))
 	}
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
-}
-
-// tell posts a frame to the members of c. The change is saved: whoever misses
-// the frame sees it on the next read.
-func (h *Handler) tell(ctx context.Context, c chat.Conversation, frame []byte) {
-	room, err := h.rooms.Room(ctx, c.ID)
-	if err != nil {
-		warn(ctx, "find the members to tell", c.ID, err)
-		return
-	}
-	h.cast.Broadcast(ctx, c.Entitled(room), frame)
 }
 
 func warn(ctx context.Context, step string, id chat.ConversationID, err error) {

@@ -3,12 +3,10 @@ package handler
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/protocol"
 )
@@ -20,12 +18,8 @@ type store interface {
 	DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error
 }
 
-type rooms interface {
-	Room(ctx context.Context, ids ...chat.ConversationID) ([]chat.Connection, error)
-}
-
-type broadcaster interface {
-	Broadcast(ctx context.Context, to []chat.Connection, frame []byte) delivery.Result
+type announcer interface {
+	Tell(ctx context.Context, c chat.Conversation, frame []byte)
 }
 
 // sender is the send action: a message by REST takes the same way.
@@ -35,16 +29,15 @@ type sender interface {
 
 // Handler handles the routes of messages.
 type Handler struct {
-	store  store
-	rooms  rooms
-	cast   broadcaster
-	sender sender
-	now    func() time.Time
+	store    store
+	announce announcer
+	sender   sender
+	now      func() time.Time
 }
 
 // New returns a Handler with a clock.
-func New(s store, r rooms, b broadcaster, send sender, now func() time.Time) *Handler {
-	return &Handler{store: s, rooms: r, cast: b, sender: send, now: now}
+func New(s store, a announcer, send sender, now func() time.Time) *Handler {
+	return &Handler{store: s, announce: a, sender: send, now: now}
 }
 
 // Routes returns the handler of each route key. Reads have two round trips to
@@ -102,7 +95,8 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err := h.store.DeleteMessage(ctx, m, h.now()); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.tell(ctx, c, protocol.MessageGone{ConversationID: c.ID, MessageID: m.ID, Seq: m.Seq})
+	gone := protocol.MessageGone{ConversationID: c.ID, MessageID: m.ID, Seq: m.Seq}
+	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventMessageDeleted, "", gone, h.now()))
 	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
 }
 
@@ -122,15 +116,4 @@ func (h *Handler) message(ctx context.Context, r *gateway.HTTPRequest) (chat.Mes
 		err = chat.Errorf(chat.NotFound, "there is no such message")
 	}
 	return m, c, err
-}
-
-// tell posts message:deleted to the members. The content is gone already:
-// whoever misses the frame sees so on the next read.
-func (h *Handler) tell(ctx context.Context, c chat.Conversation, gone protocol.MessageGone) {
-	room, err := h.rooms.Room(ctx, c.ID)
-	if err != nil {
-		slog.WarnContext(ctx, "find the members to tell", "conversation", c.ID, "err", err)
-		return
-	}
-	h.cast.Broadcast(ctx, c.Entitled(room), protocol.Frame(protocol.EventMessageDeleted, "", gone, h.now()))
 }

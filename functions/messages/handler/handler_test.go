@@ -16,6 +16,7 @@ import (
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -113,7 +114,7 @@ func (w *world) Send(_ context.Context, c chat.Connection, in protocol.MessageIn
 
 func (w *world) call(t *testing.T, route, id, query, body string, header map[string]string) (int, string) {
 	t.Helper()
-	h := handler.New(w, w, w, w, func() time.Time { return now })
+	h := handler.New(w, live.NewAnnouncer(w, w), w, func() time.Time { return now })
 	headers := map[string]string{"authorization": "Bearer x", "content-type": "application/json"}
 	for name, value := range header {
 		headers[name] = value

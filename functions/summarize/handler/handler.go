@@ -4,11 +4,9 @@ package handler
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/protocol"
 	"aiwm-chat/shared/summary"
 )
@@ -23,25 +21,20 @@ type summariser interface {
 	Summarize(ctx context.Context, in summary.Input) (summary.Result, error)
 }
 
-type rooms interface {
-	Room(ctx context.Context, ids ...chat.ConversationID) ([]chat.Connection, error)
-}
-
-type broadcaster interface {
-	Broadcast(ctx context.Context, to []chat.Connection, frame []byte) delivery.Result
+type announcer interface {
+	Tell(ctx context.Context, c chat.Conversation, frame []byte)
 }
 
 // Handler handles the jobs of the summary queue, and summaries on demand.
 type Handler struct {
 	store      store
 	summariser summariser
-	rooms      rooms
-	cast       broadcaster
+	announce   announcer
 }
 
 // New returns a Handler.
-func New(s store, sum summariser, r rooms, b broadcaster) *Handler {
-	return &Handler{store: s, summariser: sum, rooms: r, cast: b}
+func New(s store, sum summariser, a announcer) *Handler {
+	return &Handler{store: s, summariser: sum, announce: a}
 }
 
 // Handle brings the summary up to a message at least. Where it covers the
@@ -89,20 +82,9 @@ func (h *Handler) Summarize(ctx context.Context, c chat.Conversation) (string, e
 		return "", fmt.Errorf("save the summary: %w", err)
 	}
 	if saved {
-		h.tell(ctx, updated)
+		h.announce.Tell(ctx, updated, protocol.ConversationFrame(updated, s.At))
 	}
 	return updated.ContextSummary, nil
-}
-
-// tell sends conversation:updated to the members. The summary is saved: they
-// will see it when they next read the conversation, whatever happens here.
-func (h *Handler) tell(ctx context.Context, c chat.Conversation) {
-	room, err := h.rooms.Room(ctx, c.ID)
-	if err != nil {
-		slog.WarnContext(ctx, "find the members to tell", "conversation", c.ID, "err", err)
-		return
-	}
-	h.cast.Broadcast(ctx, c.Entitled(room), protocol.ConversationFrame(c, time.Now()))
 }
 
 func covered(c chat.Conversation) int64 {

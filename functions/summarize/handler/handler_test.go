@@ -10,6 +10,7 @@ import (
 	"aiwm-chat/functions/summarize/handler"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/protocol"
 	"aiwm-chat/shared/summary"
 )
@@ -52,7 +53,7 @@ func newWorld(messages int, covered int64) *world {
 	return w
 }
 
-func (w *world) handler() *handler.Handler { return handler.New(w, w, w, w) }
+func (w *world) handler() *handler.Handler { return handler.New(w, w, live.NewAnnouncer(w, w)) }
 
 func (w *world) AnyConversation(context.Context, chat.OrgID, chat.ConversationID) (chat.Conversation, error) {
 	return w.conversation, w.fail["AnyConversation"]
