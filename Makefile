@@ -27,15 +27,15 @@ lint:
 	$(GO) vet ./...
 
 build: ## the functions for this machine, for go run ./local -exec .build
+	rm -rf .build && $(LAMBDA) $(GO) build -o .build/bin/ ./functions/...
 	@for f in $(FUNCTIONS); do \
 		id="$$(printf '%s' "$$f" | cut -c1 | tr a-z A-Z)$$(printf '%s' "$$f" | cut -c2-)Function"; \
-		$(LAMBDA) $(GO) build -o .build/$$id/bootstrap ./functions/$$f || exit 1; \
+		mkdir -p .build/$$id && mv .build/bin/$$f .build/$$id/bootstrap || exit 1; \
 	done
+	@rmdir .build/bin
 
-build-arm64: ## the functions as they deploy
-	@for f in $(FUNCTIONS); do \
-		GOOS=linux GOARCH=arm64 $(LAMBDA) $(GO) build -o .build-arm64/$$f/bootstrap ./functions/$$f || exit 1; \
-	done
+build-arm64: ## the functions as they deploy, in one folder
+	rm -rf .build-arm64 && GOOS=linux GOARCH=arm64 $(LAMBDA) $(GO) build -o .build-arm64/ ./functions/...
 
 sam: ## what sam deploy takes
 	$(LAMBDA) sam build
