@@ -122,7 +122,7 @@ func TestLostDisconnect(t *testing.T) {
 	open := s.Connections()
 	agent.Close()
 	eventually(t, "the gateway knows", func() bool { return s.Connections() < open })
-	user.expectNot(protocol.EventPresence)
+	user.expectNot(protocol.EventUserLeft)
 
 	// A connection that registered a moment ago may be about to open: the posts
 	// of the first seconds do not count.
@@ -132,13 +132,19 @@ func TestLostDisconnect(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), quiet)
 		defer cancel()
 		var err error
-		f, err = user.Next(ctx, protocol.EventPresence)
+		f, err = user.Next(ctx, protocol.EventUserLeft)
 		return err == nil
 	})
-	if p := data[protocol.Presence](t, f); p.ID != agent.principal.ID || p.Status != protocol.Offline {
-		t.Errorf("the post to nobody brought %+v", p)
+	if left := data[protocol.Membership](t, f); left.ID != agent.principal.ID {
+		t.Errorf("the post to nobody brought %+v", left)
 	}
-	user.expect(protocol.EventUserLeft)
+	var page protocol.PresencePage
+	user.call(http.MethodGet, "/presence?conversationId="+string(id), nil, &page)
+	for _, p := range page.Data {
+		if online := p.ID != agent.principal.ID; online != (p.Status == protocol.Online) {
+			t.Errorf("GET /presence says that %s is %s", p.ID, p.Status)
+		}
+	}
 	if sent := user.say(id, "well then"); sent.AgentOnline {
 		t.Error("the agent still counts as online")
 	}

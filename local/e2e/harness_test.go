@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -282,7 +283,7 @@ func code(t *testing.T, err error) chat.Code {
 // redisOf returns a client of the server's Redis.
 func redisOf(t *testing.T, s *server.Server) redis.UniversalClient {
 	t.Helper()
-	r := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: []string{s.RedisAddr()}})
+	r := redis.NewUniversalClient(&redis.UniversalOptions{Addrs: strings.Split(s.RedisAddr(), ",")})
 	t.Cleanup(func() { _ = r.Close() })
 	return r
 }
