@@ -40,7 +40,6 @@ func (s *Server) environment(function string) (map[string]string, error) {
 	env["AWS_REGION"] = region
 	env["AWS_ACCESS_KEY_ID"] = "local"
 	env["AWS_SECRET_ACCESS_KEY"] = "local"
-	env["AWS_ENDPOINT_URL_SQS"] = "http://" + s.reach(s.queues.addr())
 	return env, nil
 }
 

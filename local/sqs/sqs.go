@@ -1,5 +1,5 @@
 // Package sqs is a small Amazon SQS for development: standard queues in memory, reached through the unmodified AWS SDKs, and the
-// pollers that Lambda runs between a queue and a function. Clients find it by their BaseEndpoint, or AWS_ENDPOINT_URL_SQS.
+// pollers that Lambda runs between a queue and a function. Clients find it by their BaseEndpoint.
 //
 // It keeps SQS's semantics where a function can tell: at least once, no order, visibility timeout, delay, receive count, dead-letter
 // queues, partial batch responses, size limits, typed errors. Queues are declared at the start and nothing is written to disk: what

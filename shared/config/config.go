@@ -55,7 +55,6 @@ type AWS struct {
 	AccessKeyID     string // AWS_ACCESS_KEY_ID
 	SecretAccessKey string // AWS_SECRET_ACCESS_KEY
 	SessionToken    string // AWS_SESSION_TOKEN, empty for lasting credentials
-	SQSEndpoint     string // AWS_ENDPOINT_URL_SQS, read with the queues; empty: the region's own
 }
 
 // Load reads the parts that a function needs. The error names every variable

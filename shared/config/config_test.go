@@ -59,7 +59,7 @@ func TestEverythingGiven(t *testing.T) {
 		"LOG_LEVEL": "debug", "MONGODB_DB": "other", "REDIS_ADDR": "a:1, [::1]:2", "REDIS_PASSWORD": " p ", "REDIS_TLS": "true",
 		"JWT_ALGORITHMS": "HS256, RS256", "JWT_PUBLIC_KEY": `-----BEGIN\nAA\n-----END`, "JWT_ISSUER": "iam", "JWT_AUDIENCE": "chat",
 		"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://llm/v1/", "OPENAI_MODEL": "m", "OPENAI_TIMEOUT": "5s",
-		"RATE_LIMIT_SEND": "0", "RATE_LIMIT_TYPING": "7", "AWS_SESSION_TOKEN": "t", "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9/",
+		"RATE_LIMIT_SEND": "0", "RATE_LIMIT_TYPING": "7", "AWS_SESSION_TOKEN": "t",
 	} {
 		env[name] = v
 	}
@@ -75,7 +75,7 @@ func TestEverythingGiven(t *testing.T) {
 		"pem":      c.JWT.PublicKey == "-----BEGIN\nAA\n-----END",
 		"openai":   c.OpenAI.APIKey == "sk" && c.OpenAI.BaseURL == "http://llm/v1" && c.OpenAI.Model == "m" && c.OpenAI.Timeout == 5*time.Second,
 		"limits":   c.SendLimit == 0 && c.TypingLimit == 7,
-		"aws":      c.AWS.SessionToken == "t" && c.AWS.SQSEndpoint == "http://127.0.0.1:9",
+		"aws":      c.AWS.SessionToken == "t",
 	} {
 		if !ok {
 			t.Errorf("%s: got %+v", name, c)
@@ -117,7 +117,6 @@ func TestFaults(t *testing.T) {
 		{"AWS_REGION", "", "AWS_REGION is required"},
 		{"AWS_ACCESS_KEY_ID", "", "AWS_ACCESS_KEY_ID is required"},
 		{"AWS_SECRET_ACCESS_KEY", "", "AWS_SECRET_ACCESS_KEY is required"},
-		{"AWS_ENDPOINT_URL_SQS", "hunter2", "AWS_ENDPOINT_URL_SQS must be"},
 	} {
 		env := enough()
 		env[tt.name] = tt.value

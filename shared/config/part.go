@@ -78,16 +78,11 @@ func readConnections(r *reader, c *Config) {
 
 func readWelcomeQueue(r *reader, c *Config) {
 	c.WelcomeQueueURL = r.requiredURL("WELCOME_QUEUE_URL")
-	readSQS(r, c)
+	readAWS(r, c)
 }
 
 func readSummaryQueue(r *reader, c *Config) {
 	c.SummaryQueueURL = r.requiredURL("SUMMARY_QUEUE_URL")
-	readSQS(r, c)
-}
-
-func readSQS(r *reader, c *Config) {
-	c.AWS.SQSEndpoint = r.url("AWS_ENDPOINT_URL_SQS")
 	readAWS(r, c)
 }
 

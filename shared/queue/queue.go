@@ -3,9 +3,11 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -42,15 +44,28 @@ func New(o Options) (*Queue, error) {
 	if o.WelcomeURL == "" && o.SummaryURL == "" {
 		return nil, errors.New("set up queues: no queue is given")
 	}
+	endpoint, err := endpointOf(cmp.Or(o.WelcomeURL, o.SummaryURL))
+	if err != nil {
+		return nil, err
+	}
 	options := sqs.Options{
 		Region:      o.AWS.Region,
 		Credentials: credentials(o.AWS),
-		HTTPClient:  awshttp.NewBuildableClient().WithTimeout(requestTimeout),
-	}
-	if o.AWS.SQSEndpoint != "" {
-		options.BaseEndpoint = aws.String(o.AWS.SQSEndpoint)
+		// On AWS this is the region's own endpoint; elsewhere, such as in a
+		// container of sam local, the URL is all that a function is told.
+		BaseEndpoint: aws.String(endpoint),
+		HTTPClient:   awshttp.NewBuildableClient().WithTimeout(requestTimeout),
 	}
 	return &Queue{client: sqs.New(options), welcome: o.WelcomeURL, summary: o.SummaryURL}, nil
+}
+
+// endpointOf returns where the queue of a URL is served.
+func endpointOf(queue string) (string, error) {
+	u, err := url.Parse(queue)
+	if err != nil || u.Host == "" {
+		return "", errors.New("set up queues: the url of a queue is not valid")
+	}
+	return u.Scheme + "://" + u.Host, nil
 }
 
 func credentials(a config.AWS) aws.CredentialsProvider {

@@ -56,13 +56,14 @@ func accept(w http.ResponseWriter, r request) {
 	_ = json.NewEncoder(w).Encode(map[string]string{"MessageId": "m1", "MD5OfMessageBody": hex.EncodeToString(sum[:])})
 }
 
-const base = "https://sqs.eu-west-1.amazonaws.com/1/"
+// account is the path of a queue's URL, before its name.
+const account = "/1/"
 
-func open(t *testing.T, endpoint, welcome, summary string) *queue.Queue {
+func open(t *testing.T, welcome, summary string) *queue.Queue {
 	t.Helper()
 	q, err := queue.New(queue.Options{
 		AWS: config.AWS{
-			Region: "eu-west-1", AccessKeyID: "AKIATEST", SecretAccessKey: "hunter2", SessionToken: "session", SQSEndpoint: endpoint,
+			Region: "eu-west-1", AccessKeyID: "AKIATEST", SecretAccessKey: "hunter2", SessionToken: "session",
 		},
 		WelcomeURL: welcome, SummaryURL: summary,
 	})
@@ -74,7 +75,7 @@ func open(t *testing.T, endpoint, welcome, summary string) *queue.Queue {
 
 func TestEnqueue(t *testing.T) {
 	s := newSQS(t, accept)
-	q := open(t, s.URL, base+"welcome", base+"summary")
+	q := open(t, s.URL+account+"welcome", s.URL+account+"summary")
 	job := protocol.WelcomeJobOf(chat.Connection{
 		ID: "PJqB0fHsqRcCHlw=", Principal: chat.Principal{Type: chat.User, ID: "u1", OrgID: "o1"}, ExpiresAt: time.Unix(1_800_000_000, 0),
 	})
@@ -91,7 +92,7 @@ func TestEnqueue(t *testing.T) {
 	if want := `{"orgId":"o1","conversationId":"c1","seq":10}`; summary.MessageBody != want {
 		t.Errorf("summary: %s, want %s", summary.MessageBody, want)
 	}
-	if welcome.QueueUrl != base+"welcome" || summary.QueueUrl != base+"summary" {
+	if welcome.QueueUrl != s.URL+account+"welcome" || summary.QueueUrl != s.URL+account+"summary" {
 		t.Errorf("queues %s and %s", welcome.QueueUrl, summary.QueueUrl)
 	}
 	for _, r := range []request{welcome, summary} {
@@ -104,11 +105,11 @@ func TestEnqueue(t *testing.T) {
 
 func TestQueueNotConfigured(t *testing.T) {
 	s := newSQS(t, accept)
-	err := open(t, s.URL, "", base+"summary").EnqueueWelcome(t.Context(), protocol.WelcomeJob{})
+	err := open(t, "", s.URL+account+"summary").EnqueueWelcome(t.Context(), protocol.WelcomeJob{})
 	if err == nil || !strings.Contains(err.Error(), "the welcome queue is not configured") {
 		t.Errorf("welcome: %v", err)
 	}
-	err = open(t, s.URL, base+"welcome", "").EnqueueSummary(t.Context(), protocol.SummaryJob{})
+	err = open(t, s.URL+account+"welcome", "").EnqueueSummary(t.Context(), protocol.SummaryJob{})
 	if err == nil || !strings.Contains(err.Error(), "the summary queue is not configured") {
 		t.Errorf("summary: %v", err)
 	}
@@ -119,8 +120,9 @@ func TestQueueNotConfigured(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	for name, o := range map[string]queue.Options{
-		"no region": {WelcomeURL: base + "welcome"},
+		"no region": {WelcomeURL: "https://sqs.eu-west-1.amazonaws.com/1/welcome"},
 		"no queue":  {AWS: config.AWS{Region: "eu-west-1"}},
+		"no url":    {AWS: config.AWS{Region: "eu-west-1"}, SummaryURL: "summary"},
 	} {
 		if _, err := queue.New(o); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -137,7 +139,7 @@ func TestErrors(t *testing.T) {
 		"another body arrived": func(w http.ResponseWriter, _ request) { accept(w, request{MessageBody: "other"}) },
 	} {
 		s := newSQS(t, answer)
-		err := open(t, s.URL, "", base+"summary").EnqueueSummary(t.Context(), protocol.SummaryJob{ConversationID: "c1"})
+		err := open(t, "", s.URL+account+"summary").EnqueueSummary(t.Context(), protocol.SummaryJob{ConversationID: "c1"})
 		if err == nil || !strings.HasPrefix(err.Error(), "enqueue a summary job: ") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -154,7 +156,7 @@ func TestRetry(t *testing.T) {
 		}
 		accept(w, r)
 	})
-	if err := open(t, s.URL, "", base+"summary").EnqueueSummary(t.Context(), protocol.SummaryJob{ConversationID: "c1"}); err != nil {
+	if err := open(t, "", s.URL+account+"summary").EnqueueSummary(t.Context(), protocol.SummaryJob{ConversationID: "c1"}); err != nil {
 		t.Error(err)
 	}
 }
@@ -163,7 +165,7 @@ func TestContextEnds(t *testing.T) {
 	s := newSQS(t, accept)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := open(t, s.URL, "", base+"summary").EnqueueSummary(ctx, protocol.SummaryJob{ConversationID: "c1"}); err == nil {
+	if err := open(t, "", s.URL+account+"summary").EnqueueSummary(ctx, protocol.SummaryJob{ConversationID: "c1"}); err == nil {
 		t.Error("sent although the caller is gone")
 	}
 }
