@@ -26,6 +26,7 @@ type poster interface {
 type Request struct {
 	Connection chat.Connection
 	FrameID    string // the client's own id of the frame, repeated in the reply
+	MessageID  string // API Gateway's id of the frame: the same if the event comes twice
 	poster     poster
 }
 
@@ -84,6 +85,7 @@ func Frames(p poster, handle func(ctx context.Context, r *Request, body []byte) 
 	return onConnection(func(ctx context.Context, event *events.APIGatewayWebsocketProxyRequest, c chat.Connection) (events.APIGatewayProxyResponse, error) {
 		body := []byte(event.Body)
 		r := &Request{Connection: c, poster: p}
+		r.MessageID, _ = event.RequestContext.MessageID.(string)
 		err := attempt(ctx, func(ctx context.Context) error {
 			if c.Expired(time.Now()) {
 				return chat.Errorf(chat.TokenExpired, "the token has expired; connect again with a new one")

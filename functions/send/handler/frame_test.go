@@ -26,6 +26,38 @@ func (r *replies) Post(_ context.Context, _ chat.Connection, frame []byte) error
 
 func (r *replies) Close(context.Context, chat.Connection) {}
 
+// An event that Lambda gets twice is one message, also where the client gave it
+// no id of its own.
+func TestEventThatComesTwice(t *testing.T) {
+	w := newWorld()
+	var got replies
+	send := func(messageID string) {
+		t.Helper()
+		_, err := gateway.Action(&got, w.handler().Handle)(t.Context(), events.APIGatewayWebsocketProxyRequest{
+			Body: `{"action":"send","conversationId":"c1","content":"hello"}`,
+			RequestContext: events.APIGatewayWebsocketProxyRequestContext{
+				ConnectionID: string(userConnection.ID), RouteKey: protocol.ActionSend, MessageID: messageID,
+				Authorizer: gateway.AuthorizerContext(user, userConnection.ExpiresAt),
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	send("PJqCFfHyKRcCHlw=")
+	send("PJqCFfHyKRcCHlw=")
+	if len(w.log) != 1 || len(got) != 2 {
+		t.Fatalf("%d messages, replies %v", len(w.log), got)
+	}
+	if second, _ := got[1]["data"].(map[string]any); second["duplicate"] != true || second["clientMessageId"] != "PJqCFfHyKRcCHlw" {
+		t.Errorf("the second got %v", second)
+	}
+	send("QJqCFfHyKRcCHlw=")
+	if len(w.log) != 2 {
+		t.Errorf("another event made %d messages of 2", len(w.log))
+	}
+}
+
 // A frame that names no conversation means the only joined one.
 func TestConversationOfAFrame(t *testing.T) {
 	tests := []struct {

@@ -5,6 +5,7 @@ package handler
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,6 +65,9 @@ func (h *Handler) Handle(ctx context.Context, r *gateway.Request, in protocol.Se
 			return err
 		}
 		in.ConversationID = id
+	}
+	if in.ClientMessageID == "" { // so that an event that comes twice is one message
+		in.ClientMessageID = chat.ClientMessageID(strings.TrimRight(r.MessageID, "="))
 	}
 	return h.Send(ctx, r.Connection, in.MessageInput, chat.MaxContentFrame, func(sent protocol.Sent) {
 		r.Reply(ctx, protocol.EventMessageSent, sent)
