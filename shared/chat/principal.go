@@ -42,6 +42,7 @@ func (c Connection) Expired(now time.Time) bool { return !now.Before(c.ExpiresAt
 
 // A Departure is what the end of a connection ended with it.
 type Departure struct {
-	Last  bool             // it was the principal's last connection
-	Rooms []ConversationID // conversations in which the principal has no connection any more
+	Last   bool             // it was the principal's last connection
+	Joined []ConversationID // what it had joined
+	Rooms  []ConversationID // of those, where the principal has no connection any more
 }

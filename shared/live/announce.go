@@ -69,7 +69,7 @@ func (a *Announcer) Tell(ctx context.Context, c chat.Conversation, frame []byte)
 func (a *Announcer) departed(ctx context.Context, c chat.Connection, d chat.Departure) {
 	a.Left(ctx, c.Principal, d.Rooms)
 	if d.Last {
-		a.Presence(ctx, c.Principal, false, d.Rooms)
+		a.Presence(ctx, c.Principal, false, d.Joined)
 	}
 }
 

@@ -71,7 +71,8 @@ func (s *Store) forget(ctx context.Context, key string, except chat.ConnectionID
 
 // Disconnect removes a connection from everything. Repeating it is harmless:
 // Last is true only for the call that removed the principal's last connection,
-// and a room is in Rooms only when this call ended the principal's membership.
+// and a room is in Rooms only when this call ended the principal's membership;
+// of two at the same time, one may get the first and the other the second.
 // One round trip, and one more when it was in rooms or the last.
 func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (chat.Departure, error) {
 	key := principalKey(c.Principal)
@@ -88,6 +89,9 @@ func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (chat.Departu
 	}
 	live, _ := connections(rest.Val(), s.now())
 	departure := chat.Departure{Last: removed.Val() == 1 && len(live) == 0}
+	for _, id := range rooms.Val() {
+		departure.Joined = append(departure.Joined, chat.ConversationID(id))
+	}
 	if len(rooms.Val()) == 0 && !departure.Last {
 		return departure, nil
 	}

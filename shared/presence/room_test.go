@@ -2,6 +2,7 @@ package presence_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -295,6 +296,30 @@ func TestEmptied(t *testing.T) {
 		}
 		if err := s.EndSend(ctx, send); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Whoever hears that the last connection went must be told by the call that
+// removed it, whichever call ended the membership.
+func TestDepartureNamesWhatWasJoined(t *testing.T) {
+	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
+		user, room := s.user("u1"), s.conversation("k1")
+		first, second := s.connected(t, "c1", user), s.connected(t, "c2", user)
+		join(t, s, first, room)
+		join(t, s, second, room)
+		for _, step := range []struct {
+			c    chat.Connection
+			want chat.Departure
+		}{
+			{first, chat.Departure{Joined: []chat.ConversationID{room}}},
+			{second, chat.Departure{Last: true, Joined: []chat.ConversationID{room}, Rooms: []chat.ConversationID{room}}},
+			{second, chat.Departure{}},
+		} {
+			got, err := s.Disconnect(t.Context(), step.c)
+			if err != nil || !reflect.DeepEqual(got, step.want) {
+				t.Errorf("%s: got %+v, %v, want %+v", step.c.ID, got, err, step.want)
+			}
 		}
 	})
 }
