@@ -17,6 +17,8 @@ const (
 	maxMessage = 48_000_000
 	maxBatch   = 100_000 // documents or operations of one command
 
+	//lint:ignore SA1019 drivers still say hello with it
+	opQuery = wiremessage.OpQuery
 	// The low sixteen flag bits must be understood; drivers send no checksum.
 	flagsUnknown = 0xFFFF &^ wiremessage.MoreToCome
 )
@@ -71,7 +73,7 @@ func parseMessage(msg []byte) (*request, error) {
 	switch {
 	case op == wiremessage.OpMsg:
 		ok = r.parseMsg(b)
-	case op == wiremessage.OpQuery:
+	case op == opQuery:
 		ok = r.parseQuery(b)
 	case ok:
 		return nil, fmt.Errorf("opcode %s is not supported", op)
@@ -96,7 +98,7 @@ func (r *request) parseMsg(b []byte) bool {
 	r.silent = flags&wiremessage.MoreToCome != 0
 	for ok && len(b) > 0 {
 		var kind wiremessage.SectionType
-		kind, b, ok = wiremessage.ReadMsgSectionType(b)
+		kind, b, _ = wiremessage.ReadMsgSectionType(b) // there is a byte
 		switch {
 		case kind == wiremessage.SingleDocument && r.body == nil:
 			r.body, b, ok = wiremessage.ReadMsgSectionSingleDocument(b)

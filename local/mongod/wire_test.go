@@ -74,7 +74,7 @@ func malformed() map[string][]byte {
 		"string unterminated":     message(0, append([]byte{0}, 0x0E, 0, 0, 0, 2, 'a', 0, 2, 0, 0, 0, 'x', 'y', 0)),
 		"unknown type":            message(0, body([]byte{0x20, 'a', 0})),
 		"nested too deeply":       message(0, deep(maxDepth+1)),
-		"legacy cut":              frame(wiremessage.OpQuery, legacy[:12]),
+		"legacy cut":              frame(opQuery, legacy[:12]),
 	}
 }
 
@@ -120,10 +120,10 @@ func TestMalformedMessages(t *testing.T) {
 		"type not stored":   {message(0, body(bsoncore.AppendStringElement(nil, "find", "c"), bsoncore.AppendRegexElement(nil, "a", "x", ""))), "BSON type regex"},
 		"no command":        {message(0, body()), "no such command"},
 		"rubbish sequence":  {message(0, insert2, sequence("documents", bsoncore.Document{9, 0, 0, 0, 0})), "malformed BSON"},
-		"legacy insert":     {frame(wiremessage.OpQuery, legacy[:4+len("admin.$cmd")+1+8], insert2[1:]), "OP_QUERY"},
+		"legacy insert":     {frame(opQuery, legacy[:4+len("admin.$cmd")+1+8], insert2[1:]), "OP_QUERY"},
 		"document sequence": {message(0, insert2, sequence("documents", emptyDocument, emptyDocument)), "n\x00\x02\x00\x00\x00"},
 		"sequence first":    {message(0, sequence("documents", emptyDocument), insert2), "n\x00\x01\x00\x00\x00"},
-		"legacy hello":      {frame(wiremessage.OpQuery, legacy), "maxWireVersion"},
+		"legacy hello":      {frame(opQuery, legacy), "maxWireVersion"},
 		"deep, but allowed": {message(0, deep(maxDepth)), "no such command"},
 		// Nothing is answered to the first, so the reply is the second's.
 		"more to come": {append(message(uint32(wiremessage.MoreToCome), insert2, sequence("documents", emptyDocument)), message(0, ping)...), "ok"},
@@ -145,7 +145,7 @@ func FuzzMessage(f *testing.F) {
 	}
 	f.Add(message(0, ping))
 	f.Add(message(0, insert2, sequence("documents", emptyDocument)))
-	f.Add(frame(wiremessage.OpQuery, legacy))
+	f.Add(frame(opQuery, legacy))
 	for _, arg := range []string{"find", "aggregate", "update", "findAndModify", "createIndexes", "delete"} {
 		f.Add(message(0, body(bsoncore.AppendStringElement(nil, arg, "c"), bsoncore.AppendStringElement(nil, "$db", "d"),
 			bsoncore.AppendDocumentElement(nil, "filter", bsoncore.BuildDocument(nil, bsoncore.AppendDocumentElement(nil, "l", bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "$gt", 0))))),
