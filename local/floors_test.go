@@ -28,11 +28,12 @@ var floors = map[string]int{
 	"shared/summary":             2,
 	"shared/delivery/apigateway": 2,
 	"shared/live":                3, // wires presence and delivery for the mains; no handler imports it
+	"shared/backend":             4, // wires all that a sender needs for the mains
 }
 
 const (
 	handlerFloor = 3
-	mainFloor    = 4
+	mainFloor    = 5
 )
 
 // drivers are what only floor 2 may know.

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"log"
 	"os"
 
@@ -13,11 +12,9 @@ import (
 	leave "aiwm-chat/functions/leave/handler"
 	send "aiwm-chat/functions/send/handler"
 	typing "aiwm-chat/functions/typing/handler"
+	"aiwm-chat/shared/backend"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
-	"aiwm-chat/shared/live"
-	"aiwm-chat/shared/mongostore"
-	"aiwm-chat/shared/queue"
 )
 
 func main() {
@@ -32,27 +29,16 @@ func run() error {
 		return err
 	}
 	gateway.LogJSON(os.Stdout, cfg.LogLevel)
-	store, err := mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database)
+	b, err := backend.Open(cfg)
 	if err != nil {
 		return err
 	}
-	if err := store.CheckIndexes(context.Background()); err != nil {
-		return err
-	}
-	l, err := live.Open(cfg)
-	if err != nil {
-		return err
-	}
-	jobs, err := queue.New(queue.OptionsOf(cfg))
-	if err != nil {
-		return err
-	}
-	h := handler.New(l.Presence, handler.Actions{
-		Join:   join.New(store, l.Presence, l.Announce).Handle,
-		Leave:  leave.New(l.Presence, l.Announce).Handle,
-		Send:   send.New(store, l.Presence, l.Deliver, jobs).Handle,
-		Typing: typing.New(l.Presence, l.Deliver).Handle,
+	h := handler.New(b.Live.Presence, handler.Actions{
+		Join:   join.New(b.Store, b.Live.Presence, b.Live.Announce).Handle,
+		Leave:  leave.New(b.Live.Presence, b.Live.Announce).Handle,
+		Send:   send.New(b.Store, b.Live.Presence, b.Live.Deliver, b.Jobs).Handle,
+		Typing: typing.New(b.Live.Presence, b.Live.Deliver).Handle,
 	})
-	lambda.StartHandlerFunc(gateway.Frames(l.Deliver, h.Handle))
+	lambda.StartHandlerFunc(gateway.Frames(b.Live.Deliver, h.Handle))
 	return nil
 }

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"log"
 	"os"
 	"time"
@@ -12,11 +11,9 @@ import (
 	"aiwm-chat/functions/messages/handler"
 	send "aiwm-chat/functions/send/handler"
 	"aiwm-chat/shared/auth"
+	"aiwm-chat/shared/backend"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
-	"aiwm-chat/shared/live"
-	"aiwm-chat/shared/mongostore"
-	"aiwm-chat/shared/queue"
 )
 
 func main() {
@@ -31,18 +28,7 @@ func run() error {
 		return err
 	}
 	gateway.LogJSON(os.Stdout, cfg.LogLevel)
-	store, err := mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database)
-	if err != nil {
-		return err
-	}
-	if err := store.CheckIndexes(context.Background()); err != nil {
-		return err
-	}
-	l, err := live.Open(cfg)
-	if err != nil {
-		return err
-	}
-	jobs, err := queue.New(queue.OptionsOf(cfg))
+	b, err := backend.Open(cfg)
 	if err != nil {
 		return err
 	}
@@ -50,8 +36,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	sender := send.New(store, l.Presence, l.Deliver, jobs)
-	h := handler.New(store, l.Announce, sender, time.Now)
+	sender := send.New(b.Store, b.Live.Presence, b.Live.Deliver, b.Jobs)
+	h := handler.New(b.Store, b.Live.Announce, sender, time.Now)
 	lambda.StartHandlerFunc(gateway.HTTP(tokens, h.Routes()))
 	return nil
 }

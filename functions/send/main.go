@@ -2,18 +2,15 @@
 package main
 
 import (
-	"context"
 	"log"
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"aiwm-chat/functions/send/handler"
+	"aiwm-chat/shared/backend"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
-	"aiwm-chat/shared/live"
-	"aiwm-chat/shared/mongostore"
-	"aiwm-chat/shared/queue"
 )
 
 func main() {
@@ -28,22 +25,11 @@ func run() error {
 		return err
 	}
 	gateway.LogJSON(os.Stdout, cfg.LogLevel)
-	store, err := mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database)
+	b, err := backend.Open(cfg)
 	if err != nil {
 		return err
 	}
-	if err := store.CheckIndexes(context.Background()); err != nil {
-		return err
-	}
-	l, err := live.Open(cfg)
-	if err != nil {
-		return err
-	}
-	jobs, err := queue.New(queue.OptionsOf(cfg))
-	if err != nil {
-		return err
-	}
-	h := handler.New(store, l.Presence, l.Deliver, jobs)
-	lambda.StartHandlerFunc(gateway.Action(l.Deliver, h.Handle))
+	h := handler.New(b.Store, b.Live.Presence, b.Live.Deliver, b.Jobs)
+	lambda.StartHandlerFunc(gateway.Action(b.Live.Deliver, h.Handle))
 	return nil
 }

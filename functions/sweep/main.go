@@ -2,7 +2,6 @@
 package main
 
 import (
-	"context"
 	"log"
 	"os"
 	"time"
@@ -11,11 +10,9 @@ import (
 
 	send "aiwm-chat/functions/send/handler"
 	"aiwm-chat/functions/sweep/handler"
+	"aiwm-chat/shared/backend"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
-	"aiwm-chat/shared/live"
-	"aiwm-chat/shared/mongostore"
-	"aiwm-chat/shared/queue"
 )
 
 func main() {
@@ -30,23 +27,12 @@ func run() error {
 		return err
 	}
 	gateway.LogJSON(os.Stdout, cfg.LogLevel)
-	store, err := mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database)
+	b, err := backend.Open(cfg)
 	if err != nil {
 		return err
 	}
-	if err := store.CheckIndexes(context.Background()); err != nil {
-		return err
-	}
-	l, err := live.Open(cfg)
-	if err != nil {
-		return err
-	}
-	jobs, err := queue.New(queue.OptionsOf(cfg))
-	if err != nil {
-		return err
-	}
-	sender := send.New(store, l.Presence, l.Deliver, jobs)
-	h := handler.New(l.Presence, store, sender, time.Now)
+	sender := send.New(b.Store, b.Live.Presence, b.Live.Deliver, b.Jobs)
+	h := handler.New(b.Live.Presence, b.Store, sender, time.Now)
 	lambda.Start(gateway.Schedule(h.Handle))
 	return nil
 }
