@@ -190,12 +190,23 @@ func TestAgentsMessageComesBackWhole(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
-	resp, err := http.Get(shared.URL() + "/health")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Errorf("GET /health answers %d", resp.StatusCode)
+	for name, header := range map[string]http.Header{
+		"plain": {},
+		// What curl --http2 and Java's client send: no WebSocket is asked for.
+		"offering HTTP/2": {"Connection": {"Upgrade, HTTP2-Settings"}, "Upgrade": {"h2c"}, "Http2-Settings": {"AAMAAABkAAQAAP__"}},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shared.URL()+"/health", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = header
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			t.Errorf("GET /health, %s, answers %d", name, resp.StatusCode)
+		}
 	}
 }

@@ -3,9 +3,12 @@ package lambda
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -58,6 +61,8 @@ func (p *process) handleNext(w http.ResponseWriter, r *http.Request) {
 	h.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10))
 	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.function.arn)
+	// Not traced. The headers of client context, Cognito and tenants come only with invocations that have those.
+	h.Set("Lambda-Runtime-Trace-Id", traceID(inv.id))
 	_, _ = w.Write(inv.event) // if this fails the process is ending, which serve sees
 }
 
@@ -130,4 +135,9 @@ func reply(w http.ResponseWriter, status int, body map[string]string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
+}
+
+// traceID is the X-Ray header of an invocation that is not sampled: its time and 24 hexadecimal digits.
+func traceID(requestID string) string {
+	return fmt.Sprintf("Root=1-%08x-%s;Sampled=0", time.Now().Unix(), strings.ReplaceAll(requestID, "-", "")[:24])
 }

@@ -44,7 +44,7 @@ type Options struct {
 
 	TimeScale float64        // divides API Gateway's and SQS's waiting times; 0: 1
 	Faults    *faults.Faults // nil: none
-	Unproven  wsapi.Unproven
+	Unproven  Unproven
 	Logger    *slog.Logger // nil: slog.Default
 }
 
@@ -138,7 +138,7 @@ func (s *Server) serve() error {
 			switch {
 			case wsapi.IsManagement(r):
 				management.ServeHTTP(w, r)
-			case r.Header.Get("Upgrade") != "", s.isStage(r.URL.Path):
+			case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"), s.isStage(r.URL.Path):
 				connect.ServeHTTP(w, r)
 			default:
 				rest.ServeHTTP(w, r)
@@ -157,16 +157,18 @@ func (s *Server) serve() error {
 // stage, as behind a custom domain.
 const mappingKey = "ws"
 
+// isStage reports whether a path is the WebSocket API's own, also where the
+// HTTP API has a stage of the same name.
 func (s *Server) isStage(path string) bool {
-	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return first == mappingKey || first == s.stage
+	path = strings.Trim(path, "/")
+	return path == mappingKey || path == s.stage
 }
 
 func (s *Server) newHTTPAPI() (http.Handler, error) {
 	api := s.template.HTTPAPIs[0]
 	o := httpapi.Options{
 		Stage: api.StageName, StageVariables: api.StageVariables, AccountID: accountID,
-		Throttle: nil, Logger: s.options.Logger,
+		Logger: s.options.Logger, Unproven: s.options.Unproven.HTTP,
 	}
 	for _, r := range api.Routes {
 		o.Routes = append(o.Routes, httpapi.Route{Method: r.Method, Path: r.Path, Function: r.Function, Timeout: r.IntegrationTimeout})
@@ -186,13 +188,13 @@ func (s *Server) newWebSocketAPI() (*wsapi.API, error) {
 		APIID: "localws000", Stage: api.StageName, Region: region, AccountID: accountID, MappingKey: mappingKey,
 		RouteSelectionExpression: api.RouteSelectionExpression, StageVariables: api.StageVariables,
 		IdleTimeout: s.scaled(10 * time.Minute), MaxDuration: s.scaled(2 * time.Hour),
-		Unproven: s.options.Unproven, Faults: s.options.Faults, Logger: s.options.Logger,
+		Unproven: s.options.Unproven.WebSocket, Faults: s.options.Faults, Logger: s.options.Logger,
 	}
 	if a := api.Authorizer; a != nil {
 		o.Authorizer, o.IdentitySource = a.Function, a.IdentitySource
 	}
 	for _, r := range api.Routes {
-		o.Routes = append(o.Routes, wsapi.Route{Key: r.Key, Function: r.Function, RouteResponse: r.RouteResponse})
+		o.Routes = append(o.Routes, wsapi.Route{Key: r.Key, Function: r.Function, RouteResponse: r.RouteResponse, Timeout: r.IntegrationTimeout})
 	}
 	return wsapi.New(o, s.invoker)
 }

@@ -1,6 +1,7 @@
 package wsapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -116,7 +117,7 @@ func (a *API) invoke(o occasion, connectionID string, event []byte) (out []byte,
 }
 
 func (a *API) invokeOnce(o occasion, connectionID string, event []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(a.base, a.options.IntegrationTimeout)
+	ctx, cancel := context.WithTimeout(a.base, cmp.Or(o.route.Timeout, a.options.IntegrationTimeout))
 	defer cancel()
 	start := time.Now()
 	out, err := a.invoker.Invoke(ctx, o.route.Function, event)

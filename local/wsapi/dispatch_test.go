@@ -40,6 +40,10 @@ func TestMessageReplies(t *testing.T) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}, frame("Endpoint request timed out")},
+		{"[D] integration timeout of a route", Options{Routes: []Route{{Key: "x", Function: "x", Timeout: time.Millisecond}}}, func(ctx context.Context, _ []byte) ([]byte, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}, frame("Endpoint request timed out")},
 		{"a function's own timeout is its own failure", Options{}, fails(functionError("Task timed out after 3.00 seconds")), frame("Internal server error")},
 		{"[R] status 200 sends nothing", Options{}, returns(silent["200"]), nothing},
 		{"[R] status 201 sends nothing", Options{}, returns(silent["201"]), nothing},

@@ -9,9 +9,10 @@ import (
 
 // Route sends the messages of one route key to a function.
 type Route struct {
-	Key           string // "$connect", "$disconnect", "$default" or a value of the route selection expression
-	Function      string // logical id
-	RouteResponse bool   // whether the body that the function returns goes to the client
+	Key           string        // "$connect", "$disconnect", "$default" or a value of the route selection expression
+	Function      string        // logical id
+	RouteResponse bool          // whether the body that the function returns goes to the client
+	Timeout       time.Duration // of the integration, 50 ms to 29 s; 0: Options.IntegrationTimeout
 }
 
 // Options describes the API. Everything in the first group is required; in the rest the zero value is the default.
