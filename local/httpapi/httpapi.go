@@ -3,7 +3,8 @@
 //
 // It follows AWS's developer guide (http-api-develop-integrations-lambda, http-api-develop-routes, http-api-cors,
 // http-api-quotas), captures of real events and responses, and what AWS's own Lambda Test Tool measured on real APIs.
-// What nobody could prove is a field of [Unproven].
+// What nobody could prove is a field of [Unproven]. Not emulated: authorizers (a template with one is refused), rates of the
+// account, mutual TLS, the limit of 300 routes.
 //
 // The handler wants the request as it came: behind an http.ServeMux, which cleans paths and redirects, it would see
 // other paths than AWS shows.

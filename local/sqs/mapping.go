@@ -34,7 +34,8 @@ type Mapping struct {
 	Window time.Duration
 	// ReportBatchItemFailures reads the function's response for the messages that failed.
 	ReportBatchItemFailures bool
-	// MaximumConcurrency is how many batches are processed at the same time; 5 if zero.
+	// MaximumConcurrency is how many batches are processed at the same time, on AWS 2 to 1000; 5 if zero, as AWS starts with. AWS
+	// goes on to more pollers while there is a backlog; this does not.
 	MaximumConcurrency int
 }
 

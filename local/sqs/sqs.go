@@ -45,7 +45,8 @@ type Queue struct {
 	Retention time.Duration
 	// DeadLetterQueue names another queue, which gets the messages that were received MaxReceiveCount times and not deleted.
 	DeadLetterQueue string
-	// MaxReceiveCount goes with DeadLetterQueue: 1 to 1000.
+	// MaxReceiveCount goes with DeadLetterQueue: 1 to 1000. A message that was received so often moves at the next receive; that
+	// AWS waits for one is not proven.
 	MaxReceiveCount int
 }
 

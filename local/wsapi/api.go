@@ -4,7 +4,8 @@
 // Gateway does: same status codes, close codes, error frames, ids, limits. What runs the functions is the caller's invoker.
 // What AWS has not documented is a switch in Unproven.
 //
-// Not emulated: rates of the account (500 connections/s, 10,000 requests/s), model validation, IAM authorization of $connect.
+// Not emulated: rates of the account (500 connections/s, 10,000 requests/s), the limit of 300 routes, model validation, IAM
+// authorization of $connect.
 package wsapi
 
 import (

@@ -154,6 +154,9 @@ func (c *conn) connect(h handshake, requestID string, at time.Time) (r response,
 	a.pause(a.options.Faults.Delay(faults.Latency))
 	o := occasion{route: a.connect, eventType: "CONNECT", requestID: requestID, at: at}
 	out, err := a.invoke(o, c.id, c.connectEvent(o, h))
+	if notInvoked(err) {
+		return r, a.options.Unproven.ConnectNotInvoked, internalError
+	}
 	if err == nil {
 		if r, err = parseResponse(out); err != nil {
 			a.options.Logger.Warn("malformed response", "function", a.connect.Function, "route", "$connect", "err", err)
@@ -166,6 +169,15 @@ func (c *conn) connect(h handshake, requestID string, at time.Time) (r response,
 		return r, http.StatusBadGateway, a.failure(err)
 	}
 	return r, 0, ""
+}
+
+// notInvoked reports whether the function did not run: there is none, or it may not be invoked.
+func notInvoked(err error) bool {
+	_, failed := errors.AsType[interface {
+		error
+		ErrorMessage() string
+	}](err)
+	return err != nil && !failed && !throttled(err) && !errors.Is(err, errTimedOut)
 }
 
 // upgrade sends the 101 and returns a reader of what the client sends. The connection becomes reachable for @connections

@@ -38,6 +38,8 @@ func TestHandshake(t *testing.T) {
 		{fact: "[?] malformed response is 502: no JSON", functions: functions{"$connect": returns(`nope`)}, status: 502, body: "…"},
 		{fact: "[?] malformed response is 502: null", functions: functions{"$connect": returns(`null`)}, status: 502, body: "…"},
 		{fact: "[?] malformed response is 502: status 99", functions: functions{"$connect": returns(`{"statusCode":99}`)}, status: 502, body: "…"},
+		{fact: "[?] $connect cannot be invoked", functions: functions{"$connect": fails(errors.New("no such function"))}, status: 500, body: "…"},
+		{fact: "[?] $connect cannot be invoked, switched", options: Options{Unproven: Unproven{ConnectNotInvoked: 502}}, functions: functions{"$connect": fails(errors.New("no such function"))}, status: 502, body: "…"},
 		{fact: "[?] throttled $connect", functions: functions{"$connect": fails(throttledError{})}, status: 502, body: "…"},
 		{fact: "[?] throttled $connect, switched", options: Options{Unproven: Unproven{ConnectThrottled: 429}}, functions: functions{"$connect": fails(throttledError{})}, status: 429, body: "…"},
 

@@ -100,6 +100,7 @@ func (a *API) servePost(w http.ResponseWriter, r *http.Request, c *conn) {
 	var err error
 	if *buffer, err = readPayload(*buffer, r, a.options.Unproven.MaxPost); err != nil {
 		if errors.Is(err, errTooLarge) {
+			_, _ = io.CopyN(io.Discard, r.Body, maxDrain) // an answer to a client that still writes may be lost
 			refuseManagement(w, http.StatusRequestEntityTooLarge, "PayloadTooLargeException", "Message too long")
 		} else {
 			refuseManagement(w, http.StatusBadRequest, "BadRequestException", "Could not read the body")
@@ -126,6 +127,9 @@ func (a *API) servePost(w http.ResponseWriter, r *http.Request, c *conn) {
 }
 
 var errTooLarge = errors.New("the payload is too large")
+
+// maxDrain is how much of a body that is too large is read before it is refused.
+const maxDrain = 1 << 20
 
 // readPayload reads a request's body into b, after the room for a frame header.
 func readPayload(b []byte, r *http.Request, limit int) ([]byte, error) {

@@ -41,6 +41,7 @@ type Options struct {
 type Unproven struct {
 	HidePlainGET         bool   // a GET without Upgrade gets 403 instead of 426
 	UnknownStageStatus   int    // 403
+	ConnectNotInvoked    int    // status of a handshake whose $connect function is missing or may not be invoked; 500
 	ConnectThrottled     int    // status of a handshake whose $connect function Lambda throttles; 502
 	ThrottledMessage     string // text of the error frame when Lambda throttles; "Internal server error"
 	ConnectHeaders       bool   // all headers from $connect reach the client, not only Sec-WebSocket-Protocol
@@ -60,6 +61,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.MaxDuration, 2*time.Hour)
 	setDefault(&o.IntegrationTimeout, 29*time.Second)
 	setDefault(&o.Unproven.UnknownStageStatus, 403)
+	setDefault(&o.Unproven.ConnectNotInvoked, 500)
 	setDefault(&o.Unproven.ConnectThrottled, 502)
 	setDefault(&o.Unproven.ThrottledMessage, internalError)
 	setDefault(&o.Unproven.MaxDurationCode, 1001)
