@@ -202,15 +202,15 @@ func TestRawPathAndStage(t *testing.T) {
 		unproven            Unproven
 		rawPath, id         string // rawPath "" is 404
 	}{
-		{"$default is not in the path", "", "/a/1", Unproven{}, "/a/1", "1"},
-		{"a named stage stays in the path", "dev", "/dev/a/1", Unproven{}, "/dev/a/1", "1"},
+		{"[I] $default is not in the path", "", "/a/1", Unproven{}, "/a/1", "1"},
+		{"[I] a named stage stays in the path", "dev", "/dev/a/1", Unproven{}, "/dev/a/1", "1"},
 		{"a stage alone is its root", "dev", "/dev", Unproven{}, "/dev", ""},
 		{"no stage", "dev", "/a/1", Unproven{}, "", ""},
 		{"a longer name is another stage", "dev", "/devel", Unproven{}, "", ""},
-		{"decoded once", "", "/a/x%20%2520y", Unproven{}, "/a/x %20y", "x %20y"},
+		{"[?] decoded once", "", "/a/x%20%2520y", Unproven{}, "/a/x %20y", "x %20y"},
 		{"an encoded slash separates", "", "/a/x%2Fy", Unproven{}, "", ""},
 		{"cut off at a decoded question mark", "", "/a/x%3Fy", Unproven{}, "/a/x", "x"},
-		{"switch: encoded", "", "/a/x%20y", Unproven{RawPathEncoded: true}, "/a/x%20y", "x y"},
+		{"[?] encoded, switched", "", "/a/x%20y", Unproven{RawPathEncoded: true}, "/a/x%20y", "x y"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := &function{}
@@ -261,15 +261,15 @@ func TestFunctionResponse(t *testing.T) {
 		{"full", `{"statusCode":201,"headers":{"content-type":"application/json"},"body":"{}"}`, 201, jsonType, "{}"},
 		{"no content type is text", `{"statusCode":200,"body":"hi"}`, 200, text, "hi"},
 		{"no body, no content type", `{"statusCode":302,"headers":{"Location":"/x"}}`, 302, "", ""},
-		{"base64", `{"statusCode":200,"headers":{"Content-Type":"application/octet-stream"},"body":"AAE=","isBase64Encoded":true}`, 200, octets, "\x00\x01"},
+		{"[D] base64", `{"statusCode":200,"headers":{"Content-Type":"application/octet-stream"},"body":"AAE=","isBase64Encoded":true}`, 200, octets, "\x00\x01"},
 		{"nulls of Go's response type", `{"statusCode":200,"headers":null,"multiValueHeaders":null,"body":"x","cookies":null}`, 200, text, "x"},
-		{"missing statusCode: the JSON is the body", `{"message":"hi"}`, 200, jsonType, `{"message":"hi"}`},
+		{"[D] missing statusCode: the JSON is the body", `{"message":"hi"}`, 200, jsonType, `{"message":"hi"}`},
 		{"members are case-sensitive", `{"StatusCode":500}`, 200, jsonType, `{"StatusCode":500}`},
 		{"array", `[1]`, 200, jsonType, `[1]`},
 		{"null", `null`, 200, jsonType, `null`},
 		{"string", `"a\"b"`, 200, jsonType, `a"b`},
 		{"no JSON at all", `{"name": "John`, 200, jsonType, `{"name": "John`},
-		{"statusCode of the wrong type", `{"statusCode":"200"}`, 500, jsonType, `{"message":"Internal Server Error"}`},
+		{"[D] statusCode of the wrong type", `{"statusCode":"200"}`, 500, jsonType, `{"message":"Internal Server Error"}`},
 		{"statusCode null", `{"statusCode":null}`, 500, jsonType, `{"message":"Internal Server Error"}`},
 		{"statusCode out of range", `{"statusCode":99}`, 500, jsonType, `{"message":"Internal Server Error"}`},
 		{"body of the wrong type", `{"statusCode":200,"body":{}}`, 500, jsonType, `{"message":"Internal Server Error"}`},
@@ -323,19 +323,19 @@ func TestGatewayErrorsToTheByte(t *testing.T) {
 		want    string
 		called  int
 	}{
-		{"no route", Options{Routes: []Route{{Method: "GET", Path: "/x", Function: "F"}}}, returns(""), "GET", "", "", 404, `{"message":"Not Found"}`, 0},
-		{"no route for the method", Options{Routes: []Route{{Method: "GET", Path: "/", Function: "F"}}}, returns(""), "HEAD", "", "", 404, `{"message":"Not Found"}`, 0},
-		{"function error", Options{}, &function{answer: func(context.Context) (string, error) { return "", errors.New("boom") }}, "GET", "", "", 500, `{"message":"Internal Server Error"}`, 1},
-		{"integration timeout", Options{IntegrationTimeout: time.Millisecond}, slow(), "GET", "", "", 503, `{"message":"Service Unavailable"}`, 1},
+		{"[D] no route", Options{Routes: []Route{{Method: "GET", Path: "/x", Function: "F"}}}, returns(""), "GET", "", "", 404, `{"message":"Not Found"}`, 0},
+		{"[D] no route for the method", Options{Routes: []Route{{Method: "GET", Path: "/", Function: "F"}}}, returns(""), "HEAD", "", "", 404, `{"message":"Not Found"}`, 0},
+		{"[D] function error", Options{}, &function{answer: func(context.Context) (string, error) { return "", errors.New("boom") }}, "GET", "", "", 500, `{"message":"Internal Server Error"}`, 1},
+		{"[I] integration timeout", Options{IntegrationTimeout: time.Millisecond}, slow(), "GET", "", "", 503, `{"message":"Service Unavailable"}`, 1},
 		{"timeout of the route", Options{Routes: []Route{{Path: "$default", Function: "F", Timeout: time.Millisecond}}}, slow(), "GET", "", "", 503, `{"message":"Service Unavailable"}`, 1},
-		{"throttled", Options{Throttle: func() bool { return true }}, returns(""), "GET", "", "", 429, `{"message":"Too Many Requests"}`, 0},
-		{"10 MB fit the gateway", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", large[1:], "", 500, `{"message":"Internal Server Error"}`, 0},
-		{"over 10 MB do not", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", large, "", 413, `{"message":"Request Entity Too Large"}`, 0},
+		{"[?] throttled", Options{Throttle: func() bool { return true }}, returns(""), "GET", "", "", 429, `{"message":"Too Many Requests"}`, 0},
+		{"[D] 10 MB fit the gateway", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", large[1:], "", 500, `{"message":"Internal Server Error"}`, 0},
+		{"[D] over 10 MB do not", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", large, "", 413, `{"message":"Request Entity Too Large"}`, 0},
 		{"over Lambda's 6 MB", Options{}, returns(""), "POST", overLambda, "", 413, `{"message":"Request Entity Too Large"}`, 0},
-		{"switch: over Lambda's 6 MB", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", overLambda, "", 500, `{"message":"Internal Server Error"}`, 0},
-		{"response over 6 MB", Options{}, returns(`{"statusCode":200,"body":"` + strings.Repeat("x", MaxResponse) + `"}`), "GET", "", "", 500, `{"message":"Internal Server Error"}`, 1},
-		{"headers over 10,240 bytes", Options{}, returns(""), "GET", "", strings.Repeat("x", MaxHeaders), 431, `{"message":"Request Header Fields Too Large"}`, 0},
-		{"switch: headers", Options{Unproven: Unproven{HeadersTooLargeStatus: 400}}, returns(""), "GET", "", strings.Repeat("x", MaxHeaders), 400, `{"message":"Bad Request"}`, 0},
+		{"[?] over Lambda's 6 MB, switched", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", overLambda, "", 500, `{"message":"Internal Server Error"}`, 0},
+		{"[D] response over 6 MB", Options{}, returns(`{"statusCode":200,"body":"` + strings.Repeat("x", MaxResponse) + `"}`), "GET", "", "", 500, `{"message":"Internal Server Error"}`, 1},
+		{"[D] headers over 10,240 bytes", Options{}, returns(""), "GET", "", strings.Repeat("x", MaxHeaders), 431, `{"message":"Request Header Fields Too Large"}`, 0},
+		{"[?] headers, switched", Options{Unproven: Unproven{HeadersTooLargeStatus: 400}}, returns(""), "GET", "", strings.Repeat("x", MaxHeaders), 400, `{"message":"Bad Request"}`, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -405,20 +405,20 @@ func TestCORS(t *testing.T) {
 		want                      map[string]string // every Access-Control header without that prefix
 		called                    int
 	}{
-		{"preflight", listed, "OPTIONS", "https://a.example", "DELETE", 204, map[string]string{"Allow-Origin": "https://a.example",
+		{"[D] preflight", listed, "OPTIONS", "https://a.example", "DELETE", 204, map[string]string{"Allow-Origin": "https://a.example",
 			"Allow-Methods": "GET,PUT", "Allow-Headers": "authorization", "Allow-Credentials": "true", "Expose-Headers": "etag", "Max-Age": "600"}, 0},
-		{"preflight, any http origin", listed, "OPTIONS", "http://localhost:5173", "GET", 204, map[string]string{"Allow-Origin": "http://localhost:5173",
+		{"[D] preflight, any http origin", listed, "OPTIONS", "http://localhost:5173", "GET", 204, map[string]string{"Allow-Origin": "http://localhost:5173",
 			"Allow-Methods": "GET,PUT", "Allow-Headers": "authorization", "Allow-Credentials": "true", "Expose-Headers": "etag", "Max-Age": "600"}, 0},
-		{"preflight, other origin", listed, "OPTIONS", "https://b.example", "GET", 204, map[string]string{}, 0},
-		{"preflight, everyone", everyone, "OPTIONS", "https://b.example", "GET", 204, map[string]string{"Allow-Origin": "*"}, 0},
+		{"[D] preflight, other origin", listed, "OPTIONS", "https://b.example", "GET", 204, map[string]string{}, 0},
+		{"[D] preflight, everyone", everyone, "OPTIONS", "https://b.example", "GET", 204, map[string]string{"Allow-Origin": "*"}, 0},
 		{"OPTIONS that is no preflight", listed, "OPTIONS", "https://a.example", "", 200, map[string]string{"Allow-Origin": "https://a.example",
 			"Allow-Credentials": "true", "Expose-Headers": "etag"}, 1},
-		{"the function's headers are dropped", listed, "GET", "https://a.example", "", 200, map[string]string{"Allow-Origin": "https://a.example",
+		{"[D] the function's headers are dropped", listed, "GET", "https://a.example", "", 200, map[string]string{"Allow-Origin": "https://a.example",
 			"Allow-Credentials": "true", "Expose-Headers": "etag"}, 1},
 		{"the function's headers are dropped without Origin too", listed, "GET", "", "", 200, map[string]string{}, 1},
-		{"no configuration: the function's headers", nil, "GET", "https://a.example", "", 200,
+		{"[D] no configuration: the function's headers", nil, "GET", "https://a.example", "", 200,
 			map[string]string{"Allow-Origin": "https://evil.example", "Max-Age": "1"}, 1},
-		{"no configuration: no preflight", nil, "OPTIONS", "https://a.example", "GET", 200,
+		{"[D] no configuration: no preflight", nil, "OPTIONS", "https://a.example", "GET", 200,
 			map[string]string{"Allow-Origin": "https://evil.example", "Max-Age": "1"}, 1},
 	}
 	for _, test := range tests {

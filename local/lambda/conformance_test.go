@@ -179,6 +179,7 @@ func TestFunctionError(t *testing.T) {
 	})
 }
 
+// [D] The function is ended at its Timeout.
 func TestTimeout(t *testing.T) {
 	eachInvoker(t, 0, func(t *testing.T, invoker lambda.Invoker) {
 		release := filepath.Join(t.TempDir(), "release")
@@ -223,6 +224,7 @@ func TestCallerGivesUp(t *testing.T) {
 	})
 }
 
+// [D] Invoking what does not exist is 404 ResourceNotFound.
 func TestNotFound(t *testing.T) {
 	eachInvoker(t, 0, func(t *testing.T, invoker lambda.Invoker) {
 		if _, err := invoker.Invoke(t.Context(), "nobody", []byte(`{}`)); !errors.Is(err, lambda.ErrNotFound) ||
@@ -232,6 +234,7 @@ func TestNotFound(t *testing.T) {
 	})
 }
 
+// [D] 6 MB for the event and for the response of a synchronous invocation.
 func TestSizeLimits(t *testing.T) {
 	eachInvoker(t, 0, func(t *testing.T, invoker lambda.Invoker) {
 		largest := append([]byte(`{}`), bytes.Repeat([]byte(" "), lambda.MaxEvent-2)...)
@@ -255,6 +258,7 @@ func TestSizeLimits(t *testing.T) {
 }
 
 // TestConcurrency runs as many invocations at the same time as are allowed, and one more.
+// [D] Over the concurrency Lambda throttles: 429.
 func TestConcurrency(t *testing.T) {
 	const limit = 3
 	eachInvoker(t, limit, func(t *testing.T, invoker lambda.Invoker) {
@@ -310,6 +314,7 @@ func TestNoSharing(t *testing.T) {
 	})
 }
 
+// [D] The function sees its deadline, request id and ARN.
 func TestContext(t *testing.T) {
 	eachInvoker(t, 0, func(t *testing.T, invoker lambda.Invoker) {
 		get := func(ctx context.Context) (info invocationInfo) {

@@ -46,7 +46,8 @@ type ExecOptions struct {
 	Concurrency int
 	// IdleTimeout is how long a process may wait for its next invocation before it is ended; 5 min if zero.
 	IdleTimeout time.Duration
-	// InitTimeout is how long a process may take from its start to its first request for an event; 10 s if zero, as on Lambda.
+	// InitTimeout is how long a process may take from its start to its first request for an event; 10 s if zero, as on Lambda. (There the
+	// first invocation would try the init once more; here it fails, and the next one starts another process.)
 	InitTimeout time.Duration
 	// Region is the one that the functions see; us-east-1 if empty.
 	Region string

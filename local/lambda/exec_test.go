@@ -62,6 +62,7 @@ func TestExecReusesProcesses(t *testing.T) {
 	}
 }
 
+// [D] The variables that a bootstrap needs.
 func TestExecEnvironment(t *testing.T) {
 	t.Setenv("OF_THIS_PROCESS", "secret")
 	e := startExec(t, lambda.ExecOptions{
@@ -110,6 +111,7 @@ func TestExecInitFailure(t *testing.T) {
 	}
 }
 
+// [D] A panic posts an error and exits: the next invocation gets a new process.
 func TestExecCrash(t *testing.T) {
 	var log lockedBuffer
 	e := startExec(t, lambda.ExecOptions{Logger: debugLogger(&log)}, "crash", "panic")
@@ -177,6 +179,7 @@ func TestExecBoundsProcesses(t *testing.T) {
 }
 
 // TestExecCloseTerminates shows that only a function with an extension is told of its end, as on Lambda.
+// [D] No extension: SIGKILL at once; an internal one (WithEnableSIGTERM): SIGTERM first.
 func TestExecCloseTerminates(t *testing.T) {
 	for name, told := range map[string]bool{"sigterm": true, "trap": false} {
 		mark := filepath.Join(t.TempDir(), "mark")
@@ -217,6 +220,7 @@ func TestExecCloseCutsOff(t *testing.T) {
 	}
 }
 
+// [D] Init has 10 s. Lambda would try once more inside the first invocation; here the next one starts a new process.
 func TestExecInitTimeout(t *testing.T) {
 	e := scriptExec(t, "sleep 60", lambda.ExecOptions{InitTimeout: 50 * time.Millisecond})
 	defer closeInvoker(t, e)
@@ -278,6 +282,7 @@ func TestExecRefusesBinaries(t *testing.T) {
 }
 
 // TestExecRuntimeAPI speaks the Runtime API as no Go function does, from a shell script.
+// [D] Runtime API 2018-06-01: an error before the first event, no response, a response to another event.
 func TestExecRuntimeAPI(t *testing.T) {
 	for _, tt := range []struct{ name, script, errorType string }{
 		{"init error", `curl -s -XPOST -d '{"errorType":"Init.Broken","errorMessage":"x"}' $API/init/error; exit 1`, "Init.Broken"},
@@ -296,6 +301,26 @@ func TestExecRuntimeAPI(t *testing.T) {
 				t.Errorf("err = %v, want %s", err, tt.errorType)
 			}
 		})
+	}
+}
+
+// [D] Runtime API 2018-06-01: the headers of next, 202 for a response, and the invocation ends with the following next.
+func TestExecNextAndResponse(t *testing.T) {
+	if _, err := os.Stat("/usr/bin/curl"); err != nil {
+		t.Skip("needs curl")
+	}
+	e := scriptExec(t, `API=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime
+headers=$(curl -s -D - -o /dev/null $API/invocation/next | tr -d '\r')
+for name in Aws-Request-Id Deadline-Ms Invoked-Function-Arn Trace-Id; do
+	echo "$headers" | grep -qi "^Lambda-Runtime-$name: ." || exit 1
+done
+id=$(echo "$headers" | sed -n 's/^Lambda-Runtime-Aws-Request-Id: //p')
+status=$(curl -s -o /dev/null -w '%{http_code}' -XPOST -d '"ok"' $API/invocation/$id/response)
+[ "$status" = 202 ] || exit 1
+curl -s $API/invocation/next`, lambda.ExecOptions{})
+	defer closeInvoker(t, e)
+	if got, err := e.Invoke(t.Context(), "f", []byte(`{}`)); err != nil || string(got) != `"ok"` {
+		t.Errorf("got %s, %v", got, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 // TestRemoteFunctionErrors has the answers of the real service, and those of `sam local start-lambda`, which has no header of
 // its own for the executed version and marks errors by looking at the response, if at all.
+// [D] X-Amz-Function-Error, and [E] what sam local sniffs.
 func TestRemoteFunctionErrors(t *testing.T) {
 	const executed = "X-Amz-Executed-Version"
 	for _, tt := range []struct {
@@ -52,6 +53,7 @@ func TestRemoteFunctionErrors(t *testing.T) {
 	}
 }
 
+// [D] 404 ResourceNotFoundException and 429 TooManyRequestsException.
 func TestRemoteRefusals(t *testing.T) {
 	for status, want := range map[int]string{
 		http.StatusForbidden:           "not authorized",

@@ -89,6 +89,7 @@ func (f *fixture) left(t *testing.T, queue string) int {
 	return total
 }
 
+// [D] The keys of an event record.
 func TestEventRecord(t *testing.T) {
 	f := newFixture(t, sqs.Options{Region: "eu-west-1"}, sqs.Queue{Name: "Jobs"})
 	event := make(chan []byte, 1)
@@ -137,6 +138,7 @@ func TestEventRecord(t *testing.T) {
 }
 
 // TestBatchesForm fills the queue while the function is busy: what has come together goes together, up to the batch size.
+// [D] Batches of ten unless the mapping says otherwise.
 func TestBatchesForm(t *testing.T) {
 	f := newFixture(t, sqs.Options{}, sqs.Queue{Name: "Jobs"})
 	sizes, release := make(chan int, 100), make(chan struct{})
@@ -201,6 +203,7 @@ func TestBatchBytes(t *testing.T) {
 }
 
 // TestResponses shows which responses delete which of a batch of three messages.
+// [D] Partial batch responses: an empty list is success; an unknown, empty or null id, a bad key or no JSON fail the whole batch.
 func TestResponses(t *testing.T) {
 	const firstFailed, reported = `{"batchItemFailures":[{"itemIdentifier":"FIRST"}]}`, true
 	for _, tt := range []struct {
@@ -251,6 +254,7 @@ func TestResponses(t *testing.T) {
 }
 
 // TestRetryThenDeadLetter delivers at least once, so it counts on no more than that for what succeeds.
+// [D] At least once; [?] above maxReceiveCount to the dead letters at the next receive.
 func TestRetryThenDeadLetter(t *testing.T) {
 	f := newFixture(t, sqs.Options{TimeScale: 0.01}, // 300 ms
 		sqs.Queue{Name: "Jobs", VisibilityTimeout: 30 * time.Second, DeadLetterQueue: "Dead", MaxReceiveCount: 3},
@@ -309,6 +313,7 @@ func TestThrottledIsNoReceive(t *testing.T) {
 	eventually(t, "message is deleted", func() bool { return f.left(t, "Jobs") == 0 })
 }
 
+// [D] Five batches at a time at the start.
 func TestConcurrencyBound(t *testing.T) {
 	const limit, messages = 3, 40
 	f := newFixture(t, sqs.Options{}, sqs.Queue{Name: "Jobs"})
