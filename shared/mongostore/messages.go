@@ -14,15 +14,17 @@ import (
 
 // The bounds of one read of messages.
 const (
-	maxMessages     = 1000
-	maxMessageBytes = 1 << 20 // of documents, which may grow fourfold as JSON: Lambda returns 6 MB at most; one message is always read
+	maxMessages = 1000
+	// Of documents; one message is always read. A control character is one
+	// byte here and seven in what Lambda returns, which is 6 MB at most.
+	maxMessageBytes = 768 << 10
 )
 
 // Messages returns a page of a log in ascending order, deleted messages
 // without their content included. more says that the log goes on in the
 // query's direction (with AfterSeq towards newer messages, else towards older
 // ones): because of the limit, at most 1000, or because the page would have
-// more than about 1 MB. Access is the caller's to check. It takes one round
+// more than about 0.75 MB. Access is the caller's to check. It takes one round
 // trip.
 func (s *Store) Messages(ctx context.Context, conversation chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error) {
 	const step = "read messages"
