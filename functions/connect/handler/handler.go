@@ -61,9 +61,15 @@ func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 	return nil
 }
 
+// arrival is how long the announcement may hold up the handshake. It is shorter
+// than what welcome, which is waiting, and a prune allow a connection to open.
+const arrival = 1500 * time.Millisecond
+
 // arrive tells those who share a conversation. The principal is connected
 // already: what fails here is logged, and healed by the next connect.
 func (h *Handler) arrive(ctx context.Context, p chat.Principal) {
+	ctx, cancel := context.WithTimeout(ctx, arrival)
+	defer cancel()
 	if p.Type == chat.Agent {
 		if err := h.store.SetAgentStatus(ctx, p, true, time.Now()); err != nil {
 			slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)

@@ -42,6 +42,7 @@ func New(c connections, s store, a announcer) *Handler {
 // the keys' time to live. Two round trips to Redis; for the last connection of
 // a principal also one to MongoDB (two for an agent) and the announcement.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
+	now := time.Now() // before Redis decides: a connect that follows is later
 	departure, err := h.connections.Disconnect(ctx, c)
 	if err != nil {
 		return fmt.Errorf("remove the connection: %w", err)
@@ -51,7 +52,7 @@ func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 		return nil
 	}
 	if c.Principal.Type == chat.Agent {
-		if err := h.store.SetAgentStatus(ctx, c.Principal, false, time.Now()); err != nil {
+		if err := h.store.SetAgentStatus(ctx, c.Principal, false, now); err != nil {
 			slog.WarnContext(ctx, "set agent status", "agent", c.Principal.ID, "err", err)
 		}
 	}
