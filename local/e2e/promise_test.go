@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
@@ -187,4 +188,49 @@ func TestUnansweredMessagesWaitForTheAgent(t *testing.T) {
 		t.Errorf("the agent was given %v", waiting)
 	}
 	agent.expectNot(protocol.EventMessageFromUser)
+}
+
+// What one byte can become on its way out of Lambda must still fit: a history
+// that cannot be read could never be recovered.
+func TestHistoryOfControlCharacters(t *testing.T) {
+	user := newUser(t, shared)
+	id := user.open(newAgent(t, shared))
+	for range 26 {
+		user.postMessage(string(id), strings.Repeat("\x01", 40_000), "")
+	}
+	seen := int64(0)
+	for more := true; more; {
+		var page protocol.MessagePage
+		user.call(http.MethodGet, fmt.Sprintf("/messages?conversationId=%s&afterSeq=%d", id, seen), nil, &page)
+		for _, m := range page.Data {
+			if seen++; m.Seq != seen {
+				t.Fatalf("got seq %d, want %d", m.Seq, seen)
+			}
+		}
+		more = page.Pagination.HasMore
+	}
+	if seen != 26 {
+		t.Errorf("read %d messages of 26", seen)
+	}
+}
+
+// An agent whose token expires has gone, for everybody and in every place.
+func TestTokenThatExpiresWhileConnected(t *testing.T) {
+	user, agent := newUser(t, shared).connect(), newAgent(t, shared)
+	id := user.open(agent)
+	user.join(id)
+	token, err := shared.Token(agent.principal, 2*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	agent.token = token
+	agent.connect()
+	user.expect(protocol.EventPresence)
+	eventually(t, "the token has expired", func() bool {
+		_, err := agent.ask("ping", nil)
+		return code(t, err) == chat.TokenExpired
+	})
+	if p := data[protocol.Presence](t, user.expect(protocol.EventPresence)); p.ID != agent.principal.ID || p.Status != protocol.Offline {
+		t.Errorf("the user hears %+v", p)
+	}
 }

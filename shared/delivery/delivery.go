@@ -4,6 +4,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,6 @@ var errExpired = errors.New("the token of the connection has expired")
 // that was found gone: it may have been registered but not opened yet, because
 // the Management API answers 410 until $connect has returned.
 type registry interface {
-	Disconnect(ctx context.Context, c chat.Connection) (chat.Departure, error)
 	Prune(ctx context.Context, c chat.Connection) (chat.Departure, error)
 }
 
@@ -71,7 +71,7 @@ func (d *Deliverer) OnDeparture(do func(ctx context.Context, c chat.Connection, 
 type Result struct {
 	Posted  int
 	Gone    int // and pruned, unless it may be about to open
-	Expired int // the token has: closed and forgotten instead
+	Expired int // the token has: closed instead
 	Failed  int
 }
 
@@ -83,8 +83,7 @@ func (d *Deliverer) Broadcast(ctx context.Context, to []chat.Connection, frame [
 	now := d.now()
 	each(len(to), func(i int) {
 		if to[i].Expired(now) {
-			outcomes[i] = errExpired
-			d.close(ctx, to[i].ID)
+			outcomes[i] = cmp.Or(d.close(ctx, to[i].ID), errExpired)
 			return
 		}
 		outcomes[i] = d.post(ctx, to[i].ID, frame)
@@ -98,28 +97,37 @@ func (d *Deliverer) Broadcast(ctx context.Context, to []chat.Connection, frame [
 func (d *Deliverer) Post(ctx context.Context, c chat.Connection, frame []byte) error {
 	err := d.post(ctx, c.ID, frame)
 	if errors.Is(err, ErrGone) {
-		d.forget(ctx, d.registry.Prune, []chat.Connection{c})
+		d.forget(ctx, []chat.Connection{c})
 	}
 	return err
 }
 
-// Close ends a connection and forgets it, because $disconnect follows at best.
+// Close ends a connection. What is to be done about its end is left to its
+// $disconnect, which the Management API's DELETE fires; where that never comes,
+// the next post finds the connection gone.
 func (d *Deliverer) Close(ctx context.Context, c chat.Connection) {
-	d.close(ctx, c.ID)
-	d.forget(ctx, d.registry.Disconnect, []chat.Connection{c})
+	if d.close(ctx, c.ID) != nil {
+		d.forget(ctx, []chat.Connection{c})
+	}
 }
 
-func (d *Deliverer) close(ctx context.Context, id chat.ConnectionID) {
+// close returns ErrGone for a connection that is no more, and no other error.
+func (d *Deliverer) close(ctx context.Context, id chat.ConnectionID) error {
 	ctx, cancel := context.WithTimeout(ctx, d.postTimeout)
 	defer cancel()
-	if err := d.poster.Close(ctx, id); err != nil && !errors.Is(err, ErrGone) {
+	err := d.poster.Close(ctx, id)
+	if errors.Is(err, ErrGone) {
+		return ErrGone
+	}
+	if err != nil {
 		slog.WarnContext(ctx, "close a connection", "connection", id, "err", err)
 	}
+	return nil
 }
 
 // settle counts outcomes and forgets the connections that are no more.
 func (d *Deliverer) settle(ctx context.Context, to []chat.Connection, outcomes []error) (r Result) {
-	var gone, expired []chat.Connection
+	var gone []chat.Connection
 	var failure error
 	for i, err := range outcomes {
 		switch {
@@ -130,7 +138,6 @@ func (d *Deliverer) settle(ctx context.Context, to []chat.Connection, outcomes [
 			gone = append(gone, to[i])
 		case errors.Is(err, errExpired):
 			r.Expired++
-			expired = append(expired, to[i])
 		default:
 			r.Failed++
 			failure = err
@@ -139,19 +146,18 @@ func (d *Deliverer) settle(ctx context.Context, to []chat.Connection, outcomes [
 	if r.Failed > 0 {
 		slog.WarnContext(ctx, "deliver a frame", "failed", r.Failed, "posted", r.Posted, "gone", r.Gone, "err", failure)
 	}
-	d.forget(ctx, d.registry.Prune, gone)
-	d.forget(ctx, d.registry.Disconnect, expired)
+	d.forget(ctx, gone)
 	return r
 }
 
 // forget forgets connections, and only then speaks of who departed: a frame
 // about it would otherwise go to the others of a room that died together, and
 // find each of them gone again.
-func (d *Deliverer) forget(ctx context.Context, remove func(context.Context, chat.Connection) (chat.Departure, error), lost []chat.Connection) {
+func (d *Deliverer) forget(ctx context.Context, lost []chat.Connection) {
 	departures := make([]chat.Departure, len(lost))
 	each(len(lost), func(i int) {
 		var err error
-		if departures[i], err = remove(ctx, lost[i]); err != nil {
+		if departures[i], err = d.registry.Prune(ctx, lost[i]); err != nil {
 			slog.WarnContext(ctx, "forget a connection", "connection", lost[i].ID, "err", err)
 		}
 	})

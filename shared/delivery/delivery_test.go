@@ -44,13 +44,13 @@ type network struct {
 	posts    map[chat.ConnectionID]int
 	closed   map[chat.ConnectionID]int
 	pruned   map[chat.ConnectionID]int // found gone
-	parted   map[chat.ConnectionID]int // closed by us
+	shut     error                     // what Close returns
 	forget   error
 	now, max atomic.Int32 // posts under way
 }
 
 func newNetwork(scripts map[chat.ConnectionID]script) *network {
-	return &network{scripts: scripts, posts: map[chat.ConnectionID]int{}, closed: map[chat.ConnectionID]int{}, pruned: map[chat.ConnectionID]int{}, parted: map[chat.ConnectionID]int{}}
+	return &network{scripts: scripts, posts: map[chat.ConnectionID]int{}, closed: map[chat.ConnectionID]int{}, pruned: map[chat.ConnectionID]int{}}
 }
 
 func (n *network) Post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
@@ -72,20 +72,13 @@ func (n *network) Close(_ context.Context, id chat.ConnectionID) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.closed[id]++
-	return nil
+	return n.shut
 }
 
 func (n *network) Prune(_ context.Context, c chat.Connection) (chat.Departure, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.pruned[c.ID]++
-	return chat.Departure{Last: true}, n.forget
-}
-
-func (n *network) Disconnect(_ context.Context, c chat.Connection) (chat.Departure, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.parted[c.ID]++
 	return chat.Departure{Last: true}, n.forget
 }
 
@@ -146,8 +139,12 @@ func TestExpiredConnectionsGetNothing(t *testing.T) {
 	if got := New(n, n).Broadcast(t.Context(), to, []byte("x")); got != (Result{Posted: 1, Expired: 1}) {
 		t.Errorf("%+v", got)
 	}
-	if n.posts["c0"] != 0 || n.closed["c0"] != 1 || n.parted["c0"] != 1 || len(n.closed)+len(n.parted)+len(n.pruned) != 2 {
-		t.Errorf("posts %v, closed %v, forgotten %v, pruned %v", n.posts, n.closed, n.parted, n.pruned)
+	if n.posts["c0"] != 0 || n.closed["c0"] != 1 || len(n.closed)+len(n.pruned) != 1 { // $disconnect does the rest
+		t.Errorf("posts %v, closed %v, pruned %v", n.posts, n.closed, n.pruned)
+	}
+	n.shut = ErrGone
+	if got := New(n, n).Broadcast(t.Context(), to, []byte("x")); got != (Result{Posted: 1, Gone: 1}) || n.pruned["c0"] != 1 {
+		t.Errorf("gone before it is closed: %+v, pruned %v", got, n.pruned)
 	}
 }
 
@@ -161,15 +158,20 @@ func TestPostIgnoresExpiry(t *testing.T) {
 	}
 }
 
-func TestPostAndCloseForget(t *testing.T) {
+func TestPostAndCloseOfWhatIsGone(t *testing.T) {
 	n := newNetwork(map[chat.ConnectionID]script{"c0": {gone}})
 	d := New(n, n)
 	if err := d.Post(t.Context(), connection("c0"), []byte("x")); !errors.Is(err, ErrGone) {
 		t.Errorf("post: %v, want gone", err)
 	}
 	d.Close(t.Context(), connection("c1"))
-	if n.pruned["c0"] != 1 || n.parted["c1"] != 1 || n.closed["c1"] != 1 || len(n.pruned)+len(n.parted) != 2 {
-		t.Errorf("pruned %v, closed %v, forgotten %v", n.pruned, n.closed, n.parted)
+	if n.pruned["c0"] != 1 || n.closed["c1"] != 1 || len(n.pruned) != 1 {
+		t.Errorf("pruned %v, closed %v", n.pruned, n.closed)
+	}
+	n.shut = ErrGone
+	d.Close(t.Context(), connection("c1"))
+	if n.pruned["c1"] != 1 {
+		t.Errorf("closing what is gone pruned %v", n.pruned)
 	}
 }
 
@@ -246,9 +248,6 @@ type nowhere struct{}
 func (nowhere) Post(context.Context, chat.ConnectionID, []byte) error { return nil }
 func (nowhere) Close(context.Context, chat.ConnectionID) error        { return nil }
 func (nowhere) Prune(context.Context, chat.Connection) (chat.Departure, error) {
-	return chat.Departure{}, nil
-}
-func (nowhere) Disconnect(context.Context, chat.Connection) (chat.Departure, error) {
 	return chat.Departure{}, nil
 }
 
