@@ -22,7 +22,7 @@ test: ## every test, on the embedded databases
 race: ## the same with the race detector
 	$(GO) test -race -shuffle=on ./...
 
-lint:
+lint: ## formatting and vet
 	@test -z "$$(gofmt -l functions shared local)" || { gofmt -l functions shared local; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
 

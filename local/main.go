@@ -18,6 +18,13 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+
+	"aiwm-chat/local/bench"
+	"aiwm-chat/local/command"
+	"aiwm-chat/local/demo"
+	"aiwm-chat/local/indexes"
+	"aiwm-chat/local/serve"
+	"aiwm-chat/local/token"
 )
 
 func main() {
@@ -38,11 +45,8 @@ func main() {
 // collected. Little is: a tenth of the time of a message went into collecting.
 const gcPercent = 400
 
-// A command is what one subcommand does with its arguments.
-type command func(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error
-
-var commands = map[string]command{
-	"serve": serve, "demo": playDemo, "bench": runBench, "token": mintToken, "indexes": createIndexes,
+var commands = map[string]command.Command{
+	"serve": serve.Command, "demo": demo.Command, "bench": bench.Command, "token": token.Command, "indexes": indexes.Command,
 }
 
 func run(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {

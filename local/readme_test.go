@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -10,8 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"aiwm-chat/local/server"
-	"aiwm-chat/local/template"
+	"aiwm-chat/local/aws/template"
 	"aiwm-chat/shared/config"
 )
 
@@ -25,7 +23,7 @@ func TestReadmeNamesEverything(t *testing.T) {
 	readme := string(b)
 	for what, names := range map[string][]string{
 		"variable": variables(), "route": routes(t),
-		"action, event": constants(t, "../shared/protocol", "Event", "Action"), "code": codes(t), "flag": flags(),
+		"action, event": constants(t, "../shared/protocol", "Event", "Action"), "code": codes(t),
 	} {
 		if len(names) == 0 {
 			t.Errorf("found no %s: the test is broken", what)
@@ -107,11 +105,4 @@ func constants(t *testing.T, path string, prefixes ...string) (values []string) 
 		})
 	}
 	return values
-}
-
-// flags returns the names of the flags of the server.
-func flags() (names []string) {
-	fs, _ := flagsOfServe(&server.Options{})
-	fs.VisitAll(func(f *flag.Flag) { names = append(names, "-"+f.Name) })
-	return names
 }

@@ -2,37 +2,8 @@
 package main
 
 import (
-	"log"
-	"os"
-	"time"
-
-	"github.com/aws/aws-lambda-go/lambda"
-
-	send "aiwm-chat/functions/send/handler"
-	"aiwm-chat/functions/sweep/handler"
-	"aiwm-chat/shared/backend"
-	"aiwm-chat/shared/config"
+	"aiwm-chat/functions/sweep/wiring"
 	"aiwm-chat/shared/gateway"
 )
 
-func main() {
-	if err := run(); err != nil {
-		log.Fatal(err)
-	}
-}
-
-func run() error {
-	cfg, err := config.Load(os.Getenv, config.Mongo, config.Redis, config.Connections, config.SummaryQueue)
-	if err != nil {
-		return err
-	}
-	gateway.LogJSON(os.Stdout, cfg.LogLevel)
-	b, err := backend.Open(cfg)
-	if err != nil {
-		return err
-	}
-	sender := send.New(b.Store, b.Live.Presence, b.Live.Deliver, b.Jobs)
-	h := handler.New(b.Live.Presence, b.Store, sender, time.Now)
-	lambda.Start(gateway.Schedule(h.Handle))
-	return nil
-}
+func main() { gateway.Run(wiring.Function) }

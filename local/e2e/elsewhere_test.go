@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/local/client"
-	"aiwm-chat/local/lambda"
 	"aiwm-chat/local/server"
 )
 

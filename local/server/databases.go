@@ -12,8 +12,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"aiwm-chat/local/mongod"
-	"aiwm-chat/local/pipe"
+	"aiwm-chat/local/embedded/mongod"
+	"aiwm-chat/local/embedded/pipe"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/mongostore"
 )

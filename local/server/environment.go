@@ -4,7 +4,7 @@ import (
 	"net"
 	"strings"
 
-	"aiwm-chat/local/template"
+	"aiwm-chat/local/aws/template"
 )
 
 // What the functions see of an account that nobody owns.

@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"time"
 
-	"aiwm-chat/local/lambda"
-	"aiwm-chat/local/schedule"
-	"aiwm-chat/local/sqs"
-	"aiwm-chat/local/template"
+	"aiwm-chat/local/aws/lambda"
+	"aiwm-chat/local/aws/schedule"
+	"aiwm-chat/local/aws/sqs"
+	"aiwm-chat/local/aws/template"
 )
 
 // queues are the template's queues, on a port of their own as SQS is a service

@@ -14,13 +14,13 @@ import (
 	"syscall"
 	"time"
 
-	"aiwm-chat/local/console"
+	"aiwm-chat/local/aws/httpapi"
+	"aiwm-chat/local/aws/lambda"
+	"aiwm-chat/local/aws/schedule"
+	"aiwm-chat/local/aws/template"
+	"aiwm-chat/local/aws/wsapi"
 	"aiwm-chat/local/faults"
-	"aiwm-chat/local/httpapi"
-	"aiwm-chat/local/lambda"
-	"aiwm-chat/local/schedule"
-	"aiwm-chat/local/template"
-	"aiwm-chat/local/wsapi"
+	"aiwm-chat/local/logline"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/chat"
 )
@@ -64,7 +64,7 @@ type Server struct {
 	http      *http.Server
 	queues    *queues
 	invoker   lambda.Invoker
-	functions *functions
+	clients   clients
 	websocket *wsapi.API
 	schedules *schedule.Scheduler
 	served    chan error
@@ -77,7 +77,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		o.Logger = slog.Default()
 	}
 	if o.Exec == "" && o.Lambda == "" {
-		o.Logger = slog.New(console.Quieter(o.Logger.Handler()))
+		o.Logger = slog.New(logline.Quieter(o.Logger.Handler()))
 	}
 	if o.Getenv == nil {
 		o.Getenv = func(string) string { return "" }
@@ -261,9 +261,7 @@ func (s *Server) Close(ctx context.Context) error {
 	case *lambda.Remote:
 		c.Close()
 	}
-	if s.functions != nil {
-		errs = append(errs, s.functions.close(ctx))
-	}
+	errs = append(errs, s.clients.close(ctx))
 	if s.databases != nil {
 		errs = append(errs, s.databases.close())
 	}

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"aiwm-chat/local/httpapi"
-	"aiwm-chat/local/wsapi"
+	"aiwm-chat/local/aws/httpapi"
+	"aiwm-chat/local/aws/wsapi"
 )
 
 // Unproven are the switches of the emulators for what AWS leaves open. Their

@@ -9,7 +9,7 @@ import (
 // A Code tells a client what went wrong. It is part of the protocol.
 type Code string
 
-// The codes of DESIGN §4, for WebSocket error frames and REST problems alike.
+// The codes, for WebSocket error frames and REST problems alike.
 const (
 	BadRequest         Code = "bad_request"         // not JSON, or not of the protocol's form
 	ValidationFailed   Code = "validation_failed"   // details name each field

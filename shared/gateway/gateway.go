@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"runtime/debug"
 	"time"
@@ -63,9 +62,4 @@ func principalAttr(p chat.Principal) slog.Attr {
 		return slog.Attr{}
 	}
 	return slog.String("principal", p.String())
-}
-
-// LogJSON makes lines of JSON, as CloudWatch reads them, the process's log.
-func LogJSON(w io.Writer, level slog.Level) {
-	slog.SetDefault(slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))
 }

@@ -22,8 +22,8 @@ type poster interface {
 	Close(ctx context.Context, c chat.Connection)
 }
 
-// A Request is one client frame and the way to answer it.
-type Request struct {
+// A ClientFrame is one frame of a client and the way to answer it.
+type ClientFrame struct {
 	Connection chat.Connection
 	FrameID    string // the client's own id of the frame, repeated in the reply
 	MessageID  string // API Gateway's id of the frame: the same if the event comes twice
@@ -32,22 +32,22 @@ type Request struct {
 
 // Reply posts an event to the caller. A reply that cannot be delivered is
 // logged, never an error: the client is gone, or will ask again.
-func (r *Request) Reply(ctx context.Context, event string, data any) {
-	r.ReplyFrame(ctx, protocol.Frame(event, r.FrameID, data, time.Now()))
+func (f *ClientFrame) Reply(ctx context.Context, event string, data any) {
+	f.ReplyFrame(ctx, protocol.Frame(event, f.FrameID, data, time.Now()))
 }
 
 // ReplyFrame posts a frame that is encoded already.
-func (r *Request) ReplyFrame(ctx context.Context, frame []byte) {
-	if err := r.poster.Post(ctx, r.Connection, frame); err != nil {
-		slog.WarnContext(ctx, "reply", "connection", r.Connection.ID, "err", err)
+func (f *ClientFrame) ReplyFrame(ctx context.Context, frame []byte) {
+	if err := f.poster.Post(ctx, f.Connection, frame); err != nil {
+		slog.WarnContext(ctx, "reply", "connection", f.Connection.ID, "err", err)
 	}
 }
 
 // refuse answers a frame with an error; an expired token ends the connection.
-func (r *Request) refuse(ctx context.Context, body []byte, err error) {
-	r.ReplyFrame(ctx, protocol.ErrorFrame(protocol.FrameID(body), err, time.Now()))
+func (f *ClientFrame) refuse(ctx context.Context, body []byte, err error) {
+	f.ReplyFrame(ctx, protocol.ErrorFrame(protocol.FrameID(body), err, time.Now()))
 	if chat.CodeOf(err) == chat.TokenExpired {
-		r.poster.Close(ctx, r.Connection)
+		f.poster.Close(ctx, f.Connection)
 	}
 }
 
@@ -57,43 +57,47 @@ type action interface {
 	Check() error
 }
 
-// Action adapts the handler of one action: its frame is decoded and checked
-// before the handler sees it. Every error becomes the one reply of the frame.
-func Action[In action](p poster, handle func(ctx context.Context, r *Request, in In) error) WebSocketHandler {
-	return Frames(p, func(ctx context.Context, r *Request, body []byte) error {
-		return HandleAction(ctx, r, body, handle)
-	})
+// A FrameHandler handles the body of a client's frame. Its error becomes the
+// one reply of the frame.
+type FrameHandler = func(ctx context.Context, f *ClientFrame, body []byte) error
+
+// Action adapts the handler of one action to its route.
+func Action[In action](p poster, handle func(ctx context.Context, f *ClientFrame, in In) error) WebSocketHandler {
+	return Frames(p, Decoded(handle))
 }
 
-// HandleAction decodes and checks a frame and hands it to its handler.
-func HandleAction[In action](ctx context.Context, r *Request, body []byte, handle func(ctx context.Context, r *Request, in In) error) error {
-	in, err := protocol.Decode[In](body)
-	if err != nil {
-		return err
+// Decoded adapts the handler of one action: its frame is decoded and checked
+// before the handler sees it.
+func Decoded[In action](handle func(ctx context.Context, f *ClientFrame, in In) error) FrameHandler {
+	return func(ctx context.Context, f *ClientFrame, body []byte) error {
+		in, err := protocol.Decode[In](body)
+		if err != nil {
+			return err
+		}
+		f.FrameID = in.FrameID()
+		if err := in.Check(); err != nil {
+			return err
+		}
+		return handle(ctx, f, in)
 	}
-	r.FrameID = in.FrameID()
-	if err := in.Check(); err != nil {
-		return err
-	}
-	return handle(ctx, r, in)
 }
 
 // Frames adapts a handler that reads the bodies of frames itself. The returned
 // status has no effect on a message route, so it is always 200: API Gateway
 // shows the client only what is posted.
-func Frames(p poster, handle func(ctx context.Context, r *Request, body []byte) error) WebSocketHandler {
+func Frames(p poster, handle FrameHandler) WebSocketHandler {
 	return onConnection(func(ctx context.Context, event *events.APIGatewayWebsocketProxyRequest, c chat.Connection) (events.APIGatewayProxyResponse, error) {
 		body := []byte(event.Body)
-		r := &Request{Connection: c, poster: p}
-		r.MessageID, _ = event.RequestContext.MessageID.(string)
+		f := &ClientFrame{Connection: c, poster: p}
+		f.MessageID, _ = event.RequestContext.MessageID.(string)
 		err := attempt(ctx, func(ctx context.Context) error {
 			if c.Expired(time.Now()) {
 				return chat.Errorf(chat.TokenExpired, "the token has expired; connect again with a new one")
 			}
-			return handle(ctx, r, body)
+			return handle(ctx, f, body)
 		})
 		if err != nil {
-			r.refuse(ctx, body, err) // under the function's own deadline: the margin is for this
+			f.refuse(ctx, body, err) // under the function's own deadline: the margin is for this
 		}
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, err
 	})

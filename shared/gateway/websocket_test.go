@@ -24,11 +24,11 @@ var caller = chat.Connection{
 
 func TestActionReachesItsHandler(t *testing.T) {
 	log, to := logged(t), &connections{}
-	h := gateway.Action(to, func(ctx context.Context, r *gateway.Request, in protocol.Send) error {
-		if r.Connection != caller || r.FrameID != "f1" || in.ConversationID != "c1" || in.Content != secretWords {
-			t.Errorf("the handler got %+v, %+v", r, in)
+	h := gateway.Action(to, func(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) error {
+		if f.Connection != caller || f.FrameID != "f1" || in.ConversationID != "c1" || in.Content != secretWords {
+			t.Errorf("the handler got %+v, %+v", f, in)
 		}
-		r.Reply(ctx, protocol.EventMessageSent, protocol.Sent{Seq: 7})
+		f.Reply(ctx, protocol.EventMessageSent, protocol.Sent{Seq: 7})
 		return nil
 	})
 	response, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", nil))
@@ -73,7 +73,7 @@ func TestErrorsAreReplies(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			log, to := logged(t), &connections{}
-			h := gateway.Action(to, func(context.Context, *gateway.Request, protocol.Send) error { return tt.err })
+			h := gateway.Action(to, func(context.Context, *gateway.ClientFrame, protocol.Send) error { return tt.err })
 			response, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", fields{"body": tt.body}))
 			if err != nil || response.StatusCode != http.StatusOK {
 				t.Errorf("got %+v, %v", response, err)
@@ -101,8 +101,8 @@ func TestErrorsAreReplies(t *testing.T) {
 // A reply that does not arrive is no error: it would be answered by another.
 func TestLostReply(t *testing.T) {
 	to := &connections{err: errors.New("the client is gone")}
-	h := gateway.Action(to, func(ctx context.Context, r *gateway.Request, _ protocol.Send) error {
-		r.Reply(ctx, protocol.EventPong, protocol.Pong{})
+	h := gateway.Action(to, func(ctx context.Context, f *gateway.ClientFrame, _ protocol.Send) error {
+		f.Reply(ctx, protocol.EventPong, protocol.Pong{})
 		return nil
 	})
 	if _, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", nil)); err != nil || len(to.frames) != 1 {
@@ -112,7 +112,7 @@ func TestLostReply(t *testing.T) {
 
 func TestExpiredTokenCannotAct(t *testing.T) {
 	log, to := logged(t), &connections{}
-	h := gateway.Frames(to, func(context.Context, *gateway.Request, []byte) error {
+	h := gateway.Frames(to, func(context.Context, *gateway.ClientFrame, []byte) error {
 		t.Error("the handler was called")
 		return nil
 	})
@@ -134,7 +134,7 @@ func TestExpiredTokenCannotAct(t *testing.T) {
 func TestPanicIsInternal(t *testing.T) {
 	log, to := logged(t), &connections{}
 	panics := true
-	h := gateway.Frames(to, func(context.Context, *gateway.Request, []byte) error {
+	h := gateway.Frames(to, func(context.Context, *gateway.ClientFrame, []byte) error {
 		if panics {
 			panic("index out of range")
 		}
@@ -163,7 +163,7 @@ func TestPanicIsInternal(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		to := &connections{}
-		h := gateway.Frames(to, func(ctx context.Context, _ *gateway.Request, _ []byte) error {
+		h := gateway.Frames(to, func(ctx context.Context, _ *gateway.ClientFrame, _ []byte) error {
 			<-ctx.Done()
 			return ctx.Err()
 		})
@@ -201,7 +201,7 @@ func TestNoPrincipal(t *testing.T) {
 	called := func(context.Context, chat.Connection) error { t.Error("the handler was called"); return nil }
 	handlers := map[string]gateway.WebSocketHandler{
 		"connect": gateway.Connect(called), "disconnect": gateway.Disconnect(called),
-		"message": gateway.Frames(to, func(ctx context.Context, r *gateway.Request, _ []byte) error { return called(ctx, r.Connection) }),
+		"message": gateway.Frames(to, func(ctx context.Context, f *gateway.ClientFrame, _ []byte) error { return called(ctx, f.Connection) }),
 	}
 	for name, change := range changes {
 		for file, h := range handlers {

@@ -15,9 +15,11 @@ import (
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/delivery/apigateway"
 	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/wire"
 )
 
 // A gateway takes what is sent to the Management API.
@@ -62,8 +64,15 @@ func answer(r *http.Request, status int) *http.Response {
 	}
 }
 
-// start returns a Live over a Redis of its own, and the gateway it posts to.
-func start(t *testing.T) (*live.Live, *gateway, *miniredis.Miniredis) {
+// A process has what is live in it.
+type process struct {
+	presence *presence.Store
+	deliver  *delivery.Deliverer
+	announce *live.Announcer
+}
+
+// start returns a process over a Redis of its own, and the gateway it posts to.
+func start(t *testing.T) (process, *gateway, *miniredis.Miniredis) {
 	t.Helper()
 	redis := miniredis.RunT(t)
 	g := &gateway{frames: map[string][]string{}}
@@ -80,7 +89,10 @@ func start(t *testing.T) (*live.Live, *gateway, *miniredis.Miniredis) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return live.New(store, poster), g, redis
+	p := wire.NewProcess(config.Config{})
+	wire.Put(p, store)
+	wire.Put(p, poster)
+	return process{store, live.Deliverer(p), live.Announcements(p)}, g, redis
 }
 
 func connection(id chat.ConnectionID, name chat.PrincipalID, expires time.Time) chat.Connection {
@@ -88,13 +100,13 @@ func connection(id chat.ConnectionID, name chat.PrincipalID, expires time.Time) 
 }
 
 // enter connects and brings a connection into rooms.
-func enter(t *testing.T, l *live.Live, c chat.Connection, rooms ...chat.ConversationID) chat.Connection {
+func enter(t *testing.T, l process, c chat.Connection, rooms ...chat.ConversationID) chat.Connection {
 	t.Helper()
-	if _, err := l.Presence.Connect(t.Context(), c); err != nil {
+	if _, err := l.presence.Connect(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range rooms {
-		if _, _, err := l.Presence.Join(t.Context(), c, id); err != nil {
+		if _, _, err := l.presence.Join(t.Context(), c, id); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -132,7 +144,7 @@ func TestAnnouncements(t *testing.T) {
 			enter(t, l, connection("bob=", "bob", later), "c1", "c2")
 			enter(t, l, connection("cid=", "cid", later), "c2")
 			enter(t, l, connection("dan=", "dan", later), "c3")
-			tt.announce(t.Context(), l.Announce, ann)
+			tt.announce(t.Context(), l.announce, ann)
 			mustHear(t, g, tt.want)
 		})
 	}
@@ -157,7 +169,7 @@ func TestDeparture(t *testing.T) {
 	ann := enter(t, l, connection("ann=", "ann", time.Now().Add(time.Hour)), "c1")
 	bob := enter(t, l, connection("bob=", "bob", time.Now().Add(time.Hour)), "c1")
 	g.gone, g.late = "ann=", time.Minute // it is not about to open any more
-	if r := l.Deliver.Broadcast(t.Context(), []chat.Connection{ann, bob}, []byte(`{"event":"news"}`)); r.Posted != 1 || r.Gone != 1 {
+	if r := l.deliver.Broadcast(t.Context(), []chat.Connection{ann, bob}, []byte(`{"event":"news"}`)); r.Posted != 1 || r.Gone != 1 {
 		t.Errorf("the result is %+v", r)
 	}
 	mustHear(t, g, map[string][]string{"bob=": {"news  ", "presence:update ann offline", "user:left ann "}})
@@ -169,7 +181,7 @@ func TestNoRedis(t *testing.T) {
 	l, g, redis := start(t)
 	ann := enter(t, l, connection("ann=", "ann", time.Now().Add(time.Hour)), "c1")
 	redis.SetError("no route to host")
-	l.Announce.Joined(t.Context(), ann, "c1")
+	l.announce.Joined(t.Context(), ann, "c1")
 	mustHear(t, g, nil)
 }
 
@@ -178,13 +190,14 @@ func TestOpen(t *testing.T) {
 	cfg.Redis.Addrs = []string{"localhost:6379"}
 	cfg.ConnectionsURL = "https://gateway.test/prod"
 	cfg.AWS.Region = "eu-central-1"
-	l, err := live.Open(cfg)
-	if err != nil {
+	f := wire.Function{Wire: func(p *wire.Process) any { return live.Deliverer(p) }}
+	p := wire.NewProcess(cfg)
+	if _, err := f.Handler(p); err != nil {
 		t.Fatalf("a Config that is valid, and needs no network: %v", err)
 	}
-	l.Presence.Close()
+	presence.In(p).Close()
 	cfg.ConnectionsURL = "gateway.test"
-	if _, err := live.Open(cfg); err == nil {
+	if _, err := f.Handler(wire.NewProcess(cfg)); err == nil {
 		t.Error("a URL without a host is accepted")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.uber.org/goleak"
 
-	"aiwm-chat/local/mongod"
+	"aiwm-chat/local/embedded/mongod"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/mongostore"
 )

@@ -7,7 +7,7 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// Keys of DESIGN §6. A principal in a key includes the organisation, so that
+// The keys. A principal in a key includes the organisation, so that
 // equal ids of two organisations never meet; '/' is outside the id alphabet.
 
 func connectionsKey(id chat.ConversationID) string {

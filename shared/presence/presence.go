@@ -27,7 +27,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/config"
 )
 
 // lifetime is how long a registration counts: the 2 h after which API Gateway
@@ -49,14 +48,6 @@ type Options struct {
 
 	// Dial is another way to the server than TCP; nil: TCP.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
-}
-
-// OptionsOf returns the Options that a function was configured with.
-func OptionsOf(c config.Config) Options {
-	return Options{
-		Addr: strings.Join(c.Redis.Addrs, ","), Password: c.Redis.Password, TLS: c.Redis.TLS,
-		SendPerMinute: c.SendLimit, TypingPerMinute: c.TypingLimit,
-	}
 }
 
 // A Store keeps presence in Redis. It is safe for concurrent use.

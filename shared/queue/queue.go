@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/credentials"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -50,7 +51,7 @@ func New(o Options) (*Queue, error) {
 	}
 	options := sqs.Options{
 		Region:      o.AWS.Region,
-		Credentials: credentials(o.AWS),
+		Credentials: credentials.Of(o.AWS),
 		// On AWS this is the region's own endpoint; elsewhere, such as in a
 		// container of sam local, the URL is all that a function is told.
 		BaseEndpoint: aws.String(endpoint),
@@ -66,14 +67,6 @@ func endpointOf(queue string) (string, error) {
 		return "", errors.New("set up queues: the url of a queue is not valid")
 	}
 	return u.Scheme + "://" + u.Host, nil
-}
-
-func credentials(a config.AWS) aws.CredentialsProvider {
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{
-			AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey, SessionToken: a.SessionToken, Source: "environment",
-		}, nil
-	})
 }
 
 // EnqueueWelcome asks for the first frame to a new connection.

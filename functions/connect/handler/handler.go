@@ -11,7 +11,7 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-type connections interface {
+type presence interface {
 	Connect(ctx context.Context, c chat.Connection) (first bool, err error)
 	Disconnect(ctx context.Context, c chat.Connection) (chat.Departure, error)
 }
@@ -31,15 +31,15 @@ type announcer interface {
 
 // Handler handles $connect.
 type Handler struct {
-	connections connections
-	store       store
-	jobs        jobs
-	announce    announcer
+	presence presence
+	store    store
+	jobs     jobs
+	announce announcer
 }
 
 // New returns a Handler.
-func New(c connections, s store, j jobs, a announcer) *Handler {
-	return &Handler{connections: c, store: s, jobs: j, announce: a}
+func New(p presence, s store, j jobs, a announcer) *Handler {
+	return &Handler{presence: p, store: s, jobs: j, announce: a}
 }
 
 // Handle registers the connection and asks welcome to greet it: nothing can be
@@ -47,7 +47,7 @@ func New(c connections, s store, j jobs, a announcer) *Handler {
 // costs one round trip to Redis and one to SQS; the first one also one or two
 // to MongoDB and the announcement.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
-	first, err := h.connections.Connect(ctx, c)
+	first, err := h.presence.Connect(ctx, c)
 	if err != nil {
 		return fmt.Errorf("register the connection: %w", err)
 	}
@@ -85,7 +85,7 @@ func (h *Handler) arrive(ctx context.Context, p chat.Principal) {
 
 // undo takes back the registration of a connection that will not be opened.
 func (h *Handler) undo(ctx context.Context, c chat.Connection) {
-	if _, err := h.connections.Disconnect(ctx, c); err != nil {
+	if _, err := h.presence.Disconnect(ctx, c); err != nil {
 		slog.WarnContext(ctx, "take back a registration", "connection", c.ID, "err", err)
 	}
 }

@@ -23,7 +23,7 @@ type store interface {
 	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
 }
 
-type rooms interface {
+type presence interface {
 	Evict(ctx context.Context, p chat.Principal, id chat.ConversationID) ([]chat.Connection, error)
 	Clear(ctx context.Context, id chat.ConversationID) error
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
@@ -44,16 +44,15 @@ type summariser interface {
 // Handler handles the routes of conversations.
 type Handler struct {
 	store     store
-	rooms     rooms
+	presence  presence
 	cast      broadcaster
 	announce  announcer
 	summaries summariser
-	now       func() time.Time
 }
 
-// New returns a Handler with a clock.
-func New(s store, r rooms, b broadcaster, a announcer, sum summariser, now func() time.Time) *Handler {
-	return &Handler{store: s, rooms: r, cast: b, announce: a, summaries: sum, now: now}
+// New returns a Handler.
+func New(s store, p presence, b broadcaster, a announcer, sum summariser) *Handler {
+	return &Handler{store: s, presence: p, cast: b, announce: a, summaries: sum}
 }
 
 // Routes returns the handler of each route key. Each has one round trip to
@@ -72,7 +71,7 @@ func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 		"POST /conversations/{id}/participants":                          h.addParticipant,
 		"DELETE /conversations/{id}/participants/{type}/{participantId}": h.removeParticipant,
 		"POST /conversations/{id}/summary":                               h.summarize,
-		"GET /presence":                                                  h.presence,
+		"GET /presence":                                                  h.online,
 	}
 }
 
@@ -81,7 +80,7 @@ func (h *Handler) create(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	c, err := chat.NewConversation(r.Principal, in.Title, in.Description, in.AgentID, in.Tags, h.now())
+	c, err := chat.NewConversation(r.Principal, in.Title, in.Description, in.AgentID, in.Tags, time.Now())
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
@@ -111,11 +110,11 @@ func (h *Handler) update(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if change == (chat.ConversationChange{}) {
 		return gateway.HTTPResponse{}, chat.Errorf(chat.ValidationFailed, "nothing to change: give a title, description, status or tags")
 	}
-	c, err := h.store.UpdateConversation(ctx, r.Principal, id, change, h.now())
+	c, err := h.store.UpdateConversation(ctx, r.Principal, id, change, time.Now())
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, h.now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, time.Now()))
 	return respond(http.StatusOK, c, nil)
 }
 
@@ -132,11 +131,11 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if !createdBy(c, r.Principal) {
 		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the creator may delete a conversation")
 	}
-	if c, err = h.store.DeleteConversation(ctx, r.Principal, id, h.now()); err != nil {
+	if c, err = h.store.DeleteConversation(ctx, r.Principal, id, time.Now()); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: id}, h.now()))
-	if err := h.rooms.Clear(ctx, id); err != nil {
+	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: id}, time.Now()))
+	if err := h.presence.Clear(ctx, id); err != nil {
 		warn(ctx, "clear the room", id, err)
 	}
 	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -21,7 +22,7 @@ import (
 
 var (
 	errDown = errors.New("no route to host")
-	now     = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	now     = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when a synctest bubble begins
 	owner   = chat.Principal{Type: chat.User, ID: "owner", OrgID: "acme"}
 	member  = chat.Principal{Type: chat.User, ID: "member", OrgID: "acme"}
 	agent   = chat.Principal{Type: chat.Agent, ID: "a1", OrgID: "acme"}
@@ -140,14 +141,18 @@ func (w *world) Summarize(context.Context, chat.Conversation) (string, error) {
 // call makes a REST call; what stands for a parameter in route comes from path.
 func (w *world) call(t *testing.T, route string, path map[string]string, query, body string) (int, string) {
 	t.Helper()
-	h := handler.New(w, w, w, live.NewAnnouncer(w, w), w, func() time.Time { return now })
-	got, err := gateway.HTTP(w, h.Routes())(t.Context(), events.APIGatewayV2HTTPRequest{
-		RouteKey: route, PathParameters: path, RawQueryString: query, Body: body,
-		Headers: map[string]string{"authorization": "Bearer x", "content-type": "application/json"},
+	h := handler.New(w, w, w, live.NewAnnouncer(w, w), w)
+	var got events.APIGatewayV2HTTPResponse
+	synctest.Test(t, func(t *testing.T) {
+		var err error
+		got, err = gateway.HTTP(w, h.Routes())(t.Context(), events.APIGatewayV2HTTPRequest{
+			RouteKey: route, PathParameters: path, RawQueryString: query, Body: body,
+			Headers: map[string]string{"authorization": "Bearer x", "content-type": "application/json"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	return got.StatusCode, got.Body
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/gateway"
@@ -21,11 +22,11 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 		return gateway.HTTPResponse{}, err
 	}
 	who := chat.Principal{Type: in.Type, ID: in.ID, OrgID: r.Principal.OrgID}
-	c, err := h.store.AddParticipant(ctx, r.Principal, id, who, h.now())
+	c, err := h.store.AddParticipant(ctx, r.Principal, id, who, time.Now())
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, h.now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, time.Now()))
 	return respond(http.StatusCreated, c, nil)
 }
 
@@ -47,15 +48,15 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 	if who != r.Principal && !createdBy(c, r.Principal) {
 		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the creator may remove others")
 	}
-	if c, err = h.store.RemoveParticipant(ctx, r.Principal, id, who, h.now()); err != nil {
+	if c, err = h.store.RemoveParticipant(ctx, r.Principal, id, who, time.Now()); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	evicted, err := h.rooms.Evict(ctx, who, id)
+	evicted, err := h.presence.Evict(ctx, who, id)
 	if err != nil { // every delivery checks participants again, so nothing leaks
 		warn(ctx, "put a removed participant out of the room", id, err)
 	}
-	h.cast.Broadcast(ctx, evicted, protocol.Frame(protocol.EventLeft, "", protocol.Room{ConversationID: id}, h.now()))
-	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, h.now()))
+	h.cast.Broadcast(ctx, evicted, protocol.Frame(protocol.EventLeft, "", protocol.Room{ConversationID: id}, time.Now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, time.Now()))
 	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
 }
 
@@ -71,8 +72,8 @@ func pathPrincipal(r *gateway.HTTPRequest) (chat.Principal, error) {
 	return p, f.Err()
 }
 
-// presence says of every participant whether they are connected now.
-func (h *Handler) presence(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+// online says of every participant whether they are connected now.
+func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	q := r.Query()
 	id := chat.ConversationID(q.RequiredID("conversationId"))
 	if err := q.Err(); err != nil {
@@ -86,7 +87,7 @@ func (h *Handler) presence(ctx context.Context, r *gateway.HTTPRequest) (gateway
 	for i, p := range c.Participants {
 		who[i] = chat.Principal{Type: p.Type, ID: p.ID, OrgID: c.OrgID}
 	}
-	online, err := h.rooms.Online(ctx, who...)
+	online, err := h.presence.Online(ctx, who...)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}

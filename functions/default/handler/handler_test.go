@@ -37,18 +37,23 @@ func (w *world) Post(_ context.Context, _ chat.Connection, b []byte) error {
 
 func (w *world) Close(context.Context, chat.Connection) {}
 
-func action[In any](w *world) handler.Action[In] {
-	return func(_ context.Context, r *gateway.Request, in In) error {
+// action records what reaches an action, as its handler would see it.
+func action[In interface {
+	FrameID() string
+	Check() error
+}](w *world) gateway.FrameHandler {
+	return gateway.Decoded(func(_ context.Context, f *gateway.ClientFrame, in In) error {
 		b, err := json.Marshal(in)
-		w.called = fmt.Sprintf("%s %s", r.FrameID, b)
+		w.called = fmt.Sprintf("%s %s", f.FrameID, b)
 		return err
-	}
+	})
 }
 
 func (w *world) frame(t testing.TB, body string) {
 	t.Helper()
 	h := handler.New(w, handler.Actions{
-		Join: action[protocol.Join](w), Leave: action[protocol.Leave](w), Send: action[protocol.Send](w), Typing: action[protocol.Typing](w),
+		protocol.ActionJoin: action[protocol.Join](w), protocol.ActionLeave: action[protocol.Leave](w),
+		protocol.ActionSend: action[protocol.Send](w), protocol.ActionTyping: action[protocol.Typing](w),
 	})
 	_, err := gateway.Frames(w, h.Handle)(t.Context(), events.APIGatewayWebsocketProxyRequest{
 		Body: body,

@@ -11,7 +11,7 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-type connections interface {
+type presence interface {
 	Disconnect(ctx context.Context, c chat.Connection) (chat.Departure, error)
 }
 
@@ -27,14 +27,14 @@ type announcer interface {
 
 // Handler handles $disconnect.
 type Handler struct {
-	connections connections
-	store       store
-	announce    announcer
+	presence presence
+	store    store
+	announce announcer
 }
 
 // New returns a Handler.
-func New(c connections, s store, a announcer) *Handler {
-	return &Handler{connections: c, store: s, announce: a}
+func New(p presence, s store, a announcer) *Handler {
+	return &Handler{presence: p, store: s, announce: a}
 }
 
 // Handle removes the connection. API Gateway calls it at best: one that never
@@ -43,7 +43,7 @@ func New(c connections, s store, a announcer) *Handler {
 // a principal also one to MongoDB (two for an agent) and the announcement.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 	now := time.Now() // before Redis decides: a connect that follows is later
-	departure, err := h.connections.Disconnect(ctx, c)
+	departure, err := h.presence.Disconnect(ctx, c)
 	if err != nil {
 		return fmt.Errorf("remove the connection: %w", err)
 	}

@@ -18,7 +18,7 @@ type store interface {
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
 }
 
-type rooms interface {
+type presence interface {
 	Join(ctx context.Context, c chat.Connection, id chat.ConversationID) (joined bool, members []chat.Principal, err error)
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
 }
@@ -37,24 +37,26 @@ const (
 // Handler handles join.
 type Handler struct {
 	store    store
-	rooms    rooms
+	presence presence
 	announce announcer
 }
 
 // New returns a Handler.
-func New(s store, r rooms, a announcer) *Handler { return &Handler{store: s, rooms: r, announce: a} }
+func New(s store, p presence, a announcer) *Handler {
+	return &Handler{store: s, presence: p, announce: a}
+}
 
 // Handle registers the connection in the room and replies with who is there
 // and the history. It is in the room before the history is read: a message
 // committed in between arrives twice rather than never. Two round trips to
 // MongoDB and two to Redis; for a new member one more to Redis and the fan-out
 // of its announcement.
-func (h *Handler) Handle(ctx context.Context, r *gateway.Request, in protocol.Join) error {
-	conversation, err := h.store.Conversation(ctx, r.Connection.Principal, in.ConversationID)
+func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Join) error {
+	conversation, err := h.store.Conversation(ctx, f.Connection.Principal, in.ConversationID)
 	if err != nil {
 		return err
 	}
-	joined, members, err := h.rooms.Join(ctx, r.Connection, conversation.ID)
+	joined, members, err := h.presence.Join(ctx, f.Connection, conversation.ID)
 	if err != nil {
 		return err
 	}
@@ -67,20 +69,20 @@ func (h *Handler) Handle(ctx context.Context, r *gateway.Request, in protocol.Jo
 		return err
 	})
 	g.Go(func() (err error) {
-		agentOnline, err = h.rooms.Online(gctx, conversation.Agent())
+		agentOnline, err = h.presence.Online(gctx, conversation.Agent())
 		return err
 	})
 	if joined { // also if the history fails: the member is in the room already
-		g.Go(func() error { h.announce.Joined(ctx, r.Connection, conversation.ID); return nil })
+		g.Go(func() error { h.announce.Joined(ctx, f.Connection, conversation.ID); return nil })
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
 	reply := protocol.JoinedOf(conversation.ID, lastSeq(conversation, messages), present(members, conversation), agentOnline[0])
-	r.Reply(ctx, protocol.EventJoined, reply)
+	f.Reply(ctx, protocol.EventJoined, reply)
 	direction := protocol.HistoryDirection(in.AfterSeq != nil)
-	for _, frame := range protocol.HistoryFrames(r.FrameID, conversation.ID, messages, direction, more, time.Now()) {
-		r.ReplyFrame(ctx, frame)
+	for _, frame := range protocol.HistoryFrames(f.FrameID, conversation.ID, messages, direction, more, time.Now()) {
+		f.ReplyFrame(ctx, frame)
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-type rooms interface {
+type presence interface {
 	Leave(ctx context.Context, c chat.Connection, id chat.ConversationID) (left bool, err error)
 }
 
@@ -19,25 +19,25 @@ type announcer interface {
 
 // Handler handles leave.
 type Handler struct {
-	rooms    rooms
+	presence presence
 	announce announcer
 }
 
 // New returns a Handler.
-func New(r rooms, a announcer) *Handler { return &Handler{rooms: r, announce: a} }
+func New(p presence, a announcer) *Handler { return &Handler{presence: p, announce: a} }
 
 // Handle is as glad of a conversation that was never joined: the reply is the
 // same, so that it tells nothing of what exists. The members hear of it when
 // the principal's last connection leaves. One round trip to Redis, and one
 // more to find whom to tell.
-func (h *Handler) Handle(ctx context.Context, r *gateway.Request, in protocol.Leave) error {
-	left, err := h.rooms.Leave(ctx, r.Connection, in.ConversationID)
+func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Leave) error {
+	left, err := h.presence.Leave(ctx, f.Connection, in.ConversationID)
 	if err != nil {
 		return err
 	}
-	r.Reply(ctx, protocol.EventLeft, protocol.Room{ConversationID: in.ConversationID})
+	f.Reply(ctx, protocol.EventLeft, protocol.Room{ConversationID: in.ConversationID})
 	if left {
-		h.announce.Left(ctx, r.Connection.Principal, []chat.ConversationID{in.ConversationID})
+		h.announce.Left(ctx, f.Connection.Principal, []chat.ConversationID{in.ConversationID})
 	}
 	return nil
 }

@@ -32,12 +32,11 @@ type Handler struct {
 	store    store
 	announce announcer
 	sender   sender
-	now      func() time.Time
 }
 
-// New returns a Handler with a clock.
-func New(s store, a announcer, send sender, now func() time.Time) *Handler {
-	return &Handler{store: s, announce: a, sender: send, now: now}
+// New returns a Handler.
+func New(s store, a announcer, send sender) *Handler {
+	return &Handler{store: s, announce: a, sender: send}
 }
 
 // Routes returns the handler of each route key. Reads have two round trips to
@@ -92,11 +91,11 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if m.Sender != r.Principal {
 		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the author may delete a message")
 	}
-	if err := h.store.DeleteMessage(ctx, m, h.now()); err != nil {
+	if err := h.store.DeleteMessage(ctx, m, time.Now()); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	gone := protocol.MessageGone{ConversationID: c.ID, MessageID: m.ID, Seq: m.Seq}
-	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventMessageDeleted, "", gone, h.now()))
+	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventMessageDeleted, "", gone, time.Now()))
 	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
 }
 

@@ -23,7 +23,6 @@ import (
 var (
 	errDown  = errors.New("no route to host")
 	notFound = chat.Errorf(chat.NotFound, "there is no such conversation")
-	now      = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	author   = chat.Principal{Type: chat.User, ID: "author", OrgID: "acme"}
 	reader   = chat.Principal{Type: chat.User, ID: "reader", OrgID: "acme"}
 )
@@ -59,7 +58,7 @@ func message(id chat.MessageID) chat.Message {
 }
 
 func (w *world) Verify(context.Context, string) (chat.Principal, time.Time, error) {
-	return w.caller, now.Add(time.Hour), nil
+	return w.caller, time.Now().Add(time.Hour), nil
 }
 
 func (w *world) Conversation(context.Context, chat.Principal, chat.ConversationID) (chat.Conversation, error) {
@@ -114,7 +113,7 @@ func (w *world) Send(_ context.Context, c chat.Connection, in protocol.MessageIn
 
 func (w *world) call(t *testing.T, route, id, query, body string, header map[string]string) (int, string) {
 	t.Helper()
-	h := handler.New(w, live.NewAnnouncer(w, w), w, func() time.Time { return now })
+	h := handler.New(w, live.NewAnnouncer(w, w), w)
 	headers := map[string]string{"authorization": "Bearer x", "content-type": "application/json"}
 	for name, value := range header {
 		headers[name] = value

@@ -1,6 +1,6 @@
 // Package handler adds a message to a conversation and delivers it. It is the
 // only place that knows the order of the steps on which the promises G1 to G8
-// of the design stand.
+// of the README stand.
 package handler
 
 import (
@@ -58,19 +58,19 @@ func New(s store, p presence, b broadcaster, j jobs) *Handler {
 // meanwhile. Before the reply: one round trip to MongoDB, one to Redis, and one
 // to MongoDB, the commit. After it, together: one to Redis and the fan-out, one
 // to MongoDB, one to SQS for every tenth message; and last one to Redis.
-func (h *Handler) Handle(ctx context.Context, r *gateway.Request, in protocol.Send) error {
+func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) error {
 	if in.ConversationID == "" {
-		id, err := h.onlyJoined(ctx, r.Connection.ID)
+		id, err := h.onlyJoined(ctx, f.Connection.ID)
 		if err != nil {
 			return err
 		}
 		in.ConversationID = id
 	}
 	if in.ClientMessageID == "" { // so that an event that comes twice is one message
-		in.ClientMessageID = chat.ClientMessageID(strings.TrimRight(r.MessageID, "="))
+		in.ClientMessageID = chat.ClientMessageID(strings.TrimRight(f.MessageID, "="))
 	}
-	return h.Send(ctx, r.Connection, in.MessageInput, chat.MaxContentFrame, func(sent protocol.Sent) {
-		r.Reply(ctx, protocol.EventMessageSent, sent)
+	return h.Send(ctx, f.Connection, in.MessageInput, chat.MaxContentFrame, func(sent protocol.Sent) {
+		f.Reply(ctx, protocol.EventMessageSent, sent)
 	})
 }
 

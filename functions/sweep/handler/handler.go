@@ -13,7 +13,7 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-type pending interface {
+type presence interface {
 	PendingBefore(ctx context.Context, t time.Time, limit int) ([]chat.PendingSend, error)
 	EndSend(ctx context.Context, s chat.PendingSend) error
 }
@@ -40,22 +40,21 @@ const (
 
 // Handler handles the schedule.
 type Handler struct {
-	pending  pending
+	presence presence
 	store    store
 	finisher finisher
-	now      func() time.Time
 }
 
-// New returns a Handler with a clock.
-func New(p pending, s store, f finisher, now func() time.Time) *Handler {
-	return &Handler{pending: p, store: s, finisher: f, now: now}
+// New returns a Handler.
+func New(p presence, s store, f finisher) *Handler {
+	return &Handler{presence: p, store: s, finisher: f}
 }
 
 // Handle finishes the effects of every send that was committed and left, and
 // forgets those that never committed. One round trip to Redis to find them;
 // for each, two to MongoDB and those of send's effects.
 func (h *Handler) Handle(ctx context.Context) error {
-	left, err := h.pending.PendingBefore(ctx, h.now().Add(-settled), batch)
+	left, err := h.presence.PendingBefore(ctx, time.Now().Add(-settled), batch)
 	if err != nil {
 		return fmt.Errorf("find pending sends: %w", err)
 	}
@@ -84,14 +83,14 @@ func (h *Handler) settle(ctx context.Context, note chat.PendingSend) error {
 		return fmt.Errorf("look up a pending send: %w", err)
 	}
 	if !found {
-		if h.now().Sub(note.Since) < abandoned {
+		if time.Since(note.Since) < abandoned {
 			return nil
 		}
-		return h.pending.EndSend(ctx, note)
+		return h.presence.EndSend(ctx, note)
 	}
 	c, err := h.store.AnyConversation(ctx, note.Sender.OrgID, note.ConversationID)
 	if err != nil && chat.CodeOf(err) == chat.NotFound {
-		return h.pending.EndSend(ctx, note) // deleted: nobody is to hear of it
+		return h.presence.EndSend(ctx, note) // deleted: nobody is to hear of it
 	}
 	if err != nil {
 		return fmt.Errorf("read the conversation of a pending send: %w", err)

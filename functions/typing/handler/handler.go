@@ -12,7 +12,7 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-type rooms interface {
+type presence interface {
 	StartTyping(ctx context.Context, c chat.Connection, id chat.ConversationID) (room []chat.Connection, err error)
 	StopTyping(ctx context.Context, c chat.Connection, id chat.ConversationID) (room []chat.Connection, err error)
 }
@@ -23,31 +23,31 @@ type broadcaster interface {
 
 // Handler handles typing.
 type Handler struct {
-	rooms rooms
-	cast  broadcaster
+	presence presence
+	cast     broadcaster
 }
 
 // New returns a Handler.
-func New(r rooms, b broadcaster) *Handler { return &Handler{rooms: r, cast: b} }
+func New(p presence, b broadcaster) *Handler { return &Handler{presence: p, cast: b} }
 
 // Handle tells the other members; the caller gets no reply unless it fails.
 // Only a member may type: that is known to Redis, so MongoDB is not asked.
 // One round trip to Redis.
-func (h *Handler) Handle(ctx context.Context, r *gateway.Request, in protocol.Typing) error {
-	act, event := h.rooms.StartTyping, protocol.EventTypingStart
+func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Typing) error {
+	act, event := h.presence.StartTyping, protocol.EventTypingStart
 	notice := protocol.TypingNotice{
 		ConversationID: in.ConversationID,
-		Identity:       protocol.IdentityOf(r.Connection.Principal),
+		Identity:       protocol.IdentityOf(f.Connection.Principal),
 		ExpiresIn:      chat.TypingExpiry.Milliseconds(),
 	}
 	if in.State == protocol.TypingStop {
-		act, event, notice.ExpiresIn = h.rooms.StopTyping, protocol.EventTypingStop, 0
+		act, event, notice.ExpiresIn = h.presence.StopTyping, protocol.EventTypingStop, 0
 	}
-	room, err := act(ctx, r.Connection, in.ConversationID)
+	room, err := act(ctx, f.Connection, in.ConversationID)
 	if err != nil {
 		return err
 	}
-	others := slices.DeleteFunc(room, func(c chat.Connection) bool { return c.Principal == r.Connection.Principal })
+	others := slices.DeleteFunc(room, func(c chat.Connection) bool { return c.Principal == f.Connection.Principal })
 	h.cast.Broadcast(ctx, others, protocol.Frame(event, "", notice, time.Now()))
 	return nil
 }

@@ -73,7 +73,7 @@ func TestTyping(t *testing.T) {
 	for _, tt := range tests {
 		r := &room{err: tt.err}
 		// No poster: a reply would be a panic.
-		err := handler.New(r, r).Handle(t.Context(), &gateway.Request{Connection: caller}, protocol.Typing{ConversationID: "c1", State: tt.state})
+		err := handler.New(r, r).Handle(t.Context(), &gateway.ClientFrame{Connection: caller}, protocol.Typing{ConversationID: "c1", State: tt.state})
 		if !errors.Is(err, tt.err) || !slices.Equal(r.calls, []string{tt.call}) || r.frame != tt.frame {
 			t.Errorf("%s: got %v, %v, %s", tt.state, err, r.calls, r.frame)
 		}

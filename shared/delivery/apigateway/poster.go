@@ -16,6 +16,7 @@ import (
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/credentials"
 	"aiwm-chat/shared/delivery"
 )
 
@@ -57,7 +58,7 @@ func New(o Options) (*Poster, error) {
 	p := &Poster{client: mgmt.New(mgmt.Options{
 		Region:       o.AWS.Region,
 		BaseEndpoint: aws.String(o.Endpoint),
-		Credentials:  credentials(o.AWS),
+		Credentials:  credentials.Of(o.AWS),
 		Retryer:      aws.NopRetryer{},
 		HTTPClient:   direct{o.Transport},
 	})}
@@ -67,14 +68,6 @@ func New(o Options) (*Poster, error) {
 	}
 	p.posts.Put(first)
 	return p, nil
-}
-
-func credentials(a config.AWS) aws.CredentialsProvider {
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{
-			AccessKeyID: a.AccessKeyID, SecretAccessKey: a.SecretAccessKey, SessionToken: a.SessionToken, Source: "environment",
-		}, nil
-	})
 }
 
 // Post sends one frame, once.

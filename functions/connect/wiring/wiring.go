@@ -1,0 +1,24 @@
+// Package wiring puts connect together.
+package wiring
+
+import (
+	"aiwm-chat/functions/connect/handler"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/queue"
+	"aiwm-chat/shared/wire"
+)
+
+// Function is wired from what it needs.
+var Function = wire.Function{
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.WelcomeQueue},
+	Wire:  wired,
+}
+
+func wired(p *wire.Process) any {
+	h := handler.New(presence.In(p), mongostore.In(p), queue.In(p), live.Announcements(p))
+	return gateway.Connect(h.Handle)
+}

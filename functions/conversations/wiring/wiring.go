@@ -1,0 +1,25 @@
+// Package wiring puts conversations together.
+package wiring
+
+import (
+	"aiwm-chat/functions/conversations/handler"
+	summarize "aiwm-chat/functions/summarize/wiring"
+	"aiwm-chat/shared/auth"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/wire"
+)
+
+// Function is wired from what it needs.
+var Function = wire.Function{
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.JWT, config.OpenAI},
+	Wire:  wired,
+}
+
+func wired(p *wire.Process) any {
+	h := handler.New(mongostore.In(p), presence.In(p), live.Deliverer(p), live.Announcements(p), summarize.Handler(p))
+	return gateway.HTTP(auth.In(p), h.Routes())
+}

@@ -1,0 +1,32 @@
+// Package wiring puts default together: an action that it is to know is a line here.
+package wiring
+
+import (
+	"aiwm-chat/functions/default/handler"
+	join "aiwm-chat/functions/join/wiring"
+	leave "aiwm-chat/functions/leave/wiring"
+	send "aiwm-chat/functions/send/wiring"
+	typing "aiwm-chat/functions/typing/wiring"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/protocol"
+	"aiwm-chat/shared/wire"
+)
+
+// Function is wired from what it needs.
+var Function = wire.Function{
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.SendLimit, config.TypingLimit},
+	Wire:  wired,
+}
+
+func wired(p *wire.Process) any {
+	h := handler.New(presence.In(p), handler.Actions{
+		protocol.ActionJoin:   gateway.Decoded(join.Handler(p).Handle),
+		protocol.ActionLeave:  gateway.Decoded(leave.Handler(p).Handle),
+		protocol.ActionSend:   gateway.Decoded(send.Handler(p).Handle),
+		protocol.ActionTyping: gateway.Decoded(typing.Handler(p).Handle),
+	})
+	return gateway.Frames(live.Deliverer(p), h.Handle)
+}

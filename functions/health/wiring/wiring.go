@@ -1,0 +1,20 @@
+// Package wiring puts health together.
+package wiring
+
+import (
+	"aiwm-chat/functions/health/handler"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/wire"
+)
+
+// Function is wired from what it needs.
+var Function = wire.Function{
+	Needs: []config.Part{config.Mongo, config.Redis},
+	Wire:  wired,
+}
+
+func wired(p *wire.Process) any {
+	return handler.New(mongostore.In(p), presence.In(p)).Handle
+}

@@ -1,0 +1,24 @@
+// Package wiring puts messages together.
+package wiring
+
+import (
+	"aiwm-chat/functions/messages/handler"
+	send "aiwm-chat/functions/send/wiring"
+	"aiwm-chat/shared/auth"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/wire"
+)
+
+// Function is wired from what it needs.
+var Function = wire.Function{
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.JWT, config.SendLimit},
+	Wire:  wired,
+}
+
+func wired(p *wire.Process) any {
+	h := handler.New(mongostore.In(p), live.Announcements(p), send.Handler(p))
+	return gateway.HTTP(auth.In(p), h.Routes())
+}

@@ -1,0 +1,28 @@
+// Package wiring puts send together.
+package wiring
+
+import (
+	"aiwm-chat/functions/send/handler"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/queue"
+	"aiwm-chat/shared/wire"
+)
+
+// Function is wired from what it needs.
+var Function = wire.Function{
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.SendLimit},
+	Wire:  wired,
+}
+
+func wired(p *wire.Process) any {
+	return gateway.Action(live.Deliverer(p), Handler(p).Handle)
+}
+
+// Handler returns the handler of send, for everybody who writes messages.
+func Handler(p *wire.Process) *handler.Handler {
+	return handler.New(mongostore.ForAppends(p), presence.In(p), live.Deliverer(p), queue.In(p))
+}

@@ -1,0 +1,27 @@
+// Package wiring puts summarize together.
+package wiring
+
+import (
+	"aiwm-chat/functions/summarize/handler"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/summary"
+	"aiwm-chat/shared/wire"
+)
+
+// Function is wired from what it needs.
+var Function = wire.Function{
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.OpenAI},
+	Wire:  wired,
+}
+
+func wired(p *wire.Process) any {
+	return gateway.Queue(Handler(p).Handle)
+}
+
+// Handler returns the handler of summaries, for conversations too.
+func Handler(p *wire.Process) *handler.Handler {
+	return handler.New(mongostore.In(p), summary.In(p), live.Announcements(p))
+}

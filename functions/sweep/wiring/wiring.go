@@ -1,0 +1,23 @@
+// Package wiring puts sweep together.
+package wiring
+
+import (
+	send "aiwm-chat/functions/send/wiring"
+	"aiwm-chat/functions/sweep/handler"
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/wire"
+)
+
+// Function is wired from what it needs.
+var Function = wire.Function{
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue},
+	Wire:  wired,
+}
+
+func wired(p *wire.Process) any {
+	h := handler.New(presence.In(p), mongostore.In(p), send.Handler(p))
+	return gateway.Schedule(h.Handle)
+}

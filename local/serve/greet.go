@@ -1,0 +1,63 @@
+package serve
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"time"
+
+	"aiwm-chat/local/command"
+	"aiwm-chat/local/server"
+)
+
+// greet prints where everything is.
+func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string) string) error {
+	user, err := s.Token(command.DemoUser, 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	agent, err := s.Token(command.DemoAgent, 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	data := "in memory"
+	if o.Dir != "" {
+		data = "in " + o.Dir
+	}
+	summaries := "by " + cmp.Or(getenv("OPENAI_MODEL"), "OpenAI")
+	if getenv("OPENAI_API_KEY") == "" {
+		summaries = "offline, because OPENAI_API_KEY is not set"
+	}
+	var more string
+	if o.Lambda != "" {
+		more += fmt.Sprintf("  Functions     at %s, with the environment in %s\n", o.Lambda, environmentFile)
+	}
+	if f := o.Faults.String(); f != "none" {
+		more += fmt.Sprintf("  Faults        %s\n", f)
+	}
+	_, err = fmt.Fprintf(out, `aiwm-chat is running
+
+  WebSocket     %s
+  REST          %s
+  @connections  %s/@connections/{id}
+  MongoDB       %s
+  Redis         %s
+  Data          %s
+  Summaries     %s
+%s
+  User token    %s
+  Agent token   %s
+
+More tokens: go run ./local token -user u1    Stop: Ctrl-C
+`, s.WebSocketURL(), s.URL(), s.ConnectionsURL(), where(s.MongoURI(), getenv("MONGODB_URI")),
+		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, more, user, agent)
+	return err
+}
+
+// where shows an embedded database's address; a real one's may hold a password.
+func where(embedded, given string) string {
+	if given != "" {
+		return "as the environment says"
+	}
+	return embedded + " (embedded)"
+}

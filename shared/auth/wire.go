@@ -1,0 +1,16 @@
+package auth
+
+import (
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/wire"
+)
+
+// In returns the verifier of a process that needs config.JWT.
+func In(p *wire.Process) *Verifier { return wire.Client(p, open) }
+
+func open(c config.Config) (*Verifier, error) {
+	return NewVerifier(Options{
+		Algorithms: c.JWT.Algorithms, Secret: c.JWT.Secret, PublicKeyPEM: c.JWT.PublicKey, JWKSURL: c.JWT.JWKSURL,
+		Issuer: c.JWT.Issuer, Audience: c.JWT.Audience,
+	})
+}

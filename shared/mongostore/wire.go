@@ -1,0 +1,36 @@
+package mongostore
+
+import (
+	"context"
+	"time"
+
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/wire"
+)
+
+// In returns the store of a process that needs config.Mongo.
+func In(p *wire.Process) *Store { return wire.Client(p, open) }
+
+func open(c config.Config) (*Store, error) { return Open(c.Mongo.URI, c.Mongo.Database) }
+
+// startTime is how long MongoDB may take to answer while a function starts:
+// Lambda gives the whole of it 10 s.
+const startTime = 8 * time.Second
+
+// A log is a store that messages may be appended to.
+type log struct{ store *Store }
+
+// ForAppends is In for functions that append messages. It is a fault where the
+// unique indexes are missing on which the promises of the log stand: one round
+// trip, once in a process.
+func ForAppends(p *wire.Process) *Store {
+	store := In(p)
+	return wire.Client(p, func(config.Config) (log, error) {
+		if store == nil {
+			return log{}, nil // a fault already
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), startTime)
+		defer cancel()
+		return log{store}, store.CheckIndexes(ctx)
+	}).store
+}

@@ -1,0 +1,14 @@
+package queue
+
+import (
+	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/wire"
+)
+
+// In returns the queues of a process that needs config.WelcomeQueue or
+// config.SummaryQueue.
+func In(p *wire.Process) *Queue { return wire.Client(p, open) }
+
+func open(c config.Config) (*Queue, error) {
+	return New(Options{AWS: c.AWS, WelcomeURL: c.WelcomeQueueURL, SummaryURL: c.SummaryQueueURL})
+}
