@@ -4,7 +4,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"aiwm-chat/shared/chat"
@@ -125,79 +124,27 @@ func cutEncoded(s string, room int) string {
 	return s
 }
 
-// History is the data of messages:history: a page of the log in ascending
-// order. HasMore says that the log goes on in the page's direction, from the
-// cursor: towards newer messages (NextAfterSeq) when the client asked with
-// afterSeq, else towards older ones (NextBeforeSeq). A long history comes as
-// several frames, each a page, in that direction.
-type History struct {
+// EventMessageDeleted tells the members that a message was deleted.
+const EventMessageDeleted = "message:deleted"
+
+// MessageGone is the data of message:deleted.
+type MessageGone struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	Messages       []jsontext.Value    `json:"messages"`
-	HasMore        bool                `json:"hasMore"`
-	NextAfterSeq   int64               `json:"nextAfterSeq,omitzero"`
-	NextBeforeSeq  int64               `json:"nextBeforeSeq,omitzero"`
+	MessageID      chat.MessageID      `json:"messageId"`
+	Seq            int64               `json:"seq"`
 }
 
-// A HistoryDirection says which way a history goes on.
-type HistoryDirection bool
-
-// The directions of a history.
-const (
-	Older HistoryDirection = false
-	Newer HistoryDirection = true
-)
-
-// HistoryFrames encodes messages, which ascend by seq, as at least one frame.
-// more says whether the log goes on beyond them in the direction.
-func HistoryFrames(id string, conversation chat.ConversationID, messages []chat.Message, dir HistoryDirection, more bool, now time.Time) [][]byte {
-	pages := paginate(messages, dir)
-	frames := make([][]byte, 0, len(pages))
-	for i, p := range pages {
-		h := History{ConversationID: conversation, Messages: p.values, HasMore: more || i < len(pages)-1}
-		if h.HasMore && dir == Newer {
-			h.NextAfterSeq = p.last
-		} else if h.HasMore {
-			h.NextBeforeSeq = p.first
-		}
-		frames = append(frames, Frame(EventHistory, id, h, now))
-	}
-	return frames
+// MessagePage is the body of GET /messages, ascending by seq.
+type MessagePage struct {
+	Data       []Message  `json:"data"`
+	Pagination PageCursor `json:"pagination"`
 }
 
-type page struct {
-	values      []jsontext.Value
-	first, last int64 // seq
+// PageCursor is the pagination of messages. HasMore says that the log goes on
+// in the direction asked for, from the cursor that is given.
+type PageCursor struct {
+	Limit         int   `json:"limit"`
+	HasMore       bool  `json:"hasMore"`
+	NextAfterSeq  int64 `json:"nextAfterSeq,omitzero"`
+	NextBeforeSeq int64 `json:"nextBeforeSeq,omitzero"`
 }
-
-// paginate cuts messages into pages that fit a frame, in the order of the
-// direction; within a page they ascend.
-func paginate(messages []chat.Message, dir HistoryDirection) []page {
-	pages := []page{{values: []jsontext.Value{}}}
-	size := 0
-	for i := range messages {
-		m := messages[i]
-		if dir == Older {
-			m = messages[len(messages)-1-i]
-		}
-		v := fit(MessageOf(m), MaxFrame-frameOverhead)
-		if size > 0 && size+len(v)+1 > MaxFrame-frameOverhead {
-			pages, size = append(pages, page{}), 0
-		}
-		size += len(v) + 1
-		p := &pages[len(pages)-1]
-		if dir == Newer {
-			p.values = append(p.values, v)
-		} else {
-			p.values = append([]jsontext.Value{v}, p.values...)
-		}
-		if p.first == 0 || m.Seq < p.first {
-			p.first = m.Seq
-		}
-		p.last = max(p.last, m.Seq)
-	}
-	return pages
-}
-
-// Marshal encodes a REST body or an event for a function. It fails only on a
-// type that has no JSON form, which is a mistake in the program.
-func Marshal(v any) ([]byte, error) { return json.Marshal(v, json.Deterministic(true)) }

@@ -1,6 +1,10 @@
 // Package protocol is the JSON contract with clients: the actions they send,
 // the frames they receive, and the bodies of the REST interface. Everything
 // untrusted is decoded here, strictly; every frame is encoded here, bounded.
+//
+// An action has a file: its name, which is also its route key in the WebSocket
+// API (SAM wants those alphanumeric; ping is left to $default), the frame that
+// asks for it and the events that follow from it.
 package protocol
 
 import "time"

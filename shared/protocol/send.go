@@ -9,90 +9,13 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// The actions of client frames. They are also the route keys of the WebSocket
-// API, which SAM wants alphanumeric; ping is left to $default.
+// The action, and the events that follow from it.
 const (
-	ActionJoin   = "join"
-	ActionLeave  = "leave"
-	ActionSend   = "send"
-	ActionTyping = "typing"
-	ActionPing   = "ping"
+	ActionSend           = "send"
+	EventMessageSent     = "message:sent"
+	EventMessageNew      = "message:new"
+	EventMessageFromUser = "message:from-user"
 )
-
-// MaxFrameID is the most characters of a frame's id.
-const MaxFrameID = 64
-
-// Envelope is what every client frame has: the action, and the client's own id
-// of the frame, which the reply repeats.
-type Envelope struct {
-	Action string `json:"action"`
-	ID     string `json:"id,omitzero"`
-}
-
-// FrameID returns the client's id of the frame.
-func (e Envelope) FrameID() string { return e.ID }
-
-// Check reports what is wrong with the envelope.
-func (e Envelope) Check() error {
-	if len([]rune(e.ID)) > MaxFrameID {
-		return chat.Invalid("id", "must be at most %d characters", MaxFrameID)
-	}
-	return nil
-}
-
-// Join asks to be in a conversation now, and for its history: the last
-// messages, or all after AfterSeq.
-type Join struct {
-	Envelope
-	ConversationID chat.ConversationID `json:"conversationId"`
-	AfterSeq       *int64              `json:"afterSeq,omitzero"`
-}
-
-// Check reports what is wrong with the fields.
-func (j Join) Check() error {
-	var f chat.Faults
-	chat.CheckID(&f, "conversationId", j.ConversationID)
-	if j.AfterSeq != nil && *j.AfterSeq < 0 {
-		f.Add("afterSeq", "must not be negative")
-	}
-	return first(j.Envelope.Check(), f.Err())
-}
-
-// Leave ends what Join began.
-type Leave struct {
-	Envelope
-	ConversationID chat.ConversationID `json:"conversationId"`
-}
-
-// Check reports what is wrong with the fields.
-func (l Leave) Check() error {
-	var f chat.Faults
-	chat.CheckID(&f, "conversationId", l.ConversationID)
-	return first(l.Envelope.Check(), f.Err())
-}
-
-// The states of Typing.
-const (
-	TypingStart = "start"
-	TypingStop  = "stop"
-)
-
-// Typing says that the caller types, or no longer does.
-type Typing struct {
-	Envelope
-	ConversationID chat.ConversationID `json:"conversationId"`
-	State          string              `json:"state"`
-}
-
-// Check reports what is wrong with the fields.
-func (t Typing) Check() error {
-	var f chat.Faults
-	chat.CheckID(&f, "conversationId", t.ConversationID)
-	if t.State != TypingStart && t.State != TypingStop {
-		f.Add("state", "must be start or stop")
-	}
-	return first(t.Envelope.Check(), f.Err())
-}
 
 // Send adds a message. ConversationID may be left out by a connection that
 // has joined only one conversation.
@@ -100,10 +23,6 @@ type Send struct {
 	Envelope
 	MessageInput
 }
-
-// Ping keeps a connection open and registered; API Gateway ends one that is
-// idle for 10 minutes, whatever protocol pings say.
-type Ping struct{ Envelope }
 
 // MessageInput is all that a client may say of a new message, over WebSocket
 // and over REST. The participant, if named, must be the caller.
@@ -189,11 +108,21 @@ func raw(in []jsontext.Value) []json.RawMessage {
 	return out
 }
 
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+// Sent answers Send: the message is durable.
+type Sent struct {
+	MessageID       chat.MessageID       `json:"messageId"`
+	ConversationID  chat.ConversationID  `json:"conversationId"`
+	Seq             int64                `json:"seq"`
+	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`
+	CreatedAt       string               `json:"createdAt"`
+	AgentOnline     bool                 `json:"agentOnline"`
+	Duplicate       bool                 `json:"duplicate,omitzero"`
+}
+
+// SentOf describes the stored message to its sender.
+func SentOf(m chat.Message, agentOnline, duplicate bool) Sent {
+	return Sent{
+		MessageID: m.ID, ConversationID: m.ConversationID, Seq: m.Seq, ClientMessageID: m.ClientMessageID,
+		CreatedAt: stamp(m.CreatedAt), AgentOnline: agentOnline, Duplicate: duplicate,
 	}
-	return nil
 }

@@ -1,10 +1,15 @@
 package protocol
 
 import (
-	"net/http"
 	"time"
 
 	"aiwm-chat/shared/chat"
+)
+
+// What members hear of a conversation.
+const (
+	EventConversationUpdated = "conversation:updated"
+	EventConversationDeleted = "conversation:deleted"
 )
 
 // CreateConversation is the body of POST /conversations.
@@ -152,71 +157,4 @@ type PageNumber struct {
 	Page  int   `json:"page"`
 	Limit int   `json:"limit"`
 	Total int64 `json:"total"`
-}
-
-// MessagePage is the body of GET /messages, ascending by seq.
-type MessagePage struct {
-	Data       []Message  `json:"data"`
-	Pagination PageCursor `json:"pagination"`
-}
-
-// PageCursor is the pagination of messages. HasMore says that the log goes on
-// in the direction asked for, from the cursor that is given.
-type PageCursor struct {
-	Limit         int   `json:"limit"`
-	HasMore       bool  `json:"hasMore"`
-	NextAfterSeq  int64 `json:"nextAfterSeq,omitzero"`
-	NextBeforeSeq int64 `json:"nextBeforeSeq,omitzero"`
-}
-
-// SummaryResult is the body of POST /conversations/{id}/summary.
-type SummaryResult struct {
-	Summary string `json:"summary"`
-}
-
-// PresencePage is the body of GET /presence: every participant, and whether
-// they are connected now.
-type PresencePage struct {
-	ConversationID chat.ConversationID `json:"conversationId"`
-	Data           []Presence          `json:"data"`
-}
-
-// Problem is the body of a REST error: RFC 9457 with this protocol's codes.
-type Problem struct {
-	Type      string         `json:"type"` // always about:blank: the code tells the kind
-	Title     string         `json:"title"`
-	Status    int            `json:"status"`
-	Detail    string         `json:"detail"`
-	Code      chat.Code      `json:"code"`
-	Retryable bool           `json:"retryable"`
-	Details   map[string]any `json:"details,omitzero"`
-}
-
-// statusOf maps codes to HTTP. A code that is not here is a 500.
-var statusOf = map[chat.Code]int{
-	chat.BadRequest:         http.StatusBadRequest,
-	chat.ValidationFailed:   http.StatusBadRequest,
-	chat.Unauthorized:       http.StatusUnauthorized,
-	chat.TokenExpired:       http.StatusUnauthorized,
-	chat.Forbidden:          http.StatusForbidden,
-	chat.NotFound:           http.StatusNotFound,
-	chat.Conflict:           http.StatusConflict,
-	chat.PayloadTooLarge:    http.StatusRequestEntityTooLarge,
-	chat.UnsupportedMedia:   http.StatusUnsupportedMediaType,
-	chat.RateLimited:        http.StatusTooManyRequests,
-	chat.ConversationClosed: http.StatusConflict,
-	chat.Unavailable:        http.StatusServiceUnavailable,
-}
-
-// ProblemOf describes what a client may see of err.
-func ProblemOf(err error) Problem {
-	e := chat.Public(err)
-	status, ok := statusOf[e.Code]
-	if !ok {
-		status = http.StatusInternalServerError
-	}
-	return Problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message,
-		Code: e.Code, Retryable: e.Code.Retryable(), Details: e.Details,
-	}
 }

@@ -6,6 +6,28 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
+// EventConnected is the first frame that a connection gets.
+const EventConnected = "connected"
+
+// Connected is the data of the first frame that a connection gets.
+type Connected struct {
+	ConnectionID chat.ConnectionID  `json:"connectionId"`
+	Type         chat.PrincipalType `json:"type"`
+	UserID       chat.PrincipalID   `json:"userId,omitzero"`
+	AgentID      chat.PrincipalID   `json:"agentId,omitzero"`
+}
+
+// ConnectedOf describes c to its client.
+func ConnectedOf(c chat.Connection) Connected {
+	out := Connected{ConnectionID: c.ID, Type: c.Principal.Type}
+	if c.Principal.Type == chat.Agent {
+		out.AgentID = c.Principal.ID
+	} else {
+		out.UserID = c.Principal.ID
+	}
+	return out
+}
+
 // WelcomeJob asks to greet a connection once $connect has returned: nothing
 // can be posted to it before.
 type WelcomeJob struct {
@@ -31,11 +53,4 @@ func (j WelcomeJob) Connection() chat.Connection {
 		Principal: chat.Principal{Type: j.Type, ID: j.ID, OrgID: j.OrgID},
 		ExpiresAt: time.Unix(j.ExpiresAt, 0),
 	}
-}
-
-// SummaryJob asks to summarise a conversation up to a message.
-type SummaryJob struct {
-	OrgID          chat.OrgID          `json:"orgId"`
-	ConversationID chat.ConversationID `json:"conversationId"`
-	Seq            int64               `json:"seq"`
 }

@@ -1,0 +1,53 @@
+package protocol
+
+import (
+	"aiwm-chat/shared/chat"
+)
+
+// The action, and the events that answer it; history.go has the log.
+const (
+	ActionJoin      = "join"
+	EventJoined     = "conversation:joined"
+	EventUserJoined = "user:joined"
+)
+
+// Join asks to be in a conversation now, and for its history: the last
+// messages, or all after AfterSeq.
+type Join struct {
+	Envelope
+	ConversationID chat.ConversationID `json:"conversationId"`
+	AfterSeq       *int64              `json:"afterSeq,omitzero"`
+}
+
+// Check reports what is wrong with the fields.
+func (j Join) Check() error {
+	var f chat.Faults
+	chat.CheckID(&f, "conversationId", j.ConversationID)
+	if j.AfterSeq != nil && *j.AfterSeq < 0 {
+		f.Add("afterSeq", "must not be negative")
+	}
+	return first(j.Envelope.Check(), f.Err())
+}
+
+// maxMembersShown keeps a Joined frame below MaxFrame with the longest ids.
+const maxMembersShown = 150
+
+// Joined answers Join. LastSeq is the end of the log: a client that has less
+// of it after the history fetches the rest over REST. Of many members only the
+// first are listed; MemberCount counts all.
+type Joined struct {
+	ConversationID chat.ConversationID `json:"conversationId"`
+	LastSeq        int64               `json:"lastSeq"`
+	Members        []Identity          `json:"members"`
+	MemberCount    int                 `json:"memberCount"`
+	AgentOnline    bool                `json:"agentOnline"`
+}
+
+// JoinedOf describes a conversation to one who has just joined it.
+func JoinedOf(id chat.ConversationID, lastSeq int64, members []chat.Principal, agentOnline bool) Joined {
+	out := Joined{ConversationID: id, LastSeq: lastSeq, Members: []Identity{}, MemberCount: len(members), AgentOnline: agentOnline}
+	for _, m := range members[:min(len(members), maxMembersShown)] {
+		out.Members = append(out.Members, IdentityOf(m))
+	}
+	return out
+}

@@ -1,0 +1,47 @@
+package protocol
+
+import (
+	"net/http"
+
+	"aiwm-chat/shared/chat"
+)
+
+// Problem is the body of a REST error: RFC 9457 with this protocol's codes.
+type Problem struct {
+	Type      string         `json:"type"` // always about:blank: the code tells the kind
+	Title     string         `json:"title"`
+	Status    int            `json:"status"`
+	Detail    string         `json:"detail"`
+	Code      chat.Code      `json:"code"`
+	Retryable bool           `json:"retryable"`
+	Details   map[string]any `json:"details,omitzero"`
+}
+
+// statusOf maps codes to HTTP. A code that is not here is a 500.
+var statusOf = map[chat.Code]int{
+	chat.BadRequest:         http.StatusBadRequest,
+	chat.ValidationFailed:   http.StatusBadRequest,
+	chat.Unauthorized:       http.StatusUnauthorized,
+	chat.TokenExpired:       http.StatusUnauthorized,
+	chat.Forbidden:          http.StatusForbidden,
+	chat.NotFound:           http.StatusNotFound,
+	chat.Conflict:           http.StatusConflict,
+	chat.PayloadTooLarge:    http.StatusRequestEntityTooLarge,
+	chat.UnsupportedMedia:   http.StatusUnsupportedMediaType,
+	chat.RateLimited:        http.StatusTooManyRequests,
+	chat.ConversationClosed: http.StatusConflict,
+	chat.Unavailable:        http.StatusServiceUnavailable,
+}
+
+// ProblemOf describes what a client may see of err.
+func ProblemOf(err error) Problem {
+	e := chat.Public(err)
+	status, ok := statusOf[e.Code]
+	if !ok {
+		status = http.StatusInternalServerError
+	}
+	return Problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message,
+		Code: e.Code, Retryable: e.Code.Retryable(), Details: e.Details,
+	}
+}
