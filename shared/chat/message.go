@@ -114,6 +114,7 @@ type Message struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Deleted         bool // its content is gone from every read; its seq stays
+	Due             *Due // nil: all that follows from it is done
 }
 
 // Head is the end of a conversation's log.

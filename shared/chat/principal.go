@@ -34,7 +34,17 @@ type Connection struct {
 	ID        ConnectionID
 	Principal Principal
 	ExpiresAt time.Time // when the token it was opened with expires
+	Dialect   Dialect
 }
+
+// A Dialect is how a client wants the protocol written.
+type Dialect string
+
+// The dialects.
+const (
+	AIWM Dialect = ""     // message:sent and message:new to the sender, message:new and message:from-user to the agent
+	Lean Dialect = "lean" // one frame for each connection and message
+)
 
 // Expired reports whether the connection's token has expired: it may not act
 // and receives nothing any more.

@@ -1,0 +1,56 @@
+package chat
+
+import (
+	"slices"
+	"time"
+)
+
+// An Effect is something that follows from the commit of a message and can be
+// done again.
+type Effect string
+
+// The effects of a message.
+const (
+	EffectDeliver   Effect = "deliver"   // post it to those who are to have it
+	EffectProject   Effect = "project"   // bring the conversation's totals up to it
+	EffectSummarise Effect = "summarise" // enqueue the job
+)
+
+// SummaryEvery is after how many messages a conversation is summarised again.
+const SummaryEvery = 10
+
+// MaxDueTo is how many connections Due.To names at most.
+const MaxDueTo = 50
+
+// Due is the outbox of a message: what is left to do of what follows from its
+// commit. It is stored with the message and by the same insert, so that who
+// dies after the commit loses none of it; where nothing is left there is none.
+type Due struct {
+	At    time.Time      // when somebody else may take it up
+	Left  []Effect       // in no order
+	To    []ConnectionID // of EffectDeliver: who has not got it; empty: everybody
+	Tries int            // deliveries to everybody that did not reach all
+}
+
+// NewDue is what is due of a message that is about to be appended by somebody
+// who needs at most patience for it. Whether it is one to summarise at is known
+// with its seq only: see Due.For.
+func NewDue(now time.Time, patience time.Duration) *Due {
+	return &Due{At: now.Add(patience), Left: []Effect{EffectDeliver, EffectProject}}
+}
+
+// For returns d for the message of a seq, which may be one to summarise at.
+func (d *Due) For(seq int64) *Due {
+	if d == nil {
+		return nil
+	}
+	out := *d
+	out.Left = slices.DeleteFunc(slices.Clone(d.Left), func(e Effect) bool { return e == EffectSummarise })
+	if seq%SummaryEvery == 0 {
+		out.Left = append(out.Left, EffectSummarise)
+	}
+	return &out
+}
+
+// Has reports whether an effect is left.
+func (d *Due) Has(e Effect) bool { return d != nil && slices.Contains(d.Left, e) }
