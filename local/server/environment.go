@@ -4,13 +4,8 @@ import (
 	"net"
 	"strings"
 
+	"aiwm-chat/local/aws/account"
 	"aiwm-chat/local/aws/template"
-)
-
-// What the functions see of an account that nobody owns.
-const (
-	region    = "us-east-1"
-	accountID = "123456789012"
 )
 
 // Environment returns the variables of every function, by its logical id, with
@@ -37,7 +32,7 @@ func (s *Server) environment(function string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	env["AWS_REGION"] = region
+	env["AWS_REGION"] = account.Region
 	env["AWS_ACCESS_KEY_ID"] = "local"
 	env["AWS_SECRET_ACCESS_KEY"] = "local"
 	return env, nil

@@ -37,7 +37,7 @@ func newQueues(t *template.Template, o Options) (*queues, error) {
 		}
 		declared = append(declared, d)
 	}
-	service, err := sqs.New(sqs.Options{Region: region, TimeScale: 1 / o.TimeScale, Logger: o.Logger}, declared...)
+	service, err := sqs.New(sqs.Options{TimeScale: 1 / o.TimeScale, Logger: o.Logger}, declared...)
 	if err != nil {
 		return nil, fmt.Errorf("the template's queues: %w", err)
 	}
@@ -61,7 +61,7 @@ func (q *queues) values(t *template.Template, addr string) map[string]string {
 	values := map[string]string{}
 	for _, d := range t.Queues {
 		values[d.LogicalID] = sqs.URL(addr, d.Name)
-		values[d.LogicalID+".Arn"] = sqs.ARN(region, d.Name)
+		values[d.LogicalID+".Arn"] = sqs.ARN(d.Name)
 		values[d.LogicalID+".QueueName"] = d.Name
 	}
 	return values
@@ -102,5 +102,5 @@ func startSchedules(t *template.Template, functions lambda.Invoker, o Options) (
 		}
 		rules = append(rules, schedule.Rule{Name: r.Name, Function: r.Function, Every: r.Every})
 	}
-	return schedule.Start(functions, schedule.Options{Region: region, TimeScale: 1 / o.TimeScale, Logger: o.Logger}, rules...)
+	return schedule.Start(functions, schedule.Options{TimeScale: 1 / o.TimeScale, Logger: o.Logger}, rules...)
 }

@@ -167,7 +167,7 @@ func (s *Server) isStage(path string) bool {
 func (s *Server) newHTTPAPI() (http.Handler, error) {
 	api := s.template.HTTPAPIs[0]
 	o := httpapi.Options{
-		Stage: api.StageName, StageVariables: api.StageVariables, AccountID: accountID,
+		Stage: api.StageName, StageVariables: api.StageVariables,
 		Logger: s.options.Logger, Unproven: s.options.Unproven.HTTP,
 	}
 	for _, r := range api.Routes {
@@ -185,7 +185,7 @@ func (s *Server) newHTTPAPI() (http.Handler, error) {
 func (s *Server) newWebSocketAPI() (*wsapi.API, error) {
 	api := s.template.WebSocketAPIs[0]
 	o := wsapi.Options{
-		APIID: "localws000", Stage: api.StageName, Region: region, AccountID: accountID, MappingKey: mappingKey,
+		APIID: "localws000", Stage: api.StageName, MappingKey: mappingKey,
 		RouteSelectionExpression: api.RouteSelectionExpression, StageVariables: api.StageVariables,
 		IdleTimeout: s.scaled(10 * time.Minute), MaxDuration: s.scaled(2 * time.Hour),
 		Unproven: s.options.Unproven.WebSocket, Faults: s.options.Faults, Logger: s.options.Logger,

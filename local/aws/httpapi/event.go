@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"aiwm-chat/local/aws/account"
 )
 
 // event is an event of payload format 2.0. A key without a value is absent, never null.
@@ -73,7 +75,7 @@ func (h *Handler) event(r *http.Request, routeKey string, variables map[string]s
 		PathParameters:        variables,
 		StageVariables:        h.options.StageVariables,
 		RequestContext: requestContext{
-			AccountID:    h.options.AccountID,
+			AccountID:    account.ID,
 			APIID:        h.options.APIID,
 			DomainName:   domain,
 			DomainPrefix: prefix,

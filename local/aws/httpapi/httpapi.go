@@ -63,7 +63,6 @@ type Options struct {
 	Stage              string            // "" is "$default"; any other name is the first segment of every path
 	StageVariables     map[string]string // nil: none
 	APIID              string
-	AccountID          string
 	DomainName         string        // "" is the host that each request names, as if it were a custom domain
 	IntegrationTimeout time.Duration // 0: DefaultTimeout
 	Throttle           func() bool   // true refuses the request with 429; nil never does
@@ -107,7 +106,6 @@ func New(options Options, invoker Invoker) (*Handler, error) {
 	}
 	setDefault(&options.Stage, "$default")
 	setDefault(&options.APIID, "localhttp0")
-	setDefault(&options.AccountID, "123456789012")
 	setDefault(&options.IntegrationTimeout, DefaultTimeout)
 	setDefault(&options.Unproven.HeadersTooLargeStatus, http.StatusRequestHeaderFieldsTooLarge)
 	setDefault(&options.Unproven.EventTooLargeStatus, http.StatusRequestEntityTooLarge)

@@ -85,7 +85,7 @@ func TestEventHasExactlyTheKeysOfFormat2(t *testing.T) {
 	before := time.Now().UnixMilli()
 	serve(t, Options{
 		Routes:         []Route{{Method: "POST", Path: "/messages/{id}", Function: "MessagesFunction"}},
-		StageVariables: map[string]string{"v": "1"}, APIID: "abc", AccountID: "000000000001",
+		StageVariables: map[string]string{"v": "1"}, APIID: "abc",
 	}, f, r)
 	if f.name != "MessagesFunction" {
 		t.Errorf("%q was invoked", f.name)
@@ -116,7 +116,7 @@ func TestEventHasExactlyTheKeysOfFormat2(t *testing.T) {
 			"x-forwarded-port": "443", "x-forwarded-proto": "https"},
 		"queryStringParameters": map[string]any{"a": "1,2", "b": "x y"},
 		"requestContext": map[string]any{
-			"accountId": "000000000001", "apiId": "abc", "domainName": "abc.execute-api.us-east-1.amazonaws.com", "domainPrefix": "abc",
+			"accountId": "123456789012", "apiId": "abc", "domainName": "abc.execute-api.us-east-1.amazonaws.com", "domainPrefix": "abc",
 			"http": map[string]any{"method": "POST", "path": "/messages/m1", "protocol": "HTTP/1.1", "sourceIp": "192.0.2.7",
 				"userAgent": "curl/8"},
 			"routeKey": "POST /messages/{id}", "stage": "$default",

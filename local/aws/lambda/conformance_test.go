@@ -333,7 +333,7 @@ func TestContext(t *testing.T) {
 		if first.RequestID == "" || first.RequestID == second.RequestID {
 			t.Errorf("request ids %q and %q", first.RequestID, second.RequestID)
 		}
-		if first.ARN != "arn:aws:lambda:us-east-1:000000000000:function:info" {
+		if first.ARN != "arn:aws:lambda:us-east-1:123456789012:function:info" {
 			t.Errorf("arn = %q", first.ARN)
 		}
 		// The deadline comes in whole milliseconds.

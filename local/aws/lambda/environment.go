@@ -4,11 +4,13 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+
+	"aiwm-chat/local/aws/account"
 )
 
 // environment returns what Lambda's execution environment sets for a function, the address of the Runtime API excepted, and the
 // function's own variables, which cannot override it.
-func environment(function, taskRoot, region string, f ExecFunction) []string {
+func environment(function, taskRoot string, f ExecFunction) []string {
 	env := map[string]string{
 		"PATH":  "/usr/local/bin:/usr/bin:/bin",
 		"LANG":  "en_US.UTF-8",
@@ -21,8 +23,8 @@ func environment(function, taskRoot, region string, f ExecFunction) []string {
 	maps.Copy(env, map[string]string{
 		"_HANDLER":                        "bootstrap",
 		"LAMBDA_TASK_ROOT":                taskRoot,
-		"AWS_REGION":                      region,
-		"AWS_DEFAULT_REGION":              region,
+		"AWS_REGION":                      account.Region,
+		"AWS_DEFAULT_REGION":              account.Region,
 		"AWS_EXECUTION_ENV":               "AWS_Lambda_provided.al2023",
 		"AWS_LAMBDA_FUNCTION_NAME":        function,
 		"AWS_LAMBDA_FUNCTION_VERSION":     "$LATEST",

@@ -49,8 +49,6 @@ type ExecOptions struct {
 	// InitTimeout is how long a process may take from its start to its first request for an event; 10 s if zero, as on Lambda. (There the
 	// first invocation would try the init once more; here it fails, and the next one starts another process.)
 	InitTimeout time.Duration
-	// Region is the one that the functions see; us-east-1 if empty.
-	Region string
 	// Output gets what the functions print, each line behind the function's name; os.Stderr if nil. One line is written at a time.
 	Output io.Writer
 	// Logger gets one line per invocation, and one about each process that ends unasked; slog.Default if nil.
@@ -97,9 +95,6 @@ func NewExec(opts ExecOptions) (*Exec, error) {
 	if opts.InitTimeout <= 0 {
 		opts.InitTimeout = defaultInitTimeout
 	}
-	if opts.Region == "" {
-		opts.Region = defaultRegion
-	}
 	if opts.Output == nil {
 		opts.Output = os.Stderr
 	}
@@ -133,8 +128,8 @@ func NewExec(opts ExecOptions) (*Exec, error) {
 		e.functions[name] = &execFunction{
 			name:    name,
 			path:    path,
-			arn:     functionARN(opts.Region, name),
-			env:     environment(name, filepath.Dir(path), opts.Region, f),
+			arn:     functionARN(name),
+			env:     environment(name, filepath.Dir(path), f),
 			timeout: f.Timeout,
 		}
 	}

@@ -66,7 +66,6 @@ func TestExecReusesProcesses(t *testing.T) {
 func TestExecEnvironment(t *testing.T) {
 	t.Setenv("OF_THIS_PROCESS", "secret")
 	e := startExec(t, lambda.ExecOptions{
-		Region: "eu-west-1",
 		Functions: map[string]lambda.ExecFunction{"getenv": {
 			MemorySize: 256, Timeout: time.Minute,
 			Env: map[string]string{"COLOUR": "blue", "AWS_LAMBDA_FUNCTION_VERSION": "mine"},
@@ -82,7 +81,7 @@ func TestExecEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"COLOUR=blue", "AWS_REGION=eu-west-1", "AWS_LAMBDA_FUNCTION_NAME=getenv", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
+		"COLOUR=blue", "AWS_REGION=us-east-1", "AWS_LAMBDA_FUNCTION_NAME=getenv", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
 		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "_HANDLER=bootstrap",
 	} {
 		if !slices.Contains(env, want) {

@@ -30,8 +30,6 @@ type InProcessOptions struct {
 	// Concurrency is how many invocations may run at the same time, all functions together; 1000 if zero.
 	// A handler that ignores its deadline counts until it returns.
 	Concurrency int
-	// Region is named in the ARN that functions see; us-east-1 if empty.
-	Region string
 	// Strict fails an invocation that leaves a goroutine running, with the errorType "Local.GoroutineLeak". Lambda freezes such
 	// a goroutine and lets it go on minutes later or never. The check stops the world on every invocation: it is for tests.
 	Strict bool
@@ -87,9 +85,6 @@ func NewInProcess(functions map[string]Function, opts InProcessOptions) (*InProc
 	if opts.Concurrency <= 0 {
 		opts.Concurrency = defaultConcurrency
 	}
-	if opts.Region == "" {
-		opts.Region = defaultRegion
-	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
@@ -113,7 +108,7 @@ func NewInProcess(functions map[string]Function, opts InProcessOptions) (*InProc
 			f.Timeout = defaultTimeout
 		}
 		p.functions[name] = &inProcessFunction{
-			name: name, arn: functionARN(opts.Region, name), timeout: f.Timeout, start: start,
+			name: name, arn: functionARN(name), timeout: f.Timeout, start: start,
 		}
 	}
 	return p, nil

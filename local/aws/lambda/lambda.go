@@ -14,6 +14,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"aiwm-chat/local/aws/account"
 )
 
 const (
@@ -26,9 +28,6 @@ const (
 	defaultTimeout = 3 * time.Second
 	// defaultConcurrency is the concurrency that Lambda gives an account.
 	defaultConcurrency = 1000
-
-	defaultRegion = "us-east-1"
-	accountID     = "000000000000"
 )
 
 // Invoker invokes a function by its name and waits for its response.
@@ -46,8 +45,8 @@ var (
 	_ Invoker = (*Remote)(nil)
 )
 
-func functionARN(region, function string) string {
-	return "arn:aws:lambda:" + region + ":" + accountID + ":function:" + function
+func functionARN(function string) string {
+	return "arn:aws:lambda:" + account.Region + ":" + account.ID + ":function:" + function
 }
 
 // functionDeadline returns when an invocation that starts now must be over, which is what the function is told: at its own

@@ -16,6 +16,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"aiwm-chat/local/aws/account"
 )
 
 // RemoteOptions configures [NewRemote]. Its zero value suits `sam local start-lambda`.
@@ -43,7 +45,7 @@ func NewRemote(endpoint string, opts RemoteOptions) (*Remote, error) {
 		return nil, fmt.Errorf("lambda endpoint %q is not a http:// or https:// URL", endpoint)
 	}
 	if opts.Region == "" {
-		opts.Region = defaultRegion
+		opts.Region = account.Region
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()

@@ -14,11 +14,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"aiwm-chat/local/aws/account"
 )
 
 const (
-	accountID     = "000000000000"
-	defaultRegion = "us-east-1"
 	// maxOverlap is how many invocations of one rule may run at the same time. A tick over that is left out and logged.
 	maxOverlap = 2
 	// minInterval is the shortest time between two ticks, whatever the time scale.
@@ -37,8 +37,6 @@ type Rule struct {
 
 // Options configures [Start]. Its zero value is ready to use.
 type Options struct {
-	// Region is named in the event; us-east-1 if empty.
-	Region string
 	// TimeScale multiplies the time between invocations: 0.01 makes a minute into 0.6 s. 1 if zero.
 	TimeScale float64
 	// Logger gets one line per invocation; slog.Default if nil.
@@ -65,9 +63,6 @@ type Scheduler struct {
 
 // Start starts the rules. Every fault in them is reported at once, and then none runs.
 func Start(functions invoker, opts Options, rules ...Rule) (*Scheduler, error) {
-	if opts.Region == "" {
-		opts.Region = defaultRegion
-	}
 	if opts.TimeScale <= 0 {
 		opts.TimeScale = 1
 	}
@@ -137,7 +132,7 @@ func (s *Scheduler) run(r Rule) {
 
 func (s *Scheduler) invoke(r Rule) {
 	start := time.Now()
-	event, err := s.event(r, start)
+	event, err := newEvent(r, start)
 	if err == nil {
 		_, err = s.functions.Invoke(s.invoking, r.Function, event)
 	}
@@ -148,8 +143,8 @@ func (s *Scheduler) invoke(r Rule) {
 	s.opts.Logger.Debug("scheduled", "rule", r.Name, "function", r.Function, "duration", time.Since(start))
 }
 
-// event is EventBridge's "Scheduled Event", key by key.
-func (s *Scheduler) event(r Rule, at time.Time) ([]byte, error) {
+// newEvent returns EventBridge's "Scheduled Event", key by key.
+func newEvent(r Rule, at time.Time) ([]byte, error) {
 	return json.Marshal(struct {
 		Version    string   `json:"version"`
 		ID         string   `json:"id"`
@@ -165,9 +160,9 @@ func (s *Scheduler) event(r Rule, at time.Time) ([]byte, error) {
 		ID:         uuid.NewString(),
 		DetailType: "Scheduled Event",
 		Source:     "aws.events",
-		Account:    accountID,
+		Account:    account.ID,
 		Time:       at.UTC().Format("2006-01-02T15:04:05Z"),
-		Region:     s.opts.Region,
-		Resources:  []string{"arn:aws:events:" + s.opts.Region + ":" + accountID + ":rule/" + r.Name},
+		Region:     account.Region,
+		Resources:  []string{"arn:aws:events:" + account.Region + ":" + account.ID + ":rule/" + r.Name},
 	})
 }

@@ -56,9 +56,9 @@ func TestEvent(t *testing.T) {
 	if err := errors.Join(json.Unmarshal(first, &a), json.Unmarshal(second, &b)); err != nil {
 		t.Fatal(err)
 	}
-	if a.Version != "0" || a.DetailType != "Scheduled Event" || a.Source != "aws.events" || a.AccountID != "000000000000" ||
+	if a.Version != "0" || a.DetailType != "Scheduled Event" || a.Source != "aws.events" || a.AccountID != "123456789012" ||
 		a.Region != "us-east-1" || string(a.Detail) != "{}" || a.Time.IsZero() || len(a.Resources) != 1 ||
-		a.Resources[0] != "arn:aws:events:us-east-1:000000000000:rule/EachMinute" || a.ID == b.ID {
+		a.Resources[0] != "arn:aws:events:us-east-1:123456789012:rule/EachMinute" || a.ID == b.ID {
 		t.Errorf("events %s and %s", first, second)
 	}
 }

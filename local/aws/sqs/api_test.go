@@ -234,7 +234,7 @@ func TestDeadLetterQueue(t *testing.T) {
 	}
 	dead := f.receive(t, "Dead", 1)[0]
 	if *dead.MessageId != id || *dead.Body != "poison" || dead.Attributes["ApproximateReceiveCount"] != "1" ||
-		dead.Attributes["DeadLetterQueueSourceArn"] != "arn:aws:sqs:us-east-1:000000000000:Jobs" {
+		dead.Attributes["DeadLetterQueueSourceArn"] != "arn:aws:sqs:us-east-1:123456789012:Jobs" {
 		t.Errorf("dead letter: %+v", dead)
 	}
 	if log := f.log.String(); !strings.Contains(log, "queue=Jobs") || !strings.Contains(log, id) || strings.Contains(log, "poison") {
@@ -278,7 +278,7 @@ func TestBatches(t *testing.T) {
 func TestQueues(t *testing.T) {
 	f := newFixture(t, sqs.Options{}, sqs.Queue{Name: "JobsA", VisibilityTimeout: time.Minute}, sqs.Queue{Name: "JobsB"}, sqs.Queue{Name: "Other"})
 	url, err := f.client.GetQueueUrl(t.Context(), &awssqs.GetQueueUrlInput{QueueName: aws.String("JobsA")})
-	if want := "http://" + f.host + "/000000000000/JobsA"; err != nil || *url.QueueUrl != want {
+	if want := "http://" + f.host + "/123456789012/JobsA"; err != nil || *url.QueueUrl != want {
 		t.Errorf("url = %v, %v; want %s", url, err, want)
 	}
 	list, err := f.client.ListQueues(t.Context(), &awssqs.ListQueuesInput{QueueNamePrefix: aws.String("Jobs")})

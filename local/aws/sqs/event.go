@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"aiwm-chat/local/aws/account"
 )
 
 // event is what Lambda invokes a function with, key by key; a key that Lambda leaves out is left out.
@@ -34,7 +36,7 @@ type recordAttribute struct {
 	DataType         string   `json:"dataType"`
 }
 
-func encodeEvent(q *queue, region string, batch []message) ([]byte, error) {
+func encodeEvent(q *queue, batch []message) ([]byte, error) {
 	e := event{Records: make([]record, len(batch))}
 	for i := range batch {
 		m := &batch[i]
@@ -52,7 +54,7 @@ func encodeEvent(q *queue, region string, batch []message) ([]byte, error) {
 			MD5OfBody:              m.bodyMD5,
 			EventSource:            "aws:sqs",
 			EventSourceARN:         q.arn,
-			Region:                 region,
+			Region:                 account.Region,
 		}
 	}
 	var b bytes.Buffer

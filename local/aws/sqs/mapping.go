@@ -169,7 +169,7 @@ func (p *poller) process(batch []message) (failed []string, err error) {
 	for i, m := range batch {
 		ids[i] = m.id
 	}
-	event, err := encodeEvent(p.queue, p.server.opts.Region, batch)
+	event, err := encodeEvent(p.queue, batch)
 	if err != nil {
 		return ids, fmt.Errorf("encode event: %w", err)
 	}

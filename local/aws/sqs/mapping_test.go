@@ -91,7 +91,7 @@ func (f *fixture) left(t *testing.T, queue string) int {
 
 // [D] The keys of an event record.
 func TestEventRecord(t *testing.T) {
-	f := newFixture(t, sqs.Options{Region: "eu-west-1"}, sqs.Queue{Name: "Jobs"})
+	f := newFixture(t, sqs.Options{}, sqs.Queue{Name: "Jobs"})
 	event := make(chan []byte, 1)
 	f.mapTo(t, sqs.Mapping{Queue: "Jobs", Function: "Work"}, func(_ context.Context, e []byte) ([]byte, error) {
 		event <- e
@@ -119,8 +119,8 @@ func TestEventRecord(t *testing.T) {
 		t.Errorf("keys = %v", keys)
 	}
 	for key, want := range map[string]string{
-		"messageId": *out.MessageId, "body": `{"a":"<b>"}`, "eventSource": "aws:sqs", "awsRegion": "eu-west-1",
-		"eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:Jobs", "md5OfBody": *out.MD5OfMessageBody,
+		"messageId": *out.MessageId, "body": `{"a":"<b>"}`, "eventSource": "aws:sqs", "awsRegion": "us-east-1",
+		"eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:Jobs", "md5OfBody": *out.MD5OfMessageBody,
 		"md5OfMessageAttributes": *out.MD5OfMessageAttributes,
 	} {
 		if record[key] != want {

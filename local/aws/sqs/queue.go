@@ -75,7 +75,7 @@ type queue struct {
 func newQueue(opts Options, config Queue) *queue {
 	return &queue{
 		config:      config,
-		arn:         ARN(opts.Region, config.Name),
+		arn:         ARN(config.Name),
 		scale:       opts.TimeScale,
 		maxMessages: opts.MaxMessages,
 		maxBytes:    opts.MaxBytes,

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"aiwm-chat/local/aws/account"
 )
 
 type receiveMessage struct {
@@ -74,7 +76,7 @@ func errVisibility(seconds int) error {
 // system returns the message system attributes, those of Lambda's event records among them.
 func (m *message) system() map[string]string {
 	attributes := map[string]string{
-		"SenderId":                         accountID,
+		"SenderId":                         account.ID,
 		"SentTimestamp":                    strconv.FormatInt(m.sent.UnixMilli(), 10),
 		"ApproximateReceiveCount":          strconv.Itoa(m.received),
 		"ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.firstReceived.UnixMilli(), 10),

@@ -15,12 +15,11 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"aiwm-chat/local/aws/account"
 )
 
 const (
-	accountID     = "000000000000"
-	defaultRegion = "us-east-1"
-
 	// defaultMaxMessageSize is SQS's limit of a message and of a batch: 1 MiB since 2025, 256 KiB before.
 	defaultMaxMessageSize = 1 << 20
 	defaultMaxMessages    = 100_000
@@ -52,8 +51,6 @@ type Queue struct {
 
 // Options configures [New]. Its zero value is ready to use.
 type Options struct {
-	// Region is named in ARNs and events; us-east-1 if empty.
-	Region string
 	// TimeScale multiplies the visibility timeouts, delays, retention and batch windows, so that tests need not wait: 0.01 makes
 	// 30 s into 0.3 s. The WaitTimeSeconds of a client is not scaled. 1 if zero.
 	TimeScale float64
@@ -87,9 +84,6 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // New returns a server of the given queues. Every fault in them is reported at once.
 func New(opts Options, queues ...Queue) (*Server, error) {
-	if opts.Region == "" {
-		opts.Region = defaultRegion
-	}
 	if opts.TimeScale <= 0 {
 		opts.TimeScale = 1
 	}
@@ -161,11 +155,13 @@ func (c *Queue) complete() error {
 	return nil
 }
 
-// URL returns the URL of a queue on a server that clients reach at host (with a port), http://HOST/000000000000/NAME.
-func URL(host, queue string) string { return "http://" + host + "/" + accountID + "/" + queue }
+// URL returns the URL of a queue on a server that clients reach at host (with a port), http://HOST/ACCOUNT/NAME.
+func URL(host, queue string) string { return "http://" + host + "/" + account.ID + "/" + queue }
 
-// ARN returns the ARN of a queue in a region.
-func ARN(region, queue string) string { return "arn:aws:sqs:" + region + ":" + accountID + ":" + queue }
+// ARN returns the ARN of a queue.
+func ARN(queue string) string {
+	return "arn:aws:sqs:" + account.Region + ":" + account.ID + ":" + queue
+}
 
 // Shutdown ends all polling, that of HTTP clients included, and waits for the deliveries in flight. When ctx is done it cancels
 // them, waits on, and returns the error of ctx, wrapped. Messages that are left are lost; the log says how many.

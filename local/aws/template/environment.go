@@ -3,12 +3,14 @@ package template
 import (
 	"fmt"
 	"strings"
+
+	"aiwm-chat/local/aws/account"
 )
 
 // Resolver supplies what only the place of deployment knows. Its zero value knows the pseudo parameters only.
 type Resolver struct {
 	// Values are what resources stand for: "WelcomeQueue" for a Ref, "WelcomeQueue.Arn" for a GetAtt. A pseudo
-	// parameter ("AWS::Region") may be given too and otherwise has the value of an account nobody owns in us-east-1.
+	// parameter ("AWS::Region") may be given too and otherwise has the value of package account.
 	Values map[string]string
 	// Variables replace environment variables whole, whatever the template says, in the functions that have them.
 	Variables map[string]string
@@ -58,9 +60,9 @@ func (r Resolver) find(name string) (string, error) {
 func pseudo(name string) (string, error) {
 	switch name {
 	case "AWS::Region":
-		return "us-east-1", nil
+		return account.Region, nil
 	case "AWS::AccountId":
-		return "123456789012", nil
+		return account.ID, nil
 	case "AWS::Partition":
 		return "aws", nil
 	case "AWS::URLSuffix":
@@ -68,7 +70,7 @@ func pseudo(name string) (string, error) {
 	case "AWS::StackName":
 		return "local", nil
 	case "AWS::StackId":
-		return "arn:aws:cloudformation:us-east-1:123456789012:stack/local/0", nil
+		return "arn:aws:cloudformation:" + account.Region + ":" + account.ID + ":stack/local/0", nil
 	}
 	return "", fmt.Errorf("there is no value for %s", name)
 }

@@ -69,8 +69,8 @@ type API struct {
 // New checks the options and returns the API. It serves nothing before its handlers are mounted.
 func New(options Options, invoke invoker) (*API, error) {
 	o := options.withDefaults()
-	if o.APIID == "" || o.Stage == "" || o.Region == "" || o.AccountID == "" {
-		return nil, errors.New("websocket api: APIID, Stage, Region and AccountID are required")
+	if o.APIID == "" || o.Stage == "" {
+		return nil, errors.New("websocket api: APIID and Stage are required")
 	}
 	expression, err := newSelector(o.RouteSelectionExpression)
 	if err != nil {

@@ -180,7 +180,7 @@ func TestShutdownRefusesNewConnections(t *testing.T) {
 }
 
 func TestNewChecksOptions(t *testing.T) {
-	good := Options{APIID: "a", Stage: "s", Region: "r", AccountID: "1", RouteSelectionExpression: "$request.body.action"}
+	good := Options{APIID: "a", Stage: "s", RouteSelectionExpression: "$request.body.action"}
 	for name, spoil := range map[string]func(*Options){
 		"no api id":               func(o *Options) { o.APIID = "" },
 		"no stage":                func(o *Options) { o.Stage = "" },

@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"aiwm-chat/local/aws/account"
 )
 
 // Events are appended piece by piece instead of marshalled: they are made for every frame, and most of their text never changes during a
@@ -159,7 +161,7 @@ func (c *conn) disconnectEvent(o occasion) []byte {
 }
 
 func (a *API) methodARN() string {
-	return "arn:aws:execute-api:" + a.options.Region + ":" + a.options.AccountID + ":" + a.options.APIID + "/" + a.options.Stage + "/$connect"
+	return "arn:aws:execute-api:" + account.Region + ":" + account.ID + ":" + a.options.APIID + "/" + a.options.Stage + "/$connect"
 }
 
 func (a *API) appendVariables(b []byte) []byte {

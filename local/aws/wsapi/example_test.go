@@ -27,7 +27,7 @@ func (greeter) Invoke(_ context.Context, function string, event []byte) ([]byte,
 // A WebSocket API and its management API on one port.
 func Example() {
 	api, err := wsapi.New(wsapi.Options{
-		APIID: "local", Stage: "dev", Region: "us-east-1", AccountID: "000000000000",
+		APIID: "local", Stage: "dev",
 		RouteSelectionExpression: "$request.body.action",
 		Routes:                   []wsapi.Route{{Key: "$default", Function: "Greeter", RouteResponse: true}},
 	}, greeter{})

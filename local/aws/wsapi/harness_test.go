@@ -108,7 +108,7 @@ type harness struct {
 // start serves an API as the local server mounts it: management and WebSocket on one port. Routes are made from the functions.
 func start(t testing.TB, o Options, f functions) *harness {
 	t.Helper()
-	o.APIID, o.Stage, o.Region, o.AccountID = "abcdef123", "prod", "us-east-1", "123456789012"
+	o.APIID, o.Stage = "abcdef123", "prod"
 	o.MappingKey, o.RouteSelectionExpression = "ws", "$request.body.action"
 	for name := range f {
 		if name != o.Authorizer && !slices.ContainsFunc(o.Routes, func(r Route) bool { return r.Function == name }) {

@@ -17,9 +17,9 @@ type Route struct {
 
 // Options describes the API. Everything in the first group is required; in the rest the zero value is the default.
 type Options struct {
-	APIID, Stage, Region, AccountID string
-	Routes                          []Route
-	RouteSelectionExpression        string // "$request.body.action"; dotted paths into the body are supported, nothing else
+	APIID, Stage             string
+	Routes                   []Route
+	RouteSelectionExpression string // "$request.body.action"; dotted paths into the body are supported, nothing else
 
 	DomainName     string            // requestContext.domainName; the request's Host if empty
 	MappingKey     string            // path under which a custom domain maps the stage, without slashes, such as "ws"

@@ -70,7 +70,7 @@ func TestRouteSelection(t *testing.T) {
 
 // TestReservedRoutes shows that no message reaches $connect or $disconnect.
 func TestReservedRoutes(t *testing.T) {
-	a, err := New(Options{APIID: "a", Stage: "s", Region: "r", AccountID: "1", RouteSelectionExpression: "$request.body.action",
+	a, err := New(Options{APIID: "a", Stage: "s", RouteSelectionExpression: "$request.body.action",
 		Routes: []Route{{Key: "$connect"}, {Key: "$disconnect"}, {Key: "$default"}, {Key: "send"}}}, functions{})
 	if err != nil {
 		t.Fatal(err)
