@@ -37,7 +37,7 @@ func newQueues(t *template.Template, o Options) (*queues, error) {
 		}
 		declared = append(declared, d)
 	}
-	service, err := sqs.New(sqs.Options{TimeScale: 1 / o.TimeScale, Logger: o.Logger}, declared...)
+	service, err := sqs.New(sqs.Options{TimeScale: o.TimeScale, Logger: o.Logger}, declared...)
 	if err != nil {
 		return nil, fmt.Errorf("the template's queues: %w", err)
 	}
@@ -102,5 +102,5 @@ func startSchedules(t *template.Template, functions lambda.Invoker, o Options) (
 		}
 		rules = append(rules, schedule.Rule{Name: r.Name, Function: r.Function, Every: r.Every})
 	}
-	return schedule.Start(functions, schedule.Options{TimeScale: 1 / o.TimeScale, Logger: o.Logger}, rules...)
+	return schedule.Start(functions, schedule.Options{TimeScale: o.TimeScale, Logger: o.Logger}, rules...)
 }

@@ -42,7 +42,9 @@ type Options struct {
 	Concurrency int    // invocations at the same time; 0: Lambda's 1,000
 	Strict      bool   // an invocation that leaves a goroutine running fails
 
-	TimeScale float64        // divides API Gateway's and SQS's waiting times; 0: 1
+	// TimeScale divides the waiting times of API Gateway and SQS and the times
+	// between scheduled invocations: 60 makes a minute into a second; 1 if zero.
+	TimeScale float64
 	Faults    *faults.Faults // nil: none
 	Unproven  Unproven
 	Logger    *slog.Logger // nil: slog.Default

@@ -37,7 +37,8 @@ type Rule struct {
 
 // Options configures [Start]. Its zero value is ready to use.
 type Options struct {
-	// TimeScale multiplies the time between invocations: 0.01 makes a minute into 0.6 s. 1 if zero.
+	// TimeScale divides the time between invocations: 60 makes a minute into a
+	// second; 1 if zero.
 	TimeScale float64
 	// Logger gets one line per invocation; slog.Default if nil.
 	Logger *slog.Logger
@@ -109,7 +110,7 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 }
 
 func (s *Scheduler) run(r Rule) {
-	ticker := time.NewTicker(max(time.Duration(float64(r.Every)*s.opts.TimeScale), minInterval))
+	ticker := time.NewTicker(max(time.Duration(float64(r.Every)/s.opts.TimeScale), minInterval))
 	defer ticker.Stop()
 	slots := make(chan struct{}, maxOverlap)
 	for {

@@ -27,7 +27,7 @@ func (f function) Invoke(ctx context.Context, name string, event []byte) ([]byte
 
 func start(t *testing.T, log *slog.Logger, fn function, rules ...schedule.Rule) *schedule.Scheduler {
 	t.Helper()
-	s, err := schedule.Start(fn, schedule.Options{TimeScale: 0.0001, Logger: log}, rules...) // a minute is 6 ms
+	s, err := schedule.Start(fn, schedule.Options{TimeScale: 10_000, Logger: log}, rules...) // a minute is 6 ms
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func TestMessageAttributes(t *testing.T) {
 }
 
 func TestVisibilityTimeout(t *testing.T) {
-	f := newFixture(t, sqs.Options{TimeScale: 0.005}, sqs.Queue{Name: "Jobs", VisibilityTimeout: time.Minute}) // 300 ms
+	f := newFixture(t, sqs.Options{TimeScale: 200}, sqs.Queue{Name: "Jobs", VisibilityTimeout: time.Minute}) // 300 ms
 	f.send(t, "Jobs", "x")
 	first := f.receive(t, "Jobs", 1)[0]
 	second := f.receive(t, "Jobs", 1)[0] // waits for the timeout
@@ -199,7 +199,7 @@ func TestChangeMessageVisibility(t *testing.T) {
 }
 
 func TestDelay(t *testing.T) {
-	f := newFixture(t, sqs.Options{TimeScale: 0.002}, sqs.Queue{Name: "Jobs", Delay: 15 * time.Minute, VisibilityTimeout: 12 * time.Hour}) // 1.8 s
+	f := newFixture(t, sqs.Options{TimeScale: 500}, sqs.Queue{Name: "Jobs", Delay: 15 * time.Minute, VisibilityTimeout: 12 * time.Hour}) // 1.8 s
 	f.send(t, "Jobs", "late")
 	if n := f.attribute(t, "Jobs", types.QueueAttributeNameApproximateNumberOfMessagesDelayed); n != "1" {
 		t.Errorf("%s delayed", n)

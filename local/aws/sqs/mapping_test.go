@@ -159,7 +159,7 @@ func TestBatchesForm(t *testing.T) {
 }
 
 func TestBatchWindow(t *testing.T) {
-	f := newFixture(t, sqs.Options{TimeScale: 0.2}, sqs.Queue{Name: "Jobs"})
+	f := newFixture(t, sqs.Options{TimeScale: 5}, sqs.Queue{Name: "Jobs"})
 	sizes := make(chan int, 100)
 	f.mapTo(t, sqs.Mapping{Queue: "Jobs", BatchSize: 3, Window: 5 * time.Minute}, func(_ context.Context, e []byte) ([]byte, error) {
 		sizes <- len(parse(e).Records)
@@ -172,7 +172,7 @@ func TestBatchWindow(t *testing.T) {
 }
 
 func TestBatchWindowEnds(t *testing.T) {
-	f := newFixture(t, sqs.Options{TimeScale: 0.01}, sqs.Queue{Name: "Jobs", VisibilityTimeout: 12 * time.Hour})
+	f := newFixture(t, sqs.Options{TimeScale: 100}, sqs.Queue{Name: "Jobs", VisibilityTimeout: 12 * time.Hour})
 	sizes := make(chan int, 100)
 	f.mapTo(t, sqs.Mapping{Queue: "Jobs", BatchSize: 3, Window: 5 * time.Second}, func(_ context.Context, e []byte) ([]byte, error) {
 		sizes <- len(parse(e).Records)
@@ -256,7 +256,7 @@ func TestResponses(t *testing.T) {
 // TestRetryThenDeadLetter delivers at least once, so it counts on no more than that for what succeeds.
 // [D] At least once; [?] above maxReceiveCount to the dead letters at the next receive.
 func TestRetryThenDeadLetter(t *testing.T) {
-	f := newFixture(t, sqs.Options{TimeScale: 0.01}, // 300 ms
+	f := newFixture(t, sqs.Options{TimeScale: 100}, // 300 ms
 		sqs.Queue{Name: "Jobs", VisibilityTimeout: 30 * time.Second, DeadLetterQueue: "Dead", MaxReceiveCount: 3},
 		sqs.Queue{Name: "Dead", VisibilityTimeout: 12 * time.Hour})
 	var mu sync.Mutex

@@ -86,7 +86,7 @@ func newQueue(opts Options, config Queue) *queue {
 	}
 }
 
-func (q *queue) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) * q.scale) }
+func (q *queue) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / q.scale) }
 
 // put adds a message that becomes visible after the delay.
 func (q *queue) put(m *message, delay time.Duration) error {

@@ -51,8 +51,9 @@ type Queue struct {
 
 // Options configures [New]. Its zero value is ready to use.
 type Options struct {
-	// TimeScale multiplies the visibility timeouts, delays, retention and batch windows, so that tests need not wait: 0.01 makes
-	// 30 s into 0.3 s. The WaitTimeSeconds of a client is not scaled. 1 if zero.
+	// TimeScale divides the visibility timeouts, delays, retention and batch
+	// windows: 60 makes a minute into a second; 1 if zero. The WaitTimeSeconds of
+	// a client is not scaled.
 	TimeScale float64
 	// MaxMessageSize limits a message, and all messages of a batch together, in bytes; 1 MiB if zero.
 	MaxMessageSize int
