@@ -25,11 +25,11 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// Options are how the server is run. Template and Addr are required.
+// Options says how the server is run. Template and Addr are required.
 type Options struct {
 	Template string // path of the SAM template
 	Addr     string // host:port to listen on; port 0 takes a free one; databases and queues take free ports of the same host
-	Dir      string // where data is kept; "" keeps it in memory
+	Dir      string // where data is kept; in memory if empty
 	Secret   []byte // signs the tokens of this machine, 32 bytes at least; unless Getenv names other keys
 
 	// Getenv overrides what the template says: every variable of a function
@@ -39,7 +39,7 @@ type Options struct {
 	Exec        string // run the bootstrap binaries in this folder
 	Lambda      string // invoke functions at this URL; they need Environment
 	Host        string // what functions at Lambda call this machine; the host of Addr if empty
-	Concurrency int    // invocations at the same time; 0: Lambda's 1,000
+	Concurrency int    // invocations at the same time; Lambda's 1,000 if zero
 	Strict      bool   // an invocation that leaves a goroutine running fails
 
 	// TimeScale divides the waiting times of API Gateway and SQS and the times

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"encoding/base64"
 	"net"
 	"net/http"
@@ -58,10 +59,7 @@ func (h *Handler) event(r *http.Request, routeKey string, variables map[string]s
 	if h.options.Unproven.RawPathEncoded {
 		rawPath = r.URL.EscapedPath()
 	}
-	domain := h.options.DomainName
-	if domain == "" {
-		domain = r.Host
-	}
+	domain := cmp.Or(h.options.DomainName, r.Host)
 	prefix, _, _ := strings.Cut(domain, ".")
 	source := sourceIP(r)
 	e := event{

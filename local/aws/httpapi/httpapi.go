@@ -11,6 +11,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,16 +25,16 @@ import (
 // Limits of API Gateway (http-api-quotas) and Lambda, in bytes. An event or a function's response of more than 6 MB
 // cannot be; base64 counts. That responses may be 100 bytes longer is what Lambda's own error message says.
 const (
-	MaxBody        = 10 << 20
-	MaxHeaders     = 10240 // request line and headers together
-	MaxEvent       = 6 << 20
-	MaxResponse    = 6291556
-	DefaultTimeout = 30 * time.Second
+	maxBody        = 10 << 20
+	maxHeaders     = 10240 // request line and headers together
+	maxEvent       = 6 << 20
+	maxResponse    = 6<<20 + 100
+	defaultTimeout = 30 * time.Second
 )
 
-// Invoker runs a function with an event and gives what it returned. An error means that the function failed. It
+// invoker runs a function with an event and gives what it returned. An error means that the function failed. It
 // returns soon after the context is done.
-type Invoker interface {
+type invoker interface {
 	Invoke(ctx context.Context, function string, event []byte) ([]byte, error)
 }
 
@@ -42,7 +43,7 @@ type Route struct {
 	Method   string        // upper case, or "ANY"; not looked at where Path is "$default"
 	Path     string        // "/", "/messages/{id}", "/files/{proxy+}", or "$default" for what nothing else matches
 	Function string        // what Invoke is called with
-	Timeout  time.Duration // of the integration; 0: that of the options
+	Timeout  time.Duration // of the integration; Options.IntegrationTimeout if zero
 }
 
 // CORS is a CORS configuration. With one the gateway answers preflight requests itself and ignores the CORS headers
@@ -56,17 +57,17 @@ type CORS struct {
 	MaxAge           time.Duration // 0: not sent
 }
 
-// Options describe one stage of one API. Only Routes must be set.
+// Options describes one stage of one API. Routes is required.
 type Options struct {
 	Routes             []Route
 	CORS               *CORS             // nil: functions are responsible for CORS
-	Stage              string            // "" is "$default"; any other name is the first segment of every path
-	StageVariables     map[string]string // nil: none
-	APIID              string
-	DomainName         string        // "" is the host that each request names, as if it were a custom domain
-	IntegrationTimeout time.Duration // 0: DefaultTimeout
-	Throttle           func() bool   // true refuses the request with 429; nil never does
-	Logger             *slog.Logger  // one line per request, without query, headers and bodies; nil: none
+	Stage              string            // first segment of every path; $default, which is in no path, if empty
+	StageVariables     map[string]string // in every event; nil: none
+	APIID              string            // localhttp0 if empty
+	DomainName         string            // the host that each request names, as if it were a custom domain, if empty
+	IntegrationTimeout time.Duration     // 30 s if zero
+	Throttle           func() bool       // true refuses the request with 429; nil: never
+	Logger             *slog.Logger      // one line per request, without query, headers and bodies; nil: nothing is logged
 	Unproven           Unproven
 }
 
@@ -84,50 +85,42 @@ type Unproven struct {
 	// NoCORSOnErrors leaves CORS headers off the gateway's own 4xx and 5xx. By default they are there, as on every
 	// response.
 	NoCORSOnErrors bool
-	// HeadersTooLargeStatus answers a request line and headers over MaxHeaders; 0 is 431.
+	// HeadersTooLargeStatus answers a request line and headers over 10,240 bytes; 431 if zero.
 	HeadersTooLargeStatus int
-	// EventTooLargeStatus answers a request that fits API Gateway's limit and not Lambda's; 0 is 413.
+	// EventTooLargeStatus answers a request that fits API Gateway's limit and not Lambda's; 413 if zero.
 	EventTooLargeStatus int
 }
 
 // Handler serves one stage.
 type Handler struct {
-	options Options
-	routes  []route
-	invoker Invoker
-	log     *slog.Logger
+	options   Options
+	routes    []route
+	functions invoker
 }
 
 // New checks the routes and makes the handler.
-func New(options Options, invoker Invoker) (*Handler, error) {
-	routes, err := compile(options.Routes)
+func New(o Options, functions invoker) (*Handler, error) {
+	routes, err := compile(o.Routes)
 	if err != nil {
 		return nil, err
 	}
-	setDefault(&options.Stage, "$default")
-	setDefault(&options.APIID, "localhttp0")
-	setDefault(&options.IntegrationTimeout, DefaultTimeout)
-	setDefault(&options.Unproven.HeadersTooLargeStatus, http.StatusRequestHeaderFieldsTooLarge)
-	setDefault(&options.Unproven.EventTooLargeStatus, http.StatusRequestEntityTooLarge)
-	log := options.Logger
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+	o.Stage = cmp.Or(o.Stage, "$default")
+	o.APIID = cmp.Or(o.APIID, "localhttp0")
+	o.IntegrationTimeout = cmp.Or(o.IntegrationTimeout, defaultTimeout)
+	u := &o.Unproven
+	u.HeadersTooLargeStatus = cmp.Or(u.HeadersTooLargeStatus, http.StatusRequestHeaderFieldsTooLarge)
+	u.EventTooLargeStatus = cmp.Or(u.EventTooLargeStatus, http.StatusRequestEntityTooLarge)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Handler{options: options, routes: routes, invoker: invoker, log: log}, nil
-}
-
-func setDefault[T comparable](v *T, value T) {
-	var zero T
-	if *v == zero {
-		*v = value
-	}
+	return &Handler{options: o, routes: routes, functions: functions}, nil
 }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	id := newID(start)
-	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	resp, routeKey, err := h.serve(r, id, start)
 	h.write(w, r, id, resp)
 	level := slog.LevelInfo
@@ -139,12 +132,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		attrs = append(attrs, slog.Any("err", err))
 	}
-	h.log.LogAttrs(r.Context(), level, "http", attrs...)
+	h.options.Logger.LogAttrs(r.Context(), level, "http", attrs...)
 }
 
 // serve finds the response. The error is the cause of a 5xx, for the log.
 func (h *Handler) serve(r *http.Request, id string, start time.Time) (response, string, error) {
-	if headerSize(r) > MaxHeaders {
+	if headerSize(r) > maxHeaders {
 		return failure(h.options.Unproven.HeadersTooLargeStatus), "", nil
 	}
 	path, ok := h.withinStage(decodedPath(r))
@@ -172,7 +165,7 @@ func (h *Handler) serve(r *http.Request, id string, start time.Time) (response, 
 	if err != nil {
 		return failure(http.StatusInternalServerError), route.key, err
 	}
-	if len(event) > MaxEvent {
+	if len(event) > maxEvent {
 		return failure(h.options.Unproven.EventTooLargeStatus), route.key, nil
 	}
 	resp, err := h.invoke(r.Context(), route, event)
@@ -182,13 +175,10 @@ func (h *Handler) serve(r *http.Request, id string, start time.Time) (response, 
 // invoke runs the integration. A client that goes away does not stop it: API Gateway has no way to take an
 // invocation back.
 func (h *Handler) invoke(ctx context.Context, route *route, event []byte) (response, error) {
-	timeout := route.timeout
-	if timeout == 0 {
-		timeout = h.options.IntegrationTimeout
-	}
+	timeout := cmp.Or(route.timeout, h.options.IntegrationTimeout)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	payload, err := h.invoker.Invoke(ctx, route.function, event)
+	payload, err := h.functions.Invoke(ctx, route.function, event)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return failure(http.StatusServiceUnavailable), fmt.Errorf("invoke %s: no answer in %s", route.function, timeout)
 	}

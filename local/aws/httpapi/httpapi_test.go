@@ -53,12 +53,12 @@ func returns(payload string) *function {
 func anyRoute() []Route { return []Route{{Path: "$default", Function: "F"}} }
 
 // serve sends one request to a handler with the options and gives the response.
-func serve(t *testing.T, options Options, f *function, r *http.Request) *http.Response {
+func serve(t *testing.T, o Options, f *function, r *http.Request) *http.Response {
 	t.Helper()
-	if options.Routes == nil {
-		options.Routes = anyRoute()
+	if o.Routes == nil {
+		o.Routes = anyRoute()
 	}
-	h, err := New(options, f)
+	h, err := New(o, f)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -310,8 +310,8 @@ func TestResponseWithoutContent(t *testing.T) {
 }
 
 func TestGatewayErrorsToTheByte(t *testing.T) {
-	large := strings.Repeat("x", MaxBody+1)
-	overLambda := strings.Repeat("x", MaxEvent)
+	large := strings.Repeat("x", maxBody+1)
+	overLambda := strings.Repeat("x", maxEvent)
 	tests := []struct {
 		name    string
 		options Options
@@ -333,9 +333,9 @@ func TestGatewayErrorsToTheByte(t *testing.T) {
 		{"[D] over 10 MB do not", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", large, "", 413, `{"message":"Request Entity Too Large"}`, 0},
 		{"over Lambda's 6 MB", Options{}, returns(""), "POST", overLambda, "", 413, `{"message":"Request Entity Too Large"}`, 0},
 		{"[?] over Lambda's 6 MB, switched", Options{Unproven: Unproven{EventTooLargeStatus: 500}}, returns(""), "POST", overLambda, "", 500, `{"message":"Internal Server Error"}`, 0},
-		{"[D] response over 6 MB", Options{}, returns(`{"statusCode":200,"body":"` + strings.Repeat("x", MaxResponse) + `"}`), "GET", "", "", 500, `{"message":"Internal Server Error"}`, 1},
-		{"[D] headers over 10,240 bytes", Options{}, returns(""), "GET", "", strings.Repeat("x", MaxHeaders), 431, `{"message":"Request Header Fields Too Large"}`, 0},
-		{"[?] headers, switched", Options{Unproven: Unproven{HeadersTooLargeStatus: 400}}, returns(""), "GET", "", strings.Repeat("x", MaxHeaders), 400, `{"message":"Bad Request"}`, 0},
+		{"[D] response over 6 MB", Options{}, returns(`{"statusCode":200,"body":"` + strings.Repeat("x", maxResponse) + `"}`), "GET", "", "", 500, `{"message":"Internal Server Error"}`, 1},
+		{"[D] headers over 10,240 bytes", Options{}, returns(""), "GET", "", strings.Repeat("x", maxHeaders), 431, `{"message":"Request Header Fields Too Large"}`, 0},
+		{"[?] headers, switched", Options{Unproven: Unproven{HeadersTooLargeStatus: 400}}, returns(""), "GET", "", strings.Repeat("x", maxHeaders), 400, `{"message":"Bad Request"}`, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -382,7 +382,7 @@ func TestInvocationHasADeadlineAndOutlivesTheClient(t *testing.T) {
 	cancel()
 	f := &function{answer: func(ctx context.Context) (string, error) {
 		deadline, ok := ctx.Deadline()
-		if left := time.Until(deadline); !ok || left <= 0 || left > DefaultTimeout {
+		if left := time.Until(deadline); !ok || left <= 0 || left > defaultTimeout {
 			t.Errorf("deadline in %s", left)
 		}
 		return `{"statusCode":200}`, ctx.Err()

@@ -36,8 +36,8 @@ func failure(status int) response {
 // documentation says "valid JSON"; AWS's Lambda Test Tool found otherwise.) multiValueHeaders, a member of format 1.0,
 // are ignored.
 func parseResponse(payload []byte) (response, error) {
-	if len(payload) > MaxResponse {
-		return response{}, fmt.Errorf("it has %d bytes, more than %d", len(payload), MaxResponse)
+	if len(payload) > maxResponse {
+		return response{}, fmt.Errorf("it has %d bytes, more than %d", len(payload), maxResponse)
 	}
 	var members struct {
 		StatusCode      jsontext.Value `json:"statusCode"`

@@ -24,8 +24,8 @@ const (
 
 // ExecFunction is one function that [Exec] runs from its binary.
 type ExecFunction struct {
-	// Dir is the folder of the bootstrap binary inside ExecOptions.Dir. If empty it is the function's name: the logical id, as
-	// `sam build` lays out .aws-sam/build.
+	// Dir is the folder of the bootstrap binary inside ExecOptions.Dir; the function's name if empty: the logical id, as `sam build` lays
+	// out .aws-sam/build.
 	Dir string
 	// Env is the environment of the function as its configuration has it. To it are added the variables that Lambda sets
 	// (AWS_LAMBDA_*, AWS_REGION, _HANDLER, LAMBDA_TASK_ROOT, PATH, TZ, …). Nothing else of this process is passed on.
@@ -49,12 +49,12 @@ type ExecOptions struct {
 	// InitTimeout is how long a process may take from its start to its first request for an event; 10 s if zero, as on Lambda. (There the
 	// first invocation would try the init once more; here it fails, and the next one starts another process.)
 	InitTimeout time.Duration
-	// Output gets what the functions print, each line behind the function's name; os.Stderr if nil. One line is written at a time.
+	// Output gets what the functions print, each line behind the function's name, one line at a time; nil: os.Stderr.
 	Output io.Writer
-	// Logger gets one line per invocation, and one about each process that ends unasked; slog.Default if nil.
+	// Logger gets one line per invocation, and one about each process that ends unasked; nil: slog.Default.
 	Logger *slog.Logger
-	// Kill, if set, is asked at the start of every invocation whether to kill its process, and how long after the event was
-	// handed over. It lets tests see what a crash in the middle of the work does.
+	// Kill is asked at the start of every invocation whether to kill its process, and how long after the event was handed over; nil: no
+	// process is killed. It lets tests see what a crash in the middle of the work does.
 	Kill func(function string) (after time.Duration, kill bool)
 }
 
@@ -62,7 +62,7 @@ type ExecOptions struct {
 // time, asks for it over the Runtime API, is reused while it is well, and is killed when the function's timeout passes.
 // A process that crashed is replaced by the next invocation.
 type Exec struct {
-	opts      ExecOptions
+	options   ExecOptions
 	functions map[string]*execFunction
 	output    *lineWriter
 
@@ -85,30 +85,30 @@ type execFunction struct {
 }
 
 // NewExec checks that every function has a binary that this machine can run, and returns an invoker. No process is started yet.
-func NewExec(opts ExecOptions) (*Exec, error) {
-	if opts.Concurrency <= 0 {
-		opts.Concurrency = defaultConcurrency
+func NewExec(o ExecOptions) (*Exec, error) {
+	if o.Concurrency <= 0 {
+		o.Concurrency = defaultConcurrency
 	}
-	if opts.IdleTimeout <= 0 {
-		opts.IdleTimeout = defaultIdleTimeout
+	if o.IdleTimeout <= 0 {
+		o.IdleTimeout = defaultIdleTimeout
 	}
-	if opts.InitTimeout <= 0 {
-		opts.InitTimeout = defaultInitTimeout
+	if o.InitTimeout <= 0 {
+		o.InitTimeout = defaultInitTimeout
 	}
-	if opts.Output == nil {
-		opts.Output = os.Stderr
+	if o.Output == nil {
+		o.Output = os.Stderr
 	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
 	e := &Exec{
-		opts:      opts,
-		functions: make(map[string]*execFunction, len(opts.Functions)),
-		output:    &lineWriter{out: opts.Output},
+		options:   o,
+		functions: make(map[string]*execFunction, len(o.Functions)),
+		output:    &lineWriter{out: o.Output},
 		processes: map[*process]struct{}{},
 		closing:   make(chan struct{}),
 	}
-	for name, f := range opts.Functions {
+	for name, f := range o.Functions {
 		if f.Dir == "" {
 			f.Dir = name
 		}
@@ -118,7 +118,7 @@ func NewExec(opts ExecOptions) (*Exec, error) {
 		if f.MemorySize <= 0 {
 			f.MemorySize = defaultMemorySize
 		}
-		path, err := filepath.Abs(filepath.Join(opts.Dir, f.Dir, "bootstrap"))
+		path, err := filepath.Abs(filepath.Join(o.Dir, f.Dir, "bootstrap"))
 		if err != nil {
 			return nil, fmt.Errorf("function %s: %w", name, err)
 		}
@@ -171,7 +171,7 @@ func (e *Exec) Invoke(ctx context.Context, function string, event []byte) ([]byt
 	case <-ctx.Done():
 		err = fmt.Errorf("invoke %s: %w", function, ctx.Err())
 	}
-	logInvocation(ctx, e.opts.Logger, function, inv.id, start, err)
+	logInvocation(ctx, e.options.Logger, function, inv.id, start, err)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (e *Exec) acquire(function string) error {
 	if e.closed {
 		return fmt.Errorf("invoke %s: %w", function, ErrClosed)
 	}
-	if e.running >= e.opts.Concurrency {
+	if e.running >= e.options.Concurrency {
 		return &ThrottledError{Function: function}
 	}
 	e.running++
@@ -227,7 +227,7 @@ func (e *Exec) process(f *execFunction) (*process, error) {
 			return p, nil
 		}
 	}
-	if len(e.processes) >= e.opts.Concurrency && len(e.idle) > 0 { // make room: end the one that is idle longest
+	if len(e.processes) >= e.options.Concurrency && len(e.idle) > 0 { // make room: end the one that is idle longest
 		p := e.idle[0]
 		e.idle = e.idle[1:]
 		go p.end()
@@ -264,7 +264,7 @@ func (e *Exec) forget(p *process) {
 // reap ends processes that have been idle for too long.
 func (e *Exec) reap() {
 	defer e.wg.Done()
-	tick := time.NewTicker(max(e.opts.IdleTimeout/4, 10*time.Millisecond))
+	tick := time.NewTicker(max(e.options.IdleTimeout/4, 10*time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
@@ -274,7 +274,7 @@ func (e *Exec) reap() {
 		}
 		e.mu.Lock()
 		n := 0
-		for n < len(e.idle) && time.Since(e.idle[n].idleSince) >= e.opts.IdleTimeout {
+		for n < len(e.idle) && time.Since(e.idle[n].idleSince) >= e.options.IdleTimeout {
 			go e.idle[n].end()
 			n++
 		}

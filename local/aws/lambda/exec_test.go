@@ -19,25 +19,25 @@ import (
 	"aiwm-chat/local/aws/lambda"
 )
 
-// startExec runs the named test functions. The Dir and Functions of opts are filled in where they are missing.
-func startExec(t testing.TB, opts lambda.ExecOptions, names ...string) *lambda.Exec {
+// startExec runs the named test functions. The Dir and Functions of o are filled in where they are missing.
+func startExec(t testing.TB, o lambda.ExecOptions, names ...string) *lambda.Exec {
 	t.Helper()
-	if opts.Functions == nil {
-		opts.Functions = map[string]lambda.ExecFunction{}
+	if o.Functions == nil {
+		o.Functions = map[string]lambda.ExecFunction{}
 	}
 	for _, name := range names {
-		if _, ok := opts.Functions[name]; !ok {
-			opts.Functions[name] = lambda.ExecFunction{Timeout: time.Minute}
+		if _, ok := o.Functions[name]; !ok {
+			o.Functions[name] = lambda.ExecFunction{Timeout: time.Minute}
 		}
 	}
-	opts.Dir = newBootstraps(t, names...)
-	if opts.Output == nil {
-		opts.Output = io.Discard
+	o.Dir = newBootstraps(t, names...)
+	if o.Output == nil {
+		o.Output = io.Discard
 	}
-	if opts.Logger == nil {
-		opts.Logger = discardLogger()
+	if o.Logger == nil {
+		o.Logger = discardLogger()
 	}
-	e, err := lambda.NewExec(opts)
+	e, err := lambda.NewExec(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,15 +231,15 @@ func TestExecInitTimeout(t *testing.T) {
 }
 
 // scriptExec runs a shell script as the function "f".
-func scriptExec(t *testing.T, script string, opts lambda.ExecOptions) *lambda.Exec {
+func scriptExec(t *testing.T, script string, o lambda.ExecOptions) *lambda.Exec {
 	t.Helper()
-	opts.Dir = t.TempDir()
-	if err := os.WriteFile(filepath.Join(opts.Dir, "bootstrap"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+	o.Dir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(o.Dir, "bootstrap"), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	opts.Functions = map[string]lambda.ExecFunction{"f": {Dir: ".", Timeout: time.Minute}}
-	opts.Output, opts.Logger = io.Discard, discardLogger()
-	e, err := lambda.NewExec(opts)
+	o.Functions = map[string]lambda.ExecFunction{"f": {Dir: ".", Timeout: time.Minute}}
+	o.Output, o.Logger = io.Discard, discardLogger()
+	e, err := lambda.NewExec(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ type InProcessOptions struct {
 	// Strict fails an invocation that leaves a goroutine running, with the errorType "Local.GoroutineLeak". Lambda freezes such
 	// a goroutine and lets it go on minutes later or never. The check stops the world on every invocation: it is for tests.
 	Strict bool
-	// Logger gets one line per invocation; slog.Default if nil.
+	// Logger gets one line per invocation; nil: slog.Default.
 	Logger *slog.Logger
 }
 
@@ -42,7 +42,7 @@ type InProcessOptions struct {
 // What it cannot do is stop a handler that ignores its context; [InProcess.Close] waits for those.
 type InProcess struct {
 	functions map[string]*inProcessFunction
-	opts      InProcessOptions
+	options   InProcessOptions
 	slots     chan struct{} // one element per running invocation
 
 	mu      sync.Mutex
@@ -81,17 +81,17 @@ func newInstance(h awslambda.Handler) *instance {
 }
 
 // NewInProcess returns an invoker of the given functions, by name.
-func NewInProcess(functions map[string]Function, opts InProcessOptions) (*InProcess, error) {
-	if opts.Concurrency <= 0 {
-		opts.Concurrency = defaultConcurrency
+func NewInProcess(functions map[string]Function, o InProcessOptions) (*InProcess, error) {
+	if o.Concurrency <= 0 {
+		o.Concurrency = defaultConcurrency
 	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
 	p := &InProcess{
 		functions: make(map[string]*inProcessFunction, len(functions)),
-		opts:      opts,
-		slots:     make(chan struct{}, opts.Concurrency),
+		options:   o,
+		slots:     make(chan struct{}, o.Concurrency),
 	}
 	for name, f := range functions {
 		if f.Handler == nil {
@@ -140,7 +140,7 @@ func (p *InProcess) Invoke(ctx context.Context, function string, event []byte) (
 	env.work <- func(h awslambda.Handler) {
 		r := p.run(fctx, f, h, requestID, event)
 		if late := time.Since(deadline); late > time.Second {
-			p.opts.Logger.Warn("handler went on after its deadline", "function", function, "requestId", requestID, "late", late)
+			p.options.Logger.Warn("handler went on after its deadline", "function", function, "requestId", requestID, "late", late)
 		}
 		f.giveBack(env) // before the caller knows: it may invoke again at once
 		p.release()
@@ -164,7 +164,7 @@ func (p *InProcess) Invoke(ctx context.Context, function string, event []byte) (
 	default:
 		r.err = fmt.Errorf("invoke %s: %w", function, ctx.Err())
 	}
-	logInvocation(ctx, p.opts.Logger, function, requestID, start, r.err)
+	logInvocation(ctx, p.options.Logger, function, requestID, start, r.err)
 	return r.response, r.err
 }
 
@@ -219,13 +219,13 @@ type result struct {
 // run calls the handler of an execution environment and returns a copy of its response.
 func (p *InProcess) run(ctx context.Context, f *inProcessFunction, h awslambda.Handler, requestID string, event []byte) (r result) {
 	var leaks leakCheck
-	if p.opts.Strict {
+	if p.options.Strict {
 		ctx = leaks.begin(ctx, requestID)
 	}
 	r = p.call(ctx, f, h, requestID, event)
-	if p.opts.Strict {
+	if p.options.Strict {
 		if leaked := leaks.end(); leaked != "" {
-			p.opts.Logger.Error("goroutine outlives its handler", "function", f.name, "requestId", requestID, "stack", leaked)
+			p.options.Logger.Error("goroutine outlives its handler", "function", f.name, "requestId", requestID, "stack", leaked)
 			return result{err: newFunctionError("Local.GoroutineLeak", "a goroutine outlives the handler: "+leaked)}
 		}
 	}
@@ -236,7 +236,7 @@ func (p *InProcess) run(ctx context.Context, f *inProcessFunction, h awslambda.H
 func (p *InProcess) call(ctx context.Context, f *inProcessFunction, h awslambda.Handler, requestID string, event []byte) (r result) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.opts.Logger.Error("handler panicked", "function", f.name, "requestId", requestID, "panic", v, "stack", string(debug.Stack()))
+			p.options.Logger.Error("handler panicked", "function", f.name, "requestId", requestID, "panic", v, "stack", string(debug.Stack()))
 			r = result{err: handlerError(v)}
 		}
 	}()

@@ -15,12 +15,12 @@ import (
 	"aiwm-chat/local/aws/lambda"
 )
 
-func inProcess(t testing.TB, opts lambda.InProcessOptions, handler any) *lambda.InProcess {
+func inProcess(t testing.TB, o lambda.InProcessOptions, handler any) *lambda.InProcess {
 	t.Helper()
-	if opts.Logger == nil {
-		opts.Logger = discardLogger()
+	if o.Logger == nil {
+		o.Logger = discardLogger()
 	}
-	p, err := lambda.NewInProcess(map[string]lambda.Function{"f": {Handler: handler, Timeout: time.Minute}}, opts)
+	p, err := lambda.NewInProcess(map[string]lambda.Function{"f": {Handler: handler, Timeout: time.Minute}}, o)
 	if err != nil {
 		t.Fatal(err)
 	}

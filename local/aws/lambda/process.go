@@ -55,7 +55,7 @@ func startProcess(e *Exec, f *execFunction) (*process, error) {
 	p.server = &http.Server{
 		Handler:           p.runtimeAPI(),
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          slog.NewLogLogger(e.opts.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(e.options.Logger.Handler(), slog.LevelDebug),
 	}
 	output := &processOutput{to: e.output, prefix: f.name + " | "}
 	p.cmd = exec.Command(f.path)
@@ -68,13 +68,13 @@ func startProcess(e *Exec, f *execFunction) (*process, error) {
 		listener.Close()
 		return nil, fmt.Errorf("start process: %w", err)
 	}
-	e.opts.Logger.Debug("process started", "function", f.name, "pid", p.cmd.Process.Pid)
+	e.options.Logger.Debug("process started", "function", f.name, "pid", p.cmd.Process.Pid)
 
 	e.wg.Add(2)
 	go func() {
 		defer e.wg.Done()
 		if err := p.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			e.opts.Logger.Error("serve runtime api", "function", f.name, "err", err)
+			e.options.Logger.Error("serve runtime api", "function", f.name, "err", err)
 		}
 	}()
 	go func() {
@@ -95,14 +95,14 @@ func (p *process) wait(output *processOutput) {
 	if p.ending.Load() {
 		level = slog.LevelDebug
 	}
-	p.exec.opts.Logger.Log(context.Background(), level, "process ended",
+	p.exec.options.Logger.Log(context.Background(), level, "process ended",
 		"function", p.function.name, "pid", p.cmd.Process.Pid, "status", p.cmd.ProcessState.String())
 }
 
 // serve has the process run one invocation and sets its result. It returns false when the process, which was well before,
 // ended without having seen the event.
 func (p *process) serve(inv *invocation) bool {
-	initTimer := time.NewTimer(p.exec.opts.InitTimeout)
+	initTimer := time.NewTimer(p.exec.options.InitTimeout)
 	defer initTimer.Stop()
 	select {
 	case p.events <- inv:
@@ -111,16 +111,16 @@ func (p *process) serve(inv *invocation) bool {
 	case <-initTimer.C:
 		p.kill()
 		p.answer(inv, result{err: newFunctionError("Sandbox.Timedout",
-			fmt.Sprintf("RequestId: %s Error: Init timed out after %.2f seconds", inv.id, p.exec.opts.InitTimeout.Seconds()))})
+			fmt.Sprintf("RequestId: %s Error: Init timed out after %.2f seconds", inv.id, p.exec.options.InitTimeout.Seconds()))})
 		return true
 	}
 
 	timeout := time.NewTimer(p.function.timeout)
 	defer timeout.Stop()
-	if p.exec.opts.Kill != nil {
-		if after, kill := p.exec.opts.Kill(p.function.name); kill {
+	if p.exec.options.Kill != nil {
+		if after, kill := p.exec.options.Kill(p.function.name); kill {
 			defer time.AfterFunc(after, func() {
-				p.exec.opts.Logger.Warn("process killed by fault", "function", p.function.name, "requestId", inv.id)
+				p.exec.options.Logger.Warn("process killed by fault", "function", p.function.name, "requestId", inv.id)
 				p.kill()
 			}).Stop()
 		}

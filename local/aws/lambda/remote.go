@@ -22,33 +22,33 @@ import (
 
 // RemoteOptions configures [NewRemote]. Its zero value suits `sam local start-lambda`.
 type RemoteOptions struct {
-	// Credentials sign the requests, which the real service demands and local ones ignore. Not signed if nil.
+	// Credentials sign the requests, which the real service demands and local ones ignore; nil: they are not signed.
 	Credentials aws.CredentialsProvider
 	// Region is the one that requests are signed for; us-east-1 if empty.
 	Region string
-	// Logger gets one line per invocation; slog.Default if nil.
+	// Logger gets one line per invocation; nil: slog.Default.
 	Logger *slog.Logger
 }
 
 // Remote invokes functions that run elsewhere, through Lambda's Invoke API. Names and timeouts of the functions, and how many
 // invocations may run at the same time, are known there alone.
 type Remote struct {
-	base   string
-	client *http.Client
-	opts   RemoteOptions
+	base    string
+	client  *http.Client
+	options RemoteOptions
 }
 
 // NewRemote returns an invoker for the Invoke API at endpoint, such as http://127.0.0.1:3001.
-func NewRemote(endpoint string, opts RemoteOptions) (*Remote, error) {
+func NewRemote(endpoint string, o RemoteOptions) (*Remote, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("lambda endpoint %q is not a http:// or https:// URL", endpoint)
 	}
-	if opts.Region == "" {
-		opts.Region = account.Region
+	if o.Region == "" {
+		o.Region = account.Region
 	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
 	return &Remote{
 		base: strings.TrimSuffix(u.String(), "/") + "/2015-03-31/functions/",
@@ -57,7 +57,7 @@ func NewRemote(endpoint string, opts RemoteOptions) (*Remote, error) {
 			MaxIdleConnsPerHost: defaultConcurrency,
 			IdleConnTimeout:     30 * time.Second,
 		}},
-		opts: opts,
+		options: o,
 	}, nil
 }
 
@@ -71,7 +71,7 @@ func (r *Remote) Invoke(ctx context.Context, function string, event []byte) ([]b
 	}
 	start := time.Now()
 	response, requestID, err := r.invoke(ctx, function, event)
-	logInvocation(ctx, r.opts.Logger, function, requestID, start, err)
+	logInvocation(ctx, r.options.Logger, function, requestID, start, err)
 	return response, err
 }
 
@@ -119,15 +119,15 @@ func (r *Remote) request(ctx context.Context, function string, event []byte) (*h
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Amz-Invocation-Type", "RequestResponse")
-	if r.opts.Credentials == nil {
+	if r.options.Credentials == nil {
 		return req, nil
 	}
-	credentials, err := r.opts.Credentials.Retrieve(ctx)
+	credentials, err := r.options.Credentials.Retrieve(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("retrieve credentials: %w", err)
 	}
 	hash := sha256.Sum256(event)
-	err = v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(hash[:]), "lambda", r.opts.Region, time.Now())
+	err = v4.NewSigner().SignHTTP(ctx, credentials, req, hex.EncodeToString(hash[:]), "lambda", r.options.Region, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("sign request: %w", err)
 	}

@@ -94,12 +94,12 @@ func TestRemoteSigns(t *testing.T) {
 	}
 }
 
-func remoteFor(t *testing.T, opts lambda.RemoteOptions, handler http.HandlerFunc) *lambda.Remote {
+func remoteFor(t *testing.T, o lambda.RemoteOptions, handler http.HandlerFunc) *lambda.Remote {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	opts.Logger = discardLogger()
-	r, err := lambda.NewRemote(server.URL, opts)
+	o.Logger = discardLogger()
+	r, err := lambda.NewRemote(server.URL, o)
 	if err != nil {
 		t.Fatal(err)
 	}

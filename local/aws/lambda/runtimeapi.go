@@ -117,7 +117,7 @@ func (p *process) handleInitError(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.failure = body
 	p.mu.Unlock()
-	p.exec.opts.Logger.Error("init failed", "function", p.function.name, "err", &FunctionError{Payload: body})
+	p.exec.options.Logger.Error("init failed", "function", p.function.name, "err", &FunctionError{Payload: body})
 	reply(w, http.StatusAccepted, map[string]string{"status": "OK"})
 }
 

@@ -40,7 +40,7 @@ type Options struct {
 	// TimeScale divides the time between invocations: 60 makes a minute into a
 	// second; 1 if zero.
 	TimeScale float64
-	// Logger gets one line per invocation; slog.Default if nil.
+	// Logger gets one line per invocation; nil: slog.Default.
 	Logger *slog.Logger
 }
 
@@ -51,7 +51,7 @@ type invoker interface {
 
 // Scheduler runs rules from [Start] to [Scheduler.Stop].
 type Scheduler struct {
-	opts      Options
+	options   Options
 	functions invoker
 
 	ticking  context.Context // ended first
@@ -63,12 +63,12 @@ type Scheduler struct {
 }
 
 // Start starts the rules. Every fault in them is reported at once, and then none runs.
-func Start(functions invoker, opts Options, rules ...Rule) (*Scheduler, error) {
-	if opts.TimeScale <= 0 {
-		opts.TimeScale = 1
+func Start(functions invoker, o Options, rules ...Rule) (*Scheduler, error) {
+	if o.TimeScale <= 0 {
+		o.TimeScale = 1
 	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
 	var faults []error
 	for _, r := range rules {
@@ -79,7 +79,7 @@ func Start(functions invoker, opts Options, rules ...Rule) (*Scheduler, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	s := &Scheduler{opts: opts, functions: functions}
+	s := &Scheduler{options: o, functions: functions}
 	s.ticking, s.stopTick = context.WithCancel(context.Background())
 	s.invoking, s.cancel = context.WithCancel(context.Background())
 	for _, r := range rules {
@@ -110,7 +110,7 @@ func (s *Scheduler) Stop(ctx context.Context) error {
 }
 
 func (s *Scheduler) run(r Rule) {
-	ticker := time.NewTicker(max(time.Duration(float64(r.Every)/s.opts.TimeScale), minInterval))
+	ticker := time.NewTicker(max(time.Duration(float64(r.Every)/s.options.TimeScale), minInterval))
 	defer ticker.Stop()
 	slots := make(chan struct{}, maxOverlap)
 	for {
@@ -126,7 +126,7 @@ func (s *Scheduler) run(r Rule) {
 				<-slots
 			})
 		default:
-			s.opts.Logger.Warn("scheduled invocation left out: too many still run", "rule", r.Name, "function", r.Function)
+			s.options.Logger.Warn("scheduled invocation left out: too many still run", "rule", r.Name, "function", r.Function)
 		}
 	}
 }
@@ -138,10 +138,10 @@ func (s *Scheduler) invoke(r Rule) {
 		_, err = s.functions.Invoke(s.invoking, r.Function, event)
 	}
 	if err != nil {
-		s.opts.Logger.Warn("scheduled", "rule", r.Name, "function", r.Function, "duration", time.Since(start), "err", err)
+		s.options.Logger.Warn("scheduled", "rule", r.Name, "function", r.Function, "duration", time.Since(start), "err", err)
 		return
 	}
-	s.opts.Logger.Debug("scheduled", "rule", r.Name, "function", r.Function, "duration", time.Since(start))
+	s.options.Logger.Debug("scheduled", "rule", r.Name, "function", r.Function, "duration", time.Since(start))
 }
 
 // newEvent returns EventBridge's "Scheduled Event", key by key.

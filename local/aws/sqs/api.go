@@ -35,7 +35,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	action, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
 	// JSON may write every byte of a message as \u00XX.
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(6*s.opts.MaxMessageSize+1<<20)))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(6*s.options.MaxMessageSize+1<<20)))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):

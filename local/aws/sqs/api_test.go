@@ -31,11 +31,11 @@ type fixture struct {
 	log    *lockedBuffer
 }
 
-func newFixture(t *testing.T, opts sqs.Options, queues ...sqs.Queue) *fixture {
+func newFixture(t *testing.T, o sqs.Options, queues ...sqs.Queue) *fixture {
 	t.Helper()
 	f := &fixture{log: &lockedBuffer{}}
-	opts.Logger = slog.New(slog.NewTextHandler(f.log, nil))
-	server, err := sqs.New(opts, queues...)
+	o.Logger = slog.New(slog.NewTextHandler(f.log, nil))
+	server, err := sqs.New(o, queues...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ func (p *poller) deliver(batch []message) {
 	if err != nil {
 		level, attrs = slog.LevelWarn, append(attrs, slog.Any("err", err))
 	}
-	p.server.opts.Logger.LogAttrs(context.Background(), level, "deliver", attrs...)
+	p.server.options.Logger.LogAttrs(context.Background(), level, "deliver", attrs...)
 }
 
 // process returns the ids of the messages that failed: all of them with an error.

@@ -59,7 +59,6 @@ type queue struct {
 	arn         string
 	scale       float64
 	maxMessages int
-	maxBytes    int
 	deadLetters *queue // nil without
 	log         *slog.Logger
 	created     time.Time
@@ -72,14 +71,13 @@ type queue struct {
 	changed  chan struct{} // closed when a message may become visible sooner than the waiting know
 }
 
-func newQueue(opts Options, config Queue) *queue {
+func newQueue(o Options, config Queue) *queue {
 	return &queue{
 		config:      config,
 		arn:         ARN(config.Name),
-		scale:       opts.TimeScale,
-		maxMessages: opts.MaxMessages,
-		maxBytes:    opts.MaxBytes,
-		log:         opts.Logger,
+		scale:       o.TimeScale,
+		maxMessages: o.MaxMessages,
+		log:         o.Logger,
 		created:     time.Now(),
 		byID:        map[string]*message{},
 		changed:     make(chan struct{}),
@@ -92,7 +90,7 @@ func (q *queue) scaled(d time.Duration) time.Duration { return time.Duration(flo
 func (q *queue) put(m *message, delay time.Duration) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.messages) >= q.maxMessages || q.bytes+m.size > q.maxBytes {
+	if len(q.messages) >= q.maxMessages || q.bytes+m.size > maxQueueBytes {
 		return errFull
 	}
 	m.visibleAt = time.Now().Add(q.scaled(delay))

@@ -49,7 +49,7 @@ func (s *Server) receive(ctx context.Context, q *queue, in receiveMessage) (any,
 	}
 	wanted := append(in.AttributeNames, in.MessageSystemAttributeNames...)
 	messages := []receivedMessage{}
-	for _, m := range q.receive(ctx, limit, s.opts.MaxMessageSize, visibility, wait) {
+	for _, m := range q.receive(ctx, limit, s.options.MaxMessageSize, visibility, wait) {
 		out := receivedMessage{MessageID: m.id, ReceiptHandle: q.handle(&m), MD5OfBody: m.bodyMD5, Body: m.body, Attributes: m.system()}
 		for name := range out.Attributes {
 			if !slices.Contains(wanted, name) && !slices.Contains(wanted, "All") {
@@ -151,7 +151,7 @@ func (s *Server) queueAttributes(q *queue, in struct{ AttributeNames []string })
 		"VisibilityTimeout":                     seconds(q.config.VisibilityTimeout),
 		"DelaySeconds":                          seconds(q.config.Delay),
 		"MessageRetentionPeriod":                seconds(q.config.Retention),
-		"MaximumMessageSize":                    strconv.Itoa(s.opts.MaxMessageSize),
+		"MaximumMessageSize":                    strconv.Itoa(s.options.MaxMessageSize),
 		"ReceiveMessageWaitTimeSeconds":         "0",
 	}
 	if q.deadLetters != nil {

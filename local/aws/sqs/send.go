@@ -28,8 +28,8 @@ func (s *Server) send(q *queue, in sendMessage) (sent, error) {
 	switch {
 	case in.MessageBody == "":
 		return sent{}, missing("MessageBody")
-	case messageSize(in.MessageBody, in.MessageAttributes) > s.opts.MaxMessageSize:
-		return sent{}, invalidValue("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", s.opts.MaxMessageSize)
+	case messageSize(in.MessageBody, in.MessageAttributes) > s.options.MaxMessageSize:
+		return sent{}, invalidValue("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", s.options.MaxMessageSize)
 	case !validText(in.MessageBody):
 		return sent{}, errContents
 	case delay < 0 || delay > maxDelay:
@@ -56,9 +56,9 @@ func (s *Server) sendBatch(q *queue, in struct{ Entries []sendMessage }) (any, e
 	if err := checkBatch(ids); err != nil {
 		return nil, err
 	}
-	if size > s.opts.MaxMessageSize {
+	if size > s.options.MaxMessageSize {
 		return nil, &apiError{"BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", 400,
-			fmt.Sprintf("Batch requests cannot be longer than %d bytes. You have sent %d bytes.", s.opts.MaxMessageSize, size)}
+			fmt.Sprintf("Batch requests cannot be longer than %d bytes. You have sent %d bytes.", s.options.MaxMessageSize, size)}
 	}
 	out := batchAnswer{Successful: []any{}}
 	for _, e := range in.Entries {

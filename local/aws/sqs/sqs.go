@@ -23,7 +23,8 @@ const (
 	// defaultMaxMessageSize is SQS's limit of a message and of a batch: 1 MiB since 2025, 256 KiB before.
 	defaultMaxMessageSize = 1 << 20
 	defaultMaxMessages    = 100_000
-	defaultMaxBytes       = 256 << 20
+	// maxQueueBytes bounds what one queue holds, as MaxMessages does.
+	maxQueueBytes = 256 << 20
 
 	defaultVisibility = 30 * time.Second
 	defaultRetention  = 4 * 24 * time.Hour
@@ -57,18 +58,18 @@ type Options struct {
 	TimeScale float64
 	// MaxMessageSize limits a message, and all messages of a batch together, in bytes; 1 MiB if zero.
 	MaxMessageSize int
-	// MaxMessages and MaxBytes limit what one queue holds, so that a consumer that stands still does not take all memory:
-	// 100,000 and 256 MiB if zero. A send over them is refused with OverLimit, which SQS itself never does.
-	MaxMessages, MaxBytes int
-	// Logger gets one line per delivery to a function and per dead letter, and never a body; slog.Default if nil.
+	// MaxMessages limits what one queue holds, so that a consumer that stands still does not take all memory; 100,000 if zero. A send
+	// over it, or over 256 MiB, is refused with OverLimit, which SQS itself never does.
+	MaxMessages int
+	// Logger gets one line per delivery to a function and per dead letter, and never a body; nil: slog.Default.
 	Logger *slog.Logger
 }
 
 // Server holds queues, serves them over HTTP and delivers them to functions. It is safe for concurrent use.
 type Server struct {
-	opts   Options
-	queues map[string]*queue
-	names  []string // in the order they were given
+	options Options
+	queues  map[string]*queue
+	names   []string // in the order they were given
 
 	polling    context.Context // ended first, at shutdown
 	stopPoll   context.CancelFunc
@@ -84,23 +85,20 @@ type Server struct {
 var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
 // New returns a server of the given queues. Every fault in them is reported at once.
-func New(opts Options, queues ...Queue) (*Server, error) {
-	if opts.TimeScale <= 0 {
-		opts.TimeScale = 1
+func New(o Options, queues ...Queue) (*Server, error) {
+	if o.TimeScale <= 0 {
+		o.TimeScale = 1
 	}
-	if opts.MaxMessageSize <= 0 {
-		opts.MaxMessageSize = defaultMaxMessageSize
+	if o.MaxMessageSize <= 0 {
+		o.MaxMessageSize = defaultMaxMessageSize
 	}
-	if opts.MaxMessages <= 0 {
-		opts.MaxMessages = defaultMaxMessages
+	if o.MaxMessages <= 0 {
+		o.MaxMessages = defaultMaxMessages
 	}
-	if opts.MaxBytes <= 0 {
-		opts.MaxBytes = defaultMaxBytes
+	if o.Logger == nil {
+		o.Logger = slog.Default()
 	}
-	if opts.Logger == nil {
-		opts.Logger = slog.Default()
-	}
-	s := &Server{opts: opts, queues: make(map[string]*queue, len(queues))}
+	s := &Server{options: o, queues: make(map[string]*queue, len(queues))}
 	var faults []error
 	for _, config := range queues {
 		if err := config.complete(); err != nil {
@@ -111,7 +109,7 @@ func New(opts Options, queues ...Queue) (*Server, error) {
 			faults = append(faults, fmt.Errorf("queue %s is declared twice", config.Name))
 			continue
 		}
-		s.queues[config.Name] = newQueue(opts, config)
+		s.queues[config.Name] = newQueue(o, config)
 		s.names = append(s.names, config.Name)
 	}
 	for _, q := range s.queues {
@@ -188,7 +186,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	<-done
 	for _, name := range s.names {
 		if n := s.queues[name].counts(); n.total() > 0 {
-			s.opts.Logger.Warn("messages lost", "queue", name, "messages", n.total())
+			s.options.Logger.Warn("messages lost", "queue", name, "messages", n.total())
 		}
 	}
 	return err

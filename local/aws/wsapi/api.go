@@ -45,7 +45,7 @@ type invoker interface {
 // API is one WebSocket API. It is safe for concurrent use.
 type API struct {
 	options    Options
-	invoker    invoker
+	functions  invoker
 	selector   selector
 	routes     map[string]*route // by route key, for messages; without $connect and $disconnect
 	connect    *route            // nil if the API has none
@@ -67,8 +67,8 @@ type API struct {
 }
 
 // New checks the options and returns the API. It serves nothing before its handlers are mounted.
-func New(options Options, invoke invoker) (*API, error) {
-	o := options.withDefaults()
+func New(o Options, functions invoker) (*API, error) {
+	o = o.withDefaults()
 	if o.APIID == "" || o.Stage == "" {
 		return nil, errors.New("websocket api: APIID and Stage are required")
 	}
@@ -83,7 +83,7 @@ func New(options Options, invoke invoker) (*API, error) {
 	}
 	a := &API{
 		options:     o,
-		invoker:     invoke,
+		functions:   functions,
 		selector:    expression,
 		routes:      map[string]*route{},
 		slots:       make(chan struct{}, maxInFlight),

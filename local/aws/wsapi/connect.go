@@ -3,6 +3,7 @@ package wsapi
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -96,11 +97,7 @@ func (a *API) newConn(r *http.Request, at time.Time) *conn {
 		slots:       make(chan struct{}, maxInFlightConnection),
 		ended:       make(chan struct{}),
 	}
-	domain := a.options.DomainName
-	if domain == "" {
-		domain = c.host
-	}
-	c.repeated = a.newRepeated(c, domain)
+	c.repeated = a.newRepeated(c, cmp.Or(a.options.DomainName, c.host))
 	return c
 }
 

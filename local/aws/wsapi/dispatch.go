@@ -120,7 +120,7 @@ func (a *API) invokeOnce(o occasion, connectionID string, event []byte) ([]byte,
 	ctx, cancel := context.WithTimeout(a.base, cmp.Or(o.route.Timeout, a.options.IntegrationTimeout))
 	defer cancel()
 	start := time.Now()
-	out, err := a.invoker.Invoke(ctx, o.route.Function, event)
+	out, err := a.functions.Invoke(ctx, o.route.Function, event)
 	// An invoker's own timer for the same deadline may strike a moment before ours.
 	if err != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded)) {
 		err = errTimedOut

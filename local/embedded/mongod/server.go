@@ -16,14 +16,13 @@ const (
 	replyTimeout   = time.Minute // for the client to take a large reply
 )
 
-// Options are how a server is run. The zero value keeps all data in memory and
-// logs nothing.
+// Options says how a server is run.
 type Options struct {
-	// Dir is the data directory, made if need be; "" keeps data in memory only.
-	// One server at a time can use it.
+	// Dir is the data directory, made if need be; data is in memory only if
+	// empty. One server at a time can use it.
 	Dir string
 	// Logger gets a line for each connection that is closed because of what the
-	// client sent; never a document.
+	// client sent, and never a document; nil: nothing is logged.
 	Logger *slog.Logger
 }
 
