@@ -1,8 +1,10 @@
 // Package faults decides when the local server misbehaves on purpose.
 //
-// Each kind of fault has a probability and a random sequence of its own, derived from one seed. The n-th decision of a
-// kind is therefore the same in every run with that seed, whatever the other kinds were asked in between. Only the order in which
-// concurrent callers reach the n-th decision is left to the scheduler.
+// Each kind of fault has a probability and a random sequence of its own,
+// derived from one seed. The n-th decision of a kind is therefore the same in
+// every run with that seed, whatever the other kinds were asked in between.
+// Only the order in which concurrent callers reach the n-th decision is left to
+// the scheduler.
 package faults
 
 import (
@@ -15,7 +17,7 @@ import (
 	"time"
 )
 
-// Kind names one fault. Its value is also the name of its flag.
+// A Kind names one fault. Its value is also the name of its flag.
 type Kind string
 
 // The faults of the local server.
@@ -42,8 +44,8 @@ var usage = []struct {
 	{Kill, "`probability` that a function's process dies in the middle of an invocation (-exec only)"},
 }
 
-// Faults holds the probabilities and the random sequences. A nil *Faults never misbehaves. It is safe for concurrent use
-// once its flags are parsed.
+// Faults holds the probabilities and the random sequences. A nil *Faults never
+// misbehaves. It is safe for concurrent use once its flags are parsed.
 type Faults struct {
 	seed   uint64
 	kinds  map[Kind]*sequence // fixed by construction
@@ -56,8 +58,9 @@ type sequence struct {
 	random      *rand.Rand
 }
 
-// New returns faults with the given probabilities (0 to 1; a kind left out never happens). The same seed gives the same decisions.
-// Delays reach 200 ms for Latency and 50 ms for Reorder.
+// New returns faults with the given probabilities (0 to 1; a kind left out
+// never happens). The same seed gives the same decisions. Delays reach 200 ms
+// for Latency and 50 ms for Reorder.
 func New(seed uint64, probabilities map[Kind]float64) (*Faults, error) {
 	f := &Faults{kinds: map[Kind]*sequence{}}
 	f.limits.latency, f.limits.reorder = 200*time.Millisecond, 50*time.Millisecond
@@ -77,8 +80,9 @@ func New(seed uint64, probabilities map[Kind]float64) (*Faults, error) {
 	return f, nil
 }
 
-// Register adds one flag per fault, -latency-max, -reorder-max and -seed to fs and returns the faults they set. Without -seed
-// the seed is random; print String so that a run can be repeated.
+// Register adds one flag per fault, -latency-max, -reorder-max and -seed to fs
+// and returns the faults they set. Without -seed the seed is random; print
+// String so that a run can be repeated.
 func Register(fs *flag.FlagSet) *Faults {
 	f, err := New(rand.Uint64(), nil)
 	if err != nil {
@@ -111,7 +115,8 @@ func (f *Faults) Roll(kind Kind) bool {
 	return hit
 }
 
-// Delay returns how long Latency or Reorder delays this time: 0 when the fault does not happen.
+// Delay returns how long Latency or Reorder delays this time: 0 when the fault
+// does not happen.
 func (f *Faults) Delay(kind Kind) time.Duration {
 	hit, share := f.roll(kind)
 	if !hit {
@@ -124,7 +129,8 @@ func (f *Faults) Delay(kind Kind) time.Duration {
 	return time.Duration(share * float64(limit))
 }
 
-// String lists what may happen and the seed, in the form of the flags that repeat it; "none" if nothing can happen.
+// String lists what may happen and the seed, in the form of the flags that
+// repeat it; "none" if nothing can happen.
 func (f *Faults) String() string {
 	if f == nil {
 		return "none"
@@ -142,7 +148,8 @@ func (f *Faults) String() string {
 	return b.String()
 }
 
-// roll decides, and draws a number in [0, 1) that says how much. Kinds that never happen cost no lock.
+// roll decides, and draws a number in [0, 1) that says how much. Kinds that
+// never happen cost no lock.
 func (f *Faults) roll(kind Kind) (bool, float64) {
 	if f == nil {
 		return false, 0
@@ -156,7 +163,8 @@ func (f *Faults) roll(kind Kind) (bool, float64) {
 	return s.random.Float64() < s.probability, s.random.Float64()
 }
 
-// reseed starts every sequence anew; a kind's place in the list keeps its sequence apart from the others.
+// reseed starts every sequence anew; a kind's place in the list keeps its
+// sequence apart from the others.
 func (f *Faults) reseed(seed uint64) {
 	f.seed = seed
 	for i, u := range usage {

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// constant is an Invoker that does nothing, so that the cost is the gateway's.
+// A constant is an invoker that does nothing, so that the cost is the
+// gateway's.
 type constant []byte
 
 func (c constant) Invoke(context.Context, string, []byte) ([]byte, error) { return c, nil }
@@ -24,7 +25,8 @@ func benchHandler(b *testing.B) *Handler {
 	return h
 }
 
-// BenchmarkAdded is what the gateway adds to a request: event, invocation of nothing, response; no network.
+// BenchmarkAdded is what the gateway adds to a request: event, invocation of
+// nothing, response; no network.
 func BenchmarkAdded(b *testing.B) {
 	h := benchHandler(b)
 	b.ReportAllocs()

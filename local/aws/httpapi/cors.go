@@ -7,13 +7,15 @@ import (
 	"strings"
 )
 
-// isPreflight says whether a request asks for permission: without both headers OPTIONS is a method like others.
+// isPreflight says whether a request asks for permission: without both headers
+// OPTIONS is a method like others.
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// preflight is the gateway's own answer, for any path: with no headers if the origin is not allowed, and otherwise with
-// all that is configured, whatever was asked for. The browser compares.
+// preflight is the gateway's own answer, for any path: with no headers if the
+// origin is not allowed, and otherwise with all that is configured, whatever
+// was asked for. The browser compares.
 func (c *CORS) preflight(origin string) response {
 	resp := response{status: http.StatusNoContent, header: http.Header{}}
 	if !c.allows(origin) {
@@ -49,7 +51,8 @@ func (c *CORS) apply(h http.Header, origin string) {
 	}
 }
 
-// allows compares an origin with the configured ones; "https://*" stands for any origin that begins so.
+// allows compares an origin with the configured ones; "https://*" stands for
+// any origin that begins so.
 func (c *CORS) allows(origin string) bool {
 	if origin == "" {
 		return false
@@ -62,7 +65,8 @@ func (c *CORS) allows(origin string) bool {
 	})
 }
 
-// drop takes away the CORS headers a function returned: with a CORS configuration the gateway ignores them.
+// drop takes away the CORS headers a function returned: with a CORS
+// configuration the gateway ignores them.
 func (c *CORS) drop(h http.Header) {
 	for _, name := range []string{"Allow-Origin", "Allow-Methods", "Allow-Headers", "Allow-Credentials", "Expose-Headers", "Max-Age"} {
 		delete(h, "Access-Control-"+name)

@@ -16,7 +16,8 @@ import (
 	"aiwm-chat/local/aws/account"
 )
 
-// event is an event of payload format 2.0. A key without a value is absent, never null.
+// An event is an event of payload format 2.0. A key without a value is absent,
+// never null.
 type event struct {
 	Version               string            `json:"version"`
 	RouteKey              string            `json:"routeKey"`
@@ -96,19 +97,21 @@ func (h *Handler) event(r *http.Request, routeKey string, variables map[string]s
 	} else {
 		e.Body = string(body)
 	}
-	// Bytes that are no UTF-8, in a header or a decoded path, become U+FFFD: JSON cannot carry them.
+	// Bytes that are no UTF-8, in a header or a decoded path, become U+FFFD:
+	// JSON cannot carry them.
 	return json.Marshal(e, jsontext.AllowInvalidUTF8(true))
 }
 
-// decodedPath is the path as API Gateway sees it: decoded once, so that %2F separates segments, and cut off at a
-// decoded question mark.
+// decodedPath is the path as API Gateway sees it: decoded once, so that %2F
+// separates segments, and cut off at a decoded question mark.
 func decodedPath(r *http.Request) string {
 	path, _, _ := strings.Cut(r.URL.Path, "?")
 	return path
 }
 
-// isText says whether a body of this type is passed as it is. The list was measured on AWS (ministack#766): everything
-// else, a form or no type at all included, becomes base64.
+// isText says whether a body of this type is passed as it is. The list was
+// measured on AWS (ministack#766): everything else, a form or no type at all
+// included, becomes base64.
 func isText(contentType string) bool {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	mediaType = strings.ToLower(strings.TrimSpace(mediaType))
@@ -119,8 +122,8 @@ func isText(contentType string) bool {
 	return strings.HasPrefix(mediaType, "text/")
 }
 
-// headers are the client's, in lower case, with duplicates joined and without cookies and what concerns one hop only,
-// and those that API Gateway adds.
+// headers are the client's, in lower case, with duplicates joined and without
+// cookies and what concerns one hop only, and those that API Gateway adds.
 func headers(r *http.Request, source string, length int, now time.Time) map[string]string {
 	h := make(map[string]string, len(r.Header)+6)
 	for name, values := range r.Header {
@@ -157,8 +160,8 @@ func cookies(r *http.Request) []string {
 	return list
 }
 
-// query decodes a query string, with the values of a repeated name joined. What cannot be decoded is in
-// rawQueryString only.
+// query decodes a query string, with the values of a repeated name joined. What
+// cannot be decoded is in rawQueryString only.
 func query(raw string) map[string]string {
 	if raw == "" {
 		return nil

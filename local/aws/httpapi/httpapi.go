@@ -1,13 +1,16 @@
-// Package httpapi is an Amazon API Gateway HTTP API on one machine: it turns HTTP requests into events of payload
-// format 2.0, has a function invoked with them, and turns what the function returns into HTTP responses.
+// Package httpapi is an Amazon API Gateway HTTP API on one machine: it turns
+// HTTP requests into events of payload format 2.0, has a function invoked with
+// them, and turns what the function returns into HTTP responses.
 //
-// It follows AWS's developer guide (http-api-develop-integrations-lambda, http-api-develop-routes, http-api-cors,
-// http-api-quotas), captures of real events and responses, and what AWS's own Lambda Test Tool measured on real APIs.
-// What nobody could prove is a field of [Unproven]. Not emulated: authorizers (a template with one is refused), rates of the
-// account, mutual TLS, the limit of 300 routes.
+// It follows AWS's developer guide (http-api-develop-integrations-lambda,
+// http-api-develop-routes, http-api-cors, http-api-quotas), captures of real
+// events and responses, and what AWS's own Lambda Test Tool measured on real
+// APIs. What nobody could prove is a field of Unproven. Not emulated:
+// authorizers (a template with one is refused), rates of the account, mutual
+// TLS, the limit of 300 routes.
 //
-// The handler wants the request as it came: behind an http.ServeMux, which cleans paths and redirects, it would see
-// other paths than AWS shows.
+// The handler wants the request as it came: behind an http.ServeMux, which
+// cleans paths and redirects, it would see other paths than AWS shows.
 package httpapi
 
 import (
@@ -22,8 +25,9 @@ import (
 	"time"
 )
 
-// Limits of API Gateway (http-api-quotas) and Lambda, in bytes. An event or a function's response of more than 6 MB
-// cannot be; base64 counts. That responses may be 100 bytes longer is what Lambda's own error message says.
+// Limits of API Gateway (http-api-quotas) and Lambda, in bytes. An event or a
+// function's response of more than 6 MB cannot be; base64 counts. That
+// responses may be 100 bytes longer is what Lambda's own error message says.
 const (
 	maxBody        = 10 << 20
 	maxHeaders     = 10240 // request line and headers together
@@ -32,13 +36,13 @@ const (
 	defaultTimeout = 30 * time.Second
 )
 
-// invoker runs a function with an event and gives what it returned. An error means that the function failed. It
-// returns soon after the context is done.
+// An invoker runs a function with an event and gives what it returned. An error
+// means that the function failed. It returns soon after the context is done.
 type invoker interface {
 	Invoke(ctx context.Context, function string, event []byte) ([]byte, error)
 }
 
-// Route connects a route key with a function.
+// A Route connects a route key with a function.
 type Route struct {
 	Method   string        // upper case, or "ANY"; not looked at where Path is "$default"
 	Path     string        // "/", "/messages/{id}", "/files/{proxy+}", or "$default" for what nothing else matches
@@ -46,8 +50,8 @@ type Route struct {
 	Timeout  time.Duration // of the integration; Options.IntegrationTimeout if zero
 }
 
-// CORS is a CORS configuration. With one the gateway answers preflight requests itself and ignores the CORS headers
-// that functions return.
+// CORS is a CORS configuration. With one the gateway answers preflight requests
+// itself and ignores the CORS headers that functions return.
 type CORS struct {
 	AllowOrigins     []string // "https://www.example.com", "https://*" or "*"
 	AllowMethods     []string
@@ -71,27 +75,33 @@ type Options struct {
 	Unproven           Unproven
 }
 
-// Unproven are the answers to questions that AWS's documentation leaves open and that no public capture settles. The
-// zero value is what most reports speak for.
+// Unproven are the answers to questions that AWS's documentation leaves open
+// and that no public capture settles. The zero value is what most reports speak
+// for.
 type Unproven struct {
-	// RawPathEncoded leaves rawPath and http.path as they came. By default they are percent-decoded once and end
-	// before a decoded question mark, as pathParameters are (aws-lambda-dotnet#1901, middleapi/standard-server#93).
+	// RawPathEncoded leaves rawPath and http.path as they came. By default they
+	// are percent-decoded once and end before a decoded question mark, as
+	// pathParameters are (aws-lambda-dotnet#1901,
+	// middleapi/standard-server#93).
 	RawPathEncoded bool
-	// IgnoreTrailingSlash lets "/health/" find the route "/health". By default it does not (w3infra#166).
+	// IgnoreTrailingSlash lets "/health/" find the route "/health". By default
+	// it does not (w3infra#166).
 	IgnoreTrailingSlash bool
-	// GreedyNeedsSegment keeps "/files/" from the route "/files/{proxy+}". By default it goes there, with an empty
-	// variable (w3infra#166).
+	// GreedyNeedsSegment keeps "/files/" from the route "/files/{proxy+}". By
+	// default it goes there, with an empty variable (w3infra#166).
 	GreedyNeedsSegment bool
-	// NoCORSOnErrors leaves CORS headers off the gateway's own 4xx and 5xx. By default they are there, as on every
-	// response.
+	// NoCORSOnErrors leaves CORS headers off the gateway's own 4xx and 5xx. By
+	// default they are there, as on every response.
 	NoCORSOnErrors bool
-	// HeadersTooLargeStatus answers a request line and headers over 10,240 bytes; 431 if zero.
+	// HeadersTooLargeStatus answers a request line and headers over 10,240
+	// bytes; 431 if zero.
 	HeadersTooLargeStatus int
-	// EventTooLargeStatus answers a request that fits API Gateway's limit and not Lambda's; 413 if zero.
+	// EventTooLargeStatus answers a request that fits API Gateway's limit and
+	// not Lambda's; 413 if zero.
 	EventTooLargeStatus int
 }
 
-// Handler serves one stage.
+// A Handler serves one stage.
 type Handler struct {
 	options   Options
 	routes    []route
@@ -172,8 +182,8 @@ func (h *Handler) serve(r *http.Request, id string, start time.Time) (response, 
 	return resp, route.key, err
 }
 
-// invoke runs the integration. A client that goes away does not stop it: API Gateway has no way to take an
-// invocation back.
+// invoke runs the integration. A client that goes away does not stop it: API
+// Gateway has no way to take an invocation back.
 func (h *Handler) invoke(ctx context.Context, route *route, event []byte) (response, error) {
 	timeout := cmp.Or(route.timeout, h.options.IntegrationTimeout)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
@@ -195,7 +205,8 @@ func (h *Handler) invoke(ctx context.Context, route *route, event []byte) (respo
 	return resp, nil
 }
 
-// withinStage takes the stage off a path. A path outside the stage does not exist.
+// withinStage takes the stage off a path. A path outside the stage does not
+// exist.
 func (h *Handler) withinStage(path string) (string, bool) {
 	if h.options.Stage == "$default" {
 		return path, true
@@ -210,7 +221,8 @@ func (h *Handler) withinStage(path string) (string, bool) {
 	return rest, true
 }
 
-// headerSize is what the request line and the headers take on the wire in HTTP/1.1.
+// headerSize is what the request line and the headers take on the wire in
+// HTTP/1.1.
 func headerSize(r *http.Request) int {
 	size := len(r.Method) + len(r.RequestURI) + len("  HTTP/1.1\r\n") + len("Host: \r\n") + len(r.Host)
 	for name, values := range r.Header {

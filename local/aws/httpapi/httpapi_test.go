@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// function is an Invoker of one function that keeps the last event.
+// A function is an invoker of one function that keeps the last event.
 type function struct {
 	name   string
 	event  map[string]any
@@ -154,7 +154,8 @@ func TestEventFitsGoTypes(t *testing.T) {
 	}
 }
 
-// "Plain string only for text/*, application/json, application/xml, application/javascript; everything else is base64."
+// "Plain string only for text/*, application/json, application/xml,
+// application/javascript; everything else is base64."
 func TestBodyEncodingByContentType(t *testing.T) {
 	for contentType, text := range map[string]bool{
 		"text/plain": true, "text/anything": true, "application/json": true, "Application/JSON; charset=utf-8": true,
@@ -459,7 +460,8 @@ func TestCORSOnErrorsIsASwitch(t *testing.T) {
 	}
 }
 
-// A real server and client: HEAD has headers and no body, a body over the limit gets its 413, the body is not truncated.
+// A real server and client: HEAD has headers and no body, a body over the limit
+// gets its 413, the body is not truncated.
 func TestOverTheWire(t *testing.T) {
 	h, err := New(Options{Routes: anyRoute()}, returns(`{"statusCode":200,"body":"hello"}`))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// response is what the client gets.
+// A response is what the client gets.
 type response struct {
 	status      int
 	header      http.Header // nil: none
@@ -20,8 +20,9 @@ type response struct {
 	fromGateway bool // an error of the gateway's own
 }
 
-// failure is one of the gateway's own errors, to the byte: no space after the colon and the status's name in capitals,
-// unlike those of REST and WebSocket APIs.
+// failure is one of the gateway's own errors, to the byte: no space after the
+// colon and the status's name in capitals, unlike those of REST and WebSocket
+// APIs.
 func failure(status int) response {
 	return response{
 		status:      status,
@@ -31,10 +32,11 @@ func failure(status int) response {
 	}
 }
 
-// parseResponse reads what a function returned. Without a statusCode the whole payload is the body of a 200, whether it
-// is valid JSON or not, and a JSON string is taken out of its quotes; with one it must have the right shape. (The
-// documentation says "valid JSON"; AWS's Lambda Test Tool found otherwise.) multiValueHeaders, a member of format 1.0,
-// are ignored.
+// parseResponse reads what a function returned. Without a statusCode the whole
+// payload is the body of a 200, whether it is valid JSON or not, and a JSON
+// string is taken out of its quotes; with one it must have the right shape.
+// (The documentation says "valid JSON"; AWS's Lambda Test Tool found
+// otherwise.) multiValueHeaders, a member of format 1.0, are ignored.
 func parseResponse(payload []byte) (response, error) {
 	if len(payload) > maxResponse {
 		return response{}, fmt.Errorf("it has %d bytes, more than %d", len(payload), maxResponse)
@@ -46,7 +48,8 @@ func parseResponse(payload []byte) (response, error) {
 		Cookies         jsontext.Value `json:"cookies"`
 		IsBase64Encoded jsontext.Value `json:"isBase64Encoded"`
 	}
-	// A lenient reading: duplicate names and invalid UTF-8 are no reason to take the payload for something else.
+	// A lenient reading: duplicate names and invalid UTF-8 are no reason to
+	// take the payload for something else.
 	err := json.Unmarshal(payload, &members, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if err != nil || members.StatusCode == nil {
 		return plain(payload), nil
@@ -115,7 +118,8 @@ func plain(payload []byte) response {
 	return response{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: body}
 }
 
-// write sends a response. On one to a cross-origin request the CORS headers are the configured ones.
+// write sends a response. On one to a cross-origin request the CORS headers are
+// the configured ones.
 func (h *Handler) write(w http.ResponseWriter, r *http.Request, id string, resp response) {
 	header := w.Header()
 	maps.Copy(header, resp.header)

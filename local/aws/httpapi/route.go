@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// route is a Route ready to be matched.
+// A route is a Route ready to be matched.
 type route struct {
 	key       string // "GET /messages/{id}", "$default"
 	method    string // "ANY" for all
@@ -25,8 +25,10 @@ type segment struct {
 	variable bool
 }
 
-// compile parses routes and sorts them so that the first match is the one API Gateway selects: a full match before a
-// greedy one before $default (http-api-develop-routes), literals before variables, and a method before ANY.
+// compile parses routes and sorts them so that the first match is the one API
+// Gateway selects: a full match before a greedy one before $default
+// (http-api-develop-routes), literals before variables, and a method before
+// ANY.
 func compile(routes []Route) ([]route, error) {
 	compiled := make([]route, 0, len(routes))
 	seen := map[string]string{}
@@ -133,8 +135,8 @@ func parseSegment(text string) (s segment, greedy bool, err error) {
 	return segment{text: name, variable: true}, greedy, nil
 }
 
-// match finds the route of a request and its path variables; nil if there is none. The path is decoded and without
-// the stage.
+// match finds the route of a request and its path variables; nil if there is
+// none. The path is decoded and without the stage.
 func match(routes []route, method, path string, u Unproven) (*route, map[string]string) {
 	if u.IgnoreTrailingSlash && len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")

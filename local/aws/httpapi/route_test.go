@@ -100,7 +100,8 @@ func TestRouteFaults(t *testing.T) {
 	}
 }
 
-// Whatever the path, a match is a route of that method whose key with its variables filled in is the path again.
+// Whatever the path, a match is a route of that method whose key with its
+// variables filled in is the path again.
 func FuzzMatch(f *testing.F) {
 	routes, err := compile([]Route{
 		{Method: "GET", Path: "/conversations/{id}/participants/{type}/{participant}"}, {Method: "GET", Path: "/conversations/{id}"},

@@ -11,7 +11,8 @@ import (
 	"runtime"
 )
 
-// checkBinary returns an error that says what to do when the file at path cannot run on this machine.
+// checkBinary returns an error that says what to do when the file at path
+// cannot run on this machine.
 func checkBinary(path string) error {
 	platform, err := binaryPlatform(path)
 	here := runtime.GOOS + "/" + runtime.GOARCH
@@ -27,7 +28,8 @@ func checkBinary(path string) error {
 	return nil
 }
 
-// binaryPlatform returns GOOS/GOARCH of an executable as its header tells it, and nothing for a script or an unknown format.
+// binaryPlatform returns GOOS/GOARCH of an executable as its header tells it,
+// and nothing for a script or an unknown format.
 func binaryPlatform(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {

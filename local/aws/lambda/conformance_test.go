@@ -20,7 +20,8 @@ import (
 	"aiwm-chat/local/aws/lambda"
 )
 
-// invokers makes each kind of invoker for testHandlers, with a limit of invocations at the same time.
+// invokers makes each kind of invoker for testHandlers, with a limit of
+// invocations at the same time.
 var invokers = map[string]func(t *testing.T, concurrency int) lambda.Invoker{
 	"inprocess": newInProcess,
 	"exec":      newExec,
@@ -257,7 +258,8 @@ func TestSizeLimits(t *testing.T) {
 	})
 }
 
-// TestConcurrency runs as many invocations at the same time as are allowed, and one more.
+// TestConcurrency runs as many invocations at the same time as are allowed, and
+// one more.
 // [D] Over the concurrency Lambda throttles: 429.
 func TestConcurrency(t *testing.T) {
 	const limit = 3
@@ -291,7 +293,8 @@ func TestConcurrency(t *testing.T) {
 	})
 }
 
-// TestNoSharing invokes one function many times at once and looks for an answer that belongs to another.
+// TestNoSharing invokes one function many times at once and looks for an answer
+// that belongs to another.
 func TestNoSharing(t *testing.T) {
 	eachInvoker(t, 8, func(t *testing.T, invoker lambda.Invoker) {
 		var wg sync.WaitGroup
@@ -343,8 +346,9 @@ func TestContext(t *testing.T) {
 	})
 }
 
-// TestCallersDeadline shows that a function is told of its caller's deadline when that comes before its own timeout.
-// Over the Invoke API it is not: the deadline does not travel.
+// TestCallersDeadline shows that a function is told of its caller's deadline
+// when that comes before its own timeout. Over the Invoke API it is not: the
+// deadline does not travel.
 func TestCallersDeadline(t *testing.T) {
 	for _, name := range []string{"inprocess", "exec"} {
 		t.Run(name, func(t *testing.T) {

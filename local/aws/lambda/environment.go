@@ -8,8 +8,9 @@ import (
 	"aiwm-chat/local/aws/account"
 )
 
-// environment returns what Lambda's execution environment sets for a function, the address of the Runtime API excepted, and the
-// function's own variables, which cannot override it.
+// environment returns what Lambda's execution environment sets for a function,
+// the address of the Runtime API excepted, and the function's own variables,
+// which cannot override it.
 func environment(function, taskRoot string, f ExecFunction) []string {
 	env := map[string]string{
 		"PATH":  "/usr/local/bin:/usr/bin:/bin",

@@ -11,16 +11,19 @@ import (
 )
 
 var (
-	// ErrNotFound means that no function has the given name (Lambda's 404 ResourceNotFoundException).
+	// ErrNotFound means that no function has the given name (Lambda's 404
+	// ResourceNotFoundException).
 	ErrNotFound = errors.New("function not found")
-	// ErrTooLarge means that the event is over [MaxEvent] (Lambda's 413 RequestTooLargeException). The function did not run.
+	// ErrTooLarge means that the event is over MaxEvent (Lambda's 413
+	// RequestTooLargeException). The function did not run.
 	ErrTooLarge = errors.New("event is over 6 MB")
-	// ErrClosed means that the invoker is shutting down. The function did not run.
+	// ErrClosed means that the invoker is shutting down. The function did not
+	// run.
 	ErrClosed = errors.New("invoker is closed")
 )
 
-// ThrottledError means that as many invocations run already as may run at the same time (Lambda's 429
-// TooManyRequestsException). The function did not run.
+// A ThrottledError means that as many invocations run already as may run at the
+// same time (Lambda's 429 TooManyRequestsException). The function did not run.
 type ThrottledError struct {
 	// Function is the name of the function that was to be invoked.
 	Function string
@@ -28,12 +31,15 @@ type ThrottledError struct {
 
 func (e *ThrottledError) Error() string { return "invoke " + e.Function + ": too many requests" }
 
-// Throttled reports true: it lets callers recognise the error by an interface of their own.
+// Throttled reports true: it lets callers recognise the error by an interface
+// of their own.
 func (e *ThrottledError) Throttled() bool { return true }
 
-// FunctionError means that the function was invoked and failed: it returned an error, panicked, crashed or ran into its timeout.
+// A FunctionError means that the function was invoked and failed: it returned
+// an error, panicked, crashed or ran into its timeout.
 type FunctionError struct {
-	// Payload is what Lambda answers in place of the response: {"errorMessage": …, "errorType": …} and perhaps a stack trace.
+	// Payload is what Lambda answers in place of the response:
+	// {"errorMessage": …, "errorType": …} and perhaps a stack trace.
 	Payload []byte
 }
 
@@ -48,8 +54,8 @@ func (e *FunctionError) Error() string {
 // ErrorMessage returns the errorMessage of the payload, empty if it has none.
 func (e *FunctionError) ErrorMessage() string { return e.parse().Message }
 
-// ErrorType returns the errorType of the payload, empty if it has none. Those that start with "Sandbox.", "Runtime." or
-// "Function." are Lambda's own.
+// ErrorType returns the errorType of the payload, empty if it has none. Those
+// that start with "Sandbox.", "Runtime." or "Function." are Lambda's own.
 func (e *FunctionError) ErrorType() string { return e.parse().Type }
 
 func (e *FunctionError) parse() (p messages.InvokeResponse_Error) {
@@ -67,7 +73,8 @@ func newFunctionError(errorType, message string) *FunctionError {
 	return &FunctionError{Payload: payload}
 }
 
-// handlerError is the function error for what a handler returned or panicked with, typed as aws-lambda-go does it.
+// handlerError is the function error for what a handler returned or panicked
+// with, typed as aws-lambda-go does it.
 func handlerError(v any) *FunctionError {
 	if e, ok := v.(messages.InvokeResponse_Error); ok {
 		return newFunctionError(e.Type, e.Message)

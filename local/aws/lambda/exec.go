@@ -18,17 +18,21 @@ const (
 	defaultIdleTimeout = 5 * time.Minute
 	defaultMemorySize  = 128 // MB, as Lambda
 	defaultInitTimeout = 10 * time.Second
-	// killDelay is what a function with an internal extension gets between SIGTERM and SIGKILL.
+	// killDelay is what a function with an internal extension gets between
+	// SIGTERM and SIGKILL.
 	killDelay = 500 * time.Millisecond
 )
 
-// ExecFunction is one function that [Exec] runs from its binary.
+// An ExecFunction is one function that Exec runs from its binary.
 type ExecFunction struct {
-	// Dir is the folder of the bootstrap binary inside ExecOptions.Dir; the function's name if empty: the logical id, as `sam build` lays
-	// out .aws-sam/build.
+	// Dir is the folder of the bootstrap binary inside ExecOptions.Dir; the
+	// function's name if empty: the logical id, as `sam build` lays out
+	// .aws-sam/build.
 	Dir string
-	// Env is the environment of the function as its configuration has it. To it are added the variables that Lambda sets
-	// (AWS_LAMBDA_*, AWS_REGION, _HANDLER, LAMBDA_TASK_ROOT, PATH, TZ, …). Nothing else of this process is passed on.
+	// Env is the environment of the function as its configuration has it. To it
+	// are added the variables that Lambda sets (AWS_LAMBDA_*, AWS_REGION,
+	// _HANDLER, LAMBDA_TASK_ROOT, PATH, TZ, …). Nothing else of this process is
+	// passed on.
 	Env map[string]string
 	// Timeout is Lambda's Timeout; 3 s if zero.
 	Timeout time.Duration
@@ -36,31 +40,40 @@ type ExecFunction struct {
 	MemorySize int
 }
 
-// ExecOptions configures [NewExec].
+// ExecOptions configures NewExec.
 type ExecOptions struct {
-	// Dir holds one folder per function, each with an executable named bootstrap.
+	// Dir holds one folder per function, each with an executable named
+	// bootstrap.
 	Dir string
 	// Functions are the functions that can be invoked, by name.
 	Functions map[string]ExecFunction
-	// Concurrency is how many invocations may run at the same time, all functions together, and so how many processes; 1000 if zero.
+	// Concurrency is how many invocations may run at the same time, all
+	// functions together, and so how many processes; 1000 if zero.
 	Concurrency int
-	// IdleTimeout is how long a process may wait for its next invocation before it is ended; 5 min if zero.
+	// IdleTimeout is how long a process may wait for its next invocation before
+	// it is ended; 5 min if zero.
 	IdleTimeout time.Duration
-	// InitTimeout is how long a process may take from its start to its first request for an event; 10 s if zero, as on Lambda. (There the
-	// first invocation would try the init once more; here it fails, and the next one starts another process.)
+	// InitTimeout is how long a process may take from its start to its first
+	// request for an event; 10 s if zero, as on Lambda. (There the first
+	// invocation would try the init once more; here it fails, and the next one
+	// starts another process.)
 	InitTimeout time.Duration
-	// Output gets what the functions print, each line behind the function's name, one line at a time; nil: os.Stderr.
+	// Output gets what the functions print, each line behind the function's
+	// name, one line at a time; nil: os.Stderr.
 	Output io.Writer
-	// Logger gets one line per invocation, and one about each process that ends unasked; nil: slog.Default.
+	// Logger gets one line per invocation, and one about each process that ends
+	// unasked; nil: slog.Default.
 	Logger *slog.Logger
-	// Kill is asked at the start of every invocation whether to kill its process, and how long after the event was handed over; nil: no
-	// process is killed. It lets tests see what a crash in the middle of the work does.
+	// Kill is asked at the start of every invocation whether to kill its
+	// process, and how long after the event was handed over; nil: no process is
+	// killed. It lets tests see what a crash in the middle of the work does.
 	Kill func(function string) (after time.Duration, kill bool)
 }
 
-// Exec runs bootstrap binaries, as they are deployed, in an environment like Lambda's: each process serves one invocation at a
-// time, asks for it over the Runtime API, is reused while it is well, and is killed when the function's timeout passes.
-// A process that crashed is replaced by the next invocation.
+// An Exec runs bootstrap binaries, as they are deployed, in an environment like
+// Lambda's: each process serves one invocation at a time, asks for it over the
+// Runtime API, is reused while it is well, and is killed when the function's
+// timeout passes. A process that crashed is replaced by the next invocation.
 type Exec struct {
 	options   ExecOptions
 	functions map[string]*execFunction
@@ -84,7 +97,8 @@ type execFunction struct {
 	timeout time.Duration
 }
 
-// NewExec checks that every function has a binary that this machine can run, and returns an invoker. No process is started yet.
+// NewExec checks that every function has a binary that this machine can run,
+// and returns an invoker. No process is started yet.
 func NewExec(o ExecOptions) (*Exec, error) {
 	if o.Concurrency <= 0 {
 		o.Concurrency = defaultConcurrency
@@ -138,8 +152,10 @@ func NewExec(o ExecOptions) (*Exec, error) {
 	return e, nil
 }
 
-// Invoke implements [Invoker]. A process that ends before it asks for its first event, or does not ask in time, fails the
-// invocation with a [*FunctionError]; the next one starts another. The function's timeout counts from when it has the event.
+// Invoke implements Invoker. A process that ends before it asks for its first
+// event, or does not ask in time, fails the invocation with a *FunctionError;
+// the next one starts another. The function's timeout counts from when it has
+// the event.
 func (e *Exec) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
 	f, ok := e.functions[function]
 	if !ok {
@@ -210,7 +226,8 @@ func (e *Exec) serve(f *execFunction, inv *invocation) {
 		if p.serve(inv) {
 			return
 		}
-		// An idle process died before it took the event. There are only so many of them.
+		// An idle process died before it took the event. There are only so many
+		// of them.
 	}
 }
 
@@ -283,9 +300,11 @@ func (e *Exec) reap() {
 	}
 }
 
-// Close refuses new invocations, waits for the running ones until ctx is done, and ends all processes as Lambda does: with
-// SIGKILL, and with SIGTERM 500 ms before if the function registered an extension (lambda.WithEnableSIGTERM). When it returns none
-// is left. It returns the error of ctx, wrapped, if invocations had to be cut off.
+// Close refuses new invocations, waits for the running ones until ctx is done,
+// and ends all processes as Lambda does: with SIGKILL, and with SIGTERM 500 ms
+// before if the function registered an extension (lambda.WithEnableSIGTERM).
+// When it returns none is left. It returns the error of ctx, wrapped, if
+// invocations had to be cut off.
 func (e *Exec) Close(ctx context.Context) error {
 	e.mu.Lock()
 	if !e.closed {

@@ -19,7 +19,8 @@ import (
 	"aiwm-chat/local/aws/lambda"
 )
 
-// startExec runs the named test functions. The Dir and Functions of o are filled in where they are missing.
+// startExec runs the named test functions. The Dir and Functions of o are
+// filled in where they are missing.
 func startExec(t testing.TB, o lambda.ExecOptions, names ...string) *lambda.Exec {
 	t.Helper()
 	if o.Functions == nil {
@@ -164,7 +165,8 @@ func TestExecReapsIdleProcesses(t *testing.T) {
 	}
 }
 
-// TestExecBoundsProcesses invokes two functions in turn where one process may live.
+// TestExecBoundsProcesses invokes two functions in turn where one process may
+// live.
 func TestExecBoundsProcesses(t *testing.T) {
 	var log lockedBuffer
 	e := startExec(t, lambda.ExecOptions{Concurrency: 1, Logger: debugLogger(&log)}, "echo", "info")
@@ -177,8 +179,10 @@ func TestExecBoundsProcesses(t *testing.T) {
 	eventually(t, "two of three processes end", func() bool { return strings.Count(log.String(), "process ended") == 2 })
 }
 
-// TestExecCloseTerminates shows that only a function with an extension is told of its end, as on Lambda.
-// [D] No extension: SIGKILL at once; an internal one (WithEnableSIGTERM): SIGTERM first.
+// TestExecCloseTerminates shows that only a function with an extension is told
+// of its end, as on Lambda.
+// [D] No extension: SIGKILL at once; an internal one (WithEnableSIGTERM):
+// SIGTERM first.
 func TestExecCloseTerminates(t *testing.T) {
 	for name, told := range map[string]bool{"sigterm": true, "trap": false} {
 		mark := filepath.Join(t.TempDir(), "mark")
@@ -219,7 +223,8 @@ func TestExecCloseCutsOff(t *testing.T) {
 	}
 }
 
-// [D] Init has 10 s. Lambda would try once more inside the first invocation; here the next one starts a new process.
+// [D] Init has 10 s. Lambda would try once more inside the first invocation;
+// here the next one starts a new process.
 func TestExecInitTimeout(t *testing.T) {
 	e := scriptExec(t, "sleep 60", lambda.ExecOptions{InitTimeout: 50 * time.Millisecond})
 	defer closeInvoker(t, e)
@@ -280,8 +285,10 @@ func TestExecRefusesBinaries(t *testing.T) {
 	}
 }
 
-// TestExecRuntimeAPI speaks the Runtime API as no Go function does, from a shell script.
-// [D] Runtime API 2018-06-01: an error before the first event, no response, a response to another event.
+// TestExecRuntimeAPI speaks the Runtime API as no Go function does, from a
+// shell script.
+// [D] Runtime API 2018-06-01: an error before the first event, no response, a
+// response to another event.
 func TestExecRuntimeAPI(t *testing.T) {
 	for _, tt := range []struct{ name, script, errorType string }{
 		{"init error", `curl -s -XPOST -d '{"errorType":"Init.Broken","errorMessage":"x"}' $API/init/error; exit 1`, "Init.Broken"},
@@ -303,7 +310,8 @@ func TestExecRuntimeAPI(t *testing.T) {
 	}
 }
 
-// [D] Runtime API 2018-06-01: the headers of next, 202 for a response, and the invocation ends with the following next.
+// [D] Runtime API 2018-06-01: the headers of next, 202 for a response, and the
+// invocation ends with the following next.
 func TestExecNextAndResponse(t *testing.T) {
 	if _, err := os.Stat("/usr/bin/curl"); err != nil {
 		t.Skip("needs curl")

@@ -14,32 +14,40 @@ import (
 	"github.com/google/uuid"
 )
 
-// Function is one function that runs in this process.
+// A Function is one function that runs in this process.
 type Function struct {
-	// Handler is what the function's main gives to lambda.Start: usually a func(context.Context, Event) (Response, error).
+	// Handler is what the function's main gives to lambda.Start: usually a
+	// func(context.Context, Event) (Response, error).
 	//
-	// A value that implements lambda.Handler is called as it is, by several goroutines at once. One that lambda.NewHandler made
-	// is refused, because the bytes it returns are used again by its next invocation: give the func itself.
+	// A value that implements lambda.Handler is called as it is, by several
+	// goroutines at once. One that lambda.NewHandler made is refused, because
+	// the bytes it returns are used again by its next invocation: give the func
+	// itself.
 	Handler any
 	// Timeout is Lambda's Timeout; 3 s if zero.
 	Timeout time.Duration
 }
 
-// InProcessOptions configures [NewInProcess]. Its zero value is ready to use.
+// InProcessOptions configures NewInProcess. Its zero value is ready to use.
 type InProcessOptions struct {
-	// Concurrency is how many invocations may run at the same time, all functions together; 1000 if zero.
-	// A handler that ignores its deadline counts until it returns.
+	// Concurrency is how many invocations may run at the same time, all
+	// functions together; 1000 if zero. A handler that ignores its deadline
+	// counts until it returns.
 	Concurrency int
-	// Strict fails an invocation that leaves a goroutine running, with the errorType "Local.GoroutineLeak". Lambda freezes such
-	// a goroutine and lets it go on minutes later or never. The check stops the world on every invocation: it is for tests.
+	// Strict fails an invocation that leaves a goroutine running, with the
+	// errorType "Local.GoroutineLeak". Lambda freezes such a goroutine and lets
+	// it go on minutes later or never. The check stops the world on every
+	// invocation: it is for tests.
 	Strict bool
 	// Logger gets one line per invocation; nil: slog.Default.
 	Logger *slog.Logger
 }
 
-// InProcess invokes handlers in this process. What Lambda keeps apart it keeps apart too: events and responses are copied, the
-// context carries a deadline and is cancelled after the return, and a panic fails the invocation alone.
-// What it cannot do is stop a handler that ignores its context; [InProcess.Close] waits for those.
+// An InProcess invokes handlers in this process. What Lambda keeps apart it
+// keeps apart too: events and responses are copied, the context carries a
+// deadline and is cancelled after the return, and a panic fails the invocation
+// alone. What it cannot do is stop a handler that ignores its context;
+// InProcess.Close waits for those.
 type InProcess struct {
 	functions map[string]*inProcessFunction
 	options   InProcessOptions
@@ -50,8 +58,9 @@ type InProcess struct {
 	running sync.WaitGroup // Add only under mu and while not closed
 }
 
-// inProcessFunction keeps execution environments, as Lambda does: each serves one invocation at a time. That makes it safe to use
-// what lambda.NewHandler returns, which lends out the buffer of its response.
+// An inProcessFunction keeps execution environments, as Lambda does: each
+// serves one invocation at a time. That makes it safe to use what
+// lambda.NewHandler returns, which lends out the buffer of its response.
 type inProcessFunction struct {
 	name    string
 	arn     string
@@ -63,8 +72,9 @@ type inProcessFunction struct {
 	over bool // no environment is kept any more
 }
 
-// An instance is an execution environment. It runs the invocations that it is given, one after the other, on a
-// goroutine that it keeps: its stack has grown to what the handler needs. It ends when its work is closed.
+// An instance is an execution environment. It runs the invocations that it is
+// given, one after the other, on a goroutine that it keeps: its stack has grown
+// to what the handler needs. It ends when its work is closed.
 type instance struct {
 	handler awslambda.Handler
 	work    chan func(awslambda.Handler)
@@ -114,7 +124,7 @@ func NewInProcess(functions map[string]Function, o InProcessOptions) (*InProcess
 	return p, nil
 }
 
-// Invoke implements [Invoker].
+// Invoke implements Invoker.
 func (p *InProcess) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
 	f, ok := p.functions[function]
 	if !ok {
@@ -168,8 +178,9 @@ func (p *InProcess) Invoke(ctx context.Context, function string, event []byte) (
 	return r.response, r.err
 }
 
-// Close refuses new invocations and waits for the running ones, those included whose caller has given up.
-// It returns the error of ctx, wrapped, if some are still running by then.
+// Close refuses new invocations and waits for the running ones, those included
+// whose caller has given up. It returns the error of ctx, wrapped, if some are
+// still running by then.
 func (p *InProcess) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
@@ -216,7 +227,8 @@ type result struct {
 	err      error
 }
 
-// run calls the handler of an execution environment and returns a copy of its response.
+// run calls the handler of an execution environment and returns a copy of its
+// response.
 func (p *InProcess) run(ctx context.Context, f *inProcessFunction, h awslambda.Handler, requestID string, event []byte) (r result) {
 	var leaks leakCheck
 	if p.options.Strict {
@@ -262,8 +274,9 @@ func (f *inProcessFunction) instance() *instance {
 	return newInstance(f.start())
 }
 
-// giveBack keeps an environment for the next invocation; after end it lets it go. The environment may still be at the end of its
-// last work: whoever takes it waits for that moment only.
+// giveBack keeps an environment for the next invocation; after end it lets it
+// go. The environment may still be at the end of its last work: whoever takes
+// it waits for that moment only.
 func (f *inProcessFunction) giveBack(env *instance) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -274,7 +287,8 @@ func (f *inProcessFunction) giveBack(env *instance) {
 	f.idle = append(f.idle, env)
 }
 
-// end lets the idle environments go, and those still at work when they are done.
+// end lets the idle environments go, and those still at work when they are
+// done.
 func (f *inProcessFunction) end() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -59,7 +59,8 @@ func TestRefusesHandlers(t *testing.T) {
 	}
 }
 
-// TestPlainHandler shows that a handler that returns the very bytes it got still shares nothing with its caller.
+// TestPlainHandler shows that a handler that returns the very bytes it got
+// still shares nothing with its caller.
 func TestPlainHandler(t *testing.T) {
 	p := inProcess(t, lambda.InProcessOptions{}, rawHandler{})
 	event := bytes.Repeat([]byte(" "), 200)

@@ -1,13 +1,20 @@
-// Package lambda invokes functions as AWS Lambda does: a JSON event in, a JSON response or a function error out.
+// Package lambda invokes functions as AWS Lambda does: a JSON event in, a JSON
+// response or a function error out.
 //
-// There are three ways to run a function, and callers need not know which one they have:
+// There are three ways to run a function, and callers need not know which one
+// they have:
 //
-//   - [InProcess] calls the handler in this process: fast, debuggable, and strict about what Lambda is strict about;
-//   - [Exec] runs the built bootstrap binaries, one process per concurrent invocation, over a Lambda Runtime API of its own;
-//   - [Remote] speaks the Invoke API, as `sam local start-lambda` and the real service do.
+//   - InProcess calls the handler in this process: fast, debuggable, and strict
+//     about what Lambda is strict about;
+//   - Exec runs the built bootstrap binaries, one process per concurrent
+//     invocation, over a Lambda Runtime API of its own;
+//   - Remote speaks the Invoke API, as `sam local start-lambda` and the real
+//     service do.
 //
-// All three invoke synchronously (RequestResponse), never retry, and enforce Lambda's limits: 6 MB for the event and the
-// response, the function's timeout, and a number of invocations at the same time. They are safe for concurrent use.
+// All three invoke synchronously (RequestResponse), never retry, and enforce
+// Lambda's limits: 6 MB for the event and the response, the function's timeout,
+// and a number of invocations at the same time. They are safe for concurrent
+// use.
 package lambda
 
 import (
@@ -19,9 +26,11 @@ import (
 )
 
 const (
-	// MaxEvent is the largest event, in bytes, that a function can be invoked with.
+	// MaxEvent is the largest event, in bytes, that a function can be invoked
+	// with.
 	MaxEvent = 6 << 20
-	// MaxResponse is the largest response, in bytes, that a function can return: Lambda grants 100 bytes more than 6 MB.
+	// MaxResponse is the largest response, in bytes, that a function can
+	// return: Lambda grants 100 bytes more than 6 MB.
 	MaxResponse = 6<<20 + 100
 
 	// defaultTimeout is Lambda's timeout of a function that names none.
@@ -30,11 +39,13 @@ const (
 	defaultConcurrency = 1000
 )
 
-// Invoker invokes a function by its name and waits for its response.
+// An Invoker invokes a function by its name and waits for its response.
 //
-// The error is a [*FunctionError] when the function ran and failed, [*ThrottledError] when too much is running already,
-// [ErrNotFound] when there is no such function, [ErrTooLarge] when the event is over [MaxEvent], and the error of ctx when the
-// caller gave up first; the invocation itself then goes on until it ends or reaches its timeout, as it does on Lambda.
+// The error is a *FunctionError when the function ran and failed,
+// *ThrottledError when too much is running already, ErrNotFound when there is
+// no such function, ErrTooLarge when the event is over MaxEvent, and the error
+// of ctx when the caller gave up first; the invocation itself then goes on
+// until it ends or reaches its timeout, as it does on Lambda.
 type Invoker interface {
 	Invoke(ctx context.Context, function string, event []byte) ([]byte, error)
 }
@@ -49,8 +60,9 @@ func functionARN(function string) string {
 	return "arn:aws:lambda:" + account.Region + ":" + account.ID + ":function:" + function
 }
 
-// functionDeadline returns when an invocation that starts now must be over, which is what the function is told: at its own
-// timeout, or before that at the deadline of its caller.
+// functionDeadline returns when an invocation that starts now must be over,
+// which is what the function is told: at its own timeout, or before that at the
+// deadline of its caller.
 func functionDeadline(ctx context.Context, timeout time.Duration) time.Time {
 	deadline := time.Now().Add(timeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {

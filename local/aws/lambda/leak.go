@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// leakGrace is how long a goroutine that is already on its way out may take.
+	// leakGrace is how long a goroutine that is already on its way out may
+	// take.
 	leakGrace = 500 * time.Millisecond
 	leakStep  = 5 * time.Millisecond
 
@@ -17,15 +18,18 @@ const (
 	modulePath      = "aiwm-chat/"
 )
 
-// leakCheck finds goroutines that outlive an invocation. Profiler labels are inherited by the goroutines that a goroutine
-// starts, so those of an invocation can be told from all others. Drivers start pools on first use, and those inherit labels
-// too: only a goroutine with a function of this module on its stack counts.
+// A leakCheck finds goroutines that outlive an invocation. Profiler labels are
+// inherited by the goroutines that a goroutine starts, so those of an
+// invocation can be told from all others. Drivers start pools on first use, and
+// those inherit labels too: only a goroutine with a function of this module on
+// its stack counts.
 type leakCheck struct {
 	ctx   context.Context // the labels that the goroutine had before
 	label string
 }
 
-// begin labels the calling goroutine, which must be the one that calls the handler and then end.
+// begin labels the calling goroutine, which must be the one that calls the
+// handler and then end.
 func (c *leakCheck) begin(ctx context.Context, requestID string) context.Context {
 	c.ctx, c.label = ctx, `"`+invocationLabel+`":"`+requestID+`"`
 	ctx = pprof.WithLabels(ctx, pprof.Labels(invocationLabel, requestID))
@@ -33,7 +37,8 @@ func (c *leakCheck) begin(ctx context.Context, requestID string) context.Context
 	return ctx
 }
 
-// end returns the functions on the stack of a goroutine that is still running, innermost first, or nothing.
+// end returns the functions on the stack of a goroutine that is still running,
+// innermost first, or nothing.
 func (c *leakCheck) end() string {
 	pprof.SetGoroutineLabels(c.ctx)
 	for waited := time.Duration(0); ; waited += leakStep {
@@ -50,7 +55,8 @@ func (c *leakCheck) find() string {
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
 		return "goroutine profile: " + err.Error()
 	}
-	// One paragraph per distinct stack: a line with the count and addresses, one with the labels, one per frame.
+	// One paragraph per distinct stack: a line with the count and addresses,
+	// one with the labels, one per frame.
 	for stack := range strings.SplitSeq(profile.String(), "\n\n") {
 		_, frames, ok := strings.Cut(stack, "# labels: ")
 		if !ok {
@@ -68,7 +74,8 @@ func (c *leakCheck) find() string {
 	return ""
 }
 
-// functionNames reduces frames like "#\t0x48\tpackage.Function+0x1f\t/file.go:12" to the names.
+// functionNames reduces frames like
+// "#\t0x48\tpackage.Function+0x1f\t/file.go:12" to the names.
 func functionNames(frames string) string {
 	var names []string
 	for line := range strings.Lines(frames) {

@@ -19,8 +19,9 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain makes this test binary a bootstrap too: a symbolic link to it, started with the name of one of testHandlers, serves
-// that function over the Runtime API.
+// TestMain makes this test binary a bootstrap too: a symbolic link to it,
+// started with the name of one of testHandlers, serves that function over the
+// Runtime API.
 func TestMain(m *testing.M) {
 	if name := os.Getenv("AWS_LAMBDA_FUNCTION_NAME"); name != "" {
 		serveFunction(name)
@@ -57,7 +58,8 @@ func serveFunction(name string) {
 type event struct {
 	Text string `json:"text,omitempty"`
 	Size int    `json:"size,omitempty"`
-	// Started and Release are files: the function makes the first and waits for the second.
+	// Started and Release are files: the function makes the first and waits for
+	// the second.
 	Started string `json:"started,omitempty"`
 	Release string `json:"release,omitempty"`
 }
@@ -66,7 +68,8 @@ type customError struct{ what string }
 
 func (e *customError) Error() string { return "custom: " + e.what }
 
-// shortTimeout is the timeout of "slow" and "sleep"; the others have one that no test reaches.
+// shortTimeout is the timeout of "slow" and "sleep"; the others have one that
+// no test reaches.
 const shortTimeout = 300 * time.Millisecond
 
 // testHandlers are the functions that every invoker runs.
@@ -93,8 +96,8 @@ func timeoutOf(name string) time.Duration {
 	return time.Minute
 }
 
-// rawHandler returns a long event as it is, and for a short one as many bytes as it asks for. It does without JSON, which the
-// race detector makes slow.
+// A rawHandler returns a long event as it is, and for a short one as many bytes
+// as it asks for. It does without JSON, which the race detector makes slow.
 type rawHandler struct{}
 
 func (rawHandler) Invoke(_ context.Context, b []byte) ([]byte, error) {
@@ -123,7 +126,8 @@ func info(ctx context.Context, _ event) (invocationInfo, error) {
 	return invocationInfo{RequestID: lc.AwsRequestID, ARN: lc.InvokedFunctionArn, Deadline: deadline}, nil
 }
 
-// block ignores its context until it is released: its file is there, or the test is over and has removed the folder.
+// block ignores its context until it is released: its file is there, or the
+// test is over and has removed the folder.
 func block(e event) (event, error) {
 	if e.Started != "" {
 		if err := os.WriteFile(e.Started, nil, 0o600); err != nil {

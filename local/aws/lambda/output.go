@@ -6,16 +6,18 @@ import (
 	"sync"
 )
 
-// maxLine is the longest line of a function's output that is shown whole, in bytes.
+// maxLine is the longest line of a function's output that is shown whole, in
+// bytes.
 const maxLine = 16 << 10
 
-// lineWriter writes whole lines of many processes to one writer.
+// A lineWriter writes whole lines of many processes to one writer.
 type lineWriter struct {
 	mu  sync.Mutex
 	out io.Writer
 }
 
-// processOutput is one process's standard output and error. It is used by one goroutine.
+// A processOutput is one process's standard output and error. It is used by one
+// goroutine.
 type processOutput struct {
 	to     *lineWriter
 	prefix string

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// lockedBuffer collects what several goroutines write.
+// A lockedBuffer collects what several goroutines write.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

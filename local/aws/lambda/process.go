@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// invocation is one event on its way through a process.
+// An invocation is one event on its way through a process.
 type invocation struct {
 	id       string
 	ctx      context.Context // the caller's, for its deadline
@@ -26,7 +26,8 @@ type invocation struct {
 	answered bool   // result is set; guarded by process.mu
 }
 
-// process is one bootstrap process with a Runtime API server of its own, by which it is known.
+// A process is one bootstrap process with a Runtime API server of its own, by
+// which it is known.
 type process struct {
 	exec     *Exec
 	function *execFunction
@@ -99,8 +100,9 @@ func (p *process) wait(output *processOutput) {
 		"function", p.function.name, "pid", p.cmd.Process.Pid, "status", p.cmd.ProcessState.String())
 }
 
-// serve has the process run one invocation and sets its result. It returns false when the process, which was well before,
-// ended without having seen the event.
+// serve has the process run one invocation and sets its result. It returns
+// false when the process, which was well before, ended without having seen the
+// event.
 func (p *process) serve(inv *invocation) bool {
 	initTimer := time.NewTimer(p.exec.options.InitTimeout)
 	defer initTimer.Stop()
@@ -161,7 +163,8 @@ func (p *process) initFailed(inv *invocation) bool {
 	return true
 }
 
-// end ends the process, and lets it know before if it has registered an extension.
+// end ends the process, and lets it know before if it has registered an
+// extension.
 func (p *process) end() {
 	p.mu.Lock()
 	extension := p.extension

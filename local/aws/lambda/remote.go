@@ -20,9 +20,11 @@ import (
 	"aiwm-chat/local/aws/account"
 )
 
-// RemoteOptions configures [NewRemote]. Its zero value suits `sam local start-lambda`.
+// RemoteOptions configures NewRemote. Its zero value suits
+// `sam local start-lambda`.
 type RemoteOptions struct {
-	// Credentials sign the requests, which the real service demands and local ones ignore; nil: they are not signed.
+	// Credentials sign the requests, which the real service demands and local
+	// ones ignore; nil: they are not signed.
 	Credentials aws.CredentialsProvider
 	// Region is the one that requests are signed for; us-east-1 if empty.
 	Region string
@@ -30,15 +32,17 @@ type RemoteOptions struct {
 	Logger *slog.Logger
 }
 
-// Remote invokes functions that run elsewhere, through Lambda's Invoke API. Names and timeouts of the functions, and how many
-// invocations may run at the same time, are known there alone.
+// A Remote invokes functions that run elsewhere, through Lambda's Invoke API.
+// Names and timeouts of the functions, and how many invocations may run at the
+// same time, are known there alone.
 type Remote struct {
 	base    string
 	client  *http.Client
 	options RemoteOptions
 }
 
-// NewRemote returns an invoker for the Invoke API at endpoint, such as http://127.0.0.1:3001.
+// NewRemote returns an invoker for the Invoke API at endpoint, such as
+// http://127.0.0.1:3001.
 func NewRemote(endpoint string, o RemoteOptions) (*Remote, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -64,7 +68,7 @@ func NewRemote(endpoint string, o RemoteOptions) (*Remote, error) {
 // Close closes the idle connections.
 func (r *Remote) Close() { r.client.CloseIdleConnections() }
 
-// Invoke implements [Invoker].
+// Invoke implements Invoker.
 func (r *Remote) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
 	if len(event) > MaxEvent {
 		return nil, fmt.Errorf("invoke %s: %w", function, ErrTooLarge)
@@ -106,7 +110,8 @@ func (r *Remote) invoke(ctx context.Context, function string, event []byte) (res
 	case isFunctionError(resp.Header, body):
 		return nil, requestID, &FunctionError{Payload: body}
 	case len(body) == 0 && !isLambda(resp.Header):
-		// A container of `sam local` that is killed at the function's timeout leaves an empty answer.
+		// A container of `sam local` that is killed at the function's timeout
+		// leaves an empty answer.
 		return nil, requestID, newFunctionError("", "the function ended without a response (did it reach its timeout?)")
 	}
 	return body, requestID, nil
@@ -134,13 +139,16 @@ func (r *Remote) request(ctx context.Context, function string, event []byte) (*h
 	return req, nil
 }
 
-// isLambda tells the real service, which always names the executed version, from those that imitate it.
+// isLambda tells the real service, which always names the executed version,
+// from those that imitate it.
 func isLambda(h http.Header) bool { return h.Get("X-Amz-Executed-Version") != "" }
 
-// isFunctionError recognises a function error by Lambda's header. Versions of `sam local` set it for some errors and not for
-// others, by looking at the response; so from anything but the real service a response counts as an error too if it is an object
-// with errorMessage and errorType and nothing more than a stack trace or cause. A function that returns such an object as its
-// result is misread, there as here.
+// isFunctionError recognises a function error by Lambda's header. Versions of
+// `sam local` set it for some errors and not for others, by looking at the
+// response; so from anything but the real service a response counts as an error
+// too if it is an object with errorMessage and errorType and nothing more than
+// a stack trace or cause. A function that returns such an object as its result
+// is misread, there as here.
 func isFunctionError(h http.Header, body []byte) bool {
 	if h.Get("X-Amz-Function-Error") != "" {
 		return true
@@ -160,7 +168,8 @@ func isFunctionError(h http.Header, body []byte) bool {
 	return hasMessage && hasType && len(members) == 0
 }
 
-// apiMessage returns what the service says about a request it refused, cut to a line.
+// apiMessage returns what the service says about a request it refused, cut to a
+// line.
 func apiMessage(body []byte) string {
 	var refusal struct {
 		Message string // also matches "message": services differ

@@ -13,8 +13,9 @@ import (
 	"aiwm-chat/local/aws/lambda"
 )
 
-// TestRemoteFunctionErrors has the answers of the real service, and those of `sam local start-lambda`, which has no header of
-// its own for the executed version and marks errors by looking at the response, if at all.
+// TestRemoteFunctionErrors has the answers of the real service, and those of
+// `sam local start-lambda`, which has no header of its own for the executed
+// version and marks errors by looking at the response, if at all.
 // [D] X-Amz-Function-Error, and [E] what sam local sniffs.
 func TestRemoteFunctionErrors(t *testing.T) {
 	const executed = "X-Amz-Executed-Version"

@@ -13,11 +13,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxInitError is the longest report of a failed initialisation that is kept, in bytes.
+// maxInitError is the longest report of a failed initialisation that is kept,
+// in bytes.
 const maxInitError = 64 << 10
 
-// runtimeAPI returns Lambda's Runtime API, version 2018-06-01, for this process, and of the Extensions API, version 2020-01-01,
-// what an internal extension needs to be told of the shutdown (lambda.WithEnableSIGTERM).
+// runtimeAPI returns Lambda's Runtime API, version 2018-06-01, for this
+// process, and of the Extensions API, version 2020-01-01, what an internal
+// extension needs to be told of the shutdown (lambda.WithEnableSIGTERM).
 func (p *process) runtimeAPI() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", p.handleNext)
@@ -31,7 +33,8 @@ func (p *process) runtimeAPI() http.Handler {
 	return mux
 }
 
-// handleNext ends the invocation before and waits for the next one, for ever if need be.
+// handleNext ends the invocation before and waits for the next one, for ever if
+// need be.
 func (p *process) handleNext(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	p.ready = true
@@ -61,7 +64,8 @@ func (p *process) handleNext(w http.ResponseWriter, r *http.Request) {
 	h.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10))
 	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.function.arn)
-	// Not traced. The headers of client context, Cognito and tenants come only with invocations that have those.
+	// Not traced. The headers of client context, Cognito and tenants come only
+	// with invocations that have those.
 	h.Set("Lambda-Runtime-Trace-Id", traceID(inv.id))
 	_, _ = w.Write(inv.event) // if this fails the process is ending, which serve sees
 }
@@ -94,7 +98,8 @@ func (p *process) handleError(w http.ResponseWriter, r *http.Request) {
 	p.report(w, r, result{err: &FunctionError{Payload: body}}, http.StatusAccepted)
 }
 
-// report sets the result of the current invocation and answers the runtime with the status.
+// report sets the result of the current invocation and answers the runtime with
+// the status.
 func (p *process) report(w http.ResponseWriter, r *http.Request, res result, status int) {
 	p.mu.Lock()
 	inv := p.current
@@ -137,7 +142,8 @@ func reply(w http.ResponseWriter, status int, body map[string]string) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// traceID is the X-Ray header of an invocation that is not sampled: its time and 24 hexadecimal digits.
+// traceID is the X-Ray header of an invocation that is not sampled: its time
+// and 24 hexadecimal digits.
 func traceID(requestID string) string {
 	return fmt.Sprintf("Root=1-%08x-%s;Sampled=0", time.Now().Unix(), strings.ReplaceAll(requestID, "-", "")[:24])
 }

@@ -1,7 +1,10 @@
-// Package schedule invokes functions at a fixed rate, as an EventBridge rule with a rate() expression does.
+// Package schedule invokes functions at a fixed rate, as an EventBridge rule
+// with a rate() expression does.
 //
-// The invocation is asynchronous in AWS: the rule does not wait for the function, so a slow function overlaps itself. It does so
-// here too, up to a bound. A failed invocation is logged and not repeated, where Lambda would try twice more.
+// The invocation is asynchronous in AWS: the rule does not wait for the
+// function, so a slow function overlaps itself. It does so here too, up to a
+// bound. A failed invocation is logged and not repeated, where Lambda would try
+// twice more.
 package schedule
 
 import (
@@ -19,23 +22,26 @@ import (
 )
 
 const (
-	// maxOverlap is how many invocations of one rule may run at the same time. A tick over that is left out and logged.
+	// maxOverlap is how many invocations of one rule may run at the same time.
+	// A tick over that is left out and logged.
 	maxOverlap = 2
-	// minInterval is the shortest time between two ticks, whatever the time scale.
+	// minInterval is the shortest time between two ticks, whatever the time
+	// scale.
 	minInterval = time.Millisecond
 )
 
-// Rule is one schedule.
+// A Rule is one schedule.
 type Rule struct {
 	// Name of the rule, which the function finds in the ARN in resources.
 	Name string
 	// Function is the name of the function to invoke.
 	Function string
-	// Every is the time between two invocations, of which the first comes after as long; at least a minute, as in AWS.
+	// Every is the time between two invocations, of which the first comes after
+	// as long; at least a minute, as in AWS.
 	Every time.Duration
 }
 
-// Options configures [Start]. Its zero value is ready to use.
+// Options configures Start. Its zero value is ready to use.
 type Options struct {
 	// TimeScale divides the time between invocations: 60 makes a minute into a
 	// second; 1 if zero.
@@ -44,12 +50,12 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// invoker invokes a function and waits for its response.
+// An invoker invokes a function and waits for its response.
 type invoker interface {
 	Invoke(ctx context.Context, function string, event []byte) ([]byte, error)
 }
 
-// Scheduler runs rules from [Start] to [Scheduler.Stop].
+// A Scheduler runs rules from Start to Scheduler.Stop.
 type Scheduler struct {
 	options   Options
 	functions invoker
@@ -62,7 +68,8 @@ type Scheduler struct {
 	inFlight sync.WaitGroup // Add only by a running rule
 }
 
-// Start starts the rules. Every fault in them is reported at once, and then none runs.
+// Start starts the rules. Every fault in them is reported at once, and then
+// none runs.
 func Start(functions invoker, o Options, rules ...Rule) (*Scheduler, error) {
 	if o.TimeScale <= 0 {
 		o.TimeScale = 1
@@ -88,8 +95,8 @@ func Start(functions invoker, o Options, rules ...Rule) (*Scheduler, error) {
 	return s, nil
 }
 
-// Stop starts no more invocations and waits for those in flight. When ctx is done it cancels them, waits on, and returns the error
-// of ctx, wrapped.
+// Stop starts no more invocations and waits for those in flight. When ctx is
+// done it cancels them, waits on, and returns the error of ctx, wrapped.
 func (s *Scheduler) Stop(ctx context.Context) error {
 	s.stopTick()
 	done := make(chan struct{})

@@ -142,7 +142,7 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
-// writer is an io.Writer that calls itself with each line of a log.
+// A writer is an io.Writer that calls itself with each line of a log.
 type writer func(line string)
 
 func (w writer) Write(p []byte) (int, error) {

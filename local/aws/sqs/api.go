@@ -16,8 +16,10 @@ const (
 	targetPrefix = "AmazonSQS."
 )
 
-// ServeHTTP serves the SQS API: AWS JSON 1.0, a POST to any path with the action in X-Amz-Target. Signatures are not checked; a
-// browser's page cannot get in, because the content type that is asked for is one it may not send to another origin.
+// ServeHTTP serves the SQS API: AWS JSON 1.0, a POST to any path with the
+// action in X-Amz-Target. Signatures are not checked; a browser's page cannot
+// get in, because the content type that is asked for is one it may not send to
+// another origin.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
@@ -84,7 +86,8 @@ func decode(body []byte, in any) error {
 	return nil
 }
 
-// withQueue decodes the input of an action and finds the queue of its QueueUrl, of which only the name counts.
+// withQueue decodes the input of an action and finds the queue of its QueueUrl,
+// of which only the name counts.
 func withQueue[In any](s *Server, body []byte, action func(*queue, In) (any, error)) (any, error) {
 	var at struct{ QueueUrl string }
 	if err := decode(body, &at); err != nil {

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fixture is a server and an SDK client for it.
+// A fixture is a server and an SDK client for it.
 type fixture struct {
 	*sqs.Server
 	client *awssqs.Client
@@ -297,7 +297,8 @@ func TestQueues(t *testing.T) {
 	}
 }
 
-// TestErrors shows that the SDK gives every error its type, and the code that it has on AWS.
+// TestErrors shows that the SDK gives every error its type, and the code that
+// it has on AWS.
 func TestErrors(t *testing.T) {
 	f := newFixture(t, sqs.Options{MaxMessages: 1}, sqs.Queue{Name: "Jobs"}, sqs.Queue{Name: "Full"})
 	f.send(t, "Full", "x")

@@ -10,7 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// attribute is a message attribute: a text, a number as a text, or bytes, as the data type says.
+// An attribute is a message attribute: a text, a number as a text, or bytes, as
+// the data type says.
 type attribute struct {
 	DataType    string
 	StringValue *string `json:",omitempty"`
@@ -36,7 +37,8 @@ func (a attribute) valid() bool {
 	return false
 }
 
-// attributesMD5 returns the digest that SQS documents for message attributes, empty if there are none.
+// attributesMD5 returns the digest that SQS documents for message attributes,
+// empty if there are none.
 func attributesMD5(attributes map[string]attribute) string {
 	if len(attributes) == 0 {
 		return ""
@@ -67,7 +69,8 @@ func messageSize(body string, attributes map[string]attribute) int {
 	return size
 }
 
-// validText tells whether a text has only characters that SQS accepts, those of XML 1.0.
+// validText tells whether a text has only characters that SQS accepts, those of
+// XML 1.0.
 func validText(s string) bool {
 	for _, r := range s {
 		switch {

@@ -11,7 +11,8 @@ import (
 	"aiwm-chat/local/aws/sqs"
 )
 
-// BenchmarkDelivery measures one message from the request that sends it to its function, the two sides one after the other.
+// BenchmarkDelivery measures one message from the request that sends it to its
+// function, the two sides one after the other.
 func BenchmarkDelivery(b *testing.B) {
 	server, err := sqs.New(sqs.Options{Logger: slog.New(slog.DiscardHandler)}, sqs.Queue{Name: "Jobs"})
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"net/http"
 )
 
-// apiError is an error as SQS reports it: the shape name types it in an SDK, and the code of the old query protocol is what
-// an SDK calls the error's code.
+// An apiError is an error as SQS reports it: the shape name types it in an SDK,
+// and the code of the old query protocol is what an SDK calls the error's code.
 type apiError struct {
 	shape     string // "" for those without a shape in the service model
 	queryCode string

@@ -10,7 +10,8 @@ import (
 	"aiwm-chat/local/aws/account"
 )
 
-// event is what Lambda invokes a function with, key by key; a key that Lambda leaves out is left out.
+// An event is what Lambda invokes a function with, key by key; a key that
+// Lambda leaves out is left out.
 type event struct {
 	Records []record
 }
@@ -64,9 +65,11 @@ func encodeEvent(q *queue, batch []message) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// batchItemFailures returns the ids that a response names as failed. Lambda takes an empty response, null, and an empty or null
-// list for a success of all; and it takes JSON that is broken, and an id that is missing, empty, null or not of this batch, for
-// a failure of all, which is an error here. Keys count in their exact case.
+// batchItemFailures returns the ids that a response names as failed. Lambda
+// takes an empty response, null, and an empty or null list for a success of
+// all; and it takes JSON that is broken, and an id that is missing, empty, null
+// or not of this batch, for a failure of all, which is an error here. Keys
+// count in their exact case.
 func batchItemFailures(response []byte, ids []string) ([]string, error) {
 	if len(bytes.TrimSpace(response)) == 0 {
 		return nil, nil

@@ -15,27 +15,34 @@ const (
 	defaultConcurrency = 5 // what Lambda starts with
 	maxConcurrency     = 1000
 
-	// maxBatchBytes bounds the messages of one event. JSON at most doubles a text that SQS accepts, so the event stays within
-	// the 6 MB that a function can be invoked with.
+	// maxBatchBytes bounds the messages of one event. JSON at most doubles a
+	// text that SQS accepts, so the event stays within the 6 MB that a function
+	// can be invoked with.
 	maxBatchBytes = 2_900_000
 
-	// A throttled invocation is tried again after these, until the messages become visible again.
+	// A throttled invocation is tried again after these, until the messages
+	// become visible again.
 	minThrottleDelay = 100 * time.Millisecond
 	maxThrottleDelay = 5 * time.Second
 )
 
-// Mapping is an event source mapping: it has Lambda poll a queue and invoke a function with batches of its messages.
+// A Mapping is an event source mapping: it has Lambda poll a queue and invoke a
+// function with batches of its messages.
 type Mapping struct {
 	// Queue and Function are names.
 	Queue, Function string
-	// BatchSize is the most messages in one event; 10 if zero. More than 10 need a Window, as they do on Lambda.
+	// BatchSize is the most messages in one event; 10 if zero. More than 10
+	// need a Window, as they do on Lambda.
 	BatchSize int
-	// Window is how long a batch may wait for more messages after its first; scaled as Options.TimeScale says.
+	// Window is how long a batch may wait for more messages after its first;
+	// scaled as Options.TimeScale says.
 	Window time.Duration
-	// ReportBatchItemFailures reads the function's response for the messages that failed.
+	// ReportBatchItemFailures reads the function's response for the messages
+	// that failed.
 	ReportBatchItemFailures bool
-	// MaximumConcurrency is how many batches are processed at the same time, on AWS 2 to 1000; 5 if zero, as AWS starts with. AWS
-	// goes on to more pollers while there is a backlog; this does not.
+	// MaximumConcurrency is how many batches are processed at the same time, on
+	// AWS 2 to 1000; 5 if zero, as AWS starts with. AWS goes on to more pollers
+	// while there is a backlog; this does not.
 	MaximumConcurrency int
 }
 
@@ -59,15 +66,18 @@ func (m *Mapping) complete() error {
 	return nil
 }
 
-// invoker invokes a function and waits for its response. An error with a method Throttled that returns true means that the
-// function did not run and that a later attempt may succeed.
+// An invoker invokes a function and waits for its response. An error with a
+// method Throttled that returns true means that the function did not run and
+// that a later attempt may succeed.
 type invoker interface {
 	Invoke(ctx context.Context, function string, event []byte) ([]byte, error)
 }
 
-// Map starts to deliver the messages of a queue to a function, until Shutdown. A batch that succeeds is deleted. What fails stays
-// hidden until its visibility timeout is over and then comes again, or goes to the dead-letter queue. A queue may have several
-// mappings, which then compete for its messages.
+// Map starts to deliver the messages of a queue to a function, until Shutdown.
+// A batch that succeeds is deleted. What fails stays hidden until its
+// visibility timeout is over and then comes again, or goes to the dead-letter
+// queue. A queue may have several mappings, which then compete for its
+// messages.
 func (s *Server) Map(m Mapping, functions invoker) error {
 	if err := m.complete(); err != nil {
 		return fmt.Errorf("map queue %s to %s: %w", m.Queue, m.Function, err)
@@ -86,7 +96,8 @@ func (s *Server) Map(m Mapping, functions invoker) error {
 	return nil
 }
 
-// poller forms batches of one queue, one after the other, and processes several of them at the same time.
+// A poller forms batches of one queue, one after the other, and processes
+// several of them at the same time.
 type poller struct {
 	Mapping
 	server    *Server
@@ -118,7 +129,8 @@ func (p *poller) run() {
 	}
 }
 
-// batch waits for a message and takes what else is there, or comes within the window.
+// batch waits for a message and takes what else is there, or comes within the
+// window.
 func (p *poller) batch(ctx context.Context) []message {
 	visibility := p.queue.config.VisibilityTimeout
 	batch := p.queue.receive(ctx, p.BatchSize, maxBatchBytes, visibility, time.Hour)
@@ -140,7 +152,8 @@ func (p *poller) batch(ctx context.Context) []message {
 	return batch
 }
 
-// deliver invokes the function with a batch and deletes the messages it has dealt with.
+// deliver invokes the function with a batch and deletes the messages it has
+// dealt with.
 func (p *poller) deliver(batch []message) {
 	start := time.Now()
 	failed, err := p.process(batch)
@@ -163,7 +176,8 @@ func (p *poller) deliver(batch []message) {
 	p.server.options.Logger.LogAttrs(context.Background(), level, "deliver", attrs...)
 }
 
-// process returns the ids of the messages that failed: all of them with an error.
+// process returns the ids of the messages that failed: all of them with an
+// error.
 func (p *poller) process(batch []message) (failed []string, err error) {
 	ids := make([]string, len(batch))
 	for i, m := range batch {
@@ -186,7 +200,8 @@ func (p *poller) process(batch []message) (failed []string, err error) {
 	return failed, nil
 }
 
-// invoke tries a throttled function again until the messages are about to become visible.
+// invoke tries a throttled function again until the messages are about to
+// become visible.
 func (p *poller) invoke(event []byte) ([]byte, error) {
 	ctx := p.server.invoking
 	giveUp := time.Now().Add(p.queue.scaled(p.queue.config.VisibilityTimeout))

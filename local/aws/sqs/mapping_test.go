@@ -20,14 +20,14 @@ import (
 	"aiwm-chat/local/aws/sqs"
 )
 
-// function is what a mapping invokes.
+// A function is what a mapping invokes.
 type function func(ctx context.Context, event []byte) ([]byte, error)
 
 func (f function) Invoke(ctx context.Context, _ string, event []byte) ([]byte, error) {
 	return f(ctx, event)
 }
 
-// lockedBuffer collects a log that several goroutines write.
+// A lockedBuffer collects a log that several goroutines write.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -137,7 +137,8 @@ func TestEventRecord(t *testing.T) {
 	}
 }
 
-// TestBatchesForm fills the queue while the function is busy: what has come together goes together, up to the batch size.
+// TestBatchesForm fills the queue while the function is busy: what has come
+// together goes together, up to the batch size.
 // [D] Batches of ten unless the mapping says otherwise.
 func TestBatchesForm(t *testing.T) {
 	f := newFixture(t, sqs.Options{}, sqs.Queue{Name: "Jobs"})
@@ -202,8 +203,10 @@ func TestBatchBytes(t *testing.T) {
 	}
 }
 
-// TestResponses shows which responses delete which of a batch of three messages.
-// [D] Partial batch responses: an empty list is success; an unknown, empty or null id, a bad key or no JSON fail the whole batch.
+// TestResponses shows which responses delete which of a batch of three
+// messages.
+// [D] Partial batch responses: an empty list is success; an unknown, empty or
+// null id, a bad key or no JSON fail the whole batch.
 func TestResponses(t *testing.T) {
 	const firstFailed, reported = `{"batchItemFailures":[{"itemIdentifier":"FIRST"}]}`, true
 	for _, tt := range []struct {
@@ -253,8 +256,10 @@ func TestResponses(t *testing.T) {
 	}
 }
 
-// TestRetryThenDeadLetter delivers at least once, so it counts on no more than that for what succeeds.
-// [D] At least once; [?] above maxReceiveCount to the dead letters at the next receive.
+// TestRetryThenDeadLetter delivers at least once, so it counts on no more than
+// that for what succeeds.
+// [D] At least once; [?] above maxReceiveCount to the dead letters at the next
+// receive.
 func TestRetryThenDeadLetter(t *testing.T) {
 	f := newFixture(t, sqs.Options{TimeScale: 100}, // 300 ms
 		sqs.Queue{Name: "Jobs", VisibilityTimeout: 30 * time.Second, DeadLetterQueue: "Dead", MaxReceiveCount: 3},
@@ -292,7 +297,8 @@ type throttledError struct{}
 func (throttledError) Error() string   { return "too many requests" }
 func (throttledError) Throttled() bool { return true }
 
-// TestThrottledIsNoReceive shows that a throttled invocation is tried again with the same receive of the message.
+// TestThrottledIsNoReceive shows that a throttled invocation is tried again
+// with the same receive of the message.
 func TestThrottledIsNoReceive(t *testing.T) {
 	f := newFixture(t, sqs.Options{}, sqs.Queue{Name: "Jobs", VisibilityTimeout: time.Hour, DeadLetterQueue: "Dead", MaxReceiveCount: 1}, sqs.Queue{Name: "Dead"})
 	calls := make(chan events.SQSMessage, 10)
@@ -347,7 +353,8 @@ func TestConcurrencyBound(t *testing.T) {
 	}
 }
 
-// TestShutdown shows that what is in flight ends well, and that nothing new begins.
+// TestShutdown shows that what is in flight ends well, and that nothing new
+// begins.
 func TestShutdown(t *testing.T) {
 	f := newFixture(t, sqs.Options{}, sqs.Queue{Name: "Jobs"}, sqs.Queue{Name: "Other"})
 	started, release := make(chan struct{}, 10), make(chan struct{})

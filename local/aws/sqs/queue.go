@@ -22,7 +22,8 @@ var (
 	errNotInFlight = errors.New("message is not in flight")
 )
 
-// message is one message in a queue. What is above the empty line never changes.
+// A message is one message in a queue. What is above the empty line never
+// changes.
 type message struct {
 	id            string
 	body          string
@@ -52,8 +53,9 @@ func newMessage(body string, attributes map[string]attribute) *message {
 	}
 }
 
-// queue holds messages in one heap by the time they become visible. A received message is one that becomes visible later, so
-// nothing needs to watch the clock but those who wait for a message.
+// A queue holds messages in one heap by the time they become visible. A
+// received message is one that becomes visible later, so nothing needs to watch
+// the clock but those who wait for a message.
 type queue struct {
 	config      Queue
 	arn         string
@@ -109,8 +111,9 @@ func (q *queue) wake() {
 	}
 }
 
-// receive takes up to max messages of together up to maxBytes (but at least one), hides them for the visibility timeout and
-// returns copies. It waits until there is one, the wait is over or ctx is done.
+// receive takes up to max messages of together up to maxBytes (but at least
+// one), hides them for the visibility timeout and returns copies. It waits
+// until there is one, the wait is over or ctx is done.
 func (q *queue) receive(ctx context.Context, max, maxBytes int, visibility, wait time.Duration) []message {
 	deadline := time.Now().Add(wait)
 	for ctx.Err() == nil {
@@ -135,8 +138,9 @@ func (q *queue) receive(ctx context.Context, max, maxBytes int, visibility, wait
 	return nil
 }
 
-// take takes what is visible now. It also returns the messages that are due for the dead-letter queue, when the next message
-// becomes visible (zero if there is none), and a channel that is closed when that may have changed.
+// take takes what is visible now. It also returns the messages that are due for
+// the dead-letter queue, when the next message becomes visible (zero if there
+// is none), and a channel that is closed when that may have changed.
 func (q *queue) take(max, maxBytes int, visibility time.Duration) (got []message, dead []*message, next time.Time, changed <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -176,7 +180,8 @@ func (q *queue) take(max, maxBytes int, visibility time.Duration) (got []message
 	return got, dead, next, q.changed
 }
 
-// bury moves a message to the dead-letter queue, where its receives are counted anew.
+// bury moves a message to the dead-letter queue, where its receives are counted
+// anew.
 func (q *queue) bury(m *message) {
 	log := q.log.With("queue", q.config.Name, "deadLetterQueue", q.deadLetters.config.Name, "messageId", m.id, "received", m.received)
 	m.received, m.firstReceived, m.deadLetterOf = 0, time.Time{}, q.arn
@@ -187,8 +192,9 @@ func (q *queue) bury(m *message) {
 	log.Warn("dead letter")
 }
 
-// delete removes the message of a receipt handle. As in SQS, an older handle than that of the last receive is accepted and does
-// nothing, and so does that of a message that is gone.
+// delete removes the message of a receipt handle. As in SQS, an older handle
+// than that of the last receive is accepted and does nothing, and so does that
+// of a message that is gone.
 func (q *queue) delete(handle string) error {
 	id, receive, err := q.parseHandle(handle)
 	if err != nil {
@@ -202,7 +208,8 @@ func (q *queue) delete(handle string) error {
 	return nil
 }
 
-// hide makes the message of a receipt handle visible after the timeout, counted from now.
+// hide makes the message of a receipt handle visible after the timeout, counted
+// from now.
 func (q *queue) hide(handle string, timeout time.Duration) error {
 	id, receive, err := q.parseHandle(handle)
 	if err != nil {
@@ -255,7 +262,8 @@ func (q *queue) counts() (c counts) {
 	return c
 }
 
-// handle returns the receipt handle of a received message: it names the receive, not the message alone.
+// handle returns the receipt handle of a received message: it names the
+// receive, not the message alone.
 func (q *queue) handle(m *message) string {
 	return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s %s %d", q.config.Name, m.id, m.received))
 }
@@ -272,7 +280,7 @@ func (q *queue) parseHandle(handle string) (id string, receive int, err error) {
 	return id, receive, nil
 }
 
-// messageHeap orders messages by the time they become visible.
+// A messageHeap orders messages by the time they become visible.
 type messageHeap []*message
 
 func (h messageHeap) Len() int           { return len(h) }

@@ -66,14 +66,16 @@ func (s *Server) receive(ctx context.Context, q *queue, in receiveMessage) (any,
 	return map[string]any{"Messages": messages}, nil
 }
 
-// fromSeconds converts without overflow: what it cuts is over every limit anyway.
+// fromSeconds converts without overflow: what it cuts is over every limit
+// anyway.
 func fromSeconds(n int) time.Duration { return time.Duration(min(max(n, -1), 1<<20)) * time.Second }
 
 func errVisibility(seconds int) error {
 	return invalidValue("Value %d for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200.", seconds)
 }
 
-// system returns the message system attributes, those of Lambda's event records among them.
+// system returns the message system attributes, those of Lambda's event records
+// among them.
 func (m *message) system() map[string]string {
 	attributes := map[string]string{
 		"SenderId":                         account.ID,
@@ -87,7 +89,8 @@ func (m *message) system() map[string]string {
 	return attributes
 }
 
-// selectAttributes returns the attributes that a client asks for: by name, by "prefix.*", or all of them by "All" or ".*".
+// selectAttributes returns the attributes that a client asks for: by name, by
+// "prefix.*", or all of them by "All" or ".*".
 func selectAttributes(attributes map[string]attribute, names []string) map[string]attribute {
 	selected := map[string]attribute{}
 	for attributeName, a := range attributes {
@@ -101,7 +104,8 @@ func selectAttributes(attributes map[string]attribute, names []string) map[strin
 	return selected
 }
 
-// handleEntry is the input of DeleteMessage and ChangeMessageVisibility, and an entry of their batches.
+// A handleEntry is the input of DeleteMessage and ChangeMessageVisibility, and
+// an entry of their batches.
 type handleEntry struct {
 	ID                string `json:"Id"` // of a batch entry
 	ReceiptHandle     string

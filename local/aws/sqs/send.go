@@ -4,7 +4,7 @@ import (
 	"fmt"
 )
 
-// sendMessage is the input of SendMessage and an entry of SendMessageBatch.
+// A sendMessage is the input of SendMessage and an entry of SendMessageBatch.
 type sendMessage struct {
 	ID                string `json:"Id"` // of a batch entry
 	MessageBody       string
@@ -68,7 +68,8 @@ func (s *Server) sendBatch(q *queue, in struct{ Entries []sendMessage }) (any, e
 	return out, nil
 }
 
-// batchAnswer is the answer to a batch: what was done and what was not, each by the id of its entry.
+// A batchAnswer is the answer to a batch: what was done and what was not, each
+// by the id of its entry.
 type batchAnswer struct {
 	Successful []any
 	Failed     []batchFailure `json:",omitempty"`

@@ -1,9 +1,13 @@
-// Package sqs is a small Amazon SQS for development: standard queues in memory, reached through the unmodified AWS SDKs, and the
-// pollers that Lambda runs between a queue and a function. Clients find it by their BaseEndpoint.
+// Package sqs is a small Amazon SQS for development: standard queues in memory,
+// reached through the unmodified AWS SDKs, and the pollers that Lambda runs
+// between a queue and a function. Clients find it by their BaseEndpoint.
 //
-// It keeps SQS's semantics where a function can tell: at least once, no order, visibility timeout, delay, receive count, dead-letter
-// queues, partial batch responses, size limits, typed errors. Queues are declared at the start and nothing is written to disk: what
-// is in a queue when the process ends is gone. FIFO queues, encryption, permissions and the old query protocol are not there.
+// It keeps SQS's semantics where a function can tell: at least once, no order,
+// visibility timeout, delay, receive count, dead-letter queues, partial batch
+// responses, size limits, typed errors. Queues are declared at the start and
+// nothing is written to disk: what is in a queue when the process ends is gone.
+// FIFO queues, encryption, permissions and the old query protocol are not
+// there.
 package sqs
 
 import (
@@ -20,7 +24,8 @@ import (
 )
 
 const (
-	// defaultMaxMessageSize is SQS's limit of a message and of a batch: 1 MiB since 2025, 256 KiB before.
+	// defaultMaxMessageSize is SQS's limit of a message and of a batch: 1 MiB
+	// since 2025, 256 KiB before.
 	defaultMaxMessageSize = 1 << 20
 	defaultMaxMessages    = 100_000
 	// maxQueueBytes bounds what one queue holds, as MaxMessages does.
@@ -33,39 +38,47 @@ const (
 	maxWait           = 20 * time.Second
 )
 
-// Queue describes one queue, by the names that SQS gives its attributes.
+// A Queue describes one queue, by the names that SQS gives its attributes.
 type Queue struct {
-	// Name of the queue, at most 80 letters, digits, hyphens and underscores. A FIFO queue (".fifo") is refused.
+	// Name of the queue, at most 80 letters, digits, hyphens and underscores. A
+	// FIFO queue (".fifo") is refused.
 	Name string
-	// VisibilityTimeout is how long a received message stays hidden from others; 30 s if zero.
+	// VisibilityTimeout is how long a received message stays hidden from
+	// others; 30 s if zero.
 	VisibilityTimeout time.Duration
 	// Delay hides each new message for so long; at most 15 min.
 	Delay time.Duration
 	// Retention is how long a message is kept; 4 days if zero.
 	Retention time.Duration
-	// DeadLetterQueue names another queue, which gets the messages that were received MaxReceiveCount times and not deleted.
+	// DeadLetterQueue names another queue, which gets the messages that were
+	// received MaxReceiveCount times and not deleted.
 	DeadLetterQueue string
-	// MaxReceiveCount goes with DeadLetterQueue: 1 to 1000. A message that was received so often moves at the next receive; that
-	// AWS waits for one is not proven.
+	// MaxReceiveCount goes with DeadLetterQueue: 1 to 1000. A message that was
+	// received so often moves at the next receive; that AWS waits for one is
+	// not proven.
 	MaxReceiveCount int
 }
 
-// Options configures [New]. Its zero value is ready to use.
+// Options configures New. Its zero value is ready to use.
 type Options struct {
 	// TimeScale divides the visibility timeouts, delays, retention and batch
-	// windows: 60 makes a minute into a second; 1 if zero. The WaitTimeSeconds of
-	// a client is not scaled.
+	// windows: 60 makes a minute into a second; 1 if zero. The WaitTimeSeconds
+	// of a client is not scaled.
 	TimeScale float64
-	// MaxMessageSize limits a message, and all messages of a batch together, in bytes; 1 MiB if zero.
+	// MaxMessageSize limits a message, and all messages of a batch together, in
+	// bytes; 1 MiB if zero.
 	MaxMessageSize int
-	// MaxMessages limits what one queue holds, so that a consumer that stands still does not take all memory; 100,000 if zero. A send
-	// over it, or over 256 MiB, is refused with OverLimit, which SQS itself never does.
+	// MaxMessages limits what one queue holds, so that a consumer that stands
+	// still does not take all memory; 100,000 if zero. A send over it, or over
+	// 256 MiB, is refused with OverLimit, which SQS itself never does.
 	MaxMessages int
-	// Logger gets one line per delivery to a function and per dead letter, and never a body; nil: slog.Default.
+	// Logger gets one line per delivery to a function and per dead letter, and
+	// never a body; nil: slog.Default.
 	Logger *slog.Logger
 }
 
-// Server holds queues, serves them over HTTP and delivers them to functions. It is safe for concurrent use.
+// A Server holds queues, serves them over HTTP and delivers them to functions.
+// It is safe for concurrent use.
 type Server struct {
 	options Options
 	queues  map[string]*queue
@@ -84,7 +97,8 @@ type Server struct {
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 
-// New returns a server of the given queues. Every fault in them is reported at once.
+// New returns a server of the given queues. Every fault in them is reported at
+// once.
 func New(o Options, queues ...Queue) (*Server, error) {
 	if o.TimeScale <= 0 {
 		o.TimeScale = 1
@@ -154,7 +168,8 @@ func (c *Queue) complete() error {
 	return nil
 }
 
-// URL returns the URL of a queue on a server that clients reach at host (with a port), http://HOST/ACCOUNT/NAME.
+// URL returns the URL of a queue on a server that clients reach at host (with a
+// port), http://HOST/ACCOUNT/NAME.
 func URL(host, queue string) string { return "http://" + host + "/" + account.ID + "/" + queue }
 
 // ARN returns the ARN of a queue.
@@ -162,8 +177,10 @@ func ARN(queue string) string {
 	return "arn:aws:sqs:" + account.Region + ":" + account.ID + ":" + queue
 }
 
-// Shutdown ends all polling, that of HTTP clients included, and waits for the deliveries in flight. When ctx is done it cancels
-// them, waits on, and returns the error of ctx, wrapped. Messages that are left are lost; the log says how many.
+// Shutdown ends all polling, that of HTTP clients included, and waits for the
+// deliveries in flight. When ctx is done it cancels them, waits on, and returns
+// the error of ctx, wrapped. Messages that are left are lost; the log says how
+// many.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true

@@ -7,17 +7,21 @@ import (
 	"aiwm-chat/local/aws/account"
 )
 
-// Resolver supplies what only the place of deployment knows. Its zero value knows the pseudo parameters only.
+// A Resolver supplies what only the place of deployment knows. Its zero value
+// knows the pseudo parameters only.
 type Resolver struct {
-	// Values are what resources stand for: "WelcomeQueue" for a Ref, "WelcomeQueue.Arn" for a GetAtt. A pseudo
-	// parameter ("AWS::Region") may be given too and otherwise has the value of package account.
+	// Values are what resources stand for: "WelcomeQueue" for a Ref,
+	// "WelcomeQueue.Arn" for a GetAtt. A pseudo parameter ("AWS::Region") may
+	// be given too and otherwise has the value of package account.
 	Values map[string]string
-	// Variables replace environment variables whole, whatever the template says, in the functions that have them.
+	// Variables replace environment variables whole, whatever the template
+	// says, in the functions that have them.
 	Variables map[string]string
 }
 
-// Environment is the environment of a function as the template declares it. Variables whose value is empty are left
-// out, and so are dynamic references ("{{resolve:secretsmanager:...}}"), which only CloudFormation can read. A
+// Environment is the environment of a function as the template declares it.
+// Variables whose value is empty are left out, and so are dynamic references
+// ("{{resolve:secretsmanager:...}}"), which only CloudFormation can read. A
 // resource without a value in r is an error.
 func (t *Template) Environment(function string, r Resolver) (map[string]string, error) {
 	variables, ok := t.variables[function]
@@ -40,7 +44,8 @@ func (t *Template) Environment(function string, r Resolver) (map[string]string, 
 	return env, nil
 }
 
-// Variables are the names of the environment variables a function has, whether or not they have a value.
+// Variables are the names of the environment variables a function has, whether
+// or not they have a value.
 func (t *Template) Variables(function string) []string {
 	var names []string
 	for _, v := range t.variables[function] {

@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// evaluator resolves the expressions of one template.
+// An evaluator resolves the expressions of one template.
 type evaluator struct {
 	parameters map[string]any // string, or []any of strings for a list
 	resources  map[string]bool
@@ -18,13 +18,15 @@ type evaluator struct {
 	deciding   map[string]bool // the conditions being decided, to find one that depends on itself
 }
 
-// lookup gives what a name stands for outside the template: "AWS::Region", "Queue" (Ref), "Queue.Arn" (GetAtt).
+// A lookup gives what a name stands for outside the template: "AWS::Region",
+// "Queue" (Ref), "Queue.Arn" (GetAtt).
 type lookup func(name string) (string, error)
 
-// noValue is what AWS::NoValue stands for: the property is absent.
+// A noValue is what AWS::NoValue stands for: the property is absent.
 type noValue struct{}
 
-// maxText bounds what Sub makes: nested in itself it could double its length at each level.
+// maxText bounds what Sub makes: nested in itself it could double its length at
+// each level.
 const maxText = 64 << 10
 
 func fault(n *yaml.Node, format string, args ...any) error {
@@ -153,7 +155,8 @@ func found(at *yaml.Node, name string, find lookup) (any, error) {
 	return v, nil
 }
 
-// sub replaces ${Name}, ${Resource.Attribute} and the names of its second argument; ${!x} stands for ${x}.
+// sub replaces ${Name}, ${Resource.Attribute} and the names of its second
+// argument; ${!x} stands for ${x}.
 func (e *evaluator) sub(arg *yaml.Node, find lookup) (any, error) {
 	format, own := arg, map[string]string{}
 	if arg.Kind == yaml.SequenceNode && len(arg.Content) == 2 {
@@ -197,7 +200,8 @@ func (e *evaluator) sub(arg *yaml.Node, find lookup) (any, error) {
 	return nil, fault(arg, "Sub makes more than %d bytes", maxText)
 }
 
-// subName is what ${name} stands for: the same as a Ref, or with a dot in it the same as a GetAtt.
+// subName is what ${name} stands for: the same as a Ref, or with a dot in it
+// the same as a GetAtt.
 func (e *evaluator) subName(name string, arg *yaml.Node, find lookup) (string, error) {
 	tag := "!Ref"
 	if strings.Contains(name, ".") {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// function reads an AWS::Serverless::Function with its events. Its defaults and limits are those of Lambda.
+// function reads an AWS::Serverless::Function with its events. Its defaults and
+// limits are those of Lambda.
 func (p *parser) function(r resource) {
 	f := Function{
 		LogicalID:    r.id,
@@ -31,7 +32,8 @@ func (p *parser) function(r resource) {
 
 	variables := []entry{}
 	for v := range entries(p.mapping(p.mapping(r.properties, "Environment"), "Variables")) {
-		// A first evaluation finds faults now, when the values of resources are not yet known.
+		// A first evaluation finds faults now, when the values of resources are
+		// not yet known.
 		if _, err := p.eval.text(v.value, structural); err != nil {
 			p.add(err)
 		}
@@ -70,7 +72,8 @@ func (p *parser) scheduleEvent(f Function, e entry, expression string) {
 	}
 }
 
-// parseRate reads EventBridge's rate(value unit): a positive whole number, and the unit in the singular for 1 only.
+// parseRate reads EventBridge's rate(value unit): a positive whole number, and
+// the unit in the singular for 1 only.
 func parseRate(s string) (time.Duration, bool) {
 	inner, isRate := strings.CutPrefix(s, "rate(")
 	inner, closed := strings.CutSuffix(inner, ")")

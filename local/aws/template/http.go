@@ -11,7 +11,8 @@ import (
 // implicitAPI is the API that SAM makes for HttpApi events that name none.
 const implicitAPI = "ServerlessHttpApi"
 
-// httpAPI reads an AWS::Serverless::HttpApi. Its routes come from the events of functions.
+// httpAPI reads an AWS::Serverless::HttpApi. Its routes come from the events of
+// functions.
 func (p *parser) httpAPI(r resource) {
 	p.refuse(r.properties, "Auth", "DefinitionBody", "DefinitionUri")
 	p.t.HTTPAPIs = append(p.t.HTTPAPIs, HTTPAPI{
@@ -86,7 +87,8 @@ func (p *parser) httpEvent(f Function, e entry) {
 	api.Routes = append(api.Routes, route)
 }
 
-// apiOf finds the API an event belongs to; the implicit one begins to exist with its first event.
+// apiOf finds the API an event belongs to; the implicit one begins to exist
+// with its first event.
 func (p *parser) apiOf(properties *yaml.Node) *HTTPAPI {
 	id := implicitAPI
 	if n := p.property(properties, "ApiId"); n != nil {

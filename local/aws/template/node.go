@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// entry is one member of a mapping.
+// An entry is one member of a mapping.
 type entry struct {
 	key   string
 	at    *yaml.Node // the key, for its line
@@ -39,8 +39,9 @@ func member(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// checkTree refuses what would make the same template mean two things: a key twice in a mapping, and aliases, which
-// CloudFormation resolves differently from place to place.
+// checkTree refuses what would make the same template mean two things: a key
+// twice in a mapping, and aliases, which CloudFormation resolves differently
+// from place to place.
 func checkTree(n *yaml.Node) error {
 	if n.Kind == yaml.AliasNode {
 		return fmt.Errorf("line %d: yaml aliases are not supported", n.Line)
@@ -60,8 +61,9 @@ func checkTree(n *yaml.Node) error {
 	return nil
 }
 
-// merge lays a resource's properties over the global ones by SAM's rules: mappings member by member, lists one after
-// the other, and of everything else (intrinsic functions included) the resource's own.
+// merge lays a resource's properties over the global ones by SAM's rules:
+// mappings member by member, lists one after the other, and of everything else
+// (intrinsic functions included) the resource's own.
 func merge(global, local *yaml.Node) *yaml.Node {
 	if global == nil || local == nil {
 		if local == nil {
@@ -90,8 +92,8 @@ func merge(global, local *yaml.Node) *yaml.Node {
 	return &merged
 }
 
-// intrinsic takes a call of an intrinsic function apart. The name is the long one ("Ref", "Fn::Sub"); it is "" where
-// the node is no call.
+// intrinsic takes a call of an intrinsic function apart. The name is the long
+// one ("Ref", "Fn::Sub"); it is "" where the node is no call.
 func intrinsic(n *yaml.Node) (name string, arg *yaml.Node) {
 	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
 		plain := *n

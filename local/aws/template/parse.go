@@ -13,8 +13,9 @@ import (
 // MaxSize is the largest template in bytes, CloudFormation's own limit.
 const MaxSize = 1 << 20
 
-// Parse reads a template. The parameters override the defaults the template declares; one without either is "". The
-// error lists every fault found, each with its line and resource.
+// Parse reads a template. The parameters override the defaults the template
+// declares; one without either is "". The error lists every fault found, each
+// with its line and resource.
 func Parse(data []byte, parameters map[string]string) (*Template, error) {
 	if len(data) > MaxSize {
 		return nil, fmt.Errorf("the template has more than %d bytes", MaxSize)
@@ -57,7 +58,7 @@ func Parse(data []byte, parameters map[string]string) (*Template, error) {
 	return p.t, nil
 }
 
-// parser collects a template and its faults.
+// A parser collects a template and its faults.
 type parser struct {
 	root      *yaml.Node
 	t         *Template
@@ -68,7 +69,8 @@ type parser struct {
 	faults    []error
 }
 
-// resource is one member of Resources that exists under the template's conditions.
+// A resource is one member of Resources that exists under the template's
+// conditions.
 type resource struct {
 	id, kind   string
 	at         *yaml.Node
@@ -114,7 +116,8 @@ func (p *parser) parameters(given map[string]string) {
 	}
 }
 
-// parseResources reads the resources in the order their references need: what others name first.
+// parseResources reads the resources in the order their references need: what
+// others name first.
 func (p *parser) parseResources() {
 	globals := member(p.root, "Globals")
 	for e := range entries(member(p.root, "Resources")) {
@@ -156,8 +159,9 @@ func (p *parser) each(kind string, read func(resource)) {
 	}
 }
 
-// structural is the lookup for everything but environments: a resource stands for itself and so does its attribute,
-// so that references can be recognised however they are written.
+// structural is the lookup for everything but environments: a resource stands
+// for itself and so does its attribute, so that references can be recognised
+// however they are written.
 func structural(name string) (string, error) {
 	if strings.HasPrefix(name, "AWS::") {
 		return pseudo(name)
@@ -165,7 +169,8 @@ func structural(name string) (string, error) {
 	return name, nil
 }
 
-// reference finds the resource of a kind that a property refers to by Ref (attribute "") or by an attribute.
+// reference finds the resource of a kind that a property refers to by Ref
+// (attribute "") or by an attribute.
 func (p *parser) reference(n *yaml.Node, kind, attribute string) (string, bool) {
 	v, err := p.eval.text(n, structural)
 	if err != nil {
@@ -187,7 +192,8 @@ func (p *parser) reference(n *yaml.Node, kind, attribute string) (string, bool) 
 	return "", false
 }
 
-// property is a member of a mapping with If and AWS::NoValue resolved; nil if it is absent.
+// property is a member of a mapping with If and AWS::NoValue resolved; nil if
+// it is absent.
 func (p *parser) property(m *yaml.Node, key string) *yaml.Node {
 	n := member(m, key)
 	for n != nil {

@@ -24,8 +24,9 @@ func (p *parser) queue(r resource) {
 	p.t.Queues = append(p.t.Queues, q)
 }
 
-// queueEvent reads a function's event of type SQS. Its limits are those of Lambda's event source mapping, which
-// refuses a queue that would show a message again before the function's timeout.
+// queueEvent reads a function's event of type SQS. Its limits are those of
+// Lambda's event source mapping, which refuses a queue that would show a
+// message again before the function's timeout.
 func (p *parser) queueEvent(f Function, e entry) {
 	properties := p.mapping(e.value, "Properties")
 	p.refuse(properties, "FilterCriteria", "ProvisionedPollerConfig")

@@ -1,10 +1,14 @@
-// Package template reads a SAM template into the model the local server is built from: functions, APIs, queues and
-// schedules, and the environment each function would get.
+// Package template reads a SAM template into the model the local server is
+// built from: functions, APIs, queues and schedules, and the environment each
+// function would get.
 //
-// It understands what a template of this project's kind uses: Globals, parameters, conditions, and the intrinsic
-// functions Ref, Fn::GetAtt, Fn::Sub, Fn::Join, Fn::Split, Fn::Select and Fn::If in short and long form. What it does
-// not understand, in a place it reads, is an error that names the line and the resource; silence would make the local
-// server differ from the deployed one. Resources that carry no traffic (roles, alarms, buckets, ...) are not looked at.
+// It understands what a template of this project's kind uses: Globals,
+// parameters, conditions, and the intrinsic functions Ref, Fn::GetAtt, Fn::Sub,
+// Fn::Join, Fn::Split, Fn::Select and Fn::If in short and long form. What it
+// does not understand, in a place it reads, is an error that names the line and
+// the resource; silence would make the local server differ from the deployed
+// one. Resources that carry no traffic (roles, alarms, buckets, ...) are not
+// looked at.
 package template
 
 import (
@@ -13,7 +17,8 @@ import (
 	"time"
 )
 
-// Template is one parsed SAM template. Its slices are in the order of the file. It does not change after Parse.
+// A Template is one parsed SAM template. Its slices are in the order of the
+// file. It does not change after Parse.
 type Template struct {
 	Functions     []Function
 	WebSocketAPIs []WebSocketAPI
@@ -26,8 +31,8 @@ type Template struct {
 	variables map[string][]entry // by function
 }
 
-// Function is an AWS::Serverless::Function with Globals merged into it. Its environment comes from
-// [Template.Environment].
+// A Function is an AWS::Serverless::Function with Globals merged into it. Its
+// environment comes from Template.Environment.
 type Function struct {
 	LogicalID    string
 	CodeURI      string // as written: a folder relative to the template
@@ -38,7 +43,7 @@ type Function struct {
 	MemorySize   int           // in MB; 128 where the template names none
 }
 
-// WebSocketAPI is an AWS::Serverless::WebSocketApi.
+// A WebSocketAPI is an AWS::Serverless::WebSocketApi.
 type WebSocketAPI struct {
 	LogicalID                string
 	StageName                string // "default" where the template names none, as in SAM
@@ -48,24 +53,26 @@ type WebSocketAPI struct {
 	Authorizer               *Authorizer // of $connect; nil if anyone may connect
 }
 
-// WebSocketRoute connects a route key with a function.
+// A WebSocketRoute connects a route key with a function.
 type WebSocketRoute struct {
 	Key      string
 	Function string // logical id
-	// RouteResponse says that what the function returns is sent to the caller. It takes both a
-	// RouteResponseSelectionExpression on the route and an AWS::ApiGatewayV2::RouteResponse resource for it.
+	// RouteResponse says that what the function returns is sent to the caller.
+	// It takes both a RouteResponseSelectionExpression on the route and an
+	// AWS::ApiGatewayV2::RouteResponse resource for it.
 	RouteResponse      bool
 	IntegrationTimeout time.Duration // 50 ms to 29 s
 }
 
-// Authorizer is the REQUEST authorizer of a WebSocket API. Without an identity source the function is asked about
-// every request.
+// An Authorizer is the REQUEST authorizer of a WebSocket API. Without an
+// identity source the function is asked about every request.
 type Authorizer struct {
 	Function       string // logical id
 	IdentitySource []string
 }
 
-// HTTPAPI is an AWS::Serverless::HttpApi, or the one SAM makes for events that name no ApiId (ServerlessHttpApi).
+// An HTTPAPI is an AWS::Serverless::HttpApi, or the one SAM makes for events
+// that name no ApiId (ServerlessHttpApi).
 type HTTPAPI struct {
 	LogicalID      string
 	StageName      string // "$default" where the template names none
@@ -74,7 +81,7 @@ type HTTPAPI struct {
 	CORS           *CORS // nil if the gateway leaves CORS to the functions
 }
 
-// HTTPRoute connects a method and a path with a function.
+// An HTTPRoute connects a method and a path with a function.
 type HTTPRoute struct {
 	Method             string // upper case, or "ANY"
 	Path               string // "/conversations/{id}", or "$default"
@@ -89,7 +96,7 @@ type CORS struct {
 	MaxAge                                                  time.Duration // 0: not sent
 }
 
-// Queue is an AWS::SQS::Queue.
+// A Queue is an AWS::SQS::Queue.
 type Queue struct {
 	LogicalID         string
 	Name              string // the logical id where the template names none
@@ -100,13 +107,14 @@ type Queue struct {
 	Redrive           *Redrive // nil: a message is retried until its retention ends
 }
 
-// Redrive says where a message goes that was received MaxReceiveCount times and not deleted.
+// A Redrive says where a message goes that was received MaxReceiveCount times
+// and not deleted.
 type Redrive struct {
 	DeadLetterQueue string // logical id
 	MaxReceiveCount int
 }
 
-// QueueSource invokes a function with batches of a queue's messages.
+// A QueueSource invokes a function with batches of a queue's messages.
 type QueueSource struct {
 	Function, Queue         string // logical ids
 	BatchSize               int
@@ -115,7 +123,7 @@ type QueueSource struct {
 	MaximumConcurrency      int // 0: no limit of its own
 }
 
-// Schedule invokes a function at a fixed rate.
+// A Schedule invokes a function at a fixed rate.
 type Schedule struct {
 	Name     string // of the event
 	Function string // logical id
@@ -123,7 +131,7 @@ type Schedule struct {
 	Input    string // the event, JSON; "" for EventBridge's own
 }
 
-// Load reads and parses the template in a file. See [Parse].
+// Load reads and parses the template in a file. See Parse.
 func Load(path string, parameters map[string]string) (*Template, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// webSocketAPI reads an AWS::Serverless::WebSocketApi. Its rules are those of SAM's own transform.
+// webSocketAPI reads an AWS::Serverless::WebSocketApi. Its rules are those of
+// SAM's own transform.
 func (p *parser) webSocketAPI(r resource) {
 	api := WebSocketAPI{
 		LogicalID:                r.id,
@@ -83,8 +84,9 @@ func (p *parser) authorizer(auth *yaml.Node) *Authorizer {
 	return &Authorizer{Function: function, IdentitySource: p.texts(auth, "IdentitySource")}
 }
 
-// routeID is the part of a logical id that SAM makes of a route key: without $, and in Python's capitalize() form, so
-// that keys which differ in case alone collide.
+// routeID is the part of a logical id that SAM makes of a route key: without $,
+// and in Python's capitalize() form, so that keys which differ in case alone
+// collide.
 func routeID(key string) (string, bool) {
 	switch key {
 	case "$connect", "$disconnect", "$default":
@@ -100,8 +102,8 @@ func routeID(key string) (string, bool) {
 	return strings.ToUpper(key[:1]) + strings.ToLower(key[1:]), true
 }
 
-// routeResponse reads an AWS::ApiGatewayV2::RouteResponse. SAM makes none, so it refers to the route by the logical id
-// that SAM generates.
+// routeResponse reads an AWS::ApiGatewayV2::RouteResponse. SAM makes none, so
+// it refers to the route by the logical id that SAM generates.
 func (p *parser) routeResponse(r resource) {
 	if n := p.property(r.properties, "RouteId"); n != nil {
 		_, arg := intrinsic(n)

@@ -1,11 +1,13 @@
-// Package wsapi is an API Gateway WebSocket API with its @connections management API, for development machines.
+// Package wsapi is an API Gateway WebSocket API with its @connections
+// management API, for development machines.
 //
-// It accepts WebSocket connections, turns each frame into the event JSON that API Gateway hands to Lambda, and answers as API
-// Gateway does: same status codes, close codes, error frames, ids, limits. What runs the functions is the caller's invoker.
-// What AWS has not documented is a switch in Unproven.
+// It accepts WebSocket connections, turns each frame into the event JSON that
+// API Gateway hands to Lambda, and answers as API Gateway does: same status
+// codes, close codes, error frames, ids, limits. What runs the functions is the
+// caller's invoker. What AWS has not documented is a switch in Unproven.
 //
-// Not emulated: rates of the account (500 connections/s, 10,000 requests/s), the limit of 300 routes, model validation, IAM
-// authorization of $connect.
+// Not emulated: rates of the account (500 connections/s, 10,000 requests/s),
+// the limit of 300 routes, model validation, IAM authorization of $connect.
 package wsapi
 
 import (
@@ -17,7 +19,8 @@ import (
 	"time"
 )
 
-// Quotas of API Gateway (awsdocs: apigateway-execution-service-websocket-limits-table).
+// Quotas of API Gateway (awsdocs:
+// apigateway-execution-service-websocket-limits-table).
 const (
 	maxFrame          = 32 << 10  // bytes of payload in one RFC 6455 frame
 	maxMessage        = 128 << 10 // bytes in one message, or in one POST
@@ -33,16 +36,19 @@ const (
 	closeGrace            = time.Second // how long a client may take to answer a close frame
 )
 
-// invoker runs a function, named by its logical id in the template, with an event and returns what the function returned.
+// An invoker runs a function, named by its logical id in the template, with an
+// event and returns what the function returned.
 //
-// The context's deadline is the integration timeout; Invoke returns soon after it. Of the errors three kinds are told apart:
-// one with a method ErrorMessage() string is the function's own failure, one whose Throttled() bool is true is Lambda's 429,
-// and every other is an integration failure. The event is the invoker's to keep, but not to change.
+// The context's deadline is the integration timeout; Invoke returns soon after
+// it. Of the errors three kinds are told apart: one with a method
+// ErrorMessage() string is the function's own failure, one whose Throttled()
+// bool is true is Lambda's 429, and every other is an integration failure. The
+// event is the invoker's to keep, but not to change.
 type invoker interface {
 	Invoke(ctx context.Context, function string, event []byte) ([]byte, error)
 }
 
-// API is one WebSocket API. It is safe for concurrent use.
+// An API is one WebSocket API. It is safe for concurrent use.
 type API struct {
 	options    Options
 	functions  invoker
@@ -66,7 +72,8 @@ type API struct {
 	connections map[string]*conn
 }
 
-// New checks the options and returns the API. It serves nothing before its handlers are mounted.
+// New checks the options and returns the API. It serves nothing before its
+// handlers are mounted.
 func New(o Options, functions invoker) (*API, error) {
 	o = o.withDefaults()
 	if o.APIID == "" || o.Stage == "" {
@@ -110,8 +117,9 @@ func New(o Options, functions invoker) (*API, error) {
 	return a, nil
 }
 
-// Shutdown closes every connection with 1001, fires their $disconnect, refuses new ones with 503 and waits for all
-// invocations in flight. When ctx ends first it cancels them and returns ctx's error.
+// Shutdown closes every connection with 1001, fires their $disconnect, refuses
+// new ones with 503 and waits for all invocations in flight. When ctx ends
+// first it cancels them and returns ctx's error.
 func (a *API) Shutdown(ctx context.Context) error {
 	a.mu.Lock()
 	a.closing = true
@@ -153,7 +161,8 @@ func (a *API) Connections() int {
 	return len(a.connections)
 }
 
-// begin counts a handshake, which work.Done ends; false once Shutdown has begun.
+// begin counts a handshake, which work.Done ends; false once Shutdown has
+// begun.
 func (a *API) begin() bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -163,7 +172,8 @@ func (a *API) begin() bool {
 	return !a.closing
 }
 
-// add makes a connection reachable for @connections; false once Shutdown has begun.
+// add makes a connection reachable for @connections; false once Shutdown has
+// begun.
 func (a *API) add(c *conn) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -13,10 +13,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Lambda authorizers (awsdocs: apigateway-websocket-api-lambda-auth, apigateway-lambda-authorizer-output). They are asked once, at
-// $connect; what they return is repeated in every later event of the connection.
+// Lambda authorizers (awsdocs: apigateway-websocket-api-lambda-auth,
+// apigateway-lambda-authorizer-output). They are asked once, at $connect; what
+// they return is repeated in every later event of the connection.
 
-// identity returns the value of one identity source, empty if the request lacks it.
+// identity returns the value of one identity source, empty if the request lacks
+// it.
 func identity(source string, variables map[string]string, header http.Header, query url.Values) (string, error) {
 	for prefix, value := range map[string]func(string) string{
 		"route.request.header.":      header.Get,
@@ -30,7 +32,8 @@ func identity(source string, variables map[string]string, header http.Header, qu
 	return "", fmt.Errorf("unsupported identity source %q", source)
 }
 
-// authorize asks the authorizer and notes its context. The status is 200, or what refuses the handshake.
+// authorize asks the authorizer and notes its context. The status is 200, or
+// what refuses the handshake.
 func (c *conn) authorize(h handshake) (status int, reason error) {
 	o := &c.api.options
 	for _, source := range o.IdentitySource {
@@ -59,7 +62,7 @@ func (c *conn) authorize(h handshake) (status int, reason error) {
 	return http.StatusOK, nil
 }
 
-// oneOrMany is a string or a list of strings, as IAM policies have them.
+// A oneOrMany is a string or a list of strings, as IAM policies have them.
 type oneOrMany []string
 
 func (o *oneOrMany) UnmarshalJSON(b []byte) error {
@@ -87,8 +90,10 @@ type authorizerResult struct {
 	Context map[string]jsontext.Value `json:"context"`
 }
 
-// parseAuthorizerResult refuses what API Gateway answers with 500: no principal, no policy, no statement, an effect that is none, more
-// than 8 KB, a context value that is no string, number or boolean. It also refuses what this emulator does not evaluate.
+// parseAuthorizerResult refuses what API Gateway answers with 500: no
+// principal, no policy, no statement, an effect that is none, more than 8 KB, a
+// context value that is no string, number or boolean. It also refuses what this
+// emulator does not evaluate.
 func parseAuthorizerResult(out []byte) (r authorizerResult, err error) {
 	if len(out) > maxAuthorizerSize {
 		return r, fmt.Errorf("authorizer returned %d bytes, more than %d", len(out), maxAuthorizerSize)
@@ -117,7 +122,8 @@ func parseAuthorizerResult(out []byte) (r authorizerResult, err error) {
 	return r, nil
 }
 
-// allows evaluates the policy for execute-api:Invoke on the ARN: an explicit Deny wins, and no statement that matches denies too.
+// allows evaluates the policy for execute-api:Invoke on the ARN: an explicit
+// Deny wins, and no statement that matches denies too.
 func (r authorizerResult) allows(arn string) (allowed bool) {
 	for _, s := range r.PolicyDocument.Statement {
 		matches := false
@@ -156,7 +162,8 @@ func like(pattern, s string) bool {
 	return strings.Trim(pattern[i:], "*") == ""
 }
 
-// appendContext appends `,"authorizer":{…}`: every value of the context as a string.
+// appendContext appends `,"authorizer":{…}`: every value of the context as a
+// string.
 func (r authorizerResult) appendContext(b []byte, latency time.Duration) []byte {
 	values := map[string]string{}
 	for name, value := range r.Context {

@@ -23,8 +23,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// The benchmarks show what the emulator adds to the WebSocket library it is made of: the same clients drive a bare echo server and an echo
-// function that is reached and answers as in production.
+// The benchmarks show what the emulator adds to the WebSocket library it is
+// made of: the same clients drive a bare echo server and an echo function that
+// is reached and answers as in production.
 
 const (
 	benchConnections = 50
@@ -80,7 +81,8 @@ func dialBench(b *testing.B, address string) net.Conn {
 	return conn
 }
 
-// roundTrips measures b.N echoes over 50 connections, each waiting for its answer before it sends again.
+// roundTrips measures b.N echoes over 50 connections, each waiting for its
+// answer before it sends again.
 func roundTrips(b *testing.B, address string) {
 	frame := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame(benchMessage)))
 	conns := make([]net.Conn, benchConnections)
@@ -125,7 +127,8 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkEcho compares round trips per second: bare, then through event, function and a POST made in three ways.
+// BenchmarkEcho compares round trips per second: bare, then through event,
+// function and a POST made in three ways.
 func BenchmarkEcho(b *testing.B) {
 	b.Run("bare", func(b *testing.B) { roundTrips(b, bareServer(b)) })
 	type event struct {
@@ -183,7 +186,8 @@ type leanConn struct {
 	r *bufio.Reader
 }
 
-// leanPost is the least that can be done to post: one write and one read on a kept connection.
+// leanPost is the least that can be done to post: one write and one read on a
+// kept connection.
 func leanPost(pool chan *leanConn, address, id, body string) error {
 	var c *leanConn
 	select {
@@ -203,7 +207,8 @@ func leanPost(pool chan *leanConn, address, id, body string) error {
 	return err
 }
 
-// BenchmarkIdle holds 5,000 connections and reports the memory that each costs the process, the client's end included in both.
+// BenchmarkIdle holds 5,000 connections and reports the memory that each costs
+// the process, the client's end included in both.
 func BenchmarkIdle(b *testing.B) {
 	hold := func(b *testing.B, address string) {
 		for b.Loop() {
@@ -235,7 +240,8 @@ func memory() uint64 {
 	return m.HeapInuse + m.StackInuse
 }
 
-// BenchmarkConnect measures handshakes, $connect included, from 16 clients at once.
+// BenchmarkConnect measures handshakes, $connect included, from 16 clients at
+// once.
 func BenchmarkConnect(b *testing.B) {
 	dial := func(b *testing.B, address string) {
 		var left atomic.Int64

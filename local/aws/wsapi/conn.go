@@ -28,7 +28,8 @@ var (
 	errClosing = errors.New("the client did not answer the close frame")
 )
 
-// conn is one WebSocket connection. One goroutine reads it (serve); anybody may write who holds its token.
+// A conn is one WebSocket connection. One goroutine reads it (serve); anybody
+// may write who holds its token.
 type conn struct {
 	api         *API
 	id          string
@@ -47,14 +48,16 @@ type conn struct {
 	ended      chan struct{} // closed once end is set
 }
 
-// ending is how a connection ended, as $disconnect reports it. The first one counts.
+// An ending is how a connection ended, as $disconnect reports it. The first one
+// counts.
 type ending struct {
 	code   int
 	reason string
 	lost   bool // TCP broke
 }
 
-// setEnd reports whether this is the first ending. From then on the connection is gone for @connections.
+// setEnd reports whether this is the first ending. From then on the connection
+// is gone for @connections.
 func (c *conn) setEnd(e ending) bool {
 	if !c.end.CompareAndSwap(nil, &e) {
 		return false
@@ -66,7 +69,8 @@ func (c *conn) setEnd(e ending) bool {
 
 func (c *conn) touch() { c.lastActive.Store(time.Now().UnixNano()) }
 
-// lock takes the write token. It gives up after slowWrite with errBusy, or when gone is closed.
+// lock takes the write token. It gives up after slowWrite with errBusy, or when
+// gone is closed.
 func (c *conn) lock(gone <-chan struct{}) error {
 	select {
 	case c.token <- struct{}{}:
@@ -85,8 +89,9 @@ func (c *conn) lock(gone <-chan struct{}) error {
 
 func (c *conn) unlock() { <-c.token }
 
-// post sends a sealed data frame. After it has returned nil the frame is on its way, before everything posted later; errBusy and
-// errGone mean that no byte of it was sent.
+// post sends a sealed data frame. After it has returned nil the frame is on its
+// way, before everything posted later; errBusy and errGone mean that no byte of
+// it was sent.
 func (c *conn) post(frame []byte) error {
 	err := c.write(frame)
 	if err == nil {
@@ -95,8 +100,10 @@ func (c *conn) post(frame []byte) error {
 	return err
 }
 
-// write sends a sealed frame in one system call. A client that does not read holds it up for slowWrite at most: of a frame that is
-// then half sent the rest goes out in the background, still holding the token, and so a connection buffers one frame and no more.
+// write sends a sealed frame in one system call. A client that does not read
+// holds it up for slowWrite at most: of a frame that is then half sent the rest
+// goes out in the background, still holding the token, and so a connection
+// buffers one frame and no more.
 func (c *conn) write(frame []byte) error {
 	if err := c.lock(c.ended); err != nil {
 		return err
@@ -130,7 +137,8 @@ func (c *conn) write(frame []byte) error {
 	return nil
 }
 
-// shut closes the connection from this side: close frame, end of stream, and a moment for the client to answer, which serve waits for.
+// shut closes the connection from this side: close frame, end of stream, and a
+// moment for the client to answer, which serve waits for.
 func (c *conn) shut(code int, reason string) {
 	if !c.setEnd(ending{code: code, reason: reason}) {
 		return
@@ -151,8 +159,8 @@ func (c *conn) writeClose(body []byte) {
 	c.nc.Write(newFrame(ws.OpClose, body))
 }
 
-// Read reads from the client until the connection is idle, too old, or closing: the deadline is moved only when it strikes, so
-// that a message costs no timer.
+// Read reads from the client until the connection is idle, too old, or closing:
+// the deadline is moved only when it strikes, so that a message costs no timer.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		n, err := c.nc.Read(p)
@@ -168,8 +176,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
-// arm sets the read deadline to the moment at which the connection will be idle or too old, if no message comes before. If that is past
-// it returns the closeError that is due.
+// arm sets the read deadline to the moment at which the connection will be idle
+// or too old, if no message comes before. If that is past it returns the
+// closeError that is due.
 func (c *conn) arm() error {
 	idle := time.Unix(0, c.lastActive.Load()).Add(c.api.options.IdleTimeout)
 	old := c.connectedAt.Add(c.api.options.MaxDuration)
@@ -195,8 +204,8 @@ func newFrame[Bytes ~[]byte | ~string](op ws.OpCode, payload Bytes) []byte {
 	return seal(op, append(b, payload...))
 }
 
-// seal puts the header of an unfragmented, unmasked frame right before the payload, which begins at b[headerRoom], and
-// returns the frame.
+// seal puts the header of an unfragmented, unmasked frame right before the
+// payload, which begins at b[headerRoom], and returns the frame.
 func seal(op ws.OpCode, b []byte) []byte {
 	start, n := headerRoom-2, len(b)-headerRoom
 	switch {

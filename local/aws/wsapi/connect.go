@@ -21,9 +21,10 @@ import (
 // subprotocol is the header in RFC 6455's spelling, which net/http's is not.
 const subprotocol = "Sec-WebSocket-Protocol"
 
-// ConnectHandler accepts WebSocket connections at /{Stage} and /{MappingKey}. Mount it for every path whose first segment could be
-// a stage: it answers an unknown one as API Gateway does. The authorizer and $connect run before the upgrade, and their refusal is
-// the HTTP response.
+// ConnectHandler accepts WebSocket connections at /{Stage} and /{MappingKey}.
+// Mount it for every path whose first segment could be a stage: it answers an
+// unknown one as API Gateway does. The authorizer and $connect run before the
+// upgrade, and their refusal is the HTTP response.
 func (a *API) ConnectHandler() http.Handler { return http.HandlerFunc(a.serveConnect) }
 
 func (a *API) serveConnect(w http.ResponseWriter, r *http.Request) {
@@ -70,7 +71,8 @@ func (a *API) serveConnect(w http.ResponseWriter, r *http.Request) {
 	go c.serve(reader) // a goroutine of its own gives net/http's stack and buffers back
 }
 
-// connectHeader returns the headers of $connect's response that reach the client.
+// connectHeader returns the headers of $connect's response that reach the
+// client.
 func (a *API) connectHeader(r response) http.Header {
 	header := http.Header{}
 	r.eachHeader(func(name, value string) {
@@ -101,7 +103,8 @@ func (a *API) newConn(r *http.Request, at time.Time) *conn {
 	return c
 }
 
-// refuse returns the status and message for a request that no function gets to see; 0 if it is a proper handshake.
+// refuse returns the status and message for a request that no function gets to
+// see; 0 if it is a proper handshake.
 func (a *API) refuse(r *http.Request) (status int, message string) {
 	path := strings.Trim(r.URL.Path, "/")
 	unproven := a.options.Unproven
@@ -134,8 +137,8 @@ func headerBytes(r *http.Request) int {
 	return n
 }
 
-// connect asks the authorizer and $connect. A status other than 0 refuses the handshake in the gateway's own words; otherwise the response
-// decides.
+// connect asks the authorizer and $connect. A status other than 0 refuses the
+// handshake in the gateway's own words; otherwise the response decides.
 func (c *conn) connect(h handshake, requestID string, at time.Time) (r response, status int, message string) {
 	a := c.api
 	h.forwardedFor(c.sourceIP)
@@ -168,7 +171,8 @@ func (c *conn) connect(h handshake, requestID string, at time.Time) (r response,
 	return r, 0, ""
 }
 
-// notInvoked reports whether the function did not run: there is none, or it may not be invoked.
+// notInvoked reports whether the function did not run: there is none, or it may
+// not be invoked.
 func notInvoked(err error) bool {
 	_, failed := errors.AsType[interface {
 		error
@@ -177,8 +181,9 @@ func notInvoked(err error) bool {
 	return err != nil && !failed && !throttled(err) && !errors.Is(err, errTimedOut)
 }
 
-// upgrade sends the 101 and returns a reader of what the client sends. The connection becomes reachable for @connections
-// before the client can know of it, but what is posted waits for the 101.
+// upgrade sends the 101 and returns a reader of what the client sends. The
+// connection becomes reachable for @connections before the client can know of
+// it, but what is posted waits for the 101.
 func (c *conn) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*bufio.Reader, error) {
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -193,7 +198,8 @@ func (c *conn) upgrade(w http.ResponseWriter, r *http.Request, header http.Heade
 		nc.Close()
 		return nil, errors.New("shutting down")
 	}
-	// No Negotiate and no Protocol: extensions are never accepted, and a subprotocol only in the words of $connect.
+	// No Negotiate and no Protocol: extensions are never accepted, and a
+	// subprotocol only in the words of $connect.
 	upgrader := ws.HTTPUpgrader{Header: header, Timeout: handshakeTimeout}
 	if _, _, _, err := upgrader.Upgrade(r, hijacked{w, nc, rw}); err != nil {
 		nc.Close()
@@ -207,7 +213,8 @@ func (c *conn) upgrade(w http.ResponseWriter, r *http.Request, header http.Heade
 	return bufio.NewReaderSize(from, smallReadBuffer), nil
 }
 
-// hijacked hands a connection that was already taken over to gobwas/ws, which takes it over itself.
+// hijacked hands a connection that was already taken over to gobwas/ws, which
+// takes it over itself.
 type hijacked struct {
 	http.ResponseWriter
 	nc net.Conn
@@ -226,7 +233,8 @@ func (c *conn) reply(w http.ResponseWriter, status int, message, requestID strin
 	io.WriteString(w, errorBody(message, c.id, requestID))
 }
 
-// hopHeader reports whether a header belongs to the upgrade itself or to the length of the body.
+// hopHeader reports whether a header belongs to the upgrade itself or to the
+// length of the body.
 func hopHeader(name string) bool {
 	switch http.CanonicalHeaderKey(name) {
 	case "Connection", "Upgrade", "Content-Length", "Transfer-Encoding", "Sec-Websocket-Accept", "Sec-Websocket-Extensions":

@@ -11,7 +11,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// TestDisconnect: code and reason of $disconnect for each way in which a connection ends, and what the client sees.
+// TestDisconnect: code and reason of $disconnect for each way in which a
+// connection ends, and what the client sees.
 func TestDisconnect(t *testing.T) {
 	const short = 50 * time.Millisecond
 	reset := func(r raw) {

@@ -26,8 +26,10 @@ const (
 
 var errTimedOut = errors.New("the integration timed out")
 
-// dispatch starts the invocation for a message. Messages of one connection run concurrently and may overtake each other. When too
-// many are in flight it waits, and with it the reader and in the end the client: a flood grows nothing.
+// dispatch starts the invocation for a message. Messages of one connection run
+// concurrently and may overtake each other. When too many are in flight it
+// waits, and with it the reader and in the end the client: a flood grows
+// nothing.
 func (c *conn) dispatch(body []byte) {
 	at := time.Now()
 	o := occasion{
@@ -70,8 +72,9 @@ func acquire(slots chan<- struct{}, ended <-chan struct{}) bool {
 	}
 }
 
-// handle invokes a message's function. Whatever status it returns, the client sees nothing but the body of a route response, or an error frame
-// when the integration failed.
+// handle invokes a message's function. Whatever status it returns, the client
+// sees nothing but the body of a route response, or an error frame when the
+// integration failed.
 func (c *conn) handle(o occasion, event []byte) {
 	c.api.pause(c.api.options.Faults.Delay(faults.Latency) + c.api.options.Faults.Delay(faults.Reorder))
 	out, err := c.api.invoke(o, c.id, event)
@@ -104,7 +107,8 @@ func (c *conn) disconnected(e ending) {
 	_, _ = c.api.invoke(event, c.id, c.disconnectEvent(event)) // logged there; there is nobody left to tell
 }
 
-// invoke runs the function of an event under the integration timeout, twice if the duplicate fault says so; the last result counts.
+// invoke runs the function of an event under the integration timeout, twice if
+// the duplicate fault says so; the last result counts.
 func (a *API) invoke(o occasion, connectionID string, event []byte) (out []byte, err error) {
 	times := 1
 	if a.options.Faults.Roll(faults.Duplicate) {
@@ -121,7 +125,8 @@ func (a *API) invokeOnce(o occasion, connectionID string, event []byte) ([]byte,
 	defer cancel()
 	start := time.Now()
 	out, err := a.functions.Invoke(ctx, o.route.Function, event)
-	// An invoker's own timer for the same deadline may strike a moment before ours.
+	// An invoker's own timer for the same deadline may strike a moment before
+	// ours.
 	if err != nil && (errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded)) {
 		err = errTimedOut
 	}
@@ -186,7 +191,7 @@ func errorBody(message, connectionID, requestID string) string {
 	return `{"message": ` + string(quote(message)) + `, "connectionId":"` + connectionID + `", "requestId":"` + requestID + `"}`
 }
 
-// response is what a proxy integration returns.
+// A response is what a proxy integration returns.
 type response struct {
 	Status            jsontext.Value            `json:"statusCode"`
 	Headers           map[string]jsontext.Value `json:"headers"`
@@ -197,7 +202,8 @@ type response struct {
 	status int // of Status, which may be a string of digits
 }
 
-// parseResponse refuses what API Gateway calls a malformed proxy response: no JSON object, no status code, wrong types.
+// parseResponse refuses what API Gateway calls a malformed proxy response: no
+// JSON object, no status code, wrong types.
 func parseResponse(out []byte) (r response, err error) {
 	if err := json.Unmarshal(out, &r, jsontext.AllowDuplicateNames(true)); err != nil {
 		return r, err

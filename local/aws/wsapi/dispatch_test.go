@@ -14,7 +14,8 @@ import (
 	"aiwm-chat/local/faults"
 )
 
-// TestMessageReplies: what a client sees of an invocation, and that the connection stays open.
+// TestMessageReplies: what a client sees of an invocation, and that the
+// connection stays open.
 func TestMessageReplies(t *testing.T) {
 	frame := func(text string) string {
 		return `^\{"message": "` + text + `", "connectionId":"([A-Za-z0-9_-]{15}=)", "requestId":"[A-Za-z0-9_-]{15}="\}$`
@@ -113,7 +114,8 @@ func TestConcurrentDispatch(t *testing.T) {
 	second.next(t)
 }
 
-// TestFlood: a client that sends more than the functions take is not read any further, and others are served.
+// TestFlood: a client that sends more than the functions take is not read any
+// further, and others are served.
 func TestFlood(t *testing.T) {
 	t.Parallel()
 	g, other := newGate(), newRecorder()
@@ -139,7 +141,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// TestManyConnectionsShareTheLimit: invocations in flight are bounded over all connections.
+// TestManyConnectionsShareTheLimit: invocations in flight are bounded over all
+// connections.
 func TestManyConnectionsShareTheLimit(t *testing.T) {
 	g := newGate()
 	defer g.release()

@@ -18,10 +18,13 @@ import (
 	"aiwm-chat/local/aws/account"
 )
 
-// Events are appended piece by piece instead of marshalled: they are made for every frame, and most of their text never changes during a
-// connection. Members that do not apply are absent, never null, as in captures of real events.
+// Events are appended piece by piece instead of marshalled: they are made for
+// every frame, and most of their text never changes during a connection.
+// Members that do not apply are absent, never null, as in captures of real
+// events.
 
-// repeated is what every requestContext of a connection says, as JSON members in the order of real events.
+// repeated is what every requestContext of a connection says, as JSON members
+// in the order of real events.
 type repeated struct {
 	stage      []byte // ,"messageDirection":"IN","stage":…,"connectedAt":…
 	identity   []byte // ,"identity":{…}
@@ -61,7 +64,7 @@ func (a *API) newRepeated(c *conn, domain string) repeated {
 	return r
 }
 
-// occasion is what is new in an event.
+// An occasion is what is new in an event.
 type occasion struct {
 	route     *route
 	eventType string
@@ -106,7 +109,8 @@ func (r *repeated) appendContext(b []byte, o occasion) []byte {
 	return append(b, '}')
 }
 
-// messageEvent returns the event of one message: requestContext and body, no headers.
+// messageEvent returns the event of one message: requestContext and body, no
+// headers.
 func (c *conn) messageEvent(o occasion, body []byte) []byte {
 	r := &c.repeated
 	b := make([]byte, 0, 480+len(r.stage)+len(r.identity)+len(r.names)+len(r.authorizer)+len(body)+len(body)/8)
@@ -130,7 +134,8 @@ func (c *conn) connectEvent(o occasion, h handshake) []byte {
 	return append(b, `,"isBase64Encoded":false}`...)
 }
 
-// authorizerEvent returns the REQUEST authorizer's event (awsdocs: apigateway-websocket-api-lambda-auth). It has no authorizer context yet.
+// authorizerEvent returns the REQUEST authorizer's event (awsdocs:
+// apigateway-websocket-api-lambda-auth). It has no authorizer context yet.
 func (c *conn) authorizerEvent(o occasion, h handshake) []byte {
 	b := append([]byte(`{"type":"REQUEST","methodArn":`), quote(c.api.methodARN())...)
 	b = append(append(b, ','), h.headers(true)...)
@@ -146,7 +151,8 @@ func (c *conn) authorizerEvent(o occasion, h handshake) []byte {
 	return append(b, '}')
 }
 
-// disconnectEvent returns the event of $disconnect, whose headers are always these four.
+// disconnectEvent returns the event of $disconnect, whose headers are always
+// these four.
 func (c *conn) disconnectEvent(o occasion) []byte {
 	forwarded := ""
 	if c.api.options.Unproven.DisconnectedClientIP {
@@ -171,7 +177,8 @@ func (a *API) appendVariables(b []byte) []byte {
 	return append(append(b, `,"stageVariables":`...), a.variables...)
 }
 
-// handshake is what the events of a connection attempt say of its HTTP request.
+// A handshake is what the events of a connection attempt say of its HTTP
+// request.
 type handshake struct {
 	header   http.Header       // canonical names
 	spelling map[string]string // what the client wrote for them, if that is known
@@ -186,8 +193,9 @@ func newHandshake(r *http.Request) handshake {
 	return h
 }
 
-// headers returns `"headers":{…},"multiValueHeaders":{…}`. API Gateway is reached over TLS on port 443, and so the events say.
-// Only the authorizer sees the headers that belong to one hop.
+// headers returns `"headers":{…},"multiValueHeaders":{…}`. API Gateway is
+// reached over TLS on port 443, and so the events say. Only the authorizer sees
+// the headers that belong to one hop.
 func (h handshake) headers(authorizer bool) []byte {
 	all := map[string][]string{
 		"Host":              {h.host},
@@ -217,7 +225,8 @@ func (h handshake) queryParameters() []byte {
 	return appendMaps(nil, "queryStringParameters", "multiValueQueryStringParameters", h.query)
 }
 
-// appendMaps appends `"single":{name: last value},"multi":{name: [values]}`, sorted by name.
+// appendMaps appends `"single":{name: last value},"multi":{name: [values]}`,
+// sorted by name.
 func appendMaps(b []byte, single, multi string, values map[string][]string) []byte {
 	names := slices.Sorted(maps.Keys(values))
 	b = append(appendQuote(b, single), `:{`...)
@@ -266,7 +275,8 @@ func sourceIP(r *http.Request) string {
 
 func quote(s string) []byte { return appendQuote(nil, s) }
 
-// appendQuote appends s as a JSON string. Bytes that are no UTF-8, possible in headers and queries, become U+FFFD.
+// appendQuote appends s as a JSON string. Bytes that are no UTF-8, possible in
+// headers and queries, become U+FFFD.
 func appendQuote[Bytes ~[]byte | ~string](b []byte, s Bytes) []byte {
 	out, err := jsontext.AppendQuote(b, s)
 	if err != nil {

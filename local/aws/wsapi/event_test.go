@@ -256,7 +256,8 @@ func TestHeaderCase(t *testing.T) {
 	if got, want := names(t, h, connect, whole[:30], whole[30:100], whole[100:]), keysOf(gateway+"Sec-WEBSOCKET-Key sec-websocket-version x-a"); got != want {
 		t.Errorf("in pieces: headers are %s, want %s", got, want)
 	}
-	// The second request of a connection was not recorded; its names are canonical.
+	// The second request of a connection was not recorded; its names are
+	// canonical.
 	if got, want := names(t, h, connect, "GET /prod HTTP/1.1\r\nHost: x\r\n\r\n", whole), keysOf(gateway+"Sec-WebSocket-Key Sec-WebSocket-Version X-A"); got != want {
 		t.Errorf("second request: headers are %s, want %s", got, want)
 	}

@@ -13,7 +13,7 @@ import (
 	"aiwm-chat/local/aws/wsapi"
 )
 
-// greeter stands for Lambda: it runs every function in process.
+// A greeter stands for Lambda: it runs every function in process.
 type greeter struct{}
 
 func (greeter) Invoke(_ context.Context, function string, event []byte) ([]byte, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// closeError says that the server must close the connection, and how.
+// A closeError says that the server must close the connection, and how.
 type closeError struct {
 	code   int
 	reason string
@@ -19,7 +19,8 @@ type closeError struct {
 
 func (e closeError) Error() string { return fmt.Sprintf("close %d %s", e.code, e.reason) }
 
-// serve reads the connection until it ends, whoever ends it, and then fires $disconnect.
+// serve reads the connection until it ends, whoever ends it, and then fires
+// $disconnect.
 func (c *conn) serve(r *bufio.Reader) {
 	defer c.api.work.Done()
 	err := c.arm()
@@ -29,7 +30,8 @@ func (c *conn) serve(r *bufio.Reader) {
 	var fault closeError
 	if errors.As(err, &fault) {
 		c.shut(fault.code, fault.reason)
-		// What the client has already sent must be read: closing over it would reset the connection and lose the close frame.
+		// What the client has already sent must be read: closing over it would
+		// reset the connection and lose the close frame.
 		io.Copy(io.Discard, c.nc)
 	} else if err != nil {
 		c.setEnd(ending{code: c.api.options.Unproven.LostCode, lost: true})
@@ -39,7 +41,8 @@ func (c *conn) serve(r *bufio.Reader) {
 	c.disconnected(*c.end.Load())
 }
 
-// readFrames handles frames until one ends the connection. It returns nil after a close frame, which it has answered.
+// readFrames handles frames until one ends the connection. It returns nil after
+// a close frame, which it has answered.
 func (c *conn) readFrames(r *bufio.Reader) error {
 	var (
 		message []byte // fragments so far
@@ -100,7 +103,8 @@ func (c *conn) readFrames(r *bufio.Reader) error {
 	}
 }
 
-// peek returns a payload unmasked in the reader's own buffer. It is valid until the caller discards it.
+// peek returns a payload unmasked in the reader's own buffer. It is valid until
+// the caller discards it.
 func peek(r *bufio.Reader, h ws.Header) ([]byte, error) {
 	payload, err := r.Peek(int(h.Length))
 	if err != nil {
@@ -115,7 +119,8 @@ func (c *conn) control(op ws.OpCode, payload []byte) (done bool, err error) {
 	switch op {
 	case ws.OpPing:
 		if !c.api.options.Unproven.IgnorePings {
-			// A client that does not read gets no pong; if it is gone the next read says so.
+			// A client that does not read gets no pong; if it is gone the next
+			// read says so.
 			_ = c.write(newFrame(ws.OpPong, payload))
 		}
 	case ws.OpClose:

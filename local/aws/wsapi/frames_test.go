@@ -15,7 +15,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// TestFrames sends raw frames: each row either closes the connection with a code and invokes nothing, or delivers one message.
+// TestFrames sends raw frames: each row either closes the connection with a
+// code and invokes nothing, or delivers one message.
 func TestFrames(t *testing.T) {
 	text := func(n int) []byte { return bytes.Repeat([]byte("x"), n) }
 	masked := func(h ws.Header) []byte { // a header with an empty mask, for what gobwas/ws would not write itself
@@ -119,7 +120,8 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestCloseFrameSurvivesUnreadData: a client that is still sending when it breaks a rule gets the close frame, not a reset.
+// TestCloseFrameSurvivesUnreadData: a client that is still sending when it
+// breaks a rule gets the close frame, not a reset.
 func TestCloseFrameSurvivesUnreadData(t *testing.T) {
 	t.Parallel()
 	h := start(t, Options{}, functions{"$default": ok})
@@ -178,7 +180,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// FuzzFrames: whatever a client sends, the connection ends when the client is gone, and what reaches a function is a legal message.
+// FuzzFrames: whatever a client sends, the connection ends when the client is
+// gone, and what reaches a function is a legal message.
 func FuzzFrames(f *testing.F) {
 	frame := func(op ws.OpCode, fin bool, payload string) []byte {
 		return ws.MustCompileFrame(ws.MaskFrame(ws.NewFrame(op, fin, []byte(payload))))

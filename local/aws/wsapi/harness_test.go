@@ -26,7 +26,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds waits that end early when all is well.
 const patience = 20 * time.Second
 
-// functions are Lambda functions in process. In these tests a function's name is the route key it serves.
+// functions are Lambda functions in process. In these tests a function's name
+// is the route key it serves.
 type functions map[string]func(ctx context.Context, event []byte) ([]byte, error)
 
 func (f functions) Invoke(ctx context.Context, name string, event []byte) ([]byte, error) {
@@ -43,7 +44,7 @@ func fails(err error) func(context.Context, []byte) ([]byte, error) {
 	return func(context.Context, []byte) ([]byte, error) { return nil, err }
 }
 
-// functionError is what an invoker returns when the function itself failed.
+// A functionError is what an invoker returns when the function itself failed.
 type functionError string
 
 func (e functionError) Error() string        { return "function error: " + string(e) }
@@ -54,7 +55,7 @@ type throttledError struct{}
 func (throttledError) Error() string   { return "rate exceeded" }
 func (throttledError) Throttled() bool { return true }
 
-// recorder is a function that succeeds and keeps its events.
+// A recorder is a function that succeeds and keeps its events.
 type recorder chan []byte
 
 func newRecorder() recorder { return make(recorder, 100) }
@@ -105,7 +106,8 @@ type harness struct {
 	t    testing.TB
 }
 
-// start serves an API as the local server mounts it: management and WebSocket on one port. Routes are made from the functions.
+// start serves an API as the local server mounts it: management and WebSocket
+// on one port. Routes are made from the functions.
 func start(t testing.TB, o Options, f functions) *harness {
 	t.Helper()
 	o.APIID, o.Stage = "abcdef123", "prod"
@@ -140,7 +142,8 @@ func start(t testing.TB, o Options, f functions) *harness {
 	return h
 }
 
-// handshake sends an upgrade request and returns the response with its body, read unless it is 101.
+// handshake sends an upgrade request and returns the response with its body,
+// read unless it is 101.
 func (h *harness) handshake(path string, header ...string) (*http.Response, string) {
 	h.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, h.url+path, nil)
@@ -168,7 +171,7 @@ func (h *harness) handshake(path string, header ...string) (*http.Response, stri
 	return resp, string(body)
 }
 
-// client is a WebSocket client of one connection.
+// A client is a WebSocket client of one connection.
 type client struct {
 	*websocket.Conn
 	t testing.TB
@@ -360,7 +363,8 @@ func (h *harness) echo(_ context.Context, event []byte) ([]byte, error) {
 	return []byte(`{"statusCode":200}`), nil
 }
 
-// gate holds invocations until it is released, which a test must do before its cleanup begins.
+// A gate holds invocations until it is released, which a test must do before
+// its cleanup begins.
 type gate struct {
 	entered chan []byte
 	open    chan struct{}

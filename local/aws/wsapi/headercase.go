@@ -7,12 +7,15 @@ import (
 	"net/http"
 )
 
-// maxRecorded bounds what is kept of a request for the spelling of its header names.
+// maxRecorded bounds what is kept of a request for the spelling of its header
+// names.
 const maxRecorded = 16 << 10
 
-// KeepHeaderCase prepares a server, before it serves the returned listener, for events that spell header names as the client does. API
-// Gateway keeps the spelling, so a function that looks for "Authorization" misses a client's "authorization" there; net/http forgets it.
-// Without this, events have net/http's canonical names.
+// KeepHeaderCase prepares a server, before it serves the returned listener, for
+// events that spell header names as the client does. API Gateway keeps the
+// spelling, so a function that looks for "Authorization" misses a client's
+// "authorization" there; net/http forgets it. Without this, events have
+// net/http's canonical names.
 func KeepHeaderCase(server *http.Server, listener net.Listener) net.Listener {
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 		return context.WithValue(ctx, recordingKey{}, c)
@@ -32,14 +35,16 @@ func (l recordingListener) Accept() (net.Conn, error) {
 	return &recordingConn{Conn: c}, nil
 }
 
-// recordingConn keeps the head of a connection's first request if it is a GET: a client opens a connection for a WebSocket.
+// A recordingConn keeps the head of a connection's first request if it is a
+// GET: a client opens a connection for a WebSocket.
 type recordingConn struct {
 	net.Conn
 	head []byte // up to the empty line
 	done bool
 }
 
-// Read records what passes. net/http reads from one goroutine at a time, and has read the whole head before it calls a handler.
+// Read records what passes. net/http reads from one goroutine at a time, and
+// has read the whole head before it calls a handler.
 func (c *recordingConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.done || n == 0 {
@@ -53,10 +58,12 @@ func (c *recordingConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// spelling returns how the client wrote each header name, by canonical name; nil if that is not known.
+// spelling returns how the client wrote each header name, by canonical name;
+// nil if that is not known.
 func spelling(r *http.Request) map[string]string {
 	c, ok := r.Context().Value(recordingKey{}).(*recordingConn)
-	// The key is new in every handshake: it tells whether the head is this request's.
+	// The key is new in every handshake: it tells whether the head is this
+	// request's.
 	if !ok || !c.done || !bytes.Contains(c.head, []byte(r.Header.Get("Sec-WebSocket-Key"))) {
 		return nil
 	}

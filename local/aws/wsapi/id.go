@@ -11,7 +11,7 @@ import (
 // idCounter keeps ids of one millisecond apart, across all APIs of the process.
 var idCounter atomic.Uint32
 
-// tail is the end of an id: a messageId shares its connection's.
+// A tail is the end of an id: a messageId shares its connection's.
 type tail [4]byte
 
 func newTail() (t tail) {
@@ -19,8 +19,9 @@ func newTail() (t tail) {
 	return t
 }
 
-// newID returns an id as API Gateway makes them: 11 bytes in padded base64url, that is 16 characters of which the last is '=', with
-// a prefix that grows with time.
+// newID returns an id as API Gateway makes them: 11 bytes in padded base64url,
+// that is 16 characters of which the last is '=', with a prefix that grows with
+// time.
 func newID(at time.Time, end tail) string {
 	var b [11]byte
 	binary.BigEndian.PutUint64(b[:8], uint64(at.UnixMilli())<<24) // 40 bits: wraps in 2039

@@ -13,22 +13,26 @@ import (
 	"aiwm-chat/local/faults"
 )
 
-// The @connections API: service model apigatewaymanagementapi 2018-11-29, restJson1.
+// The @connections API: service model apigatewaymanagementapi 2018-11-29,
+// restJson1.
 
 // pooledFrame is the largest buffer that is kept for the next post.
 const pooledFrame = 16 << 10
 
-// ManagementHandler serves POST, GET and DELETE on @connections/{connectionId} at the root, under /{Stage} and under /{MappingKey}. It
-// reads the escaped path itself, so an id may come as it is or escaped.
+// ManagementHandler serves POST, GET and DELETE on @connections/{connectionId}
+// at the root, under /{Stage} and under /{MappingKey}. It reads the escaped
+// path itself, so an id may come as it is or escaped.
 func (a *API) ManagementHandler() http.Handler { return http.HandlerFunc(a.serveManagement) }
 
-// IsManagement reports whether a request is for a ManagementHandler, whatever its prefix: for callers that share one port.
+// IsManagement reports whether a request is for a ManagementHandler, whatever
+// its prefix: for callers that share one port.
 func IsManagement(r *http.Request) bool {
 	_, _, ok := splitManagement(r)
 	return ok
 }
 
-// splitManagement takes /{prefix}/@connections/{id} apart. SDKs escape the '=' of an id, and some clients the '@'.
+// splitManagement takes /{prefix}/@connections/{id} apart. SDKs escape the '='
+// of an id, and some clients the '@'.
 func splitManagement(r *http.Request) (prefix, id string, ok bool) {
 	path := r.URL.EscapedPath()
 	last := strings.LastIndexByte(path, '/')
@@ -109,7 +113,8 @@ func (a *API) servePost(w http.ResponseWriter, r *http.Request, c *conn) {
 	}
 	a.pause(a.options.Faults.Delay(faults.Latency))
 	failing := a.options.Faults.Roll(faults.PostError)
-	// A real 500 leaves open whether the frame was delivered. Both happen here, in turn.
+	// A real 500 leaves open whether the frame was delivered. Both happen here,
+	// in turn.
 	if failing && a.failures.Add(1)%2 == 1 {
 		refuseManagement(w, http.StatusInternalServerError, "InternalServerErrorException", internalError)
 		return
@@ -128,7 +133,8 @@ func (a *API) servePost(w http.ResponseWriter, r *http.Request, c *conn) {
 
 var errTooLarge = errors.New("the payload is too large")
 
-// maxDrain is how much of a body that is too large is read before it is refused.
+// maxDrain is how much of a body that is too large is read before it is
+// refused.
 const maxDrain = 1 << 20
 
 // readPayload reads a request's body into b, after the room for a frame header.

@@ -199,7 +199,8 @@ func TestIsManagement(t *testing.T) {
 	}
 }
 
-// TestPostAfterClose: trap 8. Once a DELETE has been answered, no post succeeds, however they race.
+// TestPostAfterClose: trap 8. Once a DELETE has been answered, no post
+// succeeds, however they race.
 func TestPostAfterClose(t *testing.T) {
 	h := start(t, Options{}, functions{})
 	for range 20 {
@@ -225,7 +226,8 @@ func TestPostAfterClose(t *testing.T) {
 	}
 }
 
-// TestSlowReader: a client that does not read gets 429 after a short wait, holds nobody else up, and what was accepted arrives whole and in order.
+// TestSlowReader: a client that does not read gets 429 after a short wait,
+// holds nobody else up, and what was accepted arrives whole and in order.
 func TestSlowReader(t *testing.T) {
 	t.Parallel()
 	h := start(t, Options{}, functions{})
@@ -280,7 +282,8 @@ func TestSlowReader(t *testing.T) {
 	})
 }
 
-// TestSlowReaderIsDeleted: closing does not wait for a client that does not read.
+// TestSlowReaderIsDeleted: closing does not wait for a client that does not
+// read.
 func TestSlowReaderIsDeleted(t *testing.T) {
 	t.Parallel()
 	disconnect := newRecorder()

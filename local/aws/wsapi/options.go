@@ -8,7 +8,7 @@ import (
 	"aiwm-chat/local/faults"
 )
 
-// Route sends the messages of one route key to a function.
+// A Route sends the messages of one route key to a function.
 type Route struct {
 	Key           string        // "$connect", "$disconnect", "$default" or a value of the route selection expression
 	Function      string        // logical id
@@ -38,7 +38,8 @@ type Options struct {
 	Logger      *slog.Logger   // one line per invocation, never a body or a header; nil: nothing is logged
 }
 
-// Unproven are the points on which AWS is silent, each with the value that seems likeliest as its zero value.
+// Unproven are the points on which AWS is silent, each with the value that
+// seems likeliest as its zero value.
 type Unproven struct {
 	HidePlainGET         bool   // a GET without Upgrade gets 403 instead of 426
 	UnknownStageStatus   int    // 403 if zero

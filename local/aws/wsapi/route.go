@@ -8,10 +8,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDepth bounds how deep a selected array or object is written out; what lies deeper is copied as it stands.
+// maxDepth bounds how deep a selected array or object is written out; what lies
+// deeper is copied as it stands.
 const maxDepth = 32
 
-// route is a Route with what every event of it repeats.
+// A route is a Route with what every event of it repeats.
 type route struct {
 	Route
 	quotedKey []byte // JSON
@@ -19,7 +20,8 @@ type route struct {
 
 func newRoute(r Route) *route { return &route{Route: r, quotedKey: quote(r.Key)} }
 
-// route returns the route for a message: the exact match of the selected value, else $default, else nil.
+// route returns the route for a message: the exact match of the selected value,
+// else $default, else nil.
 func (a *API) route(body []byte) *route {
 	if r := a.routes[string(a.selector.key(body))]; r != nil {
 		return r
@@ -27,11 +29,13 @@ func (a *API) route(body []byte) *route {
 	return a.routes["$default"]
 }
 
-// selector evaluates "$request.body.<path>".
+// A selector evaluates "$request.body.<path>".
 //
-// API Gateway's parser is lenient: a body with an unquoted member name was seen routed, so a strict decoder here would hide what a
-// function must expect. Names and strings may lack quotes or have single ones, commas may be missing a value, anything may
-// follow the object, and the last of duplicate members counts.
+// API Gateway's parser is lenient: a body with an unquoted member name was seen
+// routed, so a strict decoder here would hide what a function must expect.
+// Names and strings may lack quotes or have single ones, commas may be missing
+// a value, anything may follow the object, and the last of duplicate members
+// counts.
 type selector struct{ path []string }
 
 func newSelector(expression string) (selector, error) {
@@ -46,7 +50,8 @@ func newSelector(expression string) (selector, error) {
 	return selector{path: names}, nil
 }
 
-// key returns the selected value as text, empty if there is none. The result may share memory with body.
+// key returns the selected value as text, empty if there is none. The result
+// may share memory with body.
 func (s selector) key(body []byte) []byte {
 	value := body
 	for _, name := range s.path {
@@ -60,7 +65,8 @@ func (s selector) key(body []byte) []byte {
 	return text(value, 0)
 }
 
-// member returns the raw value of an object's member, nil if the text is no object or has no such member. Of duplicates it is the last.
+// member returns the raw value of an object's member, nil if the text is no
+// object or has no such member. Of duplicates it is the last.
 func member(object []byte, name string) (found []byte) {
 	eachMember(object, func(key, value []byte) {
 		if string(unquote(key)) == name {
@@ -70,8 +76,9 @@ func member(object []byte, name string) (found []byte) {
 	return found
 }
 
-// eachMember calls visit for each member of an object, with its name and its value as they stand. If the text turns out to be no
-// object it calls invalid, at last.
+// eachMember calls visit for each member of an object, with its name and its
+// value as they stand. If the text turns out to be no object it calls invalid,
+// at last.
 func eachMember(p []byte, visit func(key, value []byte), invalid func()) {
 	p = skipSpace(p)
 	if len(p) == 0 || p[0] != '{' {
@@ -106,7 +113,8 @@ func eachMember(p []byte, visit func(key, value []byte), invalid func()) {
 	}
 }
 
-// next splits the value at the start of p, which has no space before it, from what follows; the value is nil if there is none. A name ends at a colon.
+// next splits the value at the start of p, which has no space before it, from
+// what follows; the value is nil if there is none. A name ends at a colon.
 func next(p []byte, name bool) (value, rest []byte) {
 	if len(p) == 0 {
 		return nil, nil
@@ -136,7 +144,8 @@ func next(p []byte, name bool) (value, rest []byte) {
 	return p[:end], p[end:]
 }
 
-// stringEnd returns the index after the string at the start of p, -1 if it does not end.
+// stringEnd returns the index after the string at the start of p, -1 if it does
+// not end.
 func stringEnd(p []byte) int {
 	for i := 1; i < len(p); i++ {
 		switch p[i] {
@@ -149,7 +158,8 @@ func stringEnd(p []byte) int {
 	return -1
 }
 
-// nestedEnd returns the index after the array or object at the start of p, -1 if it does not end. Brackets are counted, not matched.
+// nestedEnd returns the index after the array or object at the start of p, -1
+// if it does not end. Brackets are counted, not matched.
 func nestedEnd(p []byte) int {
 	depth, previous := 0, byte(0)
 	for i := 0; i < len(p); i++ {
@@ -177,7 +187,8 @@ func nestedEnd(p []byte) int {
 	return -1
 }
 
-// text writes a value as API Gateway turns it into a string: strings without quotes, [item1, item2], {name=value}.
+// text writes a value as API Gateway turns it into a string: strings without
+// quotes, [item1, item2], {name=value}.
 func text(value []byte, depth int) []byte {
 	if depth == maxDepth {
 		return value

@@ -84,7 +84,8 @@ func TestReservedRoutes(t *testing.T) {
 	}
 }
 
-// FuzzSelector: no input breaks the scanner, and for real JSON it agrees with encoding/json.
+// FuzzSelector: no input breaks the scanner, and for real JSON it agrees with
+// encoding/json.
 func FuzzSelector(f *testing.F) {
 	for _, seed := range []string{`{"action":"send"}`, `{"a":[1,{"action":2}],"action":"x\u0041"}`, `{action:b}`, `{"action":{"a":["b",'c']}}`, `{'`, `{"action":1e3,}`, "{\"action\" :\t-0.1 }"} {
 		f.Add([]byte(seed))

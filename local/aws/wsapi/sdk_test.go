@@ -158,7 +158,8 @@ func TestAWSCommand(t *testing.T) {
 	}
 }
 
-// TestNodeSDK runs testdata/sdk.mjs, where AIWM_NODE_SDK names a node_modules directory with @aws-sdk/client-apigatewaymanagementapi.
+// TestNodeSDK runs testdata/sdk.mjs, where AIWM_NODE_SDK names a node_modules
+// directory with @aws-sdk/client-apigatewaymanagementapi.
 func TestNodeSDK(t *testing.T) {
 	t.Parallel()
 	modules := os.Getenv("AIWM_NODE_SDK")

@@ -14,7 +14,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// signatureAge is how far X-Amz-Date may be from the server's clock when signatures are verified.
+// signatureAge is how far X-Amz-Date may be from the server's clock when
+// signatures are verified.
 const signatureAge = 5 * time.Minute
 
 // Why a request is refused, in the words of API Gateway and IAM.
@@ -25,8 +26,9 @@ const (
 	signatureMismatch = "The request signature we calculated does not match the signature you provided."
 )
 
-// checkSignature requires a well-formed Signature Version 4 in the Authorization header, and with SigningKeys a valid one. It
-// returns why the request is refused, empty if it is not.
+// checkSignature requires a well-formed Signature Version 4 in the
+// Authorization header, and with SigningKeys a valid one. It returns why the
+// request is refused, empty if it is not.
 func (a *API) checkSignature(r *http.Request, now time.Time) (refusal string) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
@@ -51,7 +53,7 @@ func (a *API) checkSignature(r *http.Request, now time.Time) (refusal string) {
 	return ""
 }
 
-// signature is an Authorization header taken apart.
+// A signature is an Authorization header taken apart.
 type signature struct{ key, date, region, headers, hex string }
 
 func parseSignature(header string) (s signature, ok bool) {
@@ -75,7 +77,8 @@ func parseSignature(header string) (s signature, ok bool) {
 	if !ok {
 		return s, false
 	}
-	// An access key id of a test may itself contain a slash, the date and the region cannot.
+	// An access key id of a test may itself contain a slash, the date and the
+	// region cannot.
 	rest, s.region = cutLast(rest)
 	s.key, s.date = cutLast(rest)
 	return s, s.key != "" && len(s.date) == 8 && s.region != "" && len(s.hex) == 64 && strings.Trim(s.hex, "0123456789abcdef") == "" &&
@@ -88,7 +91,8 @@ func cutLast(s string) (before, after string) {
 	return s[:max(i, 0)], s[i+1:]
 }
 
-// verify signs the same request with the SDK's own signer and compares. It reads the body and puts it back.
+// verify signs the same request with the SDK's own signer and compares. It
+// reads the body and puts it back.
 func (a *API) verify(r *http.Request, s signature, secret string, at time.Time) bool {
 	body, err := io.ReadAll(io.LimitReader(r.Body, int64(a.options.Unproven.MaxPost)+1))
 	if err != nil {

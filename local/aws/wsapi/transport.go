@@ -7,8 +7,10 @@ import (
 	"strconv"
 )
 
-// Transport returns a transport that hands requests to the ManagementHandler without a network between, whatever host they name.
-// An unmodified SDK client that is given it (as the Transport of its HTTPClient) sees the same answers at a third of the cost.
+// Transport returns a transport that hands requests to the ManagementHandler
+// without a network between, whatever host they name. An unmodified SDK client
+// that is given it (as the Transport of its HTTPClient) sees the same answers
+// at a third of the cost.
 func (a *API) Transport() http.RoundTripper { return transport{a} }
 
 type transport struct{ api *API }
@@ -44,7 +46,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// answer is a ResponseWriter in memory.
+// An answer is a ResponseWriter in memory.
 type answer struct {
 	header http.Header
 	status int

@@ -116,7 +116,8 @@ func (c *collection) reindex(r *record, doc bsoncore.Document, indexed bool) err
 	return nil
 }
 
-// createIndex adds an index; it does nothing if the collection has that very one.
+// createIndex adds an index; it does nothing if the collection has that very
+// one.
 func (c *collection) createIndex(ix *index) error {
 	for i, old := range c.indexes {
 		sameKey := bytes.Equal(old.key, ix.key)

@@ -37,7 +37,7 @@ var (
 	codeDuplicateKey      = code{11000, "DuplicateKey"}
 )
 
-// commandError is what a client sees of a refused command or write.
+// A commandError is what a client sees of a refused command or write.
 type commandError struct {
 	code    code
 	message string

@@ -15,9 +15,9 @@ import (
 var emptyArray = bsoncore.Value{Type: bsoncore.TypeUndefined}
 
 // ranks is the place of each stored type in MongoDB's comparison order and the
-// first byte of an encoded value. A missing field (0) sorts and matches as null.
-// Ranks are even, so that rank+1 ends the range of a type, and neither they nor
-// their complements are 0x00 or 0xFF.
+// first byte of an encoded value. A missing field (0) sorts and matches as
+// null. Ranks are even, so that rank+1 ends the range of a type, and neither
+// they nor their complements are 0x00 or 0xFF.
 var ranks = [256]byte{
 	0:                  0x06,
 	bsoncore.TypeNull:  0x06,

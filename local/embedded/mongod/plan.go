@@ -22,7 +22,7 @@ type plan struct {
 	sorted  bool // records come in the order that was asked for
 }
 
-// keyRange is the keys from low up to, not including, high.
+// A keyRange is the keys from low up to, not including, high.
 type keyRange struct{ low, high string }
 
 // everything is above any key: no encoding begins with 0xFF.

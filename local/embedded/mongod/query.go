@@ -145,7 +145,8 @@ func aggregate(s *Server, r *request, dst []byte) ([]byte, error) {
 	return s.cursors.appendBatch(dst, cursor{ns: r.ns, docs: docs}, "firstBatch", firstBatch, false), nil
 }
 
-// countingGroup reads {_id: constant, total: {$sum: 1}}, the only $group there is.
+// countingGroup reads {_id: constant, total: {$sum: 1}}, the only $group there
+// is.
 func countingGroup(spec []byte) (id bsoncore.Value, total string, err error) {
 	for key, v := range fields(spec) {
 		one, isOne := integer(field(v.Data, "$sum"))

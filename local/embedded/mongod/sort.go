@@ -7,7 +7,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
-// direction is one field of a sort or of an index.
+// A direction is one field of a sort or of an index.
 type direction struct {
 	path       string
 	descending bool

@@ -202,7 +202,8 @@ func (s *store) drop(ns string) {
 	}
 }
 
-// namespaces returns the collections of a database, or all of them for "", in order.
+// namespaces returns the collections of a database, or all of them for "", in
+// order.
 func (s *store) namespaces(db string) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 // An update is a compiled update document.
 type update []operation
 
-// operation is one operator on one path.
+// An operation is one operator on one path.
 type operation struct {
 	path string
 	op   string

@@ -202,7 +202,8 @@ func deletes(t *testing.T, ctx context.Context, c *mongo.Collection) {
 	}
 }
 
-// duplicate checks that an error is MongoDB's duplicate key error to the letter.
+// duplicate checks that an error is MongoDB's duplicate key error to the
+// letter.
 func duplicate(t *testing.T, c *mongo.Collection, err error, index, key string) {
 	t.Helper()
 	want := fmt.Sprintf("E11000 duplicate key error collection: %s.%s index: %s dup key: { %s }", c.Database().Name(), c.Name(), index, key)
