@@ -13,32 +13,32 @@ import (
 // variable counts as one that is not set, because template.yaml passes every
 // optional parameter on as "".
 type Config struct {
-	LogLevel slog.Level // LOG_LEVEL: debug, info (default), warn, error
+	LogLevel slog.Level // LOG_LEVEL: debug, info (default), warn or error
 	AWS      AWS        // with Connections and the queues
 
 	Mongo struct {
-		URI      string // MONGODB_URI, required
-		Database string // MONGODB_DB, default aiwm_chat
+		URI      string // MONGODB_URI, required: mongodb:// or mongodb+srv://
+		Database string // MONGODB_DB, default aiwm_chat: the name of the database
 	}
 	Redis struct {
 		Addrs    []string // REDIS_ADDR, required: host:port, or several separated by commas for a cluster
-		Password string   // REDIS_PASSWORD
-		TLS      bool     // REDIS_TLS, default false
+		Password string   // REDIS_PASSWORD, empty: none
+		TLS      bool     // REDIS_TLS, default false; template.yaml sets true
 	}
-	ConnectionsURL  string // CONNECTIONS_URL, required: where @connections is, without that last part
-	WelcomeQueueURL string // WELCOME_QUEUE_URL, required
-	SummaryQueueURL string // SUMMARY_QUEUE_URL, required
+	ConnectionsURL  string // CONNECTIONS_URL, required: where @connections is, without that last part; template.yaml sets it
+	WelcomeQueueURL string // WELCOME_QUEUE_URL, required: the queue of connections to greet; template.yaml sets it
+	SummaryQueueURL string // SUMMARY_QUEUE_URL, required: the queue of conversations to summarise; template.yaml sets it
 	JWT             struct {
-		Algorithms []string // JWT_ALGORITHMS, of HS256, RS256, ES256 and EdDSA; empty: what the keys allow
-		Secret     []byte   // JWT_SECRET, 32 bytes or more; one of the three keys is required
-		PublicKey  string   // JWT_PUBLIC_KEY, PEM; line ends may be written as \n
-		JWKSURL    string   // JWT_JWKS_URL, instead of the public key
+		Algorithms []string // JWT_ALGORITHMS, of HS256, RS256, ES256 and EdDSA, separated by commas; empty: what the keys allow
+		Secret     []byte   // JWT_SECRET, for HS256, 32 bytes or more; one of the three keys is required
+		PublicKey  string   // JWT_PUBLIC_KEY, for RS256, ES256 and EdDSA, PEM; line ends may be written as \n
+		JWKSURL    string   // JWT_JWKS_URL, where the issuer publishes its keys, instead of the public key
 		Issuer     string   // JWT_ISSUER, empty accepts any
 		Audience   string   // JWT_AUDIENCE, empty accepts any
 	}
 	OpenAI struct {
 		APIKey  string        // OPENAI_API_KEY, empty: summarise offline
-		BaseURL string        // OPENAI_BASE_URL, default https://api.openai.com/v1
+		BaseURL string        // OPENAI_BASE_URL, default https://api.openai.com/v1: any service with chat completions
 		Model   string        // OPENAI_MODEL, default gpt-4o-mini
 		Timeout time.Duration // OPENAI_TIMEOUT, default 20s, at most 1m
 	}
@@ -51,9 +51,9 @@ type Config struct {
 // nothing has to refresh them. AWS's own config.LoadDefaultConfig would find
 // the same at 5 ms and 1.7 MB per cold start.
 type AWS struct {
-	Region          string // AWS_REGION
-	AccessKeyID     string // AWS_ACCESS_KEY_ID
-	SecretAccessKey string // AWS_SECRET_ACCESS_KEY
+	Region          string // AWS_REGION, required
+	AccessKeyID     string // AWS_ACCESS_KEY_ID, required
+	SecretAccessKey string // AWS_SECRET_ACCESS_KEY, required
 	SessionToken    string // AWS_SESSION_TOKEN, empty for lasting credentials
 }
 
