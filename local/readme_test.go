@@ -1,58 +1,85 @@
 package main
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"aiwm-chat/local/aws/template"
-	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
 )
 
-// The README is a reference for names: every variable, route, action, event and
-// error code that exists is in it.
-func TestReadmeNamesEverything(t *testing.T) {
-	b, err := os.ReadFile("../README.md")
+const protocolReference = "../shared/protocol/README.md"
+
+// The reference of the protocol names every route, action, event and error
+// code that exists. (That of the variables is made from their comments.)
+func TestReadmeNamesTheProtocol(t *testing.T) {
+	b, err := os.ReadFile(protocolReference)
 	if err != nil {
 		t.Fatal(err)
 	}
-	readme := string(b)
 	for what, names := range map[string][]string{
-		"variable": variables(), "route": routes(t),
-		"action, event": constants(t, "../shared/protocol", "Event", "Action"), "code": codes(t),
+		"route": routes(t), "action, event": constants(t, "../shared/protocol", "Event", "Action"), "code": codes(t),
 	} {
 		if len(names) == 0 {
 			t.Errorf("found no %s: the test is broken", what)
 		}
-		for _, name := range names {
-			if !strings.Contains(readme, name) {
-				t.Errorf("README.md does not name the %s %s", what, name)
+		for _, name := range unnamed(string(b), names) {
+			t.Errorf("shared/protocol/README.md does not name the %s `%s`", what, name)
+		}
+	}
+	for _, code := range codes(t) {
+		status := protocol.ProblemOf(chat.Errorf(chat.Code(code), "")).Status
+		if row := fmt.Sprintf("\n| `%s` | %d |", code, status); !strings.Contains(string(b), row) {
+			t.Errorf("shared/protocol/README.md does not have%s", row)
+		}
+	}
+}
+
+// unnamed returns the names that a text does not have as code.
+func unnamed(text string, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return strings.Contains(text, "`"+name+"`") })
+}
+
+func TestReadmeFindsWhatIsUnnamed(t *testing.T) {
+	got := unnamed("`GET /a` and b, `c`", []string{"GET /a", "GET /", "b", "c"})
+	if want := []string{"GET /", "b"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// What the pages link to in this repository is there.
+var readmeLink = regexp.MustCompile(`\]\(([^)#:]+)\)`)
+
+func TestReadmeLinks(t *testing.T) {
+	for _, readme := range []string{"../README.md", protocolReference} {
+		b, err := os.ReadFile(readme)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range readmeLink.FindAllStringSubmatch(string(b), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(readme), m[1])); err != nil {
+				t.Errorf("%s links to %s, which is not there", readme, m[1])
 			}
 		}
 	}
 }
 
-func variables() (names []string) {
-	for p := config.Mongo; p <= config.TypingLimit; p++ {
-		names = append(names, p.Variables()...)
-	}
-	return append(names, "LOG_LEVEL", "PORT")
-}
-
-func routes(t *testing.T) (paths []string) {
+// routes are those of the template, as "GET /health".
+func routes(t *testing.T) (keys []string) {
 	t.Helper()
-	tmpl, err := template.Load("../template.yaml", nil)
-	if err != nil {
-		t.Fatal(err)
+	for _, r := range loadTemplate(t, nil).HTTPAPIs[0].Routes {
+		keys = append(keys, r.Method+" "+r.Path)
 	}
-	for _, r := range tmpl.HTTPAPIs[0].Routes {
-		paths = append(paths, r.Path)
-	}
-	return paths
+	return keys
 }
 
 // codes are the constants of type Code in the domain.
