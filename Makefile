@@ -22,9 +22,10 @@ test: ## every test, on the embedded databases
 race: ## the same with the race detector
 	$(GO) test -race -shuffle=on ./...
 
-lint: ## formatting and vet
+lint: ## formatting, vet, and nothing left over
 	@test -z "$$(gofmt -l functions shared local)" || { gofmt -l functions shared local; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
+	$(GO) test -run TestLeftovers ./local
 
 build: ## the functions for this machine, for go run ./local -exec .build
 	rm -rf .build && $(LAMBDA) $(GO) build -o .build/bin/ ./functions/...

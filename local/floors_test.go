@@ -129,6 +129,7 @@ const module = "aiwm-chat/"
 
 type goPackage struct {
 	path    string
+	main    bool
 	imports []string
 }
 
@@ -136,7 +137,14 @@ type goPackage struct {
 // non-test files.
 func packages(t *testing.T) []goPackage {
 	t.Helper()
-	byPath := map[string]map[string]bool{}
+	return packagesOf(t, func(file string) bool { return !strings.HasSuffix(file, "_test.go") })
+}
+
+// packagesOf returns the packages of the module with the imports of the files
+// that are wanted.
+func packagesOf(t *testing.T, wanted func(file string) bool) []goPackage {
+	t.Helper()
+	byPath := map[string]*goPackage{}
 	err := filepath.WalkDir("..", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -144,7 +152,7 @@ func packages(t *testing.T) []goPackage {
 		if entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && entry.Name() != ".." {
 			return fs.SkipDir
 		}
-		if entry.IsDir() || path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
+		if entry.IsDir() || path.Ext(file) != ".go" || !wanted(file) {
 			return nil
 		}
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
@@ -153,14 +161,14 @@ func packages(t *testing.T) []goPackage {
 		}
 		dir := filepath.ToSlash(strings.TrimPrefix(filepath.Dir(file), ".."+string(filepath.Separator)))
 		if byPath[dir] == nil {
-			byPath[dir] = map[string]bool{}
+			byPath[dir] = &goPackage{path: dir, main: parsed.Name.Name == "main"}
 		}
 		for _, imp := range parsed.Imports {
 			name, err := strconv.Unquote(imp.Path.Value)
 			if err != nil {
 				return err
 			}
-			byPath[dir][name] = true
+			byPath[dir].imports = append(byPath[dir].imports, name)
 		}
 		return nil
 	})
@@ -168,13 +176,10 @@ func packages(t *testing.T) []goPackage {
 		t.Fatal(err)
 	}
 	var all []goPackage
-	for dir, imports := range byPath {
-		p := goPackage{path: dir}
-		for name := range imports {
-			p.imports = append(p.imports, name)
-		}
+	for _, p := range byPath {
 		slices.Sort(p.imports)
-		all = append(all, p)
+		p.imports = slices.Compact(p.imports)
+		all = append(all, *p)
 	}
 	if len(all) < 20 {
 		t.Fatalf("found %d packages only: the walk is broken", len(all))
