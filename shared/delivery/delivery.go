@@ -1,6 +1,7 @@
-// Package delivery brings one frame to many connections: in parallel with a
-// bound, with retries inside the deadline, and without a slow client holding up
-// the others. Connections that turn out to be gone are pruned.
+// Package delivery brings frames to many connections: in parallel with a bound,
+// with retries as long as its patience lasts, and without a slow client holding
+// up the others. It says who is gone, and leaves it to the caller to forget
+// them.
 package delivery
 
 import (
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -17,11 +19,18 @@ import (
 // A Poster speaks to connections through the Management API of API Gateway. It
 // makes one attempt and reports what came of it: nil, an error that wraps
 // ErrGone, one with Retryable() true (throttled, the client's buffer full, a
-// server error, a timeout), or any other, after which trying again is no use.
+// server error, no answer), or any other, after which trying again is no use.
 type Poster interface {
 	Post(ctx context.Context, id chat.ConnectionID, frame []byte) error
 	Close(ctx context.Context, id chat.ConnectionID) error
 }
+
+// AttemptTime is what an attempt may take from when its HTTP connection is
+// ready. Only the Poster knows when that is, and keeps to it.
+const AttemptTime = 500 * time.Millisecond
+
+// connectTime is what a Poster may take to get an HTTP connection.
+const connectTime = 2 * time.Second
 
 // ErrGone says that a connection is no more: 410 from the Management API.
 var ErrGone = errors.New("the connection is gone")
@@ -29,170 +38,188 @@ var ErrGone = errors.New("the connection is gone")
 // errExpired says that a connection's token has expired: it gets nothing more.
 var errExpired = errors.New("the token of the connection has expired")
 
-// registry forgets connections; doing so twice is harmless. Prune is for one
-// that was found gone: it may have been registered but not opened yet, because
-// the Management API answers 410 until $connect has returned.
-type registry interface {
-	Prune(ctx context.Context, c chat.Connection) (chat.Departure, error)
+// errPanic is what a Poster that panics is made to return, with the stack.
+var errPanic = errors.New("panic")
+
+// A Deliverer posts frames. It is safe for concurrent use, and no goroutine of
+// it outlives the call that started it: Lambda would freeze it.
+type Deliverer struct{ poster Poster }
+
+// New returns a Deliverer.
+func New(p Poster) *Deliverer { return &Deliverer{p} }
+
+// Passes say how often those are tried who did not take a frame.
+type Passes int
+
+// The passes.
+const (
+	Once    Passes = iota // what the next frame makes up for
+	Patient               // again and again, for three seconds
+)
+
+// A Post is one frame for one connection.
+type Post struct {
+	To    chat.Connection
+	Frame []byte
 }
 
-// maxFrame is API Gateway's limit in bytes: it closes a connection with 1009
-// for a larger frame. What the protocol package encodes stays below it.
-const maxFrame = 32 << 10
-
-// A Deliverer posts frames and prunes connections. It is safe for concurrent
-// use, and no goroutine of it outlives the call that started it: Lambda would
-// freeze it.
-type Deliverer struct {
-	poster      Poster
-	registry    registry
-	departed    func(ctx context.Context, c chat.Connection, d chat.Departure)
-	postTimeout time.Duration // of one attempt
-	patience    time.Duration // with one connection: no attempt begins later
-	now         func() time.Time
+// A Gone is a connection that was found to be no more. It may have been
+// registered but not opened yet, because the Management API answers 410 until
+// $connect has returned: how old its registration was at that time tells.
+type Gone struct {
+	Connection chat.Connection
+	At         time.Time // when the answer came
 }
 
-// New returns a Deliverer that forgets gone connections in r.
-func New(p Poster, r registry) *Deliverer {
-	return &Deliverer{
-		poster: p, registry: r, postTimeout: 2 * time.Second, patience: 3 * time.Second, now: time.Now,
-		departed: func(context.Context, chat.Connection, chat.Departure) {},
-	}
-}
-
-// OnDeparture sets what is done about a pruned connection that was the last of
-// its principal, anywhere or in a room, so that others can be told. It may use
-// the Deliverer. Set it before the first delivery.
-func (d *Deliverer) OnDeparture(do func(ctx context.Context, c chat.Connection, d chat.Departure)) {
-	d.departed = do
-}
-
-// A Result counts what became of a frame, by connection.
+// A Result says what became of posts.
 type Result struct {
 	Posted  int
-	Gone    int // and pruned, unless it may be about to open
-	Expired int // the token has: closed instead
-	Failed  int
+	Expired int               // the token has: closed instead
+	Refused int               // and would be again
+	Gone    []Gone            // in the order of the posts
+	Failed  []chat.Connection // for now, in the order of the posts: may be tried again later
 }
 
-// Broadcast posts a frame to many connections, and returns when each has it or
-// has failed. It has no error: what was to be told is safe before it is told,
-// and whoever misses it will find the gap. Failures are logged and counted.
-func (d *Deliverer) Broadcast(ctx context.Context, to []chat.Connection, frame []byte) Result {
-	outcomes := make([]error, len(to))
-	now := d.now()
-	each(len(to), func(i int) {
-		if to[i].Expired(now) {
-			outcomes[i] = cmp.Or(d.close(ctx, to[i].ID), errExpired)
-			return
-		}
-		outcomes[i] = d.post(ctx, to[i].ID, frame)
+// Deliver makes posts, and returns when each has been tried once, or with
+// Patient as often as it takes or its patience allows. Everyone is tried once
+// before anyone is tried again, and an attempt is short: a member who hangs
+// delays no other by more than one attempt. When ctx ends, the rest has failed.
+//
+// It has no error: what was to be told is safe before it is told, and whoever
+// misses it will find the gap. Failures are logged.
+func (d *Deliverer) Deliver(ctx context.Context, posts []Post, passes Passes) Result {
+	return d.deliver(ctx, len(posts), passes, func(i int) (*chat.Connection, []byte) {
+		return &posts[i].To, posts[i].Frame
 	})
-	return d.settle(ctx, to, outcomes)
 }
 
-// Post posts a frame to one connection, with the same retries; one that is gone
-// is pruned. Whether its token has expired is not asked: that, too, has to be
-// said to someone.
+// Broadcast delivers one frame to many connections.
+func (d *Deliverer) Broadcast(ctx context.Context, to []chat.Connection, frame []byte, passes Passes) Result {
+	return d.deliver(ctx, len(to), passes, func(i int) (*chat.Connection, []byte) { return &to[i], frame })
+}
+
+// Post posts a frame to one connection, with the patience that a reply is
+// worth. Whether its token has expired is not asked: that, too, has to be said
+// to someone.
 func (d *Deliverer) Post(ctx context.Context, c chat.Connection, frame []byte) error {
-	err := d.post(ctx, c.ID, frame)
-	if errors.Is(err, ErrGone) {
-		d.forget(ctx, []chat.Connection{c})
-	}
-	return err
+	return each(ctx, 1, Patient, func(ctx context.Context, _ int) error { return d.post(ctx, c.ID, frame) })[0]
 }
 
 // Close ends a connection. What is to be done about its end is left to its
 // $disconnect, which the Management API's DELETE fires; where that never comes,
 // the next post finds the connection gone.
 func (d *Deliverer) Close(ctx context.Context, c chat.Connection) {
-	if d.close(ctx, c.ID) != nil {
-		d.forget(ctx, []chat.Connection{c})
-	}
-}
-
-// close returns ErrGone for a connection that is no more, and no other error.
-func (d *Deliverer) close(ctx context.Context, id chat.ConnectionID) error {
-	ctx, cancel := context.WithTimeout(ctx, d.postTimeout)
+	ctx, cancel := context.WithTimeout(ctx, AttemptTime+connectTime)
 	defer cancel()
-	err := d.poster.Close(ctx, id)
-	if errors.Is(err, ErrGone) {
-		return ErrGone
+	if err := d.close(ctx, c.ID); err != nil && !errors.Is(err, ErrGone) {
+		slog.WarnContext(ctx, "close a connection", "connection", c.ID, "err", err)
 	}
-	if err != nil {
-		slog.WarnContext(ctx, "close a connection", "connection", id, "err", err)
-	}
-	return nil
 }
 
-// settle counts outcomes and forgets the connections that are no more.
-func (d *Deliverer) settle(ctx context.Context, to []chat.Connection, outcomes []error) (r Result) {
-	var gone []chat.Connection
-	var failure error
+func (d *Deliverer) deliver(ctx context.Context, n int, passes Passes, post func(i int) (*chat.Connection, []byte)) Result {
+	begun := time.Now()
+	outcomes := each(ctx, n, passes, func(ctx context.Context, i int) error {
+		to, frame := post(i)
+		if to.Expired(begun) {
+			return d.expire(ctx, to.ID)
+		}
+		return d.post(ctx, to.ID, frame)
+	})
+	return settle(ctx, outcomes, func(i int) chat.Connection {
+		to, _ := post(i)
+		return *to
+	})
+}
+
+// settle says what became of whom, and logs the worst of it.
+func settle(ctx context.Context, outcomes []error, to func(i int) chat.Connection) (r Result) {
+	var crash, refusal, failure error
 	for i, err := range outcomes {
-		switch {
-		case err == nil:
+		if err == nil {
 			r.Posted++
-		case errors.Is(err, ErrGone):
-			r.Gone++
-			gone = append(gone, to[i])
+			continue
+		}
+		found, isGone := errors.AsType[gone](err)
+		switch {
+		case isGone:
+			r.Gone = append(r.Gone, Gone{to(i), found.at})
+		case err == errExpired:
+			r.Expired++
 		case errors.Is(err, errExpired):
 			r.Expired++
-		default:
-			r.Failed++
 			failure = err
+		case retryable(err):
+			r.Failed = append(r.Failed, to(i))
+			failure = err
+		case errors.Is(err, errPanic):
+			r.Refused++
+			crash = err
+		default:
+			r.Refused++
+			refusal = err
 		}
 	}
-	if r.Failed > 0 {
-		slog.WarnContext(ctx, "deliver a frame", "failed", r.Failed, "posted", r.Posted, "gone", r.Gone, "err", failure)
+	if err := cmp.Or(crash, refusal, failure); err != nil {
+		slog.WarnContext(ctx, "deliver frames", "refused", r.Refused, "failed", len(r.Failed),
+			"posted", r.Posted, "expired", r.Expired, "gone", len(r.Gone), "err", err)
 	}
-	d.forget(ctx, gone)
 	return r
 }
 
-// forget forgets connections, and only then speaks of who departed: a frame
-// about it would otherwise go to the others of a room that died together, and
-// find each of them gone again.
-func (d *Deliverer) forget(ctx context.Context, lost []chat.Connection) {
-	departures := make([]chat.Departure, len(lost))
-	each(len(lost), func(i int) {
-		var err error
-		if departures[i], err = d.registry.Prune(ctx, lost[i]); err != nil {
-			slog.WarnContext(ctx, "forget a connection", "connection", lost[i].ID, "err", err)
-		}
-	})
-	for i, departure := range departures {
-		if departure.Last || len(departure.Rooms) > 0 {
-			d.departed(ctx, lost[i], departure)
-		}
+// expire closes a connection whose token has expired. Closing it is not tried
+// again: the next frame does.
+func (d *Deliverer) expire(ctx context.Context, id chat.ConnectionID) error {
+	err := d.close(ctx, id)
+	switch {
+	case err == nil:
+		return errExpired
+	case errors.Is(err, ErrGone) || errors.Is(err, errPanic):
+		return err
+	default:
+		return fmt.Errorf("%w; %v", errExpired, err)
 	}
 }
 
-// post tries until the frame is posted, nothing is to be hoped for, or the
-// patience or ctx ends.
-func (d *Deliverer) post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
-	if len(frame) > maxFrame {
-		return fmt.Errorf("post a frame of %d bytes: the limit is %d", len(frame), maxFrame)
+func (d *Deliverer) post(ctx context.Context, id chat.ConnectionID, frame []byte) (err error) {
+	defer isolate(&err)
+	return dated(d.poster.Post(ctx, id, frame))
+}
+
+func (d *Deliverer) close(ctx context.Context, id chat.ConnectionID) (err error) {
+	defer isolate(&err)
+	return dated(d.poster.Close(ctx, id))
+}
+
+// dated notes when a connection was found gone.
+func dated(err error) error {
+	if err != nil && errors.Is(err, ErrGone) {
+		return gone{err, time.Now()}
 	}
-	start := time.Now()
-	for limit := firstWait; ; limit = min(2*limit, longestWait) {
-		err := d.attempt(ctx, id, frame)
-		if err == nil || !retryable(err) || time.Since(start) > d.patience || !pause(ctx, limit) {
-			return err
-		}
+	return err
+}
+
+type gone struct {
+	error
+	at time.Time
+}
+
+// Unwrap returns the Poster's error.
+func (g gone) Unwrap() error { return g.error }
+
+// isolate makes a panic an error of the connection that it happened with.
+func isolate(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%w: %v\n%s", errPanic, v, debug.Stack())
 	}
 }
 
-func (d *Deliverer) attempt(ctx context.Context, id chat.ConnectionID, frame []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, d.postTimeout)
-	defer cancel()
-	return d.poster.Post(ctx, id, frame)
-}
-
+// retryable also counts an attempt without an answer, whatever ended it.
 func retryable(err error) bool {
-	r, ok := errors.AsType[interface {
+	if r, ok := errors.AsType[interface {
 		error
 		Retryable() bool
-	}](err)
-	return ok && r.Retryable()
+	}](err); ok {
+		return r.Retryable()
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
