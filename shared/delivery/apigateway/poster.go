@@ -2,17 +2,19 @@
 package apigateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"sync"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	mgmt "github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi"
-	"github.com/aws/aws-sdk-go-v2/service/apigatewaymanagementapi/types"
+	"github.com/aws/smithy-go"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/config"
@@ -32,8 +34,12 @@ type Options struct {
 
 // A Poster implements delivery.Poster. It is safe for concurrent use.
 type Poster struct {
-	client *mgmt.Client
-	posts  sync.Pool // of postStack, each used by one call at a time
+	client      *mgmt.Client // for what is rare
+	connections url.URL      // where the path of each begins
+	transport   http.RoundTripper
+	credentials aws.CredentialsProvider
+	signer      *v4.Signer // keeps the key that it derives for a day
+	region      string
 }
 
 var _ delivery.Poster = (*Poster)(nil)
@@ -41,12 +47,13 @@ var _ delivery.Poster = (*Poster)(nil)
 // New returns a Poster. It makes no call.
 //
 // The SDK does not retry: on a throttled connection its own back-off takes
-// seconds, and on a server error it posts the frame again at once. The caller
-// knows its deadline and decides. The client is built from the region and the
+// seconds, and on a server error it sends the request again at once. The caller
+// knows its deadline and decides. The Poster is built from the region and the
 // credentials that Lambda puts into the environment, which are good for as long
 // as the execution environment lives.
 func New(o Options) (*Poster, error) {
-	if u, err := url.Parse(o.Endpoint); err != nil || u.Host == "" {
+	u, err := url.Parse(o.Endpoint)
+	if err != nil || u.Host == "" {
 		return nil, errors.New("set up the management api: its url is not valid")
 	}
 	if o.AWS.Region == "" {
@@ -55,66 +62,82 @@ func New(o Options) (*Poster, error) {
 	if o.Transport == nil {
 		o.Transport = newTransport()
 	}
-	p := &Poster{client: mgmt.New(mgmt.Options{
-		Region:       o.AWS.Region,
-		BaseEndpoint: aws.String(o.Endpoint),
-		Credentials:  credentials.Of(o.AWS),
-		Retryer:      aws.NopRetryer{},
-		HTTPClient:   direct{o.Transport},
-	})}
-	first, err := newPostStack(p.client)
-	if err != nil {
-		return nil, fmt.Errorf("set up the management api: %w", err)
-	}
-	p.posts.Put(first)
-	return p, nil
+	keys := credentials.Of(o.AWS)
+	return &Poster{
+		client: mgmt.New(mgmt.Options{
+			Region:       o.AWS.Region,
+			BaseEndpoint: aws.String(o.Endpoint),
+			Credentials:  keys,
+			Retryer:      aws.NopRetryer{},
+			HTTPClient:   direct{o.Transport},
+		}),
+		connections: connections(u),
+		transport:   o.Transport,
+		credentials: keys,
+		signer:      v4.NewSigner(),
+		region:      o.AWS.Region,
+	}, nil
 }
 
 // Post sends one frame, once.
 func (p *Poster) Post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
-	stack, ok := p.posts.Get().(*postStack)
-	if !ok {
-		var err error
-		if stack, err = newPostStack(p.client); err != nil {
-			return fmt.Errorf("post: %w", err)
-		}
+	ctx, end := limit(ctx)
+	defer end()
+	request, err := p.request(ctx, id, frame)
+	if err != nil {
+		return fmt.Errorf("post: %w", err)
 	}
-	defer p.posts.Put(stack)
-	return describe("post", stack.post(ctx, id, frame))
+	response, err := p.transport.RoundTrip(request)
+	if err != nil {
+		return unanswered(ctx, "post", err)
+	}
+	drain(response.Body)
+	if response.StatusCode == http.StatusOK {
+		return nil
+	}
+	return answered("post", response.StatusCode, response.Header.Get("X-Amzn-Errortype"), response.Header.Get("X-Amzn-Requestid"))
 }
 
 // Close ends the connection: its client sees close code 1000, and $disconnect
 // is invoked.
 func (p *Poster) Close(ctx context.Context, id chat.ConnectionID) error {
+	ctx, end := limit(ctx)
+	defer end()
 	_, err := p.client.DeleteConnection(ctx, &mgmt.DeleteConnectionInput{ConnectionId: aws.String(string(id))})
-	return describe("close", err)
-}
-
-// describe says of an SDK error what delivery wants to know.
-func describe(step string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, gone := errors.AsType[*types.GoneException](err); gone {
+	response, sent := errors.AsType[*awshttp.ResponseError](err)
+	if sent && response.HTTPStatusCode() != 0 {
+		var kind string
+		if e, ok := errors.AsType[smithy.APIError](err); ok {
+			kind = e.ErrorCode()
+		}
+		return answered("close", response.HTTPStatusCode(), kind, response.ServiceRequestID())
+	}
+	if sent || ctx.Err() != nil {
+		return unanswered(ctx, "close", err)
+	}
+	return fmt.Errorf("close: %w", err)
+}
+
+// answered says of an answer other than success what delivery wants to know.
+// Its message is left out: that of a wrong signature repeats the session token.
+func answered(step string, status int, kind, request string) error {
+	if status == http.StatusGone {
 		return fmt.Errorf("%s: %w", step, delivery.ErrGone)
 	}
-	err = fmt.Errorf("%s: %w", step, err)
-	if passing(err) {
+	kind, _, _ = strings.Cut(kind, ":")
+	err := fmt.Errorf("%s: status %d, %q, request %q", step, status, kind, request)
+	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
 		return passingError{err}
 	}
 	return err
 }
 
-// passing reports whether the error may be over at the next attempt: 429, 5xx,
-// and a request that was sent and got no answer (status 0). 403 and 413 will be
-// the same again, and so will what the SDK did not want to send.
-func passing(err error) bool {
-	response, sent := errors.AsType[*awshttp.ResponseError](err)
-	if !sent || errors.Is(err, context.Canceled) {
-		return false
-	}
-	status := response.HTTPStatusCode()
-	return status == 0 || status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
+// unanswered describes a request that got no answer: the next one may.
+func unanswered(ctx context.Context, step string, err error) error {
+	return passingError{fmt.Errorf("%s: %w", step, cmp.Or(context.Cause(ctx), err))}
 }
 
 type passingError struct{ error }
@@ -122,5 +145,5 @@ type passingError struct{ error }
 // Retryable tells delivery to try again.
 func (passingError) Retryable() bool { return true }
 
-// Unwrap returns the SDK's error.
+// Unwrap returns what happened.
 func (e passingError) Unwrap() error { return e.error }
