@@ -3,6 +3,7 @@ package mongostore
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -10,9 +11,12 @@ import (
 )
 
 // failed returns the error of an operation of the driver: Unavailable unless
-// the server has understood the operation and refused it. It is not for
-// mongo.ErrNoDocuments and not for errors of decoding.
+// the server has understood the operation and refused it; nil is nil. It is not
+// for mongo.ErrNoDocuments and not for errors of decoding.
 func failed(step string, err error) error {
+	if err == nil {
+		return nil
+	}
 	err = fmt.Errorf("%s: %w", step, err)
 	if refused(err) {
 		return err
@@ -22,29 +26,45 @@ func failed(step string, err error) error {
 
 // refused reports whether the same operation would fail again. Whatever is not
 // known to be so (a lost connection, a timeout, no primary, a majority that
-// does not acknowledge) may be retried.
+// does not acknowledge) may be retried. What only the majority's
+// acknowledgement lacks is never refused: the write has been done here.
 func refused(err error) bool {
+	if mongo.IsDuplicateKeyError(err) {
+		return true
+	}
+	if e, ok := errors.AsType[mongo.LabeledError](err); ok && slices.ContainsFunc(transientLabels, e.HasErrorLabel) {
+		return false
+	}
 	if e, ok := errors.AsType[mongo.WriteException](err); ok {
-		return len(e.WriteErrors) > 0
+		return slices.ContainsFunc(e.WriteErrors, func(w mongo.WriteError) bool { return !transient(w.Code) })
 	}
 	if e, ok := errors.AsType[mongo.CommandError](err); ok {
-		return e.Code != 0 && !transient(e.Code) // 0: the driver's own, a network error
+		return e.Code != 0 && !transient(int(e.Code)) // 0: the driver's own, a network error
 	}
 	_, ok := errors.AsType[mongo.MarshalError](err)
 	return ok
 }
 
+// transientLabels are those by which a server or the driver says itself that
+// an error goes away.
+var transientLabels = []string{"RetryableWriteError", "TransientTransactionError", "NetworkError", "RetryableError"}
+
 // transient reports whether a server's error code goes away by itself: the
-// retryable codes of the driver specifications, and exceeded time limits.
-func transient(code int32) bool {
+// retryable codes of the driver specifications, exceeded time limits, and what
+// a failover or a busy server does to a single operation.
+func transient(code int) bool {
 	switch code {
-	case 6, 7, 89, 9001: // host unreachable or not found, network timeout, socket
+	case 6, 7, 89, 202, 9001: // host unreachable or not found, network timeouts, socket
 		return true
-	case 91, 11600, 11602: // shutdown, interrupted by shutdown or by a change of state
+	case 91, 11600, 11601, 11602: // shutdown; interrupted, by it or by a change of state
 		return true
 	case 189, 10107, 13435, 13436: // stepped down, no primary, recovering
 		return true
-	case 50, 134, 262: // time limits, majority reads not available yet
+	case 50, 133, 134, 262: // time limits, no server to read from, no majority reads yet
+		return true
+	case 43, 237: // the cursor is gone
+		return true
+	case 462: // too many requests
 		return true
 	}
 	return false

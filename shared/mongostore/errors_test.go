@@ -10,6 +10,16 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
+func written(codes ...int) error {
+	var e mongo.WriteException
+	for _, c := range codes {
+		e.WriteErrors = append(e.WriteErrors, mongo.WriteError{Code: c})
+	}
+	return e
+}
+
+func labelled(label string) error { return mongo.CommandError{Code: 8000, Labels: []string{label}} }
+
 // What a repeat may mend is Unavailable, the rest is a fault.
 func TestFailedTellsWhatMayBeRetried(t *testing.T) {
 	tests := []struct {
@@ -24,6 +34,27 @@ func TestFailedTellsWhatMayBeRetried(t *testing.T) {
 		{"no acknowledgement of a majority", mongo.WriteException{WriteConcernError: &mongo.WriteConcernError{Code: 91}}, chat.Unavailable},
 		{"deadline", context.DeadlineExceeded, chat.Unavailable},
 		{"closed", mongo.ErrClientDisconnected, chat.Unavailable},
+		{"not the primary, in a write", written(10107), chat.Unavailable},
+		{"interrupted, in a write", written(11601), chat.Unavailable},
+		{"refused and interrupted", written(121, 11601), chat.Internal},
+		{"a majority that failed", mongo.WriteException{WriteConcernError: &mongo.WriteConcernError{Code: 64}}, chat.Unavailable},
+		{"refused, and no majority", mongo.WriteException{WriteErrors: mongo.WriteErrors{{Code: 121}}, WriteConcernError: &mongo.WriteConcernError{Code: 91}}, chat.Internal},
+		{"retryable write", labelled("RetryableWriteError"), chat.Unavailable},
+		{"retryable write, in a write", mongo.WriteException{WriteErrors: mongo.WriteErrors{{Code: 64}}, Labels: []string{"RetryableWriteError"}}, chat.Unavailable},
+		{"transient transaction error", labelled("TransientTransactionError"), chat.Unavailable},
+		{"network error", labelled("NetworkError"), chat.Unavailable},
+		{"retryable error", labelled("RetryableError"), chat.Unavailable},
+		{"another label", labelled("NoWritesPerformed"), chat.Internal},
+		{"no server to read from", mongo.CommandError{Code: 133}, chat.Unavailable},
+		{"network time limit", mongo.CommandError{Code: 202}, chat.Unavailable},
+		{"interrupted", mongo.CommandError{Code: 11601}, chat.Unavailable},
+		{"no such cursor", mongo.CommandError{Code: 43}, chat.Unavailable},
+		{"cursor killed", mongo.CommandError{Code: 237}, chat.Unavailable},
+		{"too many requests", mongo.CommandError{Code: 462}, chat.Unavailable},
+		{"duplicate key", written(11000), chat.Internal},
+		{"duplicate key, and no majority", mongo.WriteException{
+			WriteErrors: mongo.WriteErrors{{Code: 11000}}, WriteConcernError: &mongo.WriteConcernError{Code: 91}, Labels: []string{"RetryableWriteError"},
+		}, chat.Internal},
 		{"unknown operator", mongo.CommandError{Code: 2}, chat.Internal},
 		{"not authorised", mongo.CommandError{Code: 13}, chat.Internal},
 		{"document refused", mongo.WriteException{WriteErrors: mongo.WriteErrors{{Code: 121}}}, chat.Internal},
@@ -34,6 +65,9 @@ func TestFailedTellsWhatMayBeRetried(t *testing.T) {
 			err := failed("step", tt.err)
 			if chat.CodeOf(err) != tt.want {
 				t.Errorf("code %s, want %s", chat.CodeOf(err), tt.want)
+			}
+			if mongo.IsDuplicateKeyError(err) != mongo.IsDuplicateKeyError(tt.err) {
+				t.Errorf("%v is a duplicate key no more", err)
 			}
 		})
 	}
