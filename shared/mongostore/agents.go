@@ -19,22 +19,22 @@ import (
 // The ids of agents are unique across organisations, as in the AIWM service;
 // should two organisations use the same one, the first keeps the document.
 func (s *Store) SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, now time.Time) error {
-	const step = "set the status of an agent"
 	now = millis(now)
 	set := bson.M{"status": "offline", "lastDisconnectedAt": now}
 	if online {
 		set = bson.M{"status": "online", "lastConnectedAt": now}
 	}
 	notLater := bson.M{"$not": bson.M{"$gt": now}} // or missing
-	filter := bson.M{"_id": agent.ID, "orgId": agent.OrgID, "lastConnectedAt": notLater, "lastDisconnectedAt": notLater}
-	_, err := s.agents.UpdateOne(ctx, filter, bson.M{"$set": set}, options.UpdateOne().SetUpsert(true))
-	if mongo.IsDuplicateKeyError(err) {
-		// The document exists: either it knows a later event, or it was
-		// created at this moment by an event that may be an older one.
-		_, err = s.agents.UpdateOne(ctx, filter, bson.M{"$set": set})
+	filter := bson.M{
+		"_id": agent.ID, "orgId": agent.OrgID, "lastConnectedAt": notLater, "lastDisconnectedAt": notLater,
 	}
-	if err != nil {
-		return failed(step, err)
-	}
-	return nil
+	return attempt(ctx, func(ctx context.Context) error {
+		_, err := s.agents.UpdateOne(ctx, filter, bson.M{"$set": set}, options.UpdateOne().SetUpsert(true))
+		if mongo.IsDuplicateKeyError(err) {
+			// The document exists: either it knows a later event, or it was
+			// created at this moment by an event that may be an older one.
+			_, err = s.agents.UpdateOne(ctx, filter, bson.M{"$set": set})
+		}
+		return failed("set the status of an agent", err)
+	})
 }

@@ -15,7 +15,6 @@ import (
 )
 
 const (
-	appendTimeout = 5 * time.Second
 	// The second new try and later ones begin with a random wait below a limit
 	// that doubles from minWait to maxWait: of many writers on one conversation
 	// only one can win each seq. The head is read after the wait, right before
@@ -31,7 +30,7 @@ const (
 // head may lag behind the log: it is where the first try is made. If the
 // sender's client message id is in the conversation already, nothing is
 // written: with the same draft the original message is returned as a
-// duplicate, with another one the error is Conflict. After five seconds, or at
+// duplicate, with another one the error is Conflict. After electionTime, or at
 // the end of ctx, it gives up with Unavailable; then the message may or may not
 // be in the log, and a repeat with the same client message id tells.
 //
@@ -43,16 +42,19 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 		return chat.Message{}, false, err
 	}
 	d.ID = chat.MessageID(bson.NewObjectID().Hex())
-	ctx, cancel := context.WithTimeout(ctx, appendTimeout)
+	ctx, cancel := context.WithTimeout(ctx, electionTime)
 	defer cancel()
 	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
 		d.Seq, d.RunningTokens = head.Seq+1, head.RunningTokens+m.Tokens()
-		_, err := s.messages.InsertOne(ctx, d)
+		err := patiently(ctx, func(ctx context.Context) error {
+			_, err := s.messages.InsertOne(ctx, d)
+			return failed("append a message", err)
+		})
 		if err == nil {
 			return d.message(), false, nil
 		}
 		if !mongo.IsDuplicateKeyError(err) {
-			return chat.Message{}, false, failed("append a message", err)
+			return chat.Message{}, false, err
 		}
 		if err := pause(ctx, wait); err != nil {
 			return chat.Message{}, false, err
@@ -64,7 +66,7 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 			return chat.Message{}, false, err
 		}
 		if found {
-			// Our own insert, if the driver repeated it after a lost reply.
+			// Our own insert, if it was repeated after a lost reply.
 			return repeated(original, m, original.ID != d.ID)
 		}
 	}
@@ -99,9 +101,9 @@ func (s *Store) head(ctx context.Context, id chat.ConversationID) (chat.Head, er
 		Seq           int64 `bson:"seq"`
 		RunningTokens int64 `bson:"runningTokens"`
 	}
-	r := s.messages.FindOne(ctx, bson.M{"conversationId": id}, options.FindOne().
+	err := findOne(ctx, s.messages, bson.M{"conversationId": id}, &d, "read the end of the log", errNone, options.FindOne().
 		SetSort(by("-seq")).SetProjection(bson.M{"_id": 0, "seq": 1, "runningTokens": 1}))
-	if err := decode(r, &d, "read the end of the log", errNone); err != nil && !errors.Is(err, errNone) {
+	if err != nil && !errors.Is(err, errNone) {
 		return chat.Head{}, err
 	}
 	return chat.Head(d), nil

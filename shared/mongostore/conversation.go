@@ -5,15 +5,17 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"aiwm-chat/shared/chat"
 )
 
 // Conversation returns a conversation of which p is a participant, and
-// NotFound for any other. It takes one round trip, a read by _id.
+// NotFound for any other. It takes one round trip, a read by _id, and waits for
+// an election up to electionTime: every send begins with it.
 func (s *Store) Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
-	c, err := s.AnyConversation(ctx, p.OrgID, id)
+	c, err := s.conversation(ctx, patiently, bson.M{"_id": id, "orgId": p.OrgID, "isDeleted": notDeleted})
 	if err != nil {
 		return chat.Conversation{}, err
 	}
@@ -27,12 +29,14 @@ func (s *Store) Conversation(ctx context.Context, p chat.Principal, id chat.Conv
 // participants are: it is for jobs, which act for nobody. It takes one round
 // trip.
 func (s *Store) AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error) {
-	return s.find(ctx, bson.M{"_id": id, "orgId": org, "isDeleted": notDeleted})
+	return s.conversation(ctx, attempt, bson.M{"_id": id, "orgId": org, "isDeleted": notDeleted})
 }
 
-func (s *Store) find(ctx context.Context, filter bson.M) (chat.Conversation, error) {
+func (s *Store) conversation(ctx context.Context, try trier, filter bson.M) (chat.Conversation, error) {
 	var d conversationDoc
-	if err := decode(s.conversations.FindOne(ctx, filter), &d, "read a conversation", noConversation()); err != nil {
+	if err := try(ctx, func(ctx context.Context) error {
+		return decode(s.conversations.FindOne(ctx, filter), &d, "read a conversation", noConversation())
+	}); err != nil {
 		return chat.Conversation{}, err
 	}
 	return d.conversation(), nil
@@ -42,8 +46,12 @@ func (s *Store) find(ctx context.Context, filter bson.M) (chat.Conversation, err
 // was given. It takes one round trip.
 func (s *Store) CreateConversation(ctx context.Context, c chat.Conversation) (chat.Conversation, error) {
 	d := newConversationDoc(chat.ConversationID(bson.NewObjectID().Hex()), c)
-	if _, err := s.conversations.InsertOne(ctx, d); err != nil {
-		return chat.Conversation{}, failed("create a conversation", err)
+	err := attempt(ctx, func(ctx context.Context) error {
+		_, err := s.conversations.InsertOne(ctx, d)
+		return failed("create a conversation", err)
+	})
+	if err != nil && !mongo.IsDuplicateKeyError(err) { // of the new id: our own insert, whose reply was lost
+		return chat.Conversation{}, err
 	}
 	return d.conversation(), nil
 }
@@ -69,31 +77,33 @@ func (s *Store) UpdateConversation(ctx context.Context, p chat.Principal, id cha
 	if len(set) > 0 {
 		update["$set"] = set
 	}
-	return s.change(ctx, "change a conversation", own(p, id), update)
+	return s.change(ctx, attempt, "change a conversation", own(p, id), update)
 }
 
 // DeleteConversation hides a conversation of which p is a participant from
 // every method, for ever, and returns it as it was at the end. Its documents
-// stay. It takes one round trip.
+// stay. It takes one round trip, in a single attempt: the next would find
+// nothing to delete.
 func (s *Store) DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error) {
 	update := touch(now)
 	update["$set"] = bson.M{"isDeleted": true, "deletedAt": now}
-	return s.change(ctx, "delete a conversation", own(p, id), update)
+	return s.change(ctx, once, "delete a conversation", own(p, id), update)
 }
 
 // SaveSummary stores the summary of a conversation unless the one that is there
 // covers as much or more: a late summary never replaces a newer one. It returns
-// the conversation as it then is, and whether the summary was stored. It takes
-// one round trip, two if nothing was stored.
+// the conversation as it then is, and whether the summary was stored (false as
+// well if that was by an attempt whose answer was lost). It takes one round
+// trip, two if nothing was stored.
 func (s *Store) SaveSummary(ctx context.Context, id chat.ConversationID, text string, sum chat.Summary) (chat.Conversation, bool, error) {
 	this := bson.M{"_id": id, "isDeleted": notDeleted}
 	older := bson.M{"summary.toSeq": bson.M{"$not": bson.M{"$gte": sum.ToSeq}}} // or missing
-	c, err := s.change(ctx, "save a summary", bson.M{"$and": bson.A{this, older}}, bson.M{"$set": bson.M{
+	c, err := s.change(ctx, attempt, "save a summary", bson.M{"$and": bson.A{this, older}}, bson.M{"$set": bson.M{
 		"contextSummary": text,
 		"summary":        summaryDoc{FromSeq: sum.FromSeq, ToSeq: sum.ToSeq, Model: sum.Model, At: sum.At},
 	}})
 	if chat.CodeOf(err) == chat.NotFound {
-		c, err = s.find(ctx, this)
+		c, err = s.conversation(ctx, attempt, this)
 		return c, false, err
 	}
 	return c, err == nil, err
@@ -111,10 +121,12 @@ func touch(now time.Time) bson.M { return bson.M{"$max": bson.M{"updatedAt": now
 
 // change updates the conversation that the filter finds and returns it as it
 // is then, or NotFound.
-func (s *Store) change(ctx context.Context, step string, filter, update bson.M) (chat.Conversation, error) {
+func (s *Store) change(ctx context.Context, try trier, step string, filter, update bson.M) (chat.Conversation, error) {
 	var d conversationDoc
-	r := s.conversations.FindOneAndUpdate(ctx, filter, update, options.FindOneAndUpdate().SetReturnDocument(options.After))
-	if err := decode(r, &d, step, noConversation()); err != nil {
+	after := options.FindOneAndUpdate().SetReturnDocument(options.After)
+	if err := try(ctx, func(ctx context.Context) error {
+		return decode(s.conversations.FindOneAndUpdate(ctx, filter, update, after), &d, step, noConversation())
+	}); err != nil {
 		return chat.Conversation{}, err
 	}
 	return d.conversation(), nil

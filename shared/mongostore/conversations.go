@@ -37,24 +37,22 @@ func (s *Store) Conversations(ctx context.Context, p chat.Principal, q chat.Conv
 	opts := options.Find().SetSort(by(string(sort), tie)).SetSkip(int64(max(q.Page, 1)-1) * int64(limit)).SetLimit(int64(limit))
 
 	filter := listFilter(p, q)
-	list := []chat.Conversation{}
+	var list []chat.Conversation
 	var total int64
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		cursor, err := s.conversations.Find(ctx, filter, opts)
-		if err != nil {
-			return failed(step, err)
+		docs, err := find[conversationDoc](ctx, s.conversations, filter, step, opts)
+		list = make([]chat.Conversation, len(docs))
+		for i := range docs {
+			list[i] = docs[i].conversation()
 		}
-		return decodeAll(ctx, cursor, step, func(d conversationDoc, _ int) bool {
-			list = append(list, d.conversation())
-			return true
-		})
+		return err
 	})
-	g.Go(func() (err error) {
-		if total, err = s.conversations.CountDocuments(ctx, filter); err != nil {
+	g.Go(func() error {
+		return attempt(ctx, func(ctx context.Context) (err error) {
+			total, err = s.conversations.CountDocuments(ctx, filter)
 			return failed(step, err)
-		}
-		return nil
+		})
 	})
 	if err := g.Wait(); err != nil {
 		return nil, 0, err
@@ -87,21 +85,19 @@ func served(p chat.Principal) bson.M {
 // ConversationsOf returns the ids of the conversations of which p is a
 // participant, newest activity first. It takes one round trip.
 func (s *Store) ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error) {
-	const step = "list the conversations of a participant"
 	limit = min(max(limit, 1), maxRooms)
-	cursor, err := s.conversations.Find(ctx, served(p), options.Find().
+	docs, err := find[headDoc](ctx, s.conversations, served(p), "list the conversations of a participant", options.Find().
 		SetSort(by("-updatedAt")).SetLimit(int64(limit)).SetBatchSize(int32(limit)).SetProjection(bson.M{"_id": 1}))
-	if err != nil {
-		return nil, failed(step, err)
-	}
 	var ids []chat.ConversationID
-	err = decodeAll(ctx, cursor, step, func(d struct {
-		ID chat.ConversationID `bson:"_id"`
-	}, _ int) bool {
+	for _, d := range docs {
 		ids = append(ids, d.ID)
-		return true
-	})
+	}
 	return ids, err
+}
+
+// headDoc is what is read of a conversation where its id will do.
+type headDoc struct {
+	ID chat.ConversationID `bson:"_id"`
 }
 
 // Unanswered returns the newest message of each conversation that the agent
@@ -115,33 +111,17 @@ func (s *Store) Unanswered(ctx context.Context, agent chat.Principal, limit int)
 	filter["agentId"] = agent.ID
 	filter["status"] = chat.Active // another takes no answer
 	filter["lastMessage.role"] = chat.RoleUser
-	cursor, err := s.conversations.Find(ctx, filter, options.Find().
+	docs, err := find[conversationDoc](ctx, s.conversations, filter, step, options.Find().
 		SetSort(by("-updatedAt")).SetLimit(int64(limit)).SetProjection(bson.M{"lastMessage.id": 1}))
-	if err != nil {
-		return nil, failed(step, err)
-	}
-	ids := []chat.MessageID{}
-	if err := decodeAll(ctx, cursor, step, func(d struct {
-		LastMessage lastMessageDoc `bson:"lastMessage"`
-	}, _ int) bool {
-		ids = append(ids, d.LastMessage.ID)
-		return true
-	}); err != nil || len(ids) == 0 {
+	if err != nil || len(docs) == 0 {
 		return nil, err
 	}
-	return s.unanswered(ctx, ids, step)
-}
-
-func (s *Store) unanswered(ctx context.Context, ids []chat.MessageID, step string) ([]chat.Message, error) {
-	cursor, err := s.messages.Find(ctx, bson.M{"_id": bson.M{"$in": ids}, "isDeleted": notDeleted})
-	if err != nil {
-		return nil, failed(step, err)
+	ids := []chat.MessageID{}
+	for _, d := range docs {
+		ids = append(ids, d.LastMessage.ID)
 	}
-	var messages []chat.Message
-	err = decodeAll(ctx, cursor, step, func(d messageDoc, _ int) bool {
-		messages = append(messages, d.message())
-		return true
-	})
+	found, err := find[messageDoc](ctx, s.messages, bson.M{"_id": bson.M{"$in": ids}, "isDeleted": notDeleted}, step, options.Find())
+	messages := toMessages(found)
 	slices.SortFunc(messages, func(a, b chat.Message) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
 	})

@@ -26,7 +26,7 @@ var conversationIndexes = []bson.D{
 
 // CreateIndexes creates the indexes that are missing. It is the explicit step
 // before the first start and after an upgrade, never part of a request: on a
-// large collection it takes long.
+// large collection it takes long, so that it ends with ctx only.
 func (s *Store) CreateIndexes(ctx context.Context) error {
 	var messages, conversations []mongo.IndexModel
 	for _, key := range messageIndexes {
@@ -49,16 +49,19 @@ func (s *Store) CreateIndexes(ctx context.Context) error {
 // that appends must not start. It takes one round trip.
 func (s *Store) CheckIndexes(ctx context.Context) error {
 	const step = "check the indexes of messages"
-	cursor, err := s.messages.Indexes().List(ctx)
-	if err != nil {
-		return failed(step, err)
-	}
 	var unique []bson.D
-	if err := decodeAll(ctx, cursor, step, func(ix indexDoc, _ int) bool {
-		if ix.Unique && ix.Partial == nil && !ix.Sparse {
-			unique = append(unique, ix.Key)
+	if err := attempt(ctx, func(ctx context.Context) error {
+		cursor, err := s.messages.Indexes().List(ctx)
+		if err != nil {
+			return failed(step, err)
 		}
-		return true
+		unique = nil
+		return decodeAll(ctx, cursor, step, func(ix indexDoc, _ int) bool {
+			if ix.Unique && ix.Partial == nil && !ix.Sparse {
+				unique = append(unique, ix.Key)
+			}
+			return true
+		})
 	}); err != nil {
 		return err
 	}

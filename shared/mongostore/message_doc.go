@@ -92,3 +92,11 @@ func (d *messageDoc) message() chat.Message {
 	}
 	return m
 }
+
+func toMessages(docs []messageDoc) []chat.Message {
+	messages := make([]chat.Message, len(docs))
+	for i := range docs {
+		messages[i] = docs[i].message()
+	}
+	return messages
+}

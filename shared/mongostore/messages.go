@@ -27,31 +27,21 @@ const (
 // more than about 0.75 MB. Access is the caller's to check. It takes one round
 // trip.
 func (s *Store) Messages(ctx context.Context, conversation chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error) {
-	const step = "read messages"
 	limit := min(max(q.Limit, 1), maxMessages)
 	ascending := q.AfterSeq != nil
 	order := by("-seq")
 	if ascending {
 		order = by("seq")
 	}
-	cursor, err := s.messages.Find(ctx, pageFilter(conversation, q), options.Find().
-		SetSort(order).SetLimit(int64(limit)+1).SetBatchSize(int32(limit)+1))
+	opts := options.Find().SetSort(order).SetLimit(int64(limit) + 1).SetBatchSize(int32(limit) + 1)
+	docs, more, err := findWithin[messageDoc](ctx, s.messages, pageFilter(conversation, q), "read messages", opts, maxMessageBytes)
 	if err != nil {
-		return nil, false, failed(step, err)
-	}
-	messages = make([]chat.Message, 0, min(limit, 100))
-	total := 0
-	if err := decodeAll(ctx, cursor, step, func(d messageDoc, size int) bool {
-		total += size
-		if len(messages) == limit || len(messages) > 0 && total > maxMessageBytes {
-			more = true
-			return false
-		}
-		messages = append(messages, d.message())
-		return true
-	}); err != nil {
 		return nil, false, err
 	}
+	if len(docs) > limit {
+		docs, more = docs[:limit], true
+	}
+	messages = toMessages(docs)
 	if !ascending {
 		slices.Reverse(messages)
 	}
@@ -81,8 +71,7 @@ func pageFilter(conversation chat.ConversationID, q chat.MessageQuery) bson.M {
 // round trip.
 func (s *Store) Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error) {
 	var d messageDoc
-	r := s.messages.FindOne(ctx, bson.M{"_id": id, "orgId": org})
-	if err := decode(r, &d, "read a message", noMessage()); err != nil {
+	if err := findOne(ctx, s.messages, bson.M{"_id": id, "orgId": org}, &d, "read a message", noMessage()); err != nil {
 		return chat.Message{}, err
 	}
 	return d.message(), nil
@@ -92,11 +81,10 @@ func (s *Store) Message(ctx context.Context, org chat.OrgID, id chat.MessageID) 
 // id, and whether there is one. It takes one round trip.
 func (s *Store) Sent(ctx context.Context, conversation chat.ConversationID, sender chat.Principal, id chat.ClientMessageID) (chat.Message, bool, error) {
 	var d messageDoc
-	r := s.messages.FindOne(ctx, bson.M{
+	err := findOne(ctx, s.messages, bson.M{
 		"conversationId": conversation, "participantType": sender.Type, "participantId": sender.ID, "clientMessageId": id,
 		"orgId": sender.OrgID,
-	})
-	err := decode(r, &d, "look a client message id up", errNone)
+	}, &d, "look a client message id up", errNone)
 	if errors.Is(err, errNone) {
 		return chat.Message{}, false, nil
 	}
@@ -118,27 +106,29 @@ func (s *Store) project(ctx context.Context, m chat.Message, condition string) e
 	update := touch(m.CreatedAt)
 	update["$set"] = bson.M{"totalMessages": m.Seq, "totalTokens": m.RunningTokens, "lastMessage": newLastMessageDoc(m)}
 	filter := bson.M{"_id": m.ConversationID, "totalMessages": bson.M{condition: m.Seq}}
-	if _, err := s.conversations.UpdateOne(ctx, filter, update); err != nil {
+	return attempt(ctx, func(ctx context.Context) error {
+		_, err := s.conversations.UpdateOne(ctx, filter, update)
 		return failed("project a message", err)
-	}
-	return nil
+	})
 }
 
 // DeleteMessage erases what m says from the database and marks it as deleted;
 // its place in the log and its tokens stay. After an error it may be repeated.
 // It takes two round trips.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error {
-	r, err := s.messages.UpdateOne(ctx, bson.M{"_id": m.ID, "conversationId": m.ConversationID}, bson.M{
-		"$set": bson.M{"isDeleted": true, "updatedAt": now},
-		"$unset": bson.M{
-			"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "",
-		},
-	})
-	if err != nil {
+	if err := attempt(ctx, func(ctx context.Context) error {
+		r, err := s.messages.UpdateOne(ctx, bson.M{"_id": m.ID, "conversationId": m.ConversationID}, bson.M{
+			"$set": bson.M{"isDeleted": true, "updatedAt": now},
+			"$unset": bson.M{
+				"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "",
+			},
+		})
+		if err == nil && r.MatchedCount == 0 {
+			return noMessage()
+		}
 		return failed("delete a message", err)
-	}
-	if r.MatchedCount == 0 {
-		return noMessage()
+	}); err != nil {
+		return err
 	}
 	// The projection repeats the content of the last message. Where it has not
 	// come to m yet it is brought there, so that a late Project cannot show

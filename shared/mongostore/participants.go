@@ -19,7 +19,7 @@ func (s *Store) AddParticipant(ctx context.Context, p chat.Principal, id chat.Co
 	const step = "add a participant"
 	update := touch(now)
 	update["$push"] = bson.M{"participants": newParticipantDoc(chat.Participant{Type: who.Type, ID: who.ID, Joined: now})}
-	c, err := s.change(ctx, step, bson.M{"$and": bson.A{
+	c, err := s.change(ctx, attempt, step, bson.M{"$and": bson.A{
 		own(p, id),
 		bson.M{"participants": bson.M{"$not": has(who)}},
 		bson.M{fmt.Sprintf("participants.%d", chat.MaxParticipants-1): bson.M{"$exists": false}}, // not full
@@ -42,11 +42,12 @@ func (s *Store) AddParticipant(ctx context.Context, p chat.Principal, id chat.Co
 
 // RemoveParticipant takes who out of a conversation of which p is a
 // participant, and returns the conversation as it is then. It is NotFound as
-// well when who is none. It takes one round trip.
+// well when who is none. It takes one round trip, in a single attempt: the next
+// would find nobody to remove.
 func (s *Store) RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error) {
 	update := touch(now)
 	update["$pull"] = bson.M{"participants": bson.M{"type": who.Type, "id": who.ID}}
-	c, err := s.change(ctx, "remove a participant", bson.M{"$and": bson.A{own(p, id), bson.M{"participants": has(who)}}}, update)
+	c, err := s.change(ctx, once, "remove a participant", bson.M{"$and": bson.A{own(p, id), bson.M{"participants": has(who)}}}, update)
 	if chat.CodeOf(err) == chat.NotFound {
 		return chat.Conversation{}, chat.Errorf(chat.NotFound, "there is no such participant or conversation")
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"aiwm-chat/shared/chat"
 )
@@ -37,6 +39,12 @@ func has(p chat.Principal) bson.M {
 	return bson.M{"$elemMatch": bson.M{"type": p.Type, "id": p.ID}}
 }
 
+// findOne reads the one document of a query into v. Without a document it
+// returns none.
+func findOne(ctx context.Context, c *mongo.Collection, filter bson.M, v any, step string, none error, opts ...options.Lister[options.FindOneOptions]) error {
+	return attempt(ctx, func(ctx context.Context) error { return decode(c.FindOne(ctx, filter, opts...), v, step, none) })
+}
+
 // decode reads the one document of an operation into v. Without a document it
 // returns none.
 func decode(r *mongo.SingleResult, v any, step string, none error) error {
@@ -48,6 +56,37 @@ func decode(r *mongo.SingleResult, v any, step string, none error) error {
 		return failed(step, err)
 	}
 	return unmarshal(raw, v, step)
+}
+
+// find reads the documents of a query.
+func find[D any](ctx context.Context, c *mongo.Collection, filter bson.M, step string, opts *options.FindOptionsBuilder) ([]D, error) {
+	docs, _, err := findWithin[D](ctx, c, filter, step, opts, math.MaxInt)
+	return docs, err
+}
+
+// findWithin reads the documents of a query as far as they have maxBytes
+// together, the first one always. cut says that there are more.
+func findWithin[D any](ctx context.Context, c *mongo.Collection, filter bson.M, step string, opts *options.FindOptionsBuilder, maxBytes int) (docs []D, cut bool, err error) {
+	err = attempt(ctx, func(ctx context.Context) error {
+		docs, cut = nil, false
+		cursor, err := c.Find(ctx, filter, opts)
+		if err != nil {
+			return failed(step, err)
+		}
+		total := 0
+		return decodeAll(ctx, cursor, step, func(d D, size int) bool {
+			if total += size; len(docs) > 0 && total > maxBytes {
+				cut = true
+				return false
+			}
+			docs = append(docs, d)
+			return true
+		})
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return docs, cut, nil
 }
 
 // decodeAll reads all documents of a cursor, until read says that it has
@@ -63,10 +102,7 @@ func decodeAll[T any](ctx context.Context, c *mongo.Cursor, step string, read fu
 			return nil
 		}
 	}
-	if err := c.Err(); err != nil {
-		return failed(step, err)
-	}
-	return nil
+	return failed(step, c.Err())
 }
 
 func unmarshal(raw bson.Raw, v any, step string) error {

@@ -16,7 +16,7 @@ import (
 
 // Settings of the client; a URI may set others.
 const (
-	selectionTimeout = 5 * time.Second // below it an election is waited for
+	selectionTimeout = 5 * time.Second // of what is no attempt: see attempt
 	connectTimeout   = 5 * time.Second
 	// maxPool is never reached in Lambda, where one invocation has at most two
 	// operations at a time; the local server runs many in one process.
@@ -87,8 +87,5 @@ func (s *Store) Close(ctx context.Context) error {
 
 // Ping asks the primary for a sign of life, in one round trip.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.client.Ping(ctx, nil); err != nil {
-		return failed("ping mongodb", err)
-	}
-	return nil
+	return attempt(ctx, func(ctx context.Context) error { return failed("ping mongodb", s.client.Ping(ctx, nil)) })
 }

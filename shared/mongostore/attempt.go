@@ -1,0 +1,53 @@
+package mongostore
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+)
+
+const (
+	// attemptTime is what a packet costs that the network swallowed: no answer
+	// takes as long, and the next attempt has another connection.
+	attemptTime = 2 * time.Second
+	// electionTime is how long a message, or who wants to send one, waits for a
+	// new primary; anything else waits for two attempts.
+	electionTime = 5 * time.Second
+)
+
+// A trier runs an operation once or more: it is one of attempt, patiently and
+// once.
+type trier func(ctx context.Context, op func(context.Context) error) error
+
+// attempt runs an operation for two seconds at most and, if it was lost, once
+// more. So it is for what may be done twice: reads, and writes that say the
+// same again. op returns what failed makes of an error.
+func attempt(ctx context.Context, op func(context.Context) error) error { return attempts(ctx, 2, op) }
+
+// attempts is attempt with another number of them.
+func attempts(ctx context.Context, n int, op func(context.Context) error) error {
+	for {
+		err := once(ctx, op)
+		if n--; n == 0 || !lost(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// patiently is attempt for electionTime.
+func patiently(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, electionTime)
+	defer cancel()
+	return attempts(ctx, int(electionTime/attemptTime)+1, op)
+}
+
+// once runs an operation that must not be done twice: a single attempt.
+func once(ctx context.Context, op func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	return op(ctx)
+}
+
+// lost reports whether an operation ended without the server's answer.
+func lost(err error) bool { return mongo.IsTimeout(err) || mongo.IsNetworkError(err) }
