@@ -16,8 +16,8 @@ import (
 // nothing: events may arrive in any order. It takes one round trip, or two
 // when an event is late.
 //
-// The ids of agents are unique across organisations, as in the AIWM service;
-// should two organisations use the same one, the first keeps the document.
+// The id of the document is organisation and agent, so that each agent of each
+// organisation has one; no id contains a slash.
 func (s *Store) SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, now time.Time) error {
 	now = millis(now)
 	set := bson.M{"status": "offline", "lastDisconnectedAt": now}
@@ -26,7 +26,8 @@ func (s *Store) SetAgentStatus(ctx context.Context, agent chat.Principal, online
 	}
 	notLater := bson.M{"$not": bson.M{"$gt": now}} // or missing
 	filter := bson.M{
-		"_id": agent.ID, "orgId": agent.OrgID, "lastConnectedAt": notLater, "lastDisconnectedAt": notLater,
+		"_id": string(agent.OrgID) + "/" + string(agent.ID), "orgId": agent.OrgID, "agentId": agent.ID,
+		"lastConnectedAt": notLater, "lastDisconnectedAt": notLater,
 	}
 	return attempt(ctx, func(ctx context.Context) error {
 		_, err := s.agents.UpdateOne(ctx, filter, bson.M{"$set": set}, options.UpdateOne().SetUpsert(true))

@@ -10,9 +10,9 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-func (f fixture) agentStatus(t *testing.T, id chat.PrincipalID) string {
+func (f fixture) agentStatus(t *testing.T, p chat.Principal) string {
 	t.Helper()
-	doc, err := f.db.Collection("agents").FindOne(t.Context(), bson.M{"_id": id}).Raw()
+	doc, err := f.db.Collection("agents").FindOne(t.Context(), bson.M{"orgId": p.OrgID, "agentId": p.ID}).Raw()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,16 +35,30 @@ func TestSetAgentStatusKeepsTheNewestEvent(t *testing.T) {
 		if err := f.SetAgentStatus(t.Context(), bot, step.online, start.Add(step.at)); err != nil {
 			t.Fatal(err)
 		}
-		if got := f.agentStatus(t, bot.ID); got != step.want {
+		if got := f.agentStatus(t, bot); got != step.want {
 			t.Errorf("step %d: the agent is %s, want %s", i, got, step.want)
 		}
 	}
-	// Another organisation's agent of the same id changes nothing.
-	if err := f.SetAgentStatus(t.Context(), chat.Principal{Type: chat.Agent, ID: bot.ID, OrgID: "o2"}, false, start.Add(time.Hour)); err != nil {
-		t.Fatal(err)
-	}
-	if got := f.agentStatus(t, bot.ID); got != "online" {
-		t.Errorf("the agent is %s, want online", got)
+}
+
+func TestAgentsOfTwoOrganisationsAreTwo(t *testing.T) {
+	f := open(t)
+	namesake := chat.Principal{Type: chat.Agent, ID: bot.ID, OrgID: "o2"}
+	for i, step := range []struct {
+		agent  chat.Principal
+		online bool
+		want   string // of bot and namesake
+	}{{bot, true, "online none"}, {namesake, false, "online offline"}, {namesake, true, "online online"}, {bot, false, "offline online"}} {
+		if err := f.SetAgentStatus(t.Context(), step.agent, step.online, start.Add(time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		other := "none"
+		if i > 0 {
+			other = f.agentStatus(t, namesake)
+		}
+		if got := f.agentStatus(t, bot) + " " + other; got != step.want {
+			t.Errorf("step %d: the agents are %s, want %s", i, got, step.want)
+		}
 	}
 }
 
@@ -59,7 +73,7 @@ func TestConcurrentAgentEventsKeepTheNewest(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.agentStatus(t, bot.ID); got != "online" {
+	if got := f.agentStatus(t, bot); got != "online" {
 		t.Errorf("the agent is %s, want online as the last event says", got)
 	}
 }

@@ -210,6 +210,9 @@ func TestDeletionIsNotAttemptedTwice(t *testing.T) {
 	}
 	_, err = f.DeleteConversation(t.Context(), alice, c.ID, start) // the caller's repeat
 	wantCode(t, err, chat.NotFound)
+	if _, err := f.DeletedConversation(t.Context(), alice, c.ID); err != nil {
+		t.Error(err)
+	}
 }
 
 // The caller's time is the end of it: no second attempt begins.

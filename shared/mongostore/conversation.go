@@ -32,6 +32,16 @@ func (s *Store) AnyConversation(ctx context.Context, org chat.OrgID, id chat.Con
 	return s.conversation(ctx, attempt, bson.M{"_id": id, "orgId": org, "isDeleted": notDeleted})
 }
 
+// DeletedConversation returns a conversation that is deleted and was created by
+// p, and NotFound for any other: who repeats its deletion, because the answer
+// was lost, is told apart from who has nothing to delete. It takes one round
+// trip.
+func (s *Store) DeletedConversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
+	return s.conversation(ctx, attempt, bson.M{
+		"_id": id, "orgId": p.OrgID, "isDeleted": true, "createdBy.type": p.Type, "createdBy.id": p.ID,
+	})
+}
+
 func (s *Store) conversation(ctx context.Context, try trier, filter bson.M) (chat.Conversation, error) {
 	var d conversationDoc
 	if err := try(ctx, func(ctx context.Context) error {

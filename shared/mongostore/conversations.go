@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -95,9 +96,30 @@ func (s *Store) ConversationsOf(ctx context.Context, p chat.Principal, limit int
 	return ids, err
 }
 
-// headDoc is what is read of a conversation where its id will do.
+// headDoc is what is read of a conversation where its id, or little more, will
+// do.
 type headDoc struct {
-	ID chat.ConversationID `bson:"_id"`
+	ID            chat.ConversationID `bson:"_id"`
+	TotalMessages int64               `bson:"totalMessages"`
+	UpdatedAt     time.Time           `bson:"updatedAt"`
+}
+
+// Heads returns the seq of the newest message that was projected of those
+// conversations of which p is a participant. It takes one round trip, none
+// without ids.
+func (s *Store) Heads(ctx context.Context, p chat.Principal, ids []chat.ConversationID) (map[chat.ConversationID]int64, error) {
+	heads := map[chat.ConversationID]int64{}
+	if len(ids) == 0 {
+		return heads, nil
+	}
+	filter := served(p)
+	filter["_id"] = bson.M{"$in": ids}
+	docs, err := find[headDoc](ctx, s.conversations, filter, "read the heads of conversations", options.Find().
+		SetBatchSize(int32(min(len(ids), maxRooms))).SetProjection(bson.M{"totalMessages": 1}))
+	for _, d := range docs {
+		heads[d.ID] = d.TotalMessages
+	}
+	return heads, err
 }
 
 // Unanswered returns the newest message of each conversation that the agent

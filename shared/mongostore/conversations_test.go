@@ -2,6 +2,7 @@ package mongostore_test
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -369,4 +370,55 @@ func TestUnanswered(t *testing.T) {
 	if messages, err := f.Unanswered(t.Context(), bot, 50); err != nil || len(messages) != 1 {
 		t.Errorf("after its removal from one the agent gets %d messages, error %v, want 1", len(messages), err)
 	}
+}
+
+func TestHeadsAreOfTheParticipantsOwn(t *testing.T) {
+	f := open(t)
+	spoken, empty, gone := f.newConversation(t, "spoken", start), f.newConversation(t, "empty", start), f.newConversation(t, "gone", start)
+	for _, c := range []chat.Conversation{spoken, gone} {
+		for i := range 3 {
+			if err := f.Project(t.Context(), f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x")))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := f.DeleteConversation(t.Context(), alice, gone.ID, start); err != nil {
+		t.Fatal(err)
+	}
+	ids := []chat.ConversationID{spoken.ID, empty.ID, gone.ID, "none", `{"$ne":""}`}
+	for p, want := range map[chat.Principal]map[chat.ConversationID]int64{
+		alice: {spoken.ID: 3, empty.ID: 0}, bot: {spoken.ID: 3, empty.ID: 0}, bob: {}, mallory: {},
+	} {
+		got, err := f.Heads(t.Context(), p, ids)
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("Heads of %s of %s = %v, %v, want %v", p, p.OrgID, got, err, want)
+		}
+	}
+	if got, err := f.Heads(t.Context(), alice, nil); err != nil || len(got) != 0 {
+		t.Errorf("Heads of nothing = %v, %v", got, err)
+	}
+}
+
+func TestDeletedConversationIsTheCreatorsOwn(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	_, err := f.DeletedConversation(t.Context(), alice, c.ID)
+	wantCode(t, err, chat.NotFound) // not yet
+	deleted, err := f.DeleteConversation(t.Context(), alice, c.ID, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.DeleteConversation(t.Context(), alice, c.ID, start)
+	wantCode(t, err, chat.NotFound)
+	got, err := f.DeletedConversation(t.Context(), alice, c.ID)
+	if err != nil || !reflect.DeepEqual(got, deleted) {
+		t.Errorf("DeletedConversation = %+v, %v\nwant %+v", got, err, deleted)
+	}
+	namesake := chat.Principal{Type: chat.Agent, ID: alice.ID, OrgID: alice.OrgID}
+	for _, p := range []chat.Principal{bot, bob, mallory, namesake} {
+		_, err := f.DeletedConversation(t.Context(), p, c.ID)
+		wantCode(t, err, chat.NotFound)
+	}
+	_, err = f.DeletedConversation(t.Context(), alice, "none")
+	wantCode(t, err, chat.NotFound)
 }
