@@ -36,6 +36,9 @@ const (
 //
 // It takes one round trip; for each seq lost to another writer one more to
 // learn what happened and one for the new try.
+//
+// What is due of m is stored with it by the same insert, for the seq that it
+// gets: see chat.Due.For.
 func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (stored chat.Message, duplicate bool, err error) {
 	d, err := newMessageDoc(m)
 	if err != nil {
@@ -46,6 +49,7 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 	defer cancel()
 	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
 		d.Seq, d.RunningTokens = head.Seq+1, head.RunningTokens+m.Tokens()
+		d.Due = newDueDoc(m.Due.For(d.Seq))
 		err := patiently(ctx, func(ctx context.Context) error {
 			_, err := s.messages.InsertOne(ctx, d)
 			return failed("append a message", err)

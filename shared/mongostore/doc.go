@@ -11,10 +11,11 @@
 // tells), nothing else may assign a seq, and the newest message of a log is
 // never deleted physically.
 //
-// An operation is an attempt of at most two seconds; one that was lost, by a
-// network or a server that does not answer, is attempted once more unless it
-// must not be done twice. An election takes longer: Append and Conversation
-// wait five seconds for its end.
+// What follows from a commit is due until it is settled: it is stored with the
+// message, by the same insert. An operation is an attempt of at most two
+// seconds; one that was lost, by a network or a server that does not answer, is
+// attempted once more unless it must not be done twice. An election takes
+// longer: Append and Conversation wait five seconds for its end.
 //
 // Errors that a caller may see are *chat.Error: NotFound for what does not
 // exist, is deleted or is not the caller's to see; Unavailable, which may be

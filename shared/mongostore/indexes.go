@@ -17,6 +17,15 @@ var messageIndexes = []bson.D{
 	by("conversationId", "participantType", "participantId", "clientMessageId"),
 }
 
+// dueIndex is the index of what is due, oldest first: only of the few messages
+// that have it. (The driver writes into a model: each use makes its own.)
+func dueIndex() mongo.IndexModel { return partial("due.at", by("due.at")) }
+
+// partial is an index of the documents that have a field.
+func partial(field string, key bson.D) mongo.IndexModel {
+	return mongo.IndexModel{Keys: key, Options: options.Index().SetPartialFilterExpression(bson.M{field: bson.M{"$exists": true}})}
+}
+
 // The indexes of conversations: the lists of a participant, newest activity
 // first, and what an agent has not answered.
 var conversationIndexes = []bson.D{
@@ -28,7 +37,8 @@ var conversationIndexes = []bson.D{
 // before the first start and after an upgrade, never part of a request: on a
 // large collection it takes long, so that it ends with ctx only.
 func (s *Store) CreateIndexes(ctx context.Context) error {
-	var messages, conversations []mongo.IndexModel
+	messages := []mongo.IndexModel{dueIndex()}
+	var conversations []mongo.IndexModel
 	for _, key := range messageIndexes {
 		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}

@@ -35,6 +35,7 @@ type messageDoc struct {
 	CreatedAt       time.Time            `bson:"createdAt"`
 	UpdatedAt       time.Time            `bson:"updatedAt"`
 	IsDeleted       bool                 `bson:"isDeleted"`
+	Due             *dueDoc              `bson:"due,omitempty"`
 }
 
 type thinkingDoc struct {
@@ -49,8 +50,24 @@ type usageDoc struct {
 	TotalTokens      int64 `bson:"totalTokens"`
 }
 
+// dueDoc is a chat.Due.
+type dueDoc struct {
+	At    time.Time           `bson:"at"`
+	Left  []chat.Effect       `bson:"left"`
+	To    []chat.ConnectionID `bson:"to,omitempty"`
+	Tries int                 `bson:"tries,omitempty"`
+}
+
+// newDueDoc returns nil for nil, which is no member at all.
+func newDueDoc(d *chat.Due) *dueDoc {
+	if d == nil {
+		return nil
+	}
+	return &dueDoc{At: millis(d.At), Left: append([]chat.Effect{}, d.Left...), To: d.To, Tries: d.Tries}
+}
+
 // newMessageDoc returns the document of a message that has no id and no place
-// in the log yet.
+// in the log yet; what is due of it depends on the place.
 func newMessageDoc(m chat.Message) (messageDoc, error) {
 	d := messageDoc{
 		ConversationID: m.ConversationID, OrgID: m.Sender.OrgID, ParticipantID: m.Sender.ID, ParticipantType: m.Sender.Type,
@@ -89,6 +106,9 @@ func (d *messageDoc) message() chat.Message {
 	}
 	if u := d.Usage; u != nil {
 		m.Usage = &chat.Usage{PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
+	}
+	if due := d.Due; due != nil {
+		m.Due = &chat.Due{At: due.At, Left: due.Left, To: due.To, Tries: due.Tries}
 	}
 	return m
 }

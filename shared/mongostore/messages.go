@@ -113,8 +113,8 @@ func (s *Store) project(ctx context.Context, m chat.Message, condition string) e
 }
 
 // DeleteMessage erases what m says from the database and marks it as deleted;
-// its place in the log and its tokens stay. After an error it may be repeated.
-// It takes two round trips.
+// its place in the log, its tokens and what is due of it stay. After an error it
+// may be repeated. It takes two round trips.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error {
 	if err := attempt(ctx, func(ctx context.Context) error {
 		r, err := s.messages.UpdateOne(ctx, bson.M{"_id": m.ID, "conversationId": m.ConversationID}, bson.M{

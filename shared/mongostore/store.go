@@ -34,6 +34,9 @@ type Store struct {
 	conversations *mongo.Collection
 	messages      *mongo.Collection
 	agents        *mongo.Collection
+	// due is messages for writes whose loss does no harm: one server's
+	// acknowledgement will do.
+	due *mongo.Collection
 }
 
 // Open returns a store on a database of the server that uri names. It connects
@@ -73,6 +76,7 @@ func OpenOver(uri, database string, dial options.ContextDialer) (*Store, error) 
 		conversations: db.Collection("conversations"),
 		messages:      db.Collection("messages"),
 		agents:        db.Collection("agents"),
+		due:           db.Collection("messages", options.Collection().SetWriteConcern(writeconcern.W1())),
 	}, nil
 }
 

@@ -1,0 +1,64 @@
+package mongostore
+
+import (
+	"context"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"aiwm-chat/shared/chat"
+)
+
+// maxDue bounds the messages of one read of what is due.
+const maxDue = 100
+
+// DueBefore returns messages of which something is due at now, the longest due
+// first: at most limit (100), and not more than about 0.75 MB of them. Deleted
+// ones are among them. It takes one round trip.
+func (s *Store) DueBefore(ctx context.Context, now time.Time, limit int) ([]chat.Message, error) {
+	limit = min(max(limit, 1), maxDue)
+	docs, _, err := findWithin[messageDoc](ctx, s.messages, bson.M{"due.at": bson.M{"$lte": now}}, "read what is due",
+		options.Find().SetSort(by("due.at")).SetLimit(int64(limit)).SetBatchSize(int32(limit)), maxMessageBytes)
+	if err != nil {
+		return nil, err
+	}
+	return toMessages(docs), nil
+}
+
+// Claim puts off what is due of m until then, so that nobody else takes it up
+// before, and reports whether it did: not if somebody else has it or has done
+// it. Whoever claimed it goes on with until in m.Due.At. It takes one round
+// trip. If an answer is lost claimed may be false though nobody else has it;
+// then it is due again at until.
+func (s *Store) Claim(ctx context.Context, m chat.Message, until time.Time) (claimed bool, err error) {
+	if m.Due == nil {
+		return false, nil
+	}
+	filter := bson.M{"_id": m.ID, "due.at": millis(m.Due.At)}
+	err = attempt(ctx, func(ctx context.Context) error {
+		r, err := s.messages.UpdateOne(ctx, filter, bson.M{"$set": bson.M{"due.at": millis(until)}})
+		claimed = err == nil && r.ModifiedCount > 0
+		return failed("claim what is due", err)
+	})
+	return claimed, err
+}
+
+// Settle notes what is left to do of m: nil is nothing, whoever has it; else
+// left replaces what is due if m.Due is what is still there: somebody who took
+// it up since knows better. One server's acknowledgement will do, because what
+// is lost is done twice at worst. It takes one round trip.
+func (s *Store) Settle(ctx context.Context, m chat.Message, left *chat.Due) error {
+	filter, update := bson.M{"_id": m.ID}, bson.M{"$unset": bson.M{"due": ""}}
+	if left != nil {
+		if m.Due == nil {
+			return nil // nothing to replace
+		}
+		filter["due.at"] = millis(m.Due.At)
+		update = bson.M{"$set": bson.M{"due": newDueDoc(left)}}
+	}
+	return attempt(ctx, func(ctx context.Context) error {
+		_, err := s.due.UpdateOne(ctx, filter, update)
+		return failed("settle what is due", err)
+	})
+}

@@ -1,0 +1,171 @@
+package mongostore_test
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"golang.org/x/sync/errgroup"
+
+	"aiwm-chat/shared/chat"
+)
+
+// appendDue commits a message of alice with what is due of it.
+func (f fixture) appendDue(t testing.TB, to chat.ConversationID, id string, at time.Time) chat.Message {
+	t.Helper()
+	m := newMessage(t, to, alice, id, draftOf(id))
+	m.Due = chat.NewDue(at, 0)
+	return f.append(t, m)
+}
+
+func (f fixture) message(t testing.TB, id chat.MessageID) chat.Message {
+	t.Helper()
+	m, err := f.Message(t.Context(), alice.OrgID, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (f fixture) claim(t testing.TB, m chat.Message, until time.Time, want bool) {
+	t.Helper()
+	if claimed, err := f.Claim(t.Context(), m, until); err != nil || claimed != want {
+		t.Errorf("Claim = %v, %v, want %v", claimed, err, want)
+	}
+}
+
+func (f fixture) settle(t testing.TB, m chat.Message, left *chat.Due) {
+	t.Helper()
+	if err := f.Settle(t.Context(), m, left); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsDueIsStoredWithTheMessage(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	f.say(t, c.ID, 8)
+	at := start.Truncate(time.Millisecond)
+	for i, want := range [][]chat.Effect{
+		{chat.EffectDeliver, chat.EffectProject},
+		{chat.EffectDeliver, chat.EffectProject, chat.EffectSummarise}, // seq 10
+	} {
+		id := fmt.Sprint("due", i)
+		stored := f.appendDue(t, c.ID, id, start)
+		if stored.Due == nil || !reflect.DeepEqual(*stored.Due, chat.Due{At: at, Left: want}) {
+			t.Errorf("seq %d: due %+v", stored.Seq, stored.Due)
+		}
+		if read := f.message(t, stored.ID); !reflect.DeepEqual(read, stored) {
+			t.Errorf("Message = %+v\nwant %+v", read, stored)
+		}
+		left := &chat.Due{At: at.Add(time.Second), Left: []chat.Effect{chat.EffectDeliver}, To: []chat.ConnectionID{"c1", "c2="}, Tries: 3}
+		f.settle(t, stored, left)
+		// A duplicate has what is left by now, whatever the repeat says.
+		m := newMessage(t, c.ID, alice, id, draftOf(id))
+		m.Due = chat.NewDue(start, time.Hour)
+		again, duplicate, err := f.Append(t.Context(), chat.Head{}, m)
+		if err != nil || !duplicate || !reflect.DeepEqual(again.Due, left) {
+			t.Errorf("the repeat: duplicate %v, %v, due %+v, want %+v", duplicate, err, again.Due, left)
+		}
+		f.settle(t, again, nil)
+		if read := f.message(t, stored.ID); read.Due != nil {
+			t.Errorf("due after all is done: %+v", read.Due)
+		}
+	}
+	doc, err := f.db.Collection("messages").FindOne(t.Context(), bson.M{"seq": 9}).Raw()
+	if err != nil || doc.Lookup("due").Type != 0 {
+		t.Errorf("the document is %v, %v", doc, err)
+	}
+}
+
+func TestDueBeforeIsOldestFirst(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	f.say(t, c.ID, 2) // nothing is due
+	b := f.appendDue(t, c.ID, "b", start.Add(time.Minute))
+	f.appendDue(t, c.ID, "a", start)
+	f.appendDue(t, c.ID, "c", start.Add(2*time.Minute))
+	if err := f.DeleteMessage(t.Context(), b, start); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		after time.Duration
+		limit int
+		want  string
+	}{{-time.Second, 9, ""}, {0, 9, "a"}, {2 * time.Minute, 9, "a b c"}, {time.Hour, 2, "a b"}, {time.Hour, 0, "a"}} {
+		due, err := f.DueBefore(t.Context(), start.Add(tt.after), tt.limit)
+		var got []string
+		for _, m := range due {
+			got = append(got, string(m.ClientMessageID))
+			if m.Due == nil || m.Deleted != (m.ID == b.ID) {
+				t.Errorf("%s: due %+v, deleted %v", m.ClientMessageID, m.Due, m.Deleted)
+			}
+		}
+		if err != nil || strings.Join(got, " ") != tt.want {
+			t.Errorf("DueBefore(%v, %d) = %q, %v, want %q", tt.after, tt.limit, got, err, tt.want)
+		}
+	}
+}
+
+func TestOfClaimsAtOnceOneWins(t *testing.T) {
+	f := open(t)
+	m := f.appendDue(t, f.newConversation(t, "t", start).ID, "m", start)
+	var claimed atomic.Int32
+	var g errgroup.Group
+	for range 10 {
+		g.Go(func() error {
+			ok, err := f.Claim(t.Context(), m, start.Add(time.Minute)) // to the same time
+			if ok {
+				claimed.Add(1)
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil || claimed.Load() != 1 {
+		t.Errorf("%d have it, error %v", claimed.Load(), err)
+	}
+	if due, err := f.DueBefore(t.Context(), start.Add(time.Second), 9); err != nil || len(due) != 0 {
+		t.Errorf("due before the claim ends: %v, %v", due, err)
+	}
+	f.claim(t, m, start.Add(time.Hour), false)
+	due, err := f.DueBefore(t.Context(), start.Add(time.Minute), 9)
+	if err != nil || len(due) != 1 {
+		t.Fatalf("due after the claim ended: %v, %v", due, err)
+	}
+	f.claim(t, due[0], start.Add(time.Hour), true)
+}
+
+// The one that was too slow neither takes from the one that took it up nor
+// brings back what that one has done.
+func TestSettleDoesNotResurrect(t *testing.T) {
+	f := open(t)
+	slow := f.appendDue(t, f.newConversation(t, "t", start).ID, "m", start)
+	left := &chat.Due{At: start.Add(time.Second).Truncate(time.Millisecond), Left: []chat.Effect{chat.EffectProject}}
+
+	f.claim(t, slow, start.Add(time.Minute), true) // by another
+	f.settle(t, slow, left)
+	other := f.message(t, slow.ID)
+	if want := start.Add(time.Minute).Truncate(time.Millisecond); !other.Due.At.Equal(want) || len(other.Due.Left) != 2 {
+		t.Errorf("due is %+v, want what was claimed", other.Due)
+	}
+	f.settle(t, other, left)
+	if got := f.message(t, slow.ID); !reflect.DeepEqual(got.Due, left) {
+		t.Errorf("due is %+v, want %+v", got.Due, left)
+	}
+	f.settle(t, other, nil) // whoever has it
+	f.settle(t, slow, left)
+	f.claim(t, slow, start, false)
+	done := f.message(t, slow.ID)
+	if done.Due != nil {
+		t.Errorf("due is %+v, want nothing", done.Due)
+	}
+	f.settle(t, done, left)
+	f.claim(t, done, start, false)
+	if got := f.message(t, slow.ID); got.Due != nil {
+		t.Errorf("due is %+v, want nothing", got.Due)
+	}
+}
