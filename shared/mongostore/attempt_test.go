@@ -158,7 +158,7 @@ func TestASwallowedPacketCostsOneAttempt(t *testing.T) {
 			"project": func(t *testing.T, f fixture, c chat.Conversation) error {
 				m := newMessage(t, c.ID, alice, "m1", draftOf("x"))
 				m.Seq = 1
-				return f.Project(t.Context(), m)
+				return f.Project(t.Context(), m, nil)
 			},
 			"create": func(t *testing.T, f fixture, c chat.Conversation) error {
 				f.newConversation(t, "another", start)

@@ -6,8 +6,9 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// conversationDoc is a document of conversations. Its members deletedAt and
-// isDeleted are only written, and queried: a deleted conversation is not read.
+// conversationDoc is a document of conversations. Of its members some are only
+// written and queried: deletedAt, and unanswered, the ids of the agents that
+// have not answered what a user said last.
 type conversationDoc struct {
 	ID             chat.ConversationID     `bson:"_id"`
 	OrgID          chat.OrgID              `bson:"orgId"`
@@ -34,14 +35,11 @@ type participantDoc struct {
 	Joined time.Time          `bson:"joined"`
 }
 
-// lastMessageDoc has the message's id besides what chat.LastMessage has:
-// Unanswered fetches the last messages of many conversations by it at once.
 type lastMessageDoc struct {
-	ID        chat.MessageID `bson:"id"`
-	Seq       int64          `bson:"seq"`
-	Content   string         `bson:"content"`
-	Role      chat.Role      `bson:"role"`
-	CreatedAt time.Time      `bson:"createdAt"`
+	Seq       int64     `bson:"seq"`
+	Content   string    `bson:"content"`
+	Role      chat.Role `bson:"role"`
+	CreatedAt time.Time `bson:"createdAt"`
 }
 
 type summaryDoc struct {
@@ -70,7 +68,7 @@ func newParticipantDoc(p chat.Participant) participantDoc {
 
 func newLastMessageDoc(m chat.Message) lastMessageDoc {
 	l := m.Last()
-	return lastMessageDoc{ID: m.ID, Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: millis(l.CreatedAt)}
+	return lastMessageDoc{Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: millis(l.CreatedAt)}
 }
 
 func (d *conversationDoc) conversation() chat.Conversation {

@@ -3,7 +3,6 @@ package mongostore
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -16,7 +15,6 @@ import (
 // The bounds of one call.
 const (
 	maxConversations = 100
-	maxUnanswered    = 50
 	maxRooms         = 10_000 // ids of conversations
 )
 
@@ -120,32 +118,4 @@ func (s *Store) Heads(ctx context.Context, p chat.Principal, ids []chat.Conversa
 		heads[d.ID] = d.TotalMessages
 	}
 	return heads, err
-}
-
-// Unanswered returns the newest message of each conversation that the agent
-// serves where that is a user's: what was said while the agent was away. Of
-// more than limit conversations (at most 50) it takes those with the newest
-// activity. The messages come oldest first. It takes two round trips.
-func (s *Store) Unanswered(ctx context.Context, agent chat.Principal, limit int) ([]chat.Message, error) {
-	const step = "list unanswered messages"
-	limit = min(max(limit, 1), maxUnanswered)
-	filter := served(agent)
-	filter["agentId"] = agent.ID
-	filter["status"] = chat.Active // another takes no answer
-	filter["lastMessage.role"] = chat.RoleUser
-	docs, err := find[conversationDoc](ctx, s.conversations, filter, step, options.Find().
-		SetSort(by("-updatedAt")).SetLimit(int64(limit)).SetProjection(bson.M{"lastMessage.id": 1}))
-	if err != nil || len(docs) == 0 {
-		return nil, err
-	}
-	ids := []chat.MessageID{}
-	for _, d := range docs {
-		ids = append(ids, d.LastMessage.ID)
-	}
-	found, err := find[messageDoc](ctx, s.messages, bson.M{"_id": bson.M{"$in": ids}, "isDeleted": notDeleted}, step, options.Find())
-	messages := toMessages(found)
-	slices.SortFunc(messages, func(a, b chat.Message) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
-	})
-	return messages, err
 }

@@ -317,67 +317,12 @@ func TestSaveSummaryOnlyIfNewer(t *testing.T) {
 	wantCode(t, err, chat.NotFound)
 }
 
-func TestUnanswered(t *testing.T) {
-	f := open(t)
-	say := func(c chat.Conversation, sender chat.Principal, text string, after time.Duration) chat.Message {
-		m := newMessage(t, c.ID, sender, "id-"+text, draftOf(text))
-		m.CreatedAt = start.Add(after)
-		m = f.append(t, m)
-		if err := f.Project(t.Context(), m); err != nil {
-			t.Fatal(err)
-		}
-		return m
-	}
-	late, early, answered, deleted := f.newConversation(t, "t", start), f.newConversation(t, "t", start), f.newConversation(t, "t", start), f.newConversation(t, "t", start)
-	say(late, alice, "before", time.Minute)
-	say(late, alice, "late", time.Hour)
-	say(early, alice, "early", 2*time.Minute)
-	say(answered, alice, "question", time.Hour)
-	say(answered, bot, "answer", 2*time.Hour)
-	if err := f.DeleteMessage(t.Context(), say(deleted, alice, "deleted", time.Hour), start); err != nil {
-		t.Fatal(err)
-	}
-	f.newConversation(t, "empty", start)
-	closed, status := f.newConversation(t, "closed", start), chat.Closed
-	say(closed, alice, "too-late", time.Hour)
-	if _, err := f.UpdateConversation(t.Context(), alice, closed.ID, chat.ConversationChange{Status: &status}, start); err != nil {
-		t.Fatal(err)
-	}
-	// One that only takes part, without serving the conversation.
-	helper := chat.Principal{Type: chat.Agent, ID: "helper", OrgID: "o1"}
-	if _, err := f.AddParticipant(t.Context(), alice, early.ID, helper, start); err != nil {
-		t.Fatal(err)
-	}
-
-	for limit, want := range map[int]string{50: "early late", 2: "late"} { // of the newest two, one was deleted
-		messages, err := f.Unanswered(t.Context(), bot, limit)
-		var got []string
-		for _, m := range messages {
-			got = append(got, m.Content)
-		}
-		if err != nil || strings.Join(got, " ") != want {
-			t.Errorf("Unanswered(%d) = %q, %v, want %q", limit, got, err, want)
-		}
-	}
-	for _, other := range []chat.Principal{helper, {Type: chat.Agent, ID: bot.ID, OrgID: "o2"}} {
-		if messages, err := f.Unanswered(t.Context(), other, 50); err != nil || len(messages) != 0 {
-			t.Errorf("%s of %s gets %d messages, error %v", other, other.OrgID, len(messages), err)
-		}
-	}
-	if _, err := f.RemoveParticipant(t.Context(), alice, late.ID, bot, start); err != nil {
-		t.Fatal(err)
-	}
-	if messages, err := f.Unanswered(t.Context(), bot, 50); err != nil || len(messages) != 1 {
-		t.Errorf("after its removal from one the agent gets %d messages, error %v, want 1", len(messages), err)
-	}
-}
-
 func TestHeadsAreOfTheParticipantsOwn(t *testing.T) {
 	f := open(t)
 	spoken, empty, gone := f.newConversation(t, "spoken", start), f.newConversation(t, "empty", start), f.newConversation(t, "gone", start)
 	for _, c := range []chat.Conversation{spoken, gone} {
 		for i := range 3 {
-			if err := f.Project(t.Context(), f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x")))); err != nil {
+			if err := f.Project(t.Context(), f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x"))), nil); err != nil {
 				t.Fatal(err)
 			}
 		}

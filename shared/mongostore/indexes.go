@@ -21,16 +21,18 @@ var messageIndexes = []bson.D{
 // that have it. (The driver writes into a model: each use makes its own.)
 func dueIndex() mongo.IndexModel { return partial("due.at", by("due.at")) }
 
+// conversationIndexes are the lists of a participant, newest activity first,
+// and what waits for an agent's answer, oldest activity first.
+func conversationIndexes() []mongo.IndexModel {
+	return []mongo.IndexModel{
+		{Keys: by("orgId", "participants.id", "participants.type", "-updatedAt", "-_id")},
+		partial("unanswered", by("orgId", "unanswered", "updatedAt", "_id")),
+	}
+}
+
 // partial is an index of the documents that have a field.
 func partial(field string, key bson.D) mongo.IndexModel {
 	return mongo.IndexModel{Keys: key, Options: options.Index().SetPartialFilterExpression(bson.M{field: bson.M{"$exists": true}})}
-}
-
-// The indexes of conversations: the lists of a participant, newest activity
-// first, and what an agent has not answered.
-var conversationIndexes = []bson.D{
-	by("orgId", "participants.id", "participants.type", "-updatedAt", "-_id"),
-	by("orgId", "agentId", "lastMessage.role", "-updatedAt"),
 }
 
 // CreateIndexes creates the indexes that are missing. It is the explicit step
@@ -38,17 +40,13 @@ var conversationIndexes = []bson.D{
 // large collection it takes long, so that it ends with ctx only.
 func (s *Store) CreateIndexes(ctx context.Context) error {
 	messages := []mongo.IndexModel{dueIndex()}
-	var conversations []mongo.IndexModel
 	for _, key := range messageIndexes {
 		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
-	}
-	for _, key := range conversationIndexes {
-		conversations = append(conversations, mongo.IndexModel{Keys: key})
 	}
 	if _, err := s.messages.Indexes().CreateMany(ctx, messages); err != nil {
 		return failed("create the indexes of messages", err)
 	}
-	if _, err := s.conversations.Indexes().CreateMany(ctx, conversations); err != nil {
+	if _, err := s.conversations.Indexes().CreateMany(ctx, conversationIndexes()); err != nil {
 		return failed("create the indexes of conversations", err)
 	}
 	return nil

@@ -95,16 +95,37 @@ func (s *Store) Sent(ctx context.Context, conversation chat.ConversationID, send
 }
 
 // Project brings a conversation's totals, last message and time of activity up
-// to m, unless they are there or beyond already: it may be repeated, come late
+// to m, and notes whose answer it waits for: after a user's message the agents
+// (those that take part), after an agent's no longer that agent. Where it has
+// come that far or beyond nothing changes: Project may be repeated, come late
 // or be left out, and a later one heals what is missing. It takes one round
 // trip.
-func (s *Store) Project(ctx context.Context, m chat.Message) error {
-	return s.project(ctx, m, "$lt")
+//
+// Of several agents a user's message that an agent's overtook is not noted for
+// the others, until the user's next.
+func (s *Store) Project(ctx context.Context, m chat.Message, agents []chat.PrincipalID) error {
+	update := projection(m)
+	switch {
+	case m.Sender.Type == chat.Agent:
+		update["$pull"] = bson.M{"unanswered": m.Sender.ID}
+	case len(agents) == 0:
+		update["$unset"] = bson.M{"unanswered": ""}
+	default:
+		update["$set"].(bson.M)["unanswered"] = agents
+	}
+	return s.project(ctx, m, "$lt", update)
 }
 
-func (s *Store) project(ctx context.Context, m chat.Message, condition string) error {
+// projection is the update that makes m the last message.
+func projection(m chat.Message) bson.M {
 	update := touch(m.CreatedAt)
 	update["$set"] = bson.M{"totalMessages": m.Seq, "totalTokens": m.RunningTokens, "lastMessage": newLastMessageDoc(m)}
+	return update
+}
+
+// project updates the conversation of m if its total is as the condition says
+// to the seq of m.
+func (s *Store) project(ctx context.Context, m chat.Message, condition string, update bson.M) error {
 	filter := bson.M{"_id": m.ConversationID, "totalMessages": bson.M{condition: m.Seq}}
 	return attempt(ctx, func(ctx context.Context) error {
 		_, err := s.conversations.UpdateOne(ctx, filter, update)
@@ -132,9 +153,9 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now time.Time
 	}
 	// The projection repeats the content of the last message. Where it has not
 	// come to m yet it is brought there, so that a late Project cannot show
-	// what is deleted.
+	// what is deleted. Who is to answer is not touched.
 	m.Draft.Content, m.Deleted = "", true
-	return s.project(ctx, m, "$lte")
+	return s.project(ctx, m, "$lte", projection(m))
 }
 
 func noMessage() error { return chat.Errorf(chat.NotFound, "there is no such message") }

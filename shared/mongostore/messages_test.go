@@ -109,7 +109,7 @@ func TestProjectHealsAndNeverGoesBack(t *testing.T) {
 		log[i] = f.append(t, m)
 	}
 	for _, seq := range []int{1, 3, 3, 2} { // 2 comes late
-		if err := f.Project(t.Context(), log[seq]); err != nil {
+		if err := f.Project(t.Context(), log[seq], nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestDeleteMessageErasesItsContent(t *testing.T) {
 				Usage: &chat.Usage{TotalTokens: 3},
 			}))
 			if projected {
-				if err := f.Project(t.Context(), m); err != nil {
+				if err := f.Project(t.Context(), m, nil); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -148,7 +148,7 @@ func TestDeleteMessageErasesItsContent(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if err := f.Project(t.Context(), m); err != nil { // late
+			if err := f.Project(t.Context(), m, nil); err != nil { // late
 				t.Fatal(err)
 			}
 			f.wantNoTrace(t, "sEcret")
@@ -173,7 +173,7 @@ func TestDeletingAnOlderMessageLeavesTheLastOne(t *testing.T) {
 	c := f.newConversation(t, "t", start)
 	first := f.append(t, newMessage(t, c.ID, alice, "m1", draftOf("one")))
 	second := f.append(t, newMessage(t, c.ID, alice, "m2", draftOf("two")))
-	if err := f.Project(t.Context(), second); err != nil {
+	if err := f.Project(t.Context(), second, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.DeleteMessage(t.Context(), first, start); err != nil {

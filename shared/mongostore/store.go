@@ -18,7 +18,7 @@ import (
 const (
 	selectionTimeout = 5 * time.Second // of what is no attempt: see attempt
 	connectTimeout   = 5 * time.Second
-	// maxPool is never reached in Lambda, where one invocation has at most two
+	// maxPool is never reached in Lambda, where one invocation has at most eight
 	// operations at a time; the local server runs many in one process.
 	maxPool = 64
 	// maxIdle is below the 350 s after which AWS's NAT gateways and load
