@@ -216,6 +216,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"DELETE /conversations/{id} Conversations",
 		"DELETE /conversations/{id}/participants/{type}/{participantId} Conversations",
 		"DELETE /messages/{id} Messages",
+		"GET /agents/{id}/backlog Messages",
 		"GET /conversations Conversations",
 		"GET /conversations/{id} Conversations",
 		"GET /health Health",
@@ -275,7 +276,8 @@ func TestTemplateEnvironmentValues(t *testing.T) {
 	want := map[string]string{
 		"LOG_LEVEL": "info", "MONGODB_URI": "mongodb://db.example", "MONGODB_DB": "other", "REDIS_ADDR": "127.0.0.1:6379",
 		"CONNECTIONS_URL":   "https://abc123.execute-api.eu-west-1.amazonaws.com/dev",
-		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "RATE_LIMIT_SEND": "600",
+		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "REDIS_MODE": "auto",
+		"LIMIT_USER_MESSAGES": "60/min burst 20", "LIMIT_AGENT_MESSAGES": "20/s burst 40", "LIMIT_FANOUT": "1000/s burst 10000",
 	}
 	if !maps.Equal(env, want) {
 		t.Errorf("environment is %v", env)

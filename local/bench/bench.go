@@ -24,7 +24,7 @@ import (
 )
 
 // Options say what to load and how. A measurement whose number is 0 is left
-// out. The server must not limit rates (RATE_LIMIT_SEND=0).
+// out. The server must not limit rates (LIMIT_… = 0).
 type Options struct {
 	WebSocketURL string // ws://host:port/ws
 	HTTPURL      string // http://host:port

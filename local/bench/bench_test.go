@@ -93,7 +93,7 @@ func (s *stub) send(conn *websocket.Conn, in protocol.Send) {
 		Draft: chat.Draft{Content: in.Content}, ConversationID: in.ConversationID,
 		Seq: s.seq, ClientMessageID: in.ClientMessageID, CreatedAt: time.Now(),
 	}
-	s.post(conn, protocol.Frame(protocol.EventMessageSent, in.ID, protocol.SentOf(m, true, false), time.Now()))
+	s.post(conn, protocol.Frame(protocol.EventMessageSent, in.ID, protocol.SentOf(m, false), time.Now()))
 	for _, member := range s.rooms[in.ConversationID] {
 		for _, event := range []string{protocol.EventMessageFromUser, protocol.EventMessageNew, protocol.EventMessageNew} {
 			s.post(member, protocol.MessageFrame(event, m, time.Now()))

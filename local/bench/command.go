@@ -44,14 +44,7 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 		}
 		defer func() { pprof.StopCPUProfile(); err = errors.Join(err, f.Close()) }()
 	}
-	unlimited := func(name string) string {
-		switch name {
-		case "RATE_LIMIT_SEND", "RATE_LIMIT_TYPING":
-			return "0" // the load is the point
-		}
-		return getenv(name)
-	}
-	return server.With(ctx, server.Options{Template: *template, Getenv: unlimited, Exec: *exec}, func(s *server.Server) error {
+	return server.With(ctx, server.Options{Template: *template, Getenv: command.Unlimited(getenv), Exec: *exec}, func(s *server.Server) error {
 		o.WebSocketURL, o.HTTPURL, o.Token = s.WebSocketURL(), s.URL(), s.Token
 		return Run(ctx, o, out)
 	})

@@ -77,7 +77,7 @@ func TestSendFrame(t *testing.T) {
 				t.Errorf("%s: told apart wrongly", event)
 			}
 		}
-		ack := protocol.Frame(protocol.EventMessageSent, "", protocol.SentOf(m, true, false), time.Now())
+		ack := protocol.Frame(protocol.EventMessageSent, "", protocol.SentOf(m, false), time.Now())
 		if !bytes.HasPrefix(ack, prefixSent) || scan.number(ack) != n {
 			t.Errorf("the ack is not recognised: %s", ack)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"aiwm-chat/shared/chat"
 )
@@ -43,3 +44,17 @@ func Parse(fs *flag.FlagSet, args []string) error {
 
 // Quiet silences the log: what the command prints is the point of it.
 func Quiet() { slog.SetDefault(slog.New(slog.DiscardHandler)) }
+
+// Unlimited returns getenv, or an empty environment, with all limits off: for
+// commands that speak faster than people.
+func Unlimited(getenv func(string) string) func(string) string {
+	return func(name string) string {
+		switch {
+		case strings.HasPrefix(name, "LIMIT_"):
+			return "0"
+		case getenv == nil:
+			return ""
+		}
+		return getenv(name)
+	}
+}

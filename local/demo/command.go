@@ -22,7 +22,7 @@ func Command(ctx context.Context, args []string, out io.Writer, _ func(string) s
 	if !*verbose {
 		command.Quiet()
 	}
-	return server.With(ctx, server.Options{Template: *template}, func(s *server.Server) error {
+	return server.With(ctx, server.Options{Template: *template, Getenv: command.Unlimited(nil)}, func(s *server.Server) error {
 		user, err := s.Token(command.DemoUser, time.Hour)
 		if err != nil {
 			return err

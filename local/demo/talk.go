@@ -79,10 +79,10 @@ func (d *demo) send(ctx context.Context, seq int64, from *side, m protocol.Messa
 	if err != nil {
 		return err
 	}
-	if sent.Seq != seq || sent.ClientMessageID != m.ClientMessageID || !sent.AgentOnline {
-		return fmt.Errorf("%s: the reply is seq %d of %s, agent online %t", from.name, sent.Seq, sent.ClientMessageID, sent.AgentOnline)
+	if sent.Seq != seq || sent.ClientMessageID != m.ClientMessageID || !sent.IsAgentOnline() {
+		return fmt.Errorf("%s: the reply is seq %d of %s, agent online %t", from.name, sent.Seq, sent.ClientMessageID, sent.IsAgentOnline())
 	}
-	d.print.received(from.name, reply.Event, "seq %d, %s, agent online: %t", sent.Seq, sent.ClientMessageID, sent.AgentOnline)
+	d.print.received(from.name, reply.Event, "seq %d, %s, agent online: %t", sent.Seq, sent.ClientMessageID, sent.IsAgentOnline())
 	return nil
 }
 

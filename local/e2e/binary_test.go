@@ -210,7 +210,7 @@ func command(t *testing.T, dir string, env []string, args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(file, args...)
 	cmd.Dir = dir
-	cmd.Env = append([]string{"PORT=0", "HOME=" + dir}, env...)
+	cmd.Env = append([]string{"PORT=0", "HOME=" + dir, "LIMIT_USER_MESSAGES=0"}, env...)
 	return cmd
 }
 

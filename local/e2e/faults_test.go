@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	mongooptions "go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"aiwm-chat/local/client"
 	"aiwm-chat/local/faults"
@@ -68,18 +68,21 @@ func TestPromisesWhenProcessesDie(t *testing.T) {
 	}
 	t.Parallel()
 	o := options()
-	o.TimeScale = 60 // sweeps every second
+	o.TimeScale = 20 // sweeps every three seconds
 	r := newRoom(t, faulty(t, o, map[faults.Kind]float64{faults.Kill: 0.3}))
 	written := r.write()
 	r.checkLog(written)
-	store := redisOf(t, r.members[0].server)
+	messages := mongoOf(t, r.members[0].server)
 	left := 0
-	eventually(t, "the sweep has nothing left", func() bool {
-		now := age(t, store, r.id)
+	eventuallyWithin(t, "nothing is due", time.Minute, func() bool {
+		for _, member := range r.members {
+			member.must("ping", nil) // or they are idle
+		}
+		now := due(t, messages, r.id)
 		left = max(left, now)
 		return now == 0
 	})
-	t.Logf("%d sends were left to the sweep", left)
+	t.Logf("%d messages were due", left)
 	for _, member := range r.members {
 		if missing := r.missing(member, len(written), patience); len(missing) > 0 {
 			t.Errorf("%s never received the seqs %v", member.principal, missing)
@@ -87,30 +90,27 @@ func TestPromisesWhenProcessesDie(t *testing.T) {
 	}
 }
 
-// A send that was committed and left is finished by the sweep of the clock,
+// A message that was committed and left is finished by the sweep of the clock,
 // for the members who are there by then.
 func TestSweepDeliversWhatWasLeft(t *testing.T) {
 	t.Parallel()
 	o := options()
 	o.TimeScale = 60
 	user, agent, id := talk(t, start(t, o))
-	sent := data[protocol.Sent](t, user.must("send", fields{"conversationId": id, "content": "hello?", "clientMessageId": "left-1"}))
+	sent := data[protocol.Sent](t, user.must("send", fields{"conversationId": id, "content": "hello?"}))
 	agent.expect(protocol.EventMessageNew)
-	store := redisOf(t, user.server)
-	eventually(t, "the send is done", func() bool { return age(t, store, id) == 0 })
+	messages := mongoOf(t, user.server)
+	eventually(t, "the send is done", func() bool { return due(t, messages, id) == 0 })
 
 	// As a function leaves it that dies between the commit and the delivery.
-	note := strings.Join([]string{"acme", "user", string(user.principal.ID), string(id), "left-1"}, "|")
-	shard := fnv.New32a()
-	shard.Write([]byte(note))
-	key := fmt.Sprintf("pending:{%d}", shard.Sum32()%4)
-	if err := store.ZAdd(t.Context(), key, redis.Z{Score: float64(longAgo()), Member: note}).Err(); err != nil {
+	left := bson.M{"$set": bson.M{"due": bson.M{"at": time.Now().Add(-time.Second), "left": []string{"deliver"}}}}
+	if _, err := messages.UpdateOne(t.Context(), bson.M{"_id": sent.MessageID}, left); err != nil {
 		t.Fatal(err)
 	}
 	if m := data[protocol.Message](t, agent.expect(protocol.EventMessageNew)); m.Seq != sent.Seq || m.ID != sent.MessageID {
 		t.Errorf("the sweep delivered %+v", m)
 	}
-	eventually(t, "the sweep is done", func() bool { return age(t, store, id) == 0 })
+	eventually(t, "the sweep is done", func() bool { return due(t, messages, id) == 0 })
 }
 
 // A $disconnect that never comes is made up for by a post that finds the
@@ -145,7 +145,7 @@ func TestLostDisconnect(t *testing.T) {
 			t.Errorf("GET /presence says that %s is %s", p.ID, p.Status)
 		}
 	}
-	if sent := user.say(id, "well then"); sent.AgentOnline {
+	if sent := user.say(id, "well then"); sent.IsAgentOnline() {
 		t.Error("the agent still counts as online")
 	}
 }
@@ -314,28 +314,23 @@ func persist(t *testing.T, what string, do func(context.Context) error) {
 	}
 }
 
-// age makes the pending sends of a conversation old enough for the sweep, and
-// returns how many there are.
-func age(t *testing.T, r redis.UniversalClient, id chat.ConversationID) (n int) {
+// due counts the messages of a conversation of which something is left to do.
+func due(t *testing.T, messages *mongo.Collection, id chat.ConversationID) int {
 	t.Helper()
-	for shard := range 4 {
-		key := fmt.Sprintf("pending:{%d}", shard)
-		notes, err := r.ZRange(t.Context(), key, 0, -1).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, note := range notes {
-			if !strings.Contains(note, "|"+string(id)+"|") {
-				continue
-			}
-			n++
-			if err := r.ZAddXX(t.Context(), key, redis.Z{Score: float64(longAgo()), Member: note}).Err(); err != nil {
-				t.Fatal(err)
-			}
-		}
+	n, err := messages.CountDocuments(t.Context(), bson.M{"conversationId": id, "due.at": bson.M{"$exists": true}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return n
+	return int(n)
 }
 
-// longAgo is when a send was noted that counts as left behind.
-func longAgo() int64 { return time.Now().Add(-30 * time.Second).UnixMilli() }
+// mongoOf returns the messages in the server's MongoDB.
+func mongoOf(t *testing.T, s *server.Server) *mongo.Collection {
+	t.Helper()
+	m, err := mongo.Connect(mongooptions.Client().ApplyURI(s.MongoURI()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.Disconnect(context.Background()) })
+	return m.Database("aiwm_chat").Collection("messages")
+}

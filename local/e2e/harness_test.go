@@ -87,6 +87,9 @@ func fromEnvironment(name string) string {
 	case "LOG_LEVEL":
 		return "error"
 	}
+	if strings.HasPrefix(name, "LIMIT_") {
+		return "0" // tests that are about a limit set it
+	}
 	return ""
 }
 
@@ -297,7 +300,12 @@ func startBare(t *testing.T, o server.Options) (*server.Server, error) {
 // eventually waits until something becomes true.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+	eventuallyWithin(t, what, patience, is)
+}
+
+func eventuallyWithin(t *testing.T, what string, limit time.Duration, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("waited in vain until", what)
 		}

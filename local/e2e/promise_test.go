@@ -172,7 +172,7 @@ func TestRedisEmptied(t *testing.T) {
 func TestUnansweredMessagesWaitForTheAgent(t *testing.T) {
 	user, agent := newUser(t, shared).connect(), newAgent(t, shared)
 	first, second, answered := user.open(agent), user.open(agent), user.open(agent)
-	if sent := user.say(first, "anybody there?"); sent.AgentOnline {
+	if sent := user.say(first, "anybody there?"); sent.IsAgentOnline() {
 		t.Error("an agent that never connected is online")
 	}
 	user.say(second, "and here?")

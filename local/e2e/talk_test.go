@@ -36,7 +36,7 @@ func twoTalk(t *testing.T, s *server.Server) {
 	}
 
 	sent := user.say(id, "Is the order on its way?")
-	if sent.Seq != 1 || !sent.AgentOnline || sent.Duplicate || sent.ClientMessageID == "" {
+	if sent.Seq != 1 || !sent.IsAgentOnline() || sent.Duplicate || sent.ClientMessageID == "" {
 		t.Errorf("message:sent is %+v", sent)
 	}
 	for _, a := range []*actor{user, agent} {

@@ -83,7 +83,7 @@ func (d *databases) embedRedis(o Options) error {
 	}
 	d.redisAddr = d.redis.Addr()
 	d.redisPipe = pipe.Listen()
-	const tick = 50 * time.Millisecond
+	const tick = time.Second // each walks all keys; nothing here depends on a finer one
 	ticker, done := time.NewTicker(tick), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {

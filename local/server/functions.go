@@ -142,6 +142,9 @@ func (s *Server) config(known map[string]wire.Function) (config.Config, error) {
 	return config.Load(func(name string) string { return all[name] }, needs...)
 }
 
+// maxIdle is for many invocations in one process, where Lambda has one.
+const maxIdle = 128
+
 // clients are those that have to be closed.
 type clients struct {
 	store    *mongostore.Store
@@ -159,7 +162,7 @@ func (s *Server) openClients(ctx context.Context, p *wire.Process) (err error) {
 	}
 	wire.Put(p, s.clients.store)
 	redis := presence.OptionsOf(cfg)
-	redis.Dial = s.databases.dialRedis()
+	redis.Dial, redis.MaxIdle = s.databases.dialRedis(), maxIdle
 	if s.clients.presence, err = presence.Open(redis); err != nil {
 		return err
 	}
@@ -171,7 +174,7 @@ func (s *Server) openClients(ctx context.Context, p *wire.Process) (err error) {
 	wire.Put(p, poster)
 	ctx, cancel := context.WithTimeout(ctx, reachable)
 	defer cancel()
-	if err := s.clients.presence.Ping(ctx); err != nil {
+	if err := s.clients.presence.Health(ctx); err != nil {
 		return fmt.Errorf("REDIS_ADDR: %s does not answer: %w", cfg.Redis.Addrs, err)
 	}
 	return nil

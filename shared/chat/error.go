@@ -11,19 +11,21 @@ type Code string
 
 // The codes, for WebSocket error frames and REST problems alike.
 const (
-	BadRequest         Code = "bad_request"         // not JSON, or not of the protocol's form
-	ValidationFailed   Code = "validation_failed"   // details name each field
-	Unauthorized       Code = "unauthorized"        // no valid token
-	TokenExpired       Code = "token_expired"       // get a new token and connect again
-	Forbidden          Code = "forbidden"           // known to the caller, but not theirs to do
-	NotFound           Code = "not_found"           // does not exist, or is not the caller's to see
-	Conflict           Code = "conflict"            // an id was used before with another body
-	PayloadTooLarge    Code = "payload_too_large"   // the message names the limit
-	UnsupportedMedia   Code = "unsupported_media"   // REST only: the body is not JSON
-	RateLimited        Code = "rate_limited"        // details: retryAfterMs
-	ConversationClosed Code = "conversation_closed" // takes no messages until it is active again
-	Unavailable        Code = "unavailable"         // try again with the same clientMessageId
-	Internal           Code = "internal"            // ours; the cause is only in the log
+	BadRequest         Code = "bad_request"          // not JSON, or not of the protocol's form
+	ValidationFailed   Code = "validation_failed"    // details name each field
+	Unauthorized       Code = "unauthorized"         // no valid token
+	TokenExpired       Code = "token_expired"        // get a new token and connect again
+	Forbidden          Code = "forbidden"            // known to the caller, but not theirs to do
+	NotFound           Code = "not_found"            // does not exist, or is not the caller's to see
+	Conflict           Code = "conflict"             // an id was used before with another body
+	PayloadTooLarge    Code = "payload_too_large"    // the message names the limit
+	UnsupportedMedia   Code = "unsupported_media"    // REST only: the body is not JSON
+	RateLimited        Code = "rate_limited"         // details: retryAfterMs
+	TooManyConnections Code = "too_many_connections" // of one principal; close one first
+	TooManyRooms       Code = "too_many_rooms"       // of one connection; leave one first
+	ConversationClosed Code = "conversation_closed"  // takes no messages until it is active again
+	Unavailable        Code = "unavailable"          // try again with the same clientMessageId
+	Internal           Code = "internal"             // ours; the cause is only in the log
 )
 
 // Retryable reports whether the same request may succeed later.

@@ -49,10 +49,3 @@ const (
 // Expired reports whether the connection's token has expired: it may not act
 // and receives nothing any more.
 func (c Connection) Expired(now time.Time) bool { return !now.Before(c.ExpiresAt) }
-
-// A Departure is what the end of a connection ended with it.
-type Departure struct {
-	Last   bool             // it was the principal's last connection
-	Joined []ConversationID // what it had joined
-	Rooms  []ConversationID // of those, where the principal has no connection any more
-}

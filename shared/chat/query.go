@@ -58,11 +58,3 @@ type ConversationChange struct {
 	Status      *ConversationStatus
 	Tags        *[]string
 }
-
-// A PendingSend names a send whose effects may not be finished.
-type PendingSend struct {
-	Sender          Principal
-	ConversationID  ConversationID
-	ClientMessageID ClientMessageID
-	Since           time.Time // when it was first noted; zero where that is not known
-}

@@ -21,9 +21,11 @@ type Config struct {
 		Database string // MONGODB_DB, default aiwm_chat: the name of the database
 	}
 	Redis struct {
-		Addrs    []string // REDIS_ADDR, required: host:port, or several separated by commas for a cluster
-		Password string   // REDIS_PASSWORD, empty: none
-		TLS      bool     // REDIS_TLS, default false; template.yaml sets true
+		Addrs    []string  // REDIS_ADDR, required: host:port, or several separated by commas for a cluster
+		Mode     RedisMode // REDIS_MODE: auto (default) finds out, single, cluster
+		Username string    // REDIS_USERNAME, of an ACL; empty: the default user
+		Password string    // REDIS_PASSWORD, empty: none
+		TLS      bool      // REDIS_TLS, default false; template.yaml sets true
 	}
 	ConnectionsURL  string // CONNECTIONS_URL, required: where @connections is, without that last part; template.yaml sets it
 	WelcomeQueueURL string // WELCOME_QUEUE_URL, required: the queue of connections to greet; template.yaml sets it
@@ -42,9 +44,19 @@ type Config struct {
 		Model   string        // OPENAI_MODEL, default gpt-4o-mini
 		Timeout time.Duration // OPENAI_TIMEOUT, default 20s, at most 1m
 	}
-	SendLimit   int // RATE_LIMIT_SEND, messages per minute and principal, default 600; 0: no limit
-	TypingLimit int // RATE_LIMIT_TYPING, typing actions per minute and principal, default 600; 0: no limit
+	Limits Limits
 }
+
+// A RedisMode says what kind of Redis there is.
+type RedisMode string
+
+// The kinds of Redis. RedisAuto takes one address for a single server until it
+// answers as a node of a cluster, and several for a cluster.
+const (
+	RedisAuto    RedisMode = "auto"
+	RedisSingle  RedisMode = "single"
+	RedisCluster RedisMode = "cluster"
+)
 
 // AWS is what Lambda puts into the environment of every function. These
 // credentials are good for as long as the execution environment lives, so

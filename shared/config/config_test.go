@@ -1,7 +1,10 @@
 package config_test
 
 import (
+	"cmp"
+	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -12,10 +15,7 @@ import (
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-var all = []config.Part{
-	config.Mongo, config.Redis, config.Connections, config.WelcomeQueue, config.SummaryQueue,
-	config.JWT, config.OpenAI, config.SendLimit, config.TypingLimit,
-}
+var all = config.Parts()
 
 // enough is the least environment that satisfies every part.
 func enough() map[string]string {
@@ -42,13 +42,23 @@ func TestDefaults(t *testing.T) {
 	want.ConnectionsURL = "https://api/prod"
 	want.WelcomeQueueURL, want.SummaryQueueURL = "https://sqs/1/welcome", "https://sqs/1/summary"
 	want.OpenAI.BaseURL, want.OpenAI.Model, want.OpenAI.Timeout = "https://api.openai.com/v1", "gpt-4o-mini", 20*time.Second
-	want.SendLimit, want.TypingLimit = 600, 600
+	want.Redis.Mode = config.RedisAuto
+	want.Limits = config.Limits{
+		UserConnections: 20, AgentConnections: 100, Rooms: 100,
+		Joins:        config.Rate{Count: 120, Per: time.Minute, Burst: 200},
+		UserMessages: config.Rate{Count: 60, Per: time.Minute, Burst: 20}, AgentMessages: config.Rate{Count: 20, Per: time.Second, Burst: 40},
+		Fanout: config.Rate{Count: 1000, Per: time.Second, Burst: 10_000},
+		Typing: config.Rate{Count: 60, Per: time.Minute, Burst: 30}, Pings: config.Rate{Count: 60, Per: time.Minute, Burst: 30},
+		Reads: config.Rate{Count: 600, Per: time.Minute, Burst: 600}, Writes: config.Rate{Count: 120, Per: time.Minute, Burst: 120},
+		Creations: config.Rate{Count: 30, Per: time.Minute, Burst: 30}, Additions: config.Rate{Count: 60, Per: time.Minute, Burst: 60},
+		Summaries: config.Rate{Count: 6, Per: time.Minute, Burst: 6},
+	}
 	if !slices.Equal(c.Redis.Addrs, []string{"redis:6379"}) || string(c.JWT.Secret) != secret || len(c.JWT.Algorithms) != 0 {
 		t.Errorf("redis %v, secret %q, algorithms %v", c.Redis.Addrs, c.JWT.Secret, c.JWT.Algorithms)
 	}
 	if c.AWS != want.AWS || c.Mongo != want.Mongo || c.OpenAI != want.OpenAI || c.LogLevel != want.LogLevel ||
 		c.ConnectionsURL != want.ConnectionsURL || c.WelcomeQueueURL != want.WelcomeQueueURL || c.SummaryQueueURL != want.SummaryQueueURL ||
-		c.SendLimit != want.SendLimit || c.TypingLimit != want.TypingLimit {
+		c.Redis.Mode != want.Redis.Mode || c.Redis.Username != "" || c.Redis.Password != "" || c.Redis.TLS || c.Limits != want.Limits {
 		t.Errorf("got %+v\nwant %+v", c, want)
 	}
 }
@@ -56,10 +66,11 @@ func TestDefaults(t *testing.T) {
 func TestEverythingGiven(t *testing.T) {
 	env := enough()
 	for name, v := range map[string]string{
-		"LOG_LEVEL": "debug", "MONGODB_DB": "other", "REDIS_ADDR": "a:1, [::1]:2", "REDIS_PASSWORD": " p ", "REDIS_TLS": "true",
+		"LOG_LEVEL": "debug", "MONGODB_DB": "other", "REDIS_ADDR": "a:1, [::1]:2", "REDIS_MODE": "cluster", "REDIS_USERNAME": "chat", "REDIS_PASSWORD": " p ", "REDIS_TLS": "true",
 		"JWT_ALGORITHMS": "HS256, RS256", "JWT_PUBLIC_KEY": `-----BEGIN\nAA\n-----END`, "JWT_ISSUER": "iam", "JWT_AUDIENCE": "chat",
 		"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://llm/v1/", "OPENAI_MODEL": "m", "OPENAI_TIMEOUT": "5s",
-		"RATE_LIMIT_SEND": "0", "RATE_LIMIT_TYPING": "7", "AWS_SESSION_TOKEN": "t",
+		"LIMIT_ROOMS": "0", "LIMIT_USER_CONNECTIONS": "3", "LIMIT_AGENT_CONNECTIONS": " 4 ", "LIMIT_JOINS": "0", "LIMIT_TYPING": "7/s", "LIMIT_FANOUT": " 5/min burst 9 ",
+		"AWS_SESSION_TOKEN": "t",
 	} {
 		env[name] = v
 	}
@@ -70,11 +81,12 @@ func TestEverythingGiven(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"log":      c.LogLevel == slog.LevelDebug,
 		"database": c.Mongo.Database == "other",
-		"redis":    slices.Equal(c.Redis.Addrs, []string{"a:1", "[::1]:2"}) && c.Redis.Password == " p " && c.Redis.TLS,
+		"redis":    slices.Equal(c.Redis.Addrs, []string{"a:1", "[::1]:2"}) && c.Redis.Mode == config.RedisCluster && c.Redis.Username == "chat" && c.Redis.Password == " p " && c.Redis.TLS,
 		"jwt":      slices.Equal(c.JWT.Algorithms, []string{"HS256", "RS256"}) && c.JWT.Issuer == "iam" && c.JWT.Audience == "chat",
 		"pem":      c.JWT.PublicKey == "-----BEGIN\nAA\n-----END",
 		"openai":   c.OpenAI.APIKey == "sk" && c.OpenAI.BaseURL == "http://llm/v1" && c.OpenAI.Model == "m" && c.OpenAI.Timeout == 5*time.Second,
-		"limits":   c.SendLimit == 0 && c.TypingLimit == 7,
+		"counts":   c.Limits.Rooms == 0 && c.Limits.UserConnections == 3 && c.Limits.AgentConnections == 4,
+		"rates":    c.Limits.Joins.None() && c.Limits.Typing == config.Rate{Count: 7, Per: time.Second, Burst: 7} && c.Limits.Fanout == config.Rate{Count: 5, Per: time.Minute, Burst: 9},
 		"aws":      c.AWS.SessionToken == "t",
 	} {
 		if !ok {
@@ -112,8 +124,15 @@ func TestFaults(t *testing.T) {
 		{"OPENAI_TIMEOUT", "20", "OPENAI_TIMEOUT must be a duration such as 20s"},
 		{"OPENAI_TIMEOUT", "0s", "OPENAI_TIMEOUT must be"},
 		{"OPENAI_TIMEOUT", "61s", "OPENAI_TIMEOUT must be"},
-		{"RATE_LIMIT_SEND", "-1", "RATE_LIMIT_SEND must be"},
-		{"RATE_LIMIT_TYPING", "many", "RATE_LIMIT_TYPING must be"},
+		{"REDIS_MODE", "sentinel", "REDIS_MODE must be auto, single or cluster"},
+		{"REDIS_MODE", "Auto", "REDIS_MODE must be auto, single or cluster"},
+		{"LIMIT_ROOMS", "-1", "LIMIT_ROOMS must be a whole number from 0 to 1000000"},
+		{"LIMIT_ROOMS", "many", "LIMIT_ROOMS must be"},
+		{"LIMIT_ROOMS", "1000001", "LIMIT_ROOMS must be"},
+		{"LIMIT_USER_CONNECTIONS", "1.5", "LIMIT_USER_CONNECTIONS must be"},
+		{"LIMIT_AGENT_CONNECTIONS", "60/min", "LIMIT_AGENT_CONNECTIONS must be"},
+		{"LIMIT_TYPING", "hunter2", "LIMIT_TYPING must be a rate such as 60/min burst 30, or 0 for none"},
+		{"LIMIT_AGENT_MESSAGES", "20", "LIMIT_AGENT_MESSAGES must be a rate such as 20/s burst 40, or 0"},
 		{"AWS_REGION", "", "AWS_REGION is required"},
 		{"AWS_ACCESS_KEY_ID", "", "AWS_ACCESS_KEY_ID is required"},
 		{"AWS_SECRET_ACCESS_KEY", "", "AWS_SECRET_ACCESS_KEY is required"},
@@ -128,6 +147,124 @@ func TestFaults(t *testing.T) {
 		if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s=%q: more than one fault, or a value shown: %v", tt.name, tt.value, err)
 		}
+	}
+}
+
+func TestRates(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want config.Rate // none: refused, unless it is "0"
+		form string      // of it, where it is another one
+	}{
+		{"60/min burst 20", config.Rate{Count: 60, Per: time.Minute, Burst: 20}, ""},
+		{"20/s burst 40", config.Rate{Count: 20, Per: time.Second, Burst: 40}, ""},
+		{"20/s", config.Rate{Count: 20, Per: time.Second, Burst: 20}, "20/s burst 20"},
+		{"1/min", config.Rate{Count: 1, Per: time.Minute, Burst: 1}, "1/min burst 1"},
+		{"1000000/s burst 1000000", config.Rate{Count: 1_000_000, Per: time.Second, Burst: 1_000_000}, ""},
+		{" 60/min burst 20\n", config.Rate{Count: 60, Per: time.Minute, Burst: 20}, "60/min burst 20"},
+		{"0", config.Rate{}, ""},
+		{text: "60"}, {text: "60/"}, {text: "/min"}, {text: "min"}, {text: "60/h"}, {text: "60/minute"}, {text: "60/Min"}, {text: "60 / min"}, {text: "60/m"},
+		{text: "0/min"}, {text: "-1/min"}, {text: "1.5/min"}, {text: "1e3/min"}, {text: "x/min"}, {text: "1000001/s"}, {text: "99999999999999999999/s"},
+		{text: "60/min burst"}, {text: "60/min burst 0"}, {text: "60/min burst -1"}, {text: "60/min burst x"}, {text: "60/min burst 1000001"},
+		{text: "60/min  burst 20"}, {text: "60/min burst  20"}, {text: "60/min burst 20 burst 20"}, {text: "60/min,burst 20"}, {text: "burst 20"}, {text: "60/s/min"}, {text: "00"}, {text: "none"},
+	} {
+		env := enough()
+		env["LIMIT_PINGS"] = tt.text
+		c, err := config.Load(lookup(env), config.PingLimit)
+		if refused := tt.want.None() && tt.text != "0"; refused != (err != nil) {
+			t.Errorf("%q is %+v, %v", tt.text, c.Limits.Pings, err)
+		} else if !refused {
+			if got := c.Limits.Pings; got != tt.want || got.None() != (tt.text == "0") || got.String() != cmp.Or(tt.form, tt.text) {
+				t.Errorf("%q is %+v, %v", tt.text, got, got)
+			}
+			if got := c.Limits.Pings; !got.None() && got.Step() != got.Per/time.Duration(got.Count) {
+				t.Errorf("%q has steps of %v", tt.text, got.Step())
+			}
+		}
+	}
+}
+
+// Each limit is of its own variable, and of no other.
+func TestLimitsAreApart(t *testing.T) {
+	rates := map[string]func(config.Limits) config.Rate{
+		"LIMIT_JOINS":         func(l config.Limits) config.Rate { return l.Joins },
+		"LIMIT_USER_MESSAGES": func(l config.Limits) config.Rate { return l.UserMessages }, "LIMIT_AGENT_MESSAGES": func(l config.Limits) config.Rate { return l.AgentMessages },
+		"LIMIT_FANOUT": func(l config.Limits) config.Rate { return l.Fanout }, "LIMIT_TYPING": func(l config.Limits) config.Rate { return l.Typing },
+		"LIMIT_PINGS": func(l config.Limits) config.Rate { return l.Pings }, "LIMIT_READS": func(l config.Limits) config.Rate { return l.Reads },
+		"LIMIT_WRITES": func(l config.Limits) config.Rate { return l.Writes }, "LIMIT_CREATIONS": func(l config.Limits) config.Rate { return l.Creations },
+		"LIMIT_ADDITIONS": func(l config.Limits) config.Rate { return l.Additions }, "LIMIT_SUMMARIES": func(l config.Limits) config.Rate { return l.Summaries },
+	}
+	counts := map[string]func(config.Limits) int{
+		"LIMIT_USER_CONNECTIONS":  func(l config.Limits) int { return l.UserConnections },
+		"LIMIT_AGENT_CONNECTIONS": func(l config.Limits) int { return l.AgentConnections }, "LIMIT_ROOMS": func(l config.Limits) int { return l.Rooms },
+	}
+	if n := reflect.TypeFor[config.Limits]().NumField(); n != len(rates)+len(counts) {
+		t.Fatalf("there are %d limits, the test knows %d", n, len(rates)+len(counts))
+	}
+	env := enough()
+	for name := range rates {
+		env[name] = fmt.Sprint(len(env), "/s")
+	}
+	for name := range counts {
+		env[name] = fmt.Sprint(len(env))
+	}
+	c, err := config.Load(lookup(env), all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, of := range rates {
+		if got := of(c.Limits); fmt.Sprint(got.Count, "/s") != env[name] {
+			t.Errorf("%s=%s gave %v", name, env[name], got)
+		}
+	}
+	for name, of := range counts {
+		if got := of(c.Limits); fmt.Sprint(got) != env[name] {
+			t.Errorf("%s=%s gave %d", name, env[name], got)
+		}
+	}
+}
+
+func TestRedisMode(t *testing.T) {
+	for _, tt := range []struct{ addr, mode, want string }{
+		{"a:1", "", "auto"}, {"a:1", " auto ", "auto"}, {"a:1", "single", "single"}, {"a:1", "cluster", "cluster"},
+		{"a:1,b:1", "", "auto"}, {"a:1,b:1", "cluster", "cluster"}, {"a:1,b:1", "single", ""},
+	} {
+		env := enough()
+		env["REDIS_ADDR"], env["REDIS_MODE"] = tt.addr, tt.mode
+		c, err := config.Load(lookup(env), config.Redis)
+		if (err != nil) != (tt.want == "") || err == nil && string(c.Redis.Mode) != tt.want {
+			t.Errorf("%s %q is %q, %v", tt.addr, tt.mode, c.Redis.Mode, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "REDIS_MODE must not be single with several addresses") {
+			t.Errorf("%s %q is %v", tt.addr, tt.mode, err)
+		}
+	}
+}
+
+// What a function does not need, it is not told: a limit of another part is none.
+func TestPartsFillOnlyTheirLimits(t *testing.T) {
+	c, err := config.Load(lookup(enough()), config.TypingLimit)
+	if want := (config.Limits{Typing: config.Rate{Count: 60, Per: time.Minute, Burst: 30}}); err != nil || c.Limits != want {
+		t.Errorf("got %+v, %v", c.Limits, err)
+	}
+}
+
+// Parts has each part once, in order, and each has variables that no other has.
+func TestParts(t *testing.T) {
+	of := map[string]config.Part{}
+	for i, p := range config.Parts() {
+		if int(p) != i || len(p.Variables()) == 0 {
+			t.Errorf("part %d is %d, with %v", i, p, p.Variables())
+		}
+		for _, name := range p.Variables() {
+			if other, known := of[name]; known {
+				t.Errorf("%s is of the parts %d and %d", name, other, p)
+			}
+			of[name] = p
+		}
+	}
+	if last := config.SummaryLimit; len(config.Parts()) != int(last)+1 {
+		t.Errorf("there are %d parts, the last is %d", len(config.Parts()), last)
 	}
 }
 

@@ -20,9 +20,24 @@ const (
 	SummaryQueue
 	JWT
 	OpenAI
-	SendLimit
+	ConnectionLimits
+	JoinLimits
+	SendLimits
 	TypingLimit
+	PingLimit
+	RESTLimits
+	SummaryLimit
+	parts // how many there are
 )
+
+// Parts returns all parts.
+func Parts() []Part {
+	all := make([]Part, parts)
+	for i := range all {
+		all[i] = Part(i)
+	}
+	return all
+}
 
 // groups says of each part which variables template.yaml has to set and how
 // they are read. What Lambda or a developer sets (AWS_…) is not listed.
@@ -31,16 +46,42 @@ var groups = [...]struct {
 	read      func(*reader, *Config)
 }{
 	Mongo:        {[]string{"MONGODB_URI", "MONGODB_DB"}, readMongo},
-	Redis:        {[]string{"REDIS_ADDR", "REDIS_PASSWORD", "REDIS_TLS"}, readRedis},
+	Redis:        {[]string{"REDIS_ADDR", "REDIS_MODE", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_TLS"}, readRedis},
 	Connections:  {[]string{"CONNECTIONS_URL"}, readConnections},
 	WelcomeQueue: {[]string{"WELCOME_QUEUE_URL"}, readWelcomeQueue},
 	SummaryQueue: {[]string{"SUMMARY_QUEUE_URL"}, readSummaryQueue},
 	JWT: {[]string{
 		"JWT_ALGORITHMS", "JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE",
 	}, readJWT},
-	OpenAI:      {[]string{"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT"}, readOpenAI},
-	SendLimit:   {[]string{"RATE_LIMIT_SEND"}, func(r *reader, c *Config) { c.SendLimit = r.limit("RATE_LIMIT_SEND", 600) }},
-	TypingLimit: {[]string{"RATE_LIMIT_TYPING"}, func(r *reader, c *Config) { c.TypingLimit = r.limit("RATE_LIMIT_TYPING", 600) }},
+	OpenAI: {[]string{"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT"}, readOpenAI},
+	ConnectionLimits: {[]string{"LIMIT_USER_CONNECTIONS", "LIMIT_AGENT_CONNECTIONS"}, func(r *reader, c *Config) {
+		c.Limits.UserConnections = r.limit("LIMIT_USER_CONNECTIONS", 20)
+		c.Limits.AgentConnections = r.limit("LIMIT_AGENT_CONNECTIONS", 100)
+	}},
+	JoinLimits: {[]string{"LIMIT_ROOMS", "LIMIT_JOINS"}, func(r *reader, c *Config) {
+		c.Limits.Rooms = r.limit("LIMIT_ROOMS", 100)
+		c.Limits.Joins = r.rate("LIMIT_JOINS", Rate{120, time.Minute, 200})
+	}},
+	SendLimits: {[]string{"LIMIT_USER_MESSAGES", "LIMIT_AGENT_MESSAGES", "LIMIT_FANOUT"}, func(r *reader, c *Config) {
+		c.Limits.UserMessages = r.rate("LIMIT_USER_MESSAGES", Rate{60, time.Minute, 20})
+		c.Limits.AgentMessages = r.rate("LIMIT_AGENT_MESSAGES", Rate{20, time.Second, 40})
+		c.Limits.Fanout = r.rate("LIMIT_FANOUT", Rate{1000, time.Second, 10_000})
+	}},
+	TypingLimit: {[]string{"LIMIT_TYPING"}, func(r *reader, c *Config) {
+		c.Limits.Typing = r.rate("LIMIT_TYPING", Rate{60, time.Minute, 30})
+	}},
+	PingLimit: {[]string{"LIMIT_PINGS"}, func(r *reader, c *Config) {
+		c.Limits.Pings = r.rate("LIMIT_PINGS", Rate{60, time.Minute, 30})
+	}},
+	RESTLimits: {[]string{"LIMIT_READS", "LIMIT_WRITES", "LIMIT_CREATIONS", "LIMIT_ADDITIONS"}, func(r *reader, c *Config) {
+		c.Limits.Reads = r.rate("LIMIT_READS", Rate{600, time.Minute, 600})
+		c.Limits.Writes = r.rate("LIMIT_WRITES", Rate{120, time.Minute, 120})
+		c.Limits.Creations = r.rate("LIMIT_CREATIONS", Rate{30, time.Minute, 30})
+		c.Limits.Additions = r.rate("LIMIT_ADDITIONS", Rate{60, time.Minute, 60})
+	}},
+	SummaryLimit: {[]string{"LIMIT_SUMMARIES"}, func(r *reader, c *Config) {
+		c.Limits.Summaries = r.rate("LIMIT_SUMMARIES", Rate{6, time.Minute, 6})
+	}},
 }
 
 // Variables returns the names of the variables of the part, as template.yaml
@@ -67,6 +108,13 @@ func readRedis(r *reader, c *Config) {
 	if slices.ContainsFunc(c.Redis.Addrs, func(a string) bool { return !isHostPort(a) }) {
 		r.fault("REDIS_ADDR", "must be host:port, or several separated by commas")
 	}
+	switch c.Redis.Mode = RedisMode(r.textOr("REDIS_MODE", string(RedisAuto))); {
+	case c.Redis.Mode == RedisSingle && len(c.Redis.Addrs) > 1:
+		r.fault("REDIS_MODE", "must not be single with several addresses")
+	case c.Redis.Mode != RedisAuto && c.Redis.Mode != RedisSingle && c.Redis.Mode != RedisCluster:
+		r.fault("REDIS_MODE", "must be auto, single or cluster")
+	}
+	c.Redis.Username = r.text("REDIS_USERNAME")
 	c.Redis.Password = r.getenv("REDIS_PASSWORD")
 	c.Redis.TLS = r.flag("REDIS_TLS")
 }

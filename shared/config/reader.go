@@ -85,15 +85,22 @@ func (r *reader) flag(name string) bool {
 	return v
 }
 
-// limit returns a rate per minute.
+// limit returns a count; 0 is no limit.
 func (r *reader) limit(name string, otherwise int) int {
-	const highest = 1_000_000
 	n, err := strconv.Atoi(r.textOr(name, strconv.Itoa(otherwise)))
 	if err != nil || n < 0 || n > highest {
 		r.fault(name, "must be a whole number from 0 to %d", highest)
 		return 0
 	}
 	return n
+}
+
+func (r *reader) rate(name string, otherwise Rate) Rate {
+	rate, ok := parseRate(r.textOr(name, otherwise.String()))
+	if !ok {
+		r.fault(name, "must be a rate such as %v, or 0 for none", otherwise)
+	}
+	return rate
 }
 
 func (r *reader) duration(name string, otherwise, longest time.Duration) time.Duration {

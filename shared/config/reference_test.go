@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -15,11 +16,12 @@ import (
 	"aiwm-chat/shared/config"
 )
 
-var update = flag.Bool("update", false, "write README.md from the comments of config.go")
+var update = flag.Bool("update", false, "write README.md from the comments of config.go and rate.go")
 
 const referenceHead = `# Environment variables
 
-Written by ` + "`go test ./shared/config -update`" + ` from the comments of config.go; change them there.
+Written by ` + "`go test ./shared/config -update`" + ` from the comments of config.go and rate.go; change
+them there.
 
 template.yaml sets these from its parameters, and each function gets the parts that its wiring lists, no others. An
 empty variable counts as one that is not set. ` + "`go run ./local`" + ` takes them from its own environment in place of
@@ -46,11 +48,7 @@ func TestReferenceIsUpToDate(t *testing.T) {
 	for i, name := range partNames(t) {
 		sections = append(sections, section{name, config.Part(i).Variables()})
 	}
-	source, err := os.ReadFile("config.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	table, faults := reference(sections, variableComments(t, string(source)))
+	table, faults := reference(sections, allComments(t))
 	for _, fault := range faults {
 		t.Error(fault)
 	}
@@ -61,7 +59,50 @@ func TestReferenceIsUpToDate(t *testing.T) {
 		}
 	}
 	if got, err := os.ReadFile("README.md"); err != nil || string(got) != want {
-		t.Errorf("shared/config/README.md is not what config.go says (%v): run go test ./shared/config -update", err)
+		t.Errorf("shared/config/README.md is not what config.go and rate.go say (%v): run go test ./shared/config -update", err)
+	}
+}
+
+// allComments returns what Config and Limits say of variables.
+func allComments(t *testing.T) map[string]string {
+	t.Helper()
+	comments := map[string]string{}
+	for _, name := range []string{"config.go", "rate.go"} {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(comments, variableComments(t, string(source)))
+	}
+	return comments
+}
+
+// limitDefault is where the comment of a limit says what it is without a variable.
+var limitDefault = regexp.MustCompile(`default ([0-9]+(?:/[a-z]+ burst [0-9]+)?)(?:;|$)`)
+
+// The defaults of the limits are those of their comments.
+func TestLimitsAreAsCommented(t *testing.T) {
+	env := enough()
+	byDefault, err := config.Load(lookup(env), all...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	comments := allComments(t)
+	for _, p := range all {
+		for _, name := range p.Variables() {
+			if !strings.HasPrefix(name, "LIMIT_") {
+				continue
+			}
+			if m := limitDefault.FindStringSubmatch(comments[name]); m != nil {
+				env[name] = m[1]
+			} else {
+				t.Errorf("the comment of %s names no default: %q", name, comments[name])
+			}
+		}
+	}
+	commented, err := config.Load(lookup(env), all...)
+	if err != nil || commented.Limits != byDefault.Limits {
+		t.Errorf("the comments say %+v, %v\nthe defaults are %+v", commented.Limits, err, byDefault.Limits)
 	}
 }
 
@@ -128,7 +169,9 @@ func partNames(t *testing.T) (names []string) {
 			continue
 		}
 		for _, spec := range decl.Specs {
-			names = append(names, spec.(*ast.ValueSpec).Names[0].Name)
+			if name := spec.(*ast.ValueSpec).Names[0]; name.IsExported() { // the last one counts them
+				names = append(names, name.Name)
+			}
 		}
 	}
 	if len(names) != len(all) {

@@ -63,20 +63,12 @@ type Post struct {
 	Frame []byte
 }
 
-// A Gone is a connection that was found to be no more. It may have been
-// registered but not opened yet, because the Management API answers 410 until
-// $connect has returned: how old its registration was at that time tells.
-type Gone struct {
-	Connection chat.Connection
-	At         time.Time // when the answer came
-}
-
 // A Result says what became of posts.
 type Result struct {
 	Posted  int
 	Expired int               // the token has: closed instead
 	Refused int               // and would be again
-	Gone    []Gone            // in the order of the posts
+	Gone    []chat.Gone       // in the order of the posts
 	Failed  []chat.Connection // for now, in the order of the posts: may be tried again later
 }
 
@@ -142,7 +134,7 @@ func settle(ctx context.Context, outcomes []error, to func(i int) chat.Connectio
 		found, isGone := errors.AsType[gone](err)
 		switch {
 		case isGone:
-			r.Gone = append(r.Gone, Gone{to(i), found.at})
+			r.Gone = append(r.Gone, chat.Gone{Connection: to(i), At: found.at})
 		case err == errExpired:
 			r.Expired++
 		case errors.Is(err, errExpired):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -31,8 +32,9 @@ func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Principal,
 		start := time.Now()
 		var p chat.Principal
 		var expires time.Time
+		handshake := handshakeOf(event)
 		err := attempt(ctx, func(ctx context.Context) (err error) {
-			p, expires, err = identify(ctx, handshakeOf(event))
+			p, expires, err = identify(ctx, handshake)
 			return err
 		})
 		logEvent(ctx, "authorize", start, err, principalAttr(p))
@@ -45,9 +47,18 @@ func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Principal,
 		return events.APIGatewayCustomAuthorizerResponse{
 			PrincipalID:    p.String(),
 			PolicyDocument: allow(event.MethodArn),
-			Context:        AuthorizerContext(p, expires),
+			Context:        AuthorizerContext(p, expires, handshake.dialect()),
 		}, nil
 	}
+}
+
+// dialect is how the client wants the protocol written: ?v=2, or the
+// subprotocol aiwm.v2 beside bearer, asks for lean.
+func (h Handshake) dialect() chat.Dialect {
+	if slices.Contains(h.Query["v"], "2") || offers(h.Header, leanSubprotocol) {
+		return chat.Lean
+	}
+	return chat.AIWM
 }
 
 func handshakeOf(event events.APIGatewayCustomAuthorizerRequestTypeRequest) Handshake {

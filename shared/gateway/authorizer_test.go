@@ -45,6 +45,43 @@ func TestAuthorizerAllows(t *testing.T) {
 	}
 }
 
+// A client asks for lean by the query or by a subprotocol beside bearer; whoever
+// does not, gets no dialect in the context.
+func TestAuthorizerDialect(t *testing.T) {
+	const query, header = "multiValueQueryStringParameters", "multiValueHeaders/Sec-WebSocket-Protocol"
+	tests := []struct {
+		name   string
+		change fields
+		want   any
+	}{
+		{"as ever", nil, nil},
+		{"v=2", fields{query + "/v": []any{"2"}}, "lean"},
+		{"v=1", fields{query + "/v": []any{"1"}}, nil},
+		{"v=22", fields{query + "/v": []any{"22"}}, nil},
+		{"no query", fields{query: nil}, nil},
+		{"aiwm.v2", fields{header: []any{"aiwm.v2, bearer, " + secretToken}}, "lean"},
+		{"aiwm.v2 without spaces", fields{header: []any{"bearer," + secretToken + ",aiwm.v2"}}, "lean"},
+		{"aiwm.v2 in its own header", fields{header: []any{"bearer, " + secretToken, "aiwm.v2"}}, "lean"},
+		{"much like it", fields{header: []any{"aiwm.v22, bearer, " + secretToken}}, nil},
+		{"both", fields{query + "/v": []any{"2"}, header: []any{"aiwm.v2, bearer, " + secretToken}}, "lean"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			logged(t)
+			h := gateway.Authorizer(func(context.Context, gateway.Handshake) (chat.Principal, time.Time, error) {
+				return caller.Principal, caller.ExpiresAt, nil
+			})
+			got, err := invoke[events.APIGatewayCustomAuthorizerResponse](t, t.Context(), h, event(t, "authorizer", tt.change))
+			if err != nil || got.Context["dialect"] != tt.want {
+				t.Errorf("the context is %v, %v", got.Context, err)
+			}
+			if _, there := got.Context["dialect"]; there != (tt.want != nil) {
+				t.Errorf("the context is %v", got.Context)
+			}
+		})
+	}
+}
+
 // API Gateway makes a 401 of this very text, and a 500 of any other.
 func TestAuthorizerRefuses(t *testing.T) {
 	tests := []struct {

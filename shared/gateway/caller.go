@@ -17,14 +17,19 @@ const (
 	contextID      = "id"
 	contextOrg     = "orgId"
 	contextExpires = "exp" // Unix seconds
+	contextDialect = "dialect"
 )
 
 // AuthorizerContext describes p for the events to come.
-func AuthorizerContext(p chat.Principal, expires time.Time) map[string]any {
-	return map[string]any{
+func AuthorizerContext(p chat.Principal, expires time.Time, d chat.Dialect) map[string]any {
+	fields := map[string]any{
 		contextType: string(p.Type), contextID: string(p.ID), contextOrg: string(p.OrgID),
 		contextExpires: strconv.FormatInt(expires.Unix(), 10),
 	}
+	if d != chat.AIWM {
+		fields[contextDialect] = string(d)
+	}
+	return fields
 }
 
 // connectionOf returns the connection of an event and whose it is. It fails
@@ -39,5 +44,8 @@ func connectionOf(rc *events.APIGatewayWebsocketProxyRequestContext) (chat.Conne
 	if err != nil || !p.Type.Valid() || !chat.ValidID(p.ID) || !chat.ValidID(p.OrgID) {
 		return chat.Connection{}, fmt.Errorf("the event of connection %s has no principal from authorize", rc.ConnectionID)
 	}
-	return chat.Connection{ID: chat.ConnectionID(rc.ConnectionID), Principal: p, ExpiresAt: time.Unix(exp, 0)}, nil
+	return chat.Connection{
+		ID: chat.ConnectionID(rc.ConnectionID), Principal: p, ExpiresAt: time.Unix(exp, 0),
+		Dialect: chat.Dialect(text(contextDialect)),
+	}, nil
 }

@@ -23,6 +23,11 @@ type verifier interface {
 	Verify(ctx context.Context, token string) (chat.Principal, time.Time, error)
 }
 
+// limiter counts what a principal does, and refuses it over a limit.
+type limiter interface {
+	Allow(ctx context.Context, p chat.Principal, u chat.Use) error
+}
+
 // An HTTPRequest is one REST call of a known caller.
 type HTTPRequest struct {
 	Principal chat.Principal
@@ -47,15 +52,15 @@ type HTTPResponse struct {
 type HTTPRoute = func(ctx context.Context, r *HTTPRequest) (HTTPResponse, error)
 
 // HTTP adapts a function with several routes. The caller is known by the
-// bearer token before a route is reached; every error becomes a problem
-// document (RFC 9457).
-func HTTP(v verifier, routes map[string]HTTPRoute) HTTPHandler {
+// bearer token, and within the limits, before a route is reached; every error
+// becomes a problem document (RFC 9457).
+func HTTP(v verifier, l limiter, routes map[string]HTTPRoute) HTTPHandler {
 	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		start := time.Now()
 		r := &HTTPRequest{event: &event}
 		var response HTTPResponse
 		err := attempt(ctx, func(ctx context.Context) (err error) {
-			response, err = r.serve(ctx, v, routes[event.RouteKey])
+			response, err = r.serve(ctx, v, l, routes[event.RouteKey])
 			return err
 		})
 		logEvent(ctx, event.RouteKey, start, err, principalAttr(r.Principal))
@@ -66,12 +71,19 @@ func HTTP(v verifier, routes map[string]HTTPRoute) HTTPHandler {
 	}
 }
 
-func (r *HTTPRequest) serve(ctx context.Context, v verifier, route HTTPRoute) (_ HTTPResponse, err error) {
+func (r *HTTPRequest) serve(ctx context.Context, v verifier, l limiter, route HTTPRoute) (_ HTTPResponse, err error) {
 	if r.Principal, err = r.authenticate(ctx, v); err != nil {
 		return HTTPResponse{}, err
 	}
 	if route == nil {
 		return HTTPResponse{}, chat.Errorf(chat.NotFound, "there is no such route")
+	}
+	use := chat.UseWrite
+	if r.event.RequestContext.HTTP.Method == http.MethodGet {
+		use = chat.UseRead
+	}
+	if err := l.Allow(ctx, r.Principal, use); err != nil {
+		return HTTPResponse{}, err
 	}
 	if r.body, err = decodeBody(r.event); err != nil {
 		return HTTPResponse{}, err

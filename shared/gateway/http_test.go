@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"math"
 	"net/http"
 	"strings"
@@ -32,6 +33,13 @@ func verify(token string) (chat.Principal, time.Time, error) {
 	}
 	return caller.Principal, caller.ExpiresAt, nil
 }
+
+// limits refuse what they are told to, and note what is counted.
+type limits func(p chat.Principal, u chat.Use) error
+
+func (l limits) Allow(_ context.Context, p chat.Principal, u chat.Use) error { return l(p, u) }
+
+var unlimited = limits(func(chat.Principal, chat.Use) error { return nil })
 
 type thing struct {
 	Name string `json:"name"`
@@ -72,7 +80,7 @@ func routes(err error) map[string]gateway.HTTPRoute {
 
 func TestHTTP(t *testing.T) {
 	log := logged(t)
-	h := gateway.HTTP(tokens(verify), routes(nil))
+	h := gateway.HTTP(tokens(verify), unlimited, routes(nil))
 	got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", nil))
 	if err != nil || got.StatusCode != 201 || got.Headers["content-type"] != "application/json" || got.Headers["cache-control"] != "no-store" || got.IsBase64Encoded {
 		t.Errorf("got %+v, %v", got, err)
@@ -117,6 +125,7 @@ func TestProblems(t *testing.T) {
 		{"too many", nil, chat.LimitedFor(2100 * time.Millisecond), 429, chat.RateLimited, [2]string{"retry-after", "3"}},
 		{"a moment too many", nil, chat.LimitedFor(time.Millisecond), 429, chat.RateLimited, [2]string{"retry-after", "1"}},
 		{"a whole second", nil, chat.LimitedFor(2 * time.Second), 429, chat.RateLimited, [2]string{"retry-after", "2"}},
+		{"too many rooms", nil, chat.Errorf(chat.TooManyRooms, "no"), 429, chat.TooManyRooms, [2]string{}},
 		{"not the caller's", nil, chat.Errorf(chat.Forbidden, "no"), 403, chat.Forbidden, [2]string{}},
 		{"not now", nil, chat.Unavailablef(errors.New("no route to host"), "try again"), 503, chat.Unavailable, [2]string{}},
 		{"broken", nil, errors.New("no route to host"), 500, chat.Internal, [2]string{}},
@@ -124,7 +133,7 @@ func TestProblems(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			log := logged(t)
-			got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), gateway.HTTP(tokens(verify), routes(tt.err)), event(t, "http", tt.change))
+			got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), gateway.HTTP(tokens(verify), unlimited, routes(tt.err)), event(t, "http", tt.change))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,6 +158,59 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// What a caller does is counted before a route is reached, as a read or a write,
+// and of one over the limit nothing else is done.
+func TestHTTPLimits(t *testing.T) {
+	down := chat.Unavailablef(errors.New("no route to host"), "try again")
+	tests := []struct {
+		name          string
+		route, method string
+		change        fields
+		err           error
+		counted       string
+		status        int
+		called        bool
+		wait          string
+	}{
+		{"a read", "GET /things", "GET", nil, nil, "user:u1 read", 200, true, ""},
+		{"a write", "POST /things/{id}", "POST", nil, nil, "user:u1 write", 200, true, ""},
+		{"a removal", "DELETE /things/{id}", "DELETE", nil, nil, "user:u1 write", 200, true, ""},
+		{"a change", "PUT /things/{id}", "PUT", nil, nil, "user:u1 write", 200, true, ""},
+		{"too many reads", "GET /things", "GET", nil, chat.LimitedFor(1500 * time.Millisecond), "user:u1 read", 429, false, "2"},
+		{"too many writes", "POST /things/{id}", "POST", nil, chat.LimitedFor(time.Minute), "user:u1 write", 429, false, "60"},
+		{"too many of what is wrong", "POST /things/{id}", "POST", fields{"isBase64Encoded": true, "body": "~"}, chat.LimitedFor(time.Second), "user:u1 write", 429, false, "1"},
+		{"not now", "GET /things", "GET", nil, down, "user:u1 read", 503, false, ""},
+		{"nobody", "GET /things", "GET", fields{"headers/authorization": "Bearer x"}, nil, "", 401, false, ""},
+		{"no route", "GET /nothing", "GET", nil, nil, "", 404, false, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log, counted, called := logged(t), "", false
+			route := func(context.Context, *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+				if counted == "" {
+					t.Error("the route was called before it was counted")
+				}
+				called = true
+				return gateway.HTTPResponse{Status: 200}, nil
+			}
+			l := limits(func(p chat.Principal, u chat.Use) error { counted += p.String() + " " + string(u); return tt.err })
+			h := gateway.HTTP(tokens(verify), l, map[string]gateway.HTTPRoute{
+				"GET /things": route, "POST /things/{id}": route, "PUT /things/{id}": route, "DELETE /things/{id}": route,
+			})
+			change := fields{"routeKey": tt.route, "requestContext/http/method": tt.method}
+			maps.Copy(change, tt.change)
+			got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", change))
+			if err != nil || got.StatusCode != tt.status || got.Headers["retry-after"] != tt.wait {
+				t.Errorf("got %+v, %v", got, err)
+			}
+			if counted != tt.counted || called != tt.called {
+				t.Errorf("counted %q, called %v", counted, called)
+			}
+			line(t, log)
+		})
+	}
+}
+
 func TestHTTPPanicAndDeadline(t *testing.T) {
 	tests := map[int]gateway.HTTPRoute{
 		http.StatusInternalServerError: func(context.Context, *gateway.HTTPRequest) (gateway.HTTPResponse, error) { panic("index out of range") },
@@ -159,7 +221,7 @@ func TestHTTPPanicAndDeadline(t *testing.T) {
 	for want, route := range tests {
 		ctx, cancel := context.WithTimeout(t.Context(), 0)
 		defer cancel()
-		h := gateway.HTTP(tokens(verify), map[string]gateway.HTTPRoute{"POST /things/{id}": route})
+		h := gateway.HTTP(tokens(verify), unlimited, map[string]gateway.HTTPRoute{"POST /things/{id}": route})
 		got, err := invoke[events.APIGatewayV2HTTPResponse](t, ctx, h, event(t, "http", nil))
 		if err != nil || got.StatusCode != want || strings.Contains(got.Body, "goroutine") || strings.Contains(got.Body, "index") {
 			t.Errorf("got %+v, %v, want %d", got, err, want)
@@ -169,7 +231,7 @@ func TestHTTPPanicAndDeadline(t *testing.T) {
 
 func TestBase64Body(t *testing.T) {
 	// Whatever is not text, JSON, XML or JavaScript comes in base64.
-	h := gateway.HTTP(tokens(verify), routes(nil))
+	h := gateway.HTTP(tokens(verify), unlimited, routes(nil))
 	got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http-base64", fields{"headers/content-type": "application/json; charset=utf-8"}))
 	if err != nil || got.StatusCode != 201 || !strings.Contains(got.Body, `"name":"thing"`) {
 		t.Errorf("got %+v, %v", got, err)
@@ -209,7 +271,7 @@ func TestQuery(t *testing.T) {
 		{"need=n1&text=%zz", "", "query"},
 		{"need=n1;text=a", "", "query"},
 	}
-	h := gateway.HTTP(tokens(verify), routes(nil))
+	h := gateway.HTTP(tokens(verify), unlimited, routes(nil))
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {
 			got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", fields{"routeKey": "GET /things", "rawQueryString": tt.query}))
@@ -239,7 +301,7 @@ func FuzzHTTP(f *testing.F) {
 	f.Add("%ff=1&%zz", "application/json; charset=\xff", "\x00\xff{")
 	f.Add("a=1&a=2;b", "", "")
 	gateway.LogJSON(io.Discard, slog.LevelError+1)
-	h := gateway.HTTP(tokens(verify), routes(nil))
+	h := gateway.HTTP(tokens(verify), unlimited, routes(nil))
 	f.Fuzz(func(t *testing.T, query, media, body string) {
 		for _, e := range []events.APIGatewayV2HTTPRequest{
 			{RouteKey: "GET /things", RawQueryString: query},

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -28,18 +31,25 @@ type ClientFrame struct {
 	FrameID    string // the client's own id of the frame, repeated in the reply
 	MessageID  string // API Gateway's id of the frame: the same if the event comes twice
 	poster     poster
+
+	// whole is the function's own time. A handler has less, so that what it
+	// decided in its last moment can still be said.
+	whole context.Context
+	lost  error // why a reply did not reach the caller
 }
 
-// Reply posts an event to the caller. A reply that cannot be delivered is
-// logged, never an error: the client is gone, or will ask again.
+// Reply posts an event to the caller, in the function's own time: ctx is for
+// the log. A reply that cannot be delivered is no error of the handler's: the
+// client is gone, or will ask again.
 func (f *ClientFrame) Reply(ctx context.Context, event string, data any) {
 	f.ReplyFrame(ctx, protocol.Frame(event, f.FrameID, data, time.Now()))
 }
 
 // ReplyFrame posts a frame that is encoded already.
 func (f *ClientFrame) ReplyFrame(ctx context.Context, frame []byte) {
-	if err := f.poster.Post(ctx, f.Connection, frame); err != nil {
+	if err := f.poster.Post(f.whole, f.Connection, frame); err != nil {
 		slog.WarnContext(ctx, "reply", "connection", f.Connection.ID, "err", err)
+		f.lost = fmt.Errorf("reply: %w", err)
 	}
 }
 
@@ -88,7 +98,7 @@ func Decoded[In action](handle func(ctx context.Context, f *ClientFrame, in In) 
 func Frames(p poster, handle FrameHandler) WebSocketHandler {
 	return onConnection(func(ctx context.Context, event *events.APIGatewayWebsocketProxyRequest, c chat.Connection) (events.APIGatewayProxyResponse, error) {
 		body := []byte(event.Body)
-		f := &ClientFrame{Connection: c, poster: p}
+		f := &ClientFrame{Connection: c, poster: p, whole: ctx}
 		f.MessageID, _ = event.RequestContext.MessageID.(string)
 		err := attempt(ctx, func(ctx context.Context) error {
 			if c.Expired(time.Now()) {
@@ -97,7 +107,9 @@ func Frames(p poster, handle FrameHandler) WebSocketHandler {
 			return handle(ctx, f, body)
 		})
 		if err != nil {
-			f.refuse(ctx, body, err) // under the function's own deadline: the margin is for this
+			f.refuse(ctx, body, err)
+		} else if f.lost != nil && !errors.Is(f.lost, delivery.ErrGone) {
+			err = chat.Unavailablef(f.lost, "the caller did not get its answer") // for the log
 		}
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, err
 	})
@@ -113,7 +125,7 @@ func Connect(handle func(ctx context.Context, c chat.Connection) error) WebSocke
 			return events.APIGatewayProxyResponse{StatusCode: protocol.ProblemOf(err).Status}, err
 		}
 		response := events.APIGatewayProxyResponse{StatusCode: http.StatusOK}
-		if offersBearer(event.MultiValueHeaders) {
+		if offers(event.MultiValueHeaders, bearerSubprotocol) {
 			response.Headers = map[string]string{subprotocolHeader: bearerSubprotocol}
 		}
 		return response, nil
@@ -153,17 +165,18 @@ func onConnection(handle func(context.Context, *events.APIGatewayWebsocketProxyR
 const (
 	subprotocolHeader = "Sec-WebSocket-Protocol"
 	bearerSubprotocol = "bearer"
+	leanSubprotocol   = "aiwm.v2"
 )
 
-// offersBearer looks where authorize finds the token: anywhere among the
-// offers, in one header or in several.
-func offersBearer(headers map[string][]string) bool {
+// offers looks for a subprotocol where authorize finds the token: anywhere among
+// the offers, in one header or in several.
+func offers(headers map[string][]string, subprotocol string) bool {
 	for name, values := range headers {
 		if !strings.EqualFold(name, subprotocolHeader) {
 			continue
 		}
 		for offer := range strings.SplitSeq(strings.Join(values, ","), ",") {
-			if strings.TrimSpace(offer) == bearerSubprotocol {
+			if strings.TrimSpace(offer) == subprotocol {
 				return true
 			}
 		}

@@ -1,8 +1,10 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/protocol"
 )
@@ -98,15 +101,113 @@ func TestErrorsAreReplies(t *testing.T) {
 	}
 }
 
-// A reply that does not arrive is no error: it would be answered by another.
+// A reply that does not arrive is answered by no other, and is a failure in the
+// log; but of a client that is gone nothing is wrong with us.
 func TestLostReply(t *testing.T) {
-	to := &connections{err: errors.New("the client is gone")}
-	h := gateway.Action(to, func(ctx context.Context, f *gateway.ClientFrame, _ protocol.Send) error {
-		f.Reply(ctx, protocol.EventPong, protocol.Pong{})
+	failed := errors.New("throttled")
+	gone := fmt.Errorf("post: %w", delivery.ErrGone)
+	tests := []struct {
+		name        string
+		post        error
+		err         error // of the handler
+		level, code string
+	}{
+		{"it arrives", nil, nil, "INFO", ""},
+		{"it fails", failed, nil, "ERROR", "unavailable"},
+		{"the client is gone", gone, nil, "INFO", ""},
+		{"a refusal fails", failed, chat.Errorf(chat.NotFound, "no"), "INFO", "not_found"},
+		{"a refusal to nobody", gone, chat.Errorf(chat.NotFound, "no"), "INFO", "not_found"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log, to := logged(t), &connections{err: tt.post}
+			h := gateway.Action(to, func(ctx context.Context, f *gateway.ClientFrame, _ protocol.Send) error {
+				if tt.err == nil {
+					f.Reply(ctx, protocol.EventPong, protocol.Pong{})
+				}
+				return tt.err
+			})
+			if _, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", nil)); err != nil || len(to.frames) != 1 {
+				t.Errorf("got %v after %d posts", err, len(to.frames))
+			}
+			lines := strings.SplitAfter(strings.TrimSpace(log.String()), "\n")
+			l := line(t, bytes.NewBufferString(lines[len(lines)-1])) // before it, a warning of the post
+			if code, _ := l["code"].(string); l["msg"] != "event" || l["level"] != tt.level || code != tt.code {
+				t.Errorf("logged %v", l)
+			}
+		})
+	}
+}
+
+// A lost frame of several is enough: what follows may arrive.
+func TestLostFrame(t *testing.T) {
+	log, to := logged(t), &connections{err: errors.New("throttled")}
+	h := gateway.Frames(to, func(ctx context.Context, f *gateway.ClientFrame, _ []byte) error {
+		f.Reply(ctx, protocol.EventJoined, nil)
+		to.err = nil
+		f.Reply(ctx, protocol.EventHistory, nil)
 		return nil
 	})
-	if _, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", nil)); err != nil || len(to.frames) != 1 {
+	if _, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", nil)); err != nil || len(to.frames) != 2 {
 		t.Errorf("got %v after %d posts", err, len(to.frames))
+	}
+	if !strings.Contains(log.String(), `"code":"unavailable"`) {
+		t.Errorf("logged %s", log)
+	}
+}
+
+// What a handler decided in its last moment is still said: its time is up, the
+// function's is not.
+func TestReplyInTheFunctionsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log, to := logged(t), &connections{}
+		h := gateway.Frames(to, func(ctx context.Context, f *gateway.ClientFrame, _ []byte) error {
+			<-ctx.Done()
+			f.Reply(ctx, protocol.EventPong, protocol.Pong{})
+			return nil
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if _, err := invoke[events.APIGatewayProxyResponse](t, ctx, h, event(t, "message", nil)); err != nil {
+			t.Fatal(err)
+		}
+		if len(to.frames) != 1 || to.frames[0].Event != "pong" || ctx.Err() != nil {
+			t.Errorf("the caller got %+v", to.frames)
+		}
+		if l := line(t, log); l["level"] != "INFO" {
+			t.Errorf("logged %v", l)
+		}
+	})
+}
+
+// The dialect that authorize put into the context is the connection's, in every
+// event of it.
+func TestDialect(t *testing.T) {
+	lean := caller
+	lean.Dialect = chat.Lean
+	for _, want := range []chat.Connection{caller, lean} {
+		changes := fields{}
+		for key, value := range gateway.AuthorizerContext(want.Principal, want.ExpiresAt, want.Dialect) {
+			changes["requestContext/authorizer/"+key] = value
+		}
+		called := 0
+		is := func(_ context.Context, c chat.Connection) error {
+			if called++; c != want {
+				t.Errorf("got %+v, want %+v", c, want)
+			}
+			return nil
+		}
+		for file, h := range map[string]gateway.WebSocketHandler{
+			"connect": gateway.Connect(is), "disconnect": gateway.Disconnect(is),
+			"message": gateway.Action(&connections{}, func(ctx context.Context, f *gateway.ClientFrame, _ protocol.Send) error { return is(ctx, f.Connection) }),
+		} {
+			if _, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, file, changes)); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+		if called != 3 {
+			t.Errorf("%d handlers were called", called)
+		}
 	}
 }
 
@@ -233,11 +334,15 @@ func TestConnect(t *testing.T) {
 		{"without spaces", nil, []any{"bearer," + secretToken}, 200, "bearer"},
 		{"another first", nil, []any{"chat, bearer, " + secretToken}, 200, "bearer"},
 		{"two headers", nil, []any{"bearer", secretToken}, 200, "bearer"},
+		{"in lean", nil, []any{"aiwm.v2, bearer, " + secretToken}, 200, "bearer"},
+		{"lean after it", nil, []any{"bearer, " + secretToken, "aiwm.v2"}, 200, "bearer"},
+		{"lean alone", nil, []any{"aiwm.v2"}, 200, ""},
 		{"another subprotocol", nil, []any{"chat"}, 200, ""},
 		{"much like it", nil, []any{"bearers, Bearer"}, 200, ""},
 		{"none", nil, nil, 200, ""},
 		{"refused", chat.Errorf(chat.Forbidden, "no"), []any{"bearer, " + secretToken}, 403, ""},
 		{"too many", chat.LimitedFor(time.Second), nil, 429, ""},
+		{"connected too often", chat.Errorf(chat.TooManyConnections, "no"), []any{"bearer, " + secretToken}, 429, ""},
 		{"not now", chat.Unavailablef(errors.New("redis"), "try again"), nil, 503, ""},
 		{"broken", errors.New("redis"), nil, 500, ""},
 	}

@@ -3,6 +3,7 @@ package live_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"path"
@@ -28,6 +29,14 @@ type gateway struct {
 	frames map[string][]string // by connection: event and principal
 	gone   string              // a connection that is no more
 	late   time.Duration       // how far presence's clock is ahead
+	status []string            // of the agents
+}
+
+func (g *gateway) SetAgentStatus(_ context.Context, p chat.Principal, online bool, _ time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.status = append(g.status, fmt.Sprint(p, " ", online))
+	return nil
 }
 
 func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -47,13 +56,17 @@ func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var f struct {
 		Event string
-		Data  struct{ ID, Status string }
+		Data  struct{ ID, Status, At string }
 	}
 	if err := json.NewDecoder(r.Body).Decode(&f); err != nil {
 		return nil, err
 	}
 	r.Body.Close()
-	g.frames[id] = append(g.frames[id], f.Event+" "+f.Data.ID+" "+f.Data.Status)
+	text := f.Event + " " + f.Data.ID + " " + f.Data.Status
+	if f.Data.Status != "" && f.Data.At == "" {
+		text += ", nobody knows when"
+	}
+	g.frames[id] = append(g.frames[id], text)
 	return answer(r, http.StatusOK), nil
 }
 
@@ -77,7 +90,7 @@ func start(t *testing.T) (process, *gateway, *miniredis.Miniredis) {
 	redis := miniredis.RunT(t)
 	g := &gateway{frames: map[string][]string{}}
 	now := func() time.Time { return time.Now().Add(g.late) }
-	store, err := presence.Open(presence.Options{Addr: redis.Addr(), Now: now})
+	store, err := presence.Open(presence.Options{Addrs: []string{redis.Addr()}, Mode: config.RedisSingle, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +105,7 @@ func start(t *testing.T) (process, *gateway, *miniredis.Miniredis) {
 	p := wire.NewProcess(config.Config{})
 	wire.Put(p, store)
 	wire.Put(p, poster)
-	return process{store, live.Deliverer(p), live.Announcements(p)}, g, redis
+	return process{store, live.Deliverer(p), live.Announcements(p, g)}, g, redis
 }
 
 func connection(id chat.ConnectionID, name chat.PrincipalID, expires time.Time) chat.Connection {
@@ -106,7 +119,11 @@ func enter(t *testing.T, l process, c chat.Connection, rooms ...chat.Conversatio
 		t.Fatal(err)
 	}
 	for _, id := range rooms {
-		if _, _, err := l.presence.Join(t.Context(), c, id); err != nil {
+		entry, err := l.presence.Enter(t.Context(), c, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.presence.Confirm(t.Context(), entry, chat.Principal{Type: chat.Agent, ID: "a1", OrgID: "acme"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -117,23 +134,31 @@ func TestAnnouncements(t *testing.T) {
 	later := time.Now().Add(time.Hour)
 	tests := []struct {
 		name     string
-		announce func(ctx context.Context, a *live.Announcer, ann chat.Connection)
+		announce func(ctx context.Context, l process, ann chat.Connection)
 		want     map[string][]string // Ann herself, on two devices, hears nothing
 	}{
-		{"online", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
-			a.Presence(ctx, ann.Principal, true, []chat.ConversationID{"c1", "c2"})
+		{"online", func(ctx context.Context, l process, ann chat.Connection) {
+			l.announce.Presence(ctx, ann.Principal, true, time.Now(), []chat.ConversationID{"c1", "c2"})
 		}, map[string][]string{"bob=": {"presence:update ann online"}, "cid=": {"presence:update ann online"}}}, // Bob shares two, and hears it once
-		{"offline", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
-			a.Presence(ctx, ann.Principal, false, []chat.ConversationID{"c2"})
+		{"offline", func(ctx context.Context, l process, ann chat.Connection) {
+			l.announce.Presence(ctx, ann.Principal, false, time.Now(), []chat.ConversationID{"c2"})
 		}, map[string][]string{"bob=": {"presence:update ann offline"}, "cid=": {"presence:update ann offline"}}},
-		{"nowhere", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
-			a.Presence(ctx, ann.Principal, true, nil)
+		{"nowhere", func(ctx context.Context, l process, ann chat.Connection) {
+			l.announce.Presence(ctx, ann.Principal, true, time.Now(), nil)
 		}, nil},
-		{"joined", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
-			a.Joined(ctx, ann, "c1")
+		{"joined", func(ctx context.Context, l process, ann chat.Connection) {
+			rooms, err := l.presence.Rooms(ctx, "c1")
+			if err != nil {
+				panic(err)
+			}
+			l.announce.Joined(ctx, ann.Principal, "c1", rooms[0])
 		}, map[string][]string{"bob=": {"user:joined ann "}}},
-		{"left", func(ctx context.Context, a *live.Announcer, ann chat.Connection) {
-			a.Left(ctx, ann.Principal, []chat.ConversationID{"c1", "c2"})
+		{"another device left", func(ctx context.Context, l process, ann chat.Connection) {
+			part(ctx, l, ann, "c1")
+		}, nil},
+		{"left", func(ctx context.Context, l process, ann chat.Connection) {
+			part(ctx, l, chat.Connection{ID: "ann2=", Principal: ann.Principal}, "c1")
+			part(ctx, l, ann, "c1", "c2")
 		}, map[string][]string{"bob=": {"user:left ann ", "user:left ann "}, "cid=": {"user:left ann "}}},
 	}
 	for _, tt := range tests {
@@ -144,10 +169,19 @@ func TestAnnouncements(t *testing.T) {
 			enter(t, l, connection("bob=", "bob", later), "c1", "c2")
 			enter(t, l, connection("cid=", "cid", later), "c2")
 			enter(t, l, connection("dan=", "dan", later), "c3")
-			tt.announce(t.Context(), l.announce, ann)
+			tt.announce(t.Context(), l, ann)
 			mustHear(t, g, tt.want)
 		})
 	}
+}
+
+// part takes a connection out of rooms and announces it.
+func part(ctx context.Context, l process, c chat.Connection, ids ...chat.ConversationID) {
+	partings, err := l.presence.TakeOut(ctx, []chat.Stay{{Connection: c, Conversations: ids}})
+	if err != nil {
+		panic(err)
+	}
+	l.announce.Parted(ctx, partings)
 }
 
 func mustHear(t *testing.T, g *gateway, want map[string][]string) {
@@ -163,16 +197,36 @@ func mustHear(t *testing.T, g *gateway, want map[string][]string) {
 }
 
 // A connection that delivery finds gone has departed: the others hear of it,
-// though no $disconnect may ever come.
+// though no $disconnect may ever come. One that has just connected may not be open
+// yet, and stays.
 func TestDeparture(t *testing.T) {
-	l, g, _ := start(t)
-	ann := enter(t, l, connection("ann=", "ann", time.Now().Add(time.Hour)), "c1")
-	bob := enter(t, l, connection("bob=", "bob", time.Now().Add(time.Hour)), "c1")
-	g.gone, g.late = "ann=", time.Minute // it is not about to open any more
-	if r := l.deliver.Broadcast(t.Context(), []chat.Connection{ann, bob}, []byte(`{"event":"news"}`)); r.Posted != 1 || r.Gone != 1 {
-		t.Errorf("the result is %+v", r)
+	for _, age := range []time.Duration{time.Second, time.Minute} {
+		l, g, _ := start(t)
+		g.late = -age
+		agent := connection("agent=", "a1", time.Now().Add(time.Hour))
+		agent.Principal.Type = chat.Agent
+		agent = enter(t, l, agent, "c1", "c2")
+		bob := enter(t, l, connection("bob=", "bob", time.Now().Add(time.Hour)), "c1")
+		enter(t, l, connection("cid=", "cid", time.Now().Add(time.Hour)), "c2")
+		g.gone, g.late = "agent=", 0
+		r := l.deliver.Broadcast(t.Context(), []chat.Connection{agent, bob}, []byte(`{"event":"news"}`), delivery.Once)
+		if r.Posted != 1 || len(r.Gone) != 1 || r.Gone[0].Connection.ID != "agent=" {
+			t.Errorf("the result is %+v", r)
+		}
+		l.announce.Forget(t.Context(), r.Gone, "c1")
+		want, status := map[string][]string{"bob=": {"news  "}}, []string(nil)
+		if age == time.Minute {
+			want = map[string][]string{
+				"bob=": {"news  ", "presence:update a1 offline", "user:left a1 "},
+				"cid=": {"presence:update a1 offline", "user:left a1 "},
+			}
+			status = []string{"agent:a1 false"}
+		}
+		mustHear(t, g, want)
+		if !slices.Equal(g.status, status) {
+			t.Errorf("after %v: set %v, want %v", age, g.status, status)
+		}
 	}
-	mustHear(t, g, map[string][]string{"bob=": {"news  ", "presence:update ann offline", "user:left ann "}})
 }
 
 // What is told is a convenience: without Redis nobody is told, and nothing
@@ -181,7 +235,9 @@ func TestNoRedis(t *testing.T) {
 	l, g, redis := start(t)
 	ann := enter(t, l, connection("ann=", "ann", time.Now().Add(time.Hour)), "c1")
 	redis.SetError("no route to host")
-	l.announce.Joined(t.Context(), ann, "c1")
+	l.announce.Presence(t.Context(), ann.Principal, true, time.Now(), []chat.ConversationID{"c1"})
+	l.announce.Tell(t.Context(), chat.Conversation{ID: "c1"}, []byte(`{"event":"news"}`))
+	l.announce.Forget(t.Context(), []chat.Gone{{Connection: ann, At: time.Now()}}, "c1")
 	mustHear(t, g, nil)
 }
 

@@ -3,9 +3,8 @@ package presence_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
-
-	"github.com/alicebob/miniredis/v2"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/presence"
@@ -13,115 +12,101 @@ import (
 
 // benchServer is REDIS_ADDR where it is set, else miniredis, whose own work is
 // then part of what is measured.
-func benchServer(b *testing.B) *server {
-	addr := os.Getenv("REDIS_ADDR")
-	if addr == "" {
-		addr = miniredis.RunT(b).Addr()
-	}
+func benchServer(b *testing.B, limits presence.Limits) *server {
 	b.ReportAllocs()
-	return connect(b, presence.Options{Addr: addr, SendPerMinute: 1e9, TypingPerMinute: 1e9})
+	if addrs := os.Getenv("REDIS_ADDR"); addrs != "" {
+		return connect(b, presence.Options{Addrs: strings.Split(addrs, ","), Limits: limits})
+	}
+	return onMini(b, limits)
 }
 
-func check(b *testing.B, err error) {
-	if err != nil {
-		b.Fatal(err)
-	}
+// wide are limits that are checked and never reached.
+func wide() presence.Limits {
+	all := rate("1000000/s burst 1000000")
+	return presence.Limits{Joins: all, UserMessages: all, AgentMessages: all, Fanout: all, Pings: all, Rooms: 1000}
+}
+
+func eachLimits(b *testing.B, bench func(b *testing.B, limits presence.Limits)) {
+	b.Run("limits=off", func(b *testing.B) { bench(b, presence.Limits{}) })
+	b.Run("limits=on", func(b *testing.B) { bench(b, wide()) })
 }
 
 func BenchmarkConnectDisconnect(b *testing.B) {
-	s := benchServer(b)
-	c := s.connection("c1", s.user("u1"))
-	for b.Loop() {
+	s := benchServer(b, presence.Limits{UserConnections: 20})
+	for i := 0; b.Loop(); i++ { // a connection's id is its own, for it leaves a tombstone
+		c := s.connection(name(i), s.user(name(i)))
 		_, err := s.Connect(b.Context(), c)
-		check(b, err)
+		must(b, err)
 		_, err = s.Disconnect(b.Context(), c)
-		check(b, err)
+		must(b, err)
 	}
 }
 
-func BenchmarkJoin(b *testing.B) {
-	s := benchServer(b)
-	c, id := s.connection("c1", s.user("u1")), s.conversation("k1")
-	for b.Loop() {
-		_, _, err := s.Join(b.Context(), c, id)
-		check(b, err)
-	}
+func BenchmarkEnterConfirm(b *testing.B) {
+	eachLimits(b, func(b *testing.B, limits presence.Limits) {
+		s := benchServer(b, limits)
+		c, id := s.connected(b, "c1", s.user("u1")), s.conversation("k1")
+		for b.Loop() {
+			e, err := s.Enter(b.Context(), c, id)
+			must(b, err)
+			_, err = s.Confirm(b.Context(), e, s.agent("a1"))
+			must(b, err)
+		}
+	})
 }
 
-func benchRoom(b *testing.B, s *server, members int) (chat.Connection, chat.ConversationID) {
-	id := s.conversation("k1")
-	for i := range members {
-		join(b, s, s.connection(fmt.Sprint(i, "-"), s.user(fmt.Sprint("u", i))), id)
-	}
-	c := s.connection("0-", s.user("u0"))
-	_, err := s.Connect(b.Context(), c)
-	check(b, err)
-	return c, id
-}
-
-func BenchmarkLeave(b *testing.B) {
-	for _, members := range []int{2, 1000} {
-		b.Run(fmt.Sprint(members), func(b *testing.B) {
-			s := benchServer(b)
-			c, id := benchRoom(b, s, members)
-			for b.Loop() {
-				_, err := s.Leave(b.Context(), c, id)
-				check(b, err)
-				join(b, s, c, id)
-			}
-		})
-	}
+func BenchmarkAdmit(b *testing.B) {
+	eachLimits(b, func(b *testing.B, limits presence.Limits) {
+		s := benchServer(b, limits)
+		c, id := s.connected(b, "c1", s.user("u1")), s.conversation("k1")
+		for b.Loop() {
+			_, err := s.Admit(b.Context(), c, id)
+			must(b, err)
+		}
+	})
 }
 
 func BenchmarkAudience(b *testing.B) {
 	for _, members := range []int{2, 1000} {
 		b.Run(fmt.Sprint(members), func(b *testing.B) {
-			s := benchServer(b)
-			c, id := benchRoom(b, s, members)
+			s := benchServer(b, wide())
+			id := s.conversation("k1")
+			for i := range members {
+				s.joined(b, s.connection(name(i), s.user(name(i))), id)
+			}
+			agent := s.connected(b, "a1", s.agent("a1"))
 			for b.Loop() {
-				room, _, err := s.Audience(b.Context(), c, id, s.principal(chat.Agent, "a1"))
-				check(b, err)
-				if len(room) != members {
-					b.Fatalf("%d connections in the room", len(room))
+				room, agents, err := s.Audience(b.Context(), id, agent.Principal)
+				if err != nil || len(room) != members || len(agents) != 1 {
+					b.Fatalf("%d in the room, %d of the agent, %v", len(room), len(agents), err)
 				}
 			}
 		})
 	}
 }
 
-func BenchmarkBeginSend(b *testing.B) {
-	for _, limit := range []int{0, 1e9} {
-		b.Run(fmt.Sprintf("limit=%d", limit), func(b *testing.B) {
-			addr := os.Getenv("REDIS_ADDR")
-			if addr == "" {
-				addr = miniredis.RunT(b).Addr()
-			}
-			s := connect(b, presence.Options{Addr: addr, SendPerMinute: limit})
-			c, id := benchRoom(b, s, 1)
-			send := chat.PendingSend{Sender: c.Principal, ConversationID: id, ClientMessageID: "m1"}
-			b.ReportAllocs()
-			for b.Loop() {
-				_, _, err := s.BeginSend(b.Context(), c, send, chat.Principal{})
-				check(b, err)
-			}
-			check(b, s.EndSend(b.Context(), send))
-		})
+func BenchmarkPing(b *testing.B) {
+	s := benchServer(b, wide())
+	c := s.connected(b, "c1", s.user("u1"))
+	for i := range 10 {
+		s.joined(b, c, s.conversation(name(i)))
+	}
+	for b.Loop() {
+		rooms, _, err := s.Ping(b.Context(), c)
+		if err != nil || len(rooms) != 10 {
+			b.Fatalf("%v, %v", rooms, err)
+		}
 	}
 }
 
-func BenchmarkEndSend(b *testing.B) {
-	s := benchServer(b)
-	send := chat.PendingSend{Sender: s.user("u1"), ConversationID: s.conversation("k1"), ClientMessageID: "m1"}
+func BenchmarkParseEntry(b *testing.B) {
+	b.ReportAllocs()
+	s := onMini(b, presence.Limits{})
+	c := s.member(b, "c1", s.user("u1"), s.conversation("k1"))
+	text := s.recorded(b, roomKey(s.conversation("k1")), c)
 	for b.Loop() {
-		check(b, s.EndSend(b.Context(), send))
-	}
-}
-
-func BenchmarkTyping(b *testing.B) {
-	s := benchServer(b)
-	c, id := benchRoom(b, s, 2)
-	for b.Loop() {
-		_, err := s.StartTyping(b.Context(), c, id)
-		check(b, err)
+		if !presence.ParsesEntry(string(c.ID), text) {
+			b.Fatal(chat.Internal)
+		}
 	}
 }

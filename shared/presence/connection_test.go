@@ -1,9 +1,7 @@
 package presence_test
 
 import (
-	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,247 +10,317 @@ import (
 	"aiwm-chat/shared/presence"
 )
 
-func TestManyDevices(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		ctx, u1 := t.Context(), s.user("u1")
+func TestOnlyAPrincipalsFirstConnectionIsToldSo(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		u1 := s.user("u1")
 		phone, laptop := s.connection("phone", u1), s.connection("laptop", u1)
+		laptop.Dialect = chat.Lean
 		for _, step := range []struct {
 			c     chat.Connection
 			first bool
-		}{{phone, true}, {laptop, false}, {phone, false}} {
-			if first, err := s.Connect(ctx, step.c); err != nil || first != step.first {
-				t.Fatalf("connect %s: first %v, %v", step.c.ID, first, err)
+		}{{phone, true}, {laptop, false}, {phone, true}, {laptop, false}} {
+			a, err := s.Connect(t.Context(), step.c)
+			if err != nil || a.First != step.first || len(a.Excess) != 0 {
+				t.Fatalf("connect %s: %+v, %v", step.c.ID, a, err)
 			}
+			s.pass(time.Second)
 		}
-		got, err := s.ConnectionsOf(ctx, u1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkConnections(t, "devices", got, phone, laptop)
-		if !slices.Contains(got, phone) {
-			t.Errorf("%+v came back as %+v", phone, got)
-		}
-		for _, step := range []struct {
-			c    chat.Connection
-			last bool
-		}{{phone, false}, {phone, false}, {laptop, true}, {laptop, false}} {
-			if d, err := s.Disconnect(ctx, step.c); err != nil || d.Last != step.last {
-				t.Fatalf("disconnect %s: %+v, %v", step.c.ID, d, err)
-			}
-		}
+		checkConnections(t, s, u1, phone, laptop)
 	})
 }
 
-func TestFirstAndLastAreDecidedOnce(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
+func TestOfConcurrentConnectsAndDisconnectsAtLeastOneIsFirstAndOneLast(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		const devices = 24
 		u1 := s.user("u1")
 		for round := range 5 {
 			var firsts, lasts atomic.Int32
+			device := func(i int) chat.Connection { return s.connection(name(round)+name(i), u1) }
 			together(devices, func(i int) {
-				first, err := s.Connect(t.Context(), s.connection(fmt.Sprint(i, "-"), u1))
+				a, err := s.Connect(t.Context(), device(i))
 				if err != nil {
 					t.Error(err)
 				}
-				if first {
+				if a.First {
 					firsts.Add(1)
 				}
 			})
+			if got, err := s.ConnectionsOf(t.Context(), u1); err != nil || len(got) != devices {
+				t.Errorf("%d connections, %v", len(got), err)
+			}
 			together(devices, func(i int) {
-				d, err := s.Disconnect(t.Context(), s.connection(fmt.Sprint(i, "-"), u1))
+				last, err := s.Disconnect(t.Context(), device(i))
 				if err != nil {
 					t.Error(err)
 				}
-				if d.Last {
+				if last {
 					lasts.Add(1)
 				}
 			})
-			if firsts.Load() != 1 || lasts.Load() != 1 {
+			if firsts.Load() < 1 || lasts.Load() < 1 {
 				t.Fatalf("round %d: %d firsts, %d lasts", round, firsts.Load(), lasts.Load())
 			}
 		}
 	})
 }
 
-// Whatever the order, each first is followed by a last, and they alternate.
-func TestComingAndGoing(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
+func TestWhoWasClosedBeforeItWasOpenIsRefused(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		c := s.connection("c1", s.user("u1"))
+		_, err := s.Disconnect(t.Context(), c)
+		must(t, err)
+		s.pass(time.Minute + 59*time.Second)
+		_, err = s.Connect(t.Context(), c)
+		checkCode(t, "connect after disconnect", err, chat.Unavailable)
+		checkConnections(t, s, c.Principal)
+	})
+}
+
+func TestAgentOverItsLimitIsRefusedAndNotRegistered(t *testing.T) {
+	eachServer(t, presence.Limits{AgentConnections: 2, UserConnections: 1}, func(t *testing.T, s *server) {
+		a1 := s.agent("a1")
+		one, two := s.connected(t, "c1", a1), s.connected(t, "c2", a1)
+		_, err := s.Connect(t.Context(), s.connection("c3", a1))
+		checkCode(t, "the third of two", err, chat.TooManyConnections)
+		checkConnections(t, s, a1, one, two)
+		s.connected(t, "other", s.agent("a2"))
+		s.connected(t, "abroad", s.abroad(a1))
+		_, err = s.Disconnect(t.Context(), one)
+		must(t, err)
+		three := s.connected(t, "c3", a1) // no tombstone was left by the refusal
+		checkConnections(t, s, a1, two, three)
+	})
+}
+
+func TestExcessIsExactlyTheOldestOfAUser(t *testing.T) {
+	eachServer(t, presence.Limits{AgentConnections: 1, UserConnections: 2}, func(t *testing.T, s *server) {
 		u1 := s.user("u1")
-		var open atomic.Int32 // firsts without lasts
-		together(16, func(i int) {
-			c := s.connection(fmt.Sprint(i, "-"), u1)
-			for range 10 {
-				first, err := s.Connect(t.Context(), c)
-				if err != nil {
-					t.Error(err)
-				}
-				if first {
-					open.Add(1)
-				}
-				d, err := s.Disconnect(t.Context(), c)
-				if err != nil {
-					t.Error(err)
-				}
-				if d.Last {
-					open.Add(-1)
-				}
-			}
-		})
-		if open.Load() != 0 {
-			t.Errorf("%d firsts more than lasts", open.Load())
-		}
-		if online, err := s.Online(t.Context(), u1); err != nil || online[0] {
-			t.Errorf("online %v, %v with no connection", online, err)
-		}
-	})
-}
-
-func together(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { do(i) })
-	}
-	wg.Wait()
-}
-
-func TestOnline(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		ctx := t.Context()
-		u1, a1, nobody := s.user("u1"), s.principal(chat.Agent, "a1"), s.user("u9")
-		s.connected(t, "c1", u1)
-		expiring := s.connection("c2", a1)
-		expiring.ExpiresAt = s.now().Add(time.Hour)
-		if _, err := s.Connect(ctx, expiring); err != nil {
-			t.Fatal(err)
-		}
-		check := func(when string, want ...bool) {
+		var all []chat.Connection
+		open := func(want ...chat.Connection) {
 			t.Helper()
-			if got, err := s.Online(ctx, u1, nobody, a1); err != nil || !slices.Equal(got, want) {
-				t.Errorf("%s: online %v, %v, want %v", when, got, err, want)
+			c := s.connection(name(9-len(all)), u1) // younger ones have lower ids
+			c.Dialect = chat.Lean
+			all = append(all, c)
+			s.pass(time.Second)
+			a, err := s.Connect(t.Context(), c)
+			if err != nil || !slices.Equal(a.Excess, want) {
+				t.Errorf("excess %v, %v, want %v", a.Excess, err, want)
 			}
 		}
-		check("now", true, false, true)
-		for key, member := range map[string]string{"users:online": string(u1.OrgID) + "/u1", "agents:online": string(a1.OrgID) + "/a1"} {
-			if lease, err := s.raw.ZScore(ctx, key, member).Result(); err != nil || int64(lease) <= s.now().Unix() {
-				t.Errorf("%s in %s: lease until %v, %v", member, key, lease, err)
-			}
-		}
-		s.pass(time.Hour + time.Second)
-		check("when the token of a1 has expired", true, false, false)
-		s.pass(70*time.Minute + time.Second)
-		check("when no connection can be left", false, false, false)
+		open()
+		open()
+		open(all[0])
+		open(all[0], all[1]) // nobody has closed it yet
+		checkConnections(t, s, u1, all...)
+		_, err := s.Disconnect(t.Context(), all[0])
+		must(t, err)
+		open(all[1], all[2])
 	})
 }
 
-func TestTouchRenewsALease(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		c := s.connected(t, "c1", s.user("u1"))
-		s.pass(2 * time.Hour)
-		if known, err := s.Touch(t.Context(), c); err != nil || !known {
-			t.Fatalf("touch: known %v, %v", known, err)
-		}
-		s.pass(2 * time.Hour)
-		if online, err := s.Online(t.Context(), c.Principal); err != nil || !online[0] {
-			t.Errorf("online %v, %v after a touch", online, err)
+func TestWithoutALimitThereIsNoExcess(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		for i := range 30 {
+			for _, p := range []chat.Principal{s.user("u1"), s.agent("a1")} {
+				a, err := s.Connect(t.Context(), s.connection(name(i)+string(p.Type), p))
+				if err != nil || len(a.Excess) != 0 {
+					t.Fatalf("%+v, %v", a, err)
+				}
+			}
 		}
 	})
 }
 
 // A $disconnect that never came costs nothing once it is older than any
-// connection can be: it hides neither a first nor a last, and is pruned.
-func TestStaleConnectionsOfAPrincipal(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		ctx, u1 := t.Context(), s.user("u1")
-		s.connected(t, "lost", u1)
-		s.pass(2*time.Hour + 11*time.Minute)
-		if all, err := s.ConnectionsOf(ctx, u1); err != nil || len(all) != 0 {
-			t.Errorf("%v, %v are still connected", all, err)
+// connection can be.
+func TestConnectForgetsStaleRegistrations(t *testing.T) {
+	eachServer(t, presence.Limits{UserConnections: 1}, func(t *testing.T, s *server) {
+		lost := s.connected(t, "lost", s.user("u1"))
+		s.pass(longest + time.Second)
+		checkConnections(t, s, lost.Principal)
+		c := s.connection("new", lost.Principal)
+		a, err := s.Connect(t.Context(), c)
+		if err != nil || !a.First || len(a.Excess) != 0 {
+			t.Errorf("%+v, %v beside a stale connection", a, err)
 		}
-		c := s.connection("new", u1)
-		if first, err := s.Connect(ctx, c); err != nil || !first {
-			t.Errorf("first %v, %v beside a stale connection", first, err)
+		if n := s.raw.HLen(t.Context(), principalKey(c.Principal)).Val(); n != 1 {
+			t.Errorf("%d records, want the stale one forgotten", n)
 		}
-		if n := s.raw.HLen(ctx, "user:{"+string(u1.OrgID)+"/u1}").Val(); n != 1 {
-			t.Errorf("%d entries, want the stale one pruned", n)
-		}
-		if d, err := s.Disconnect(ctx, c); err != nil || !d.Last {
-			t.Errorf("%+v, %v", d, err)
+		if last, err := s.Disconnect(t.Context(), c); err != nil || !last {
+			t.Errorf("last %v, %v", last, err)
 		}
 	})
 }
 
-func TestDisconnectLeavesRooms(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		ctx, u1, u2 := t.Context(), s.user("u1"), s.user("u2")
-		phone, laptop, other := s.connected(t, "phone", u1), s.connected(t, "laptop", u1), s.connected(t, "other", u2)
-		both, alone := s.conversation("both"), s.conversation("alone")
-		join(t, s, phone, both)
-		join(t, s, laptop, both)
-		join(t, s, other, both)
-		join(t, s, phone, alone)
-		d, err := s.Disconnect(ctx, phone)
-		if err != nil || d.Last || !slices.Equal(d.Rooms, []chat.ConversationID{alone}) {
-			t.Errorf("departure of the phone: %+v, %v", d, err)
+func TestConnectForgetsTombstonesOfTwoMinutes(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		closed := s.connected(t, "closed", s.user("u1"))
+		s.disconnect(t, closed)
+		s.pass(time.Minute + 50*time.Second)
+		s.connected(t, "c1", closed.Principal)
+		if s.recorded(t, principalKey(closed.Principal), closed) == "" {
+			t.Error("the tombstone is gone too early")
 		}
-		if d, err = s.Disconnect(ctx, phone); err != nil || d.Last || len(d.Rooms) != 0 {
-			t.Errorf("repeated: %+v, %v", d, err)
-		}
-		room, err := s.Room(ctx, both, alone)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkConnections(t, "rooms", room, laptop, other)
-		d, err = s.Disconnect(ctx, laptop)
-		if err != nil || !d.Last || !slices.Equal(d.Rooms, []chat.ConversationID{both}) {
-			t.Errorf("departure of the laptop: %+v, %v", d, err)
-		}
-		if in, err := s.Joined(ctx, phone.ID); err != nil || len(in) != 0 {
-			t.Errorf("the phone is still in %v, %v", in, err)
+		s.pass(11 * time.Second)
+		s.connected(t, "c2", closed.Principal)
+		if got := s.recorded(t, principalKey(closed.Principal), closed); got != "" {
+			t.Errorf("the tombstone is left: %q", got)
 		}
 	})
 }
 
-func TestPrune(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
+func TestEqualIdsOfTwoOrganisationsOrTypesNeverMeet(t *testing.T) {
+	limits := presence.Limits{
+		UserMessages: rate("1/min"), AgentMessages: rate("1/min"), Writes: rate("1/min"), UserConnections: 1, AgentConnections: 1,
+	}
+	eachServer(t, limits, func(t *testing.T, s *server) {
 		ctx, k1 := t.Context(), s.conversation("k1")
-		c := s.connected(t, "c1", s.user("u1"))
-		join(t, s, c, k1)
-		if d, err := s.Prune(ctx, c); err != nil || d.Last || len(d.Rooms) != 0 {
-			t.Errorf("while it opens: %+v, %v", d, err)
+		var all []chat.Connection
+		for i, p := range []chat.Principal{s.user("x"), s.agent("x"), s.abroad(s.user("x")), s.abroad(s.agent("x"))} {
+			c := s.connection(name(i), p)
+			all = append(all, c)
+			a, err := s.Connect(ctx, c)
+			if err != nil || !a.First || len(a.Excess) != 0 {
+				t.Errorf("%v: %+v, %v", p, a, err)
+			}
+			if company := s.joined(t, c, k1); !company.New || len(company.Members) != i+1 {
+				t.Errorf("%v: %+v", p, company)
+			}
+			_, err = s.Admit(ctx, c, k1)
+			must(t, err)
+			must(t, s.Allow(ctx, p, chat.UseWrite))
 		}
-		checkRoom(t, s, k1, c)
-		s.pass(10 * time.Second)
-		if d, err := s.Prune(ctx, c); err != nil || !d.Last || !slices.Equal(d.Rooms, []chat.ConversationID{k1}) {
-			t.Errorf("later: %+v, %v", d, err)
-		}
-		checkRoom(t, s, k1)
-		if d, err := s.Prune(ctx, c); err != nil || d.Last || len(d.Rooms) != 0 {
-			t.Errorf("again: %+v, %v", d, err)
+		checkRoom(t, s, k1, all...)
+		for i, c := range all {
+			checkConnections(t, s, c.Principal, c)
+			out, err := s.Evict(ctx, c.Principal, k1)
+			must(t, err)
+			checkSame(t, "evicted", out, c)
+			if !s.disconnect(t, c) {
+				t.Errorf("%v is not the last", c.Principal)
+			}
+			checkRoom(t, s, k1, all[i+1:]...)
 		}
 	})
 }
 
-func TestNobodyAnswers(t *testing.T) {
-	s := connect(t, presence.Options{Addr: "127.0.0.1:1", SendPerMinute: 1, TypingPerMinute: 1})
+func TestWhatIsWrongWithTheOperatorsKeysChangesNothing(t *testing.T) {
+	s := onMini(t, presence.Limits{Fanout: rate("10/s")})
+	ctx, k1 := t.Context(), s.conversation("k1")
+	must(t, s.mini.Set("users:online", "of the wrong type"))
 	c := s.connection("c1", s.user("u1"))
-	_, connectErr := s.Connect(t.Context(), c)
-	_, departErr := s.Disconnect(t.Context(), c)
-	_, _, joinErr := s.Join(t.Context(), c, s.conversation("k1"))
-	_, roomErr := s.Room(t.Context(), s.conversation("k1"))
-	_, _, sendErr := s.BeginSend(t.Context(), c, chat.PendingSend{Sender: c.Principal}, chat.Principal{})
-	_, typingErr := s.StartTyping(t.Context(), c, s.conversation("k1"))
-	for name, err := range map[string]error{
-		"connect": connectErr, "disconnect": departErr, "join": joinErr, "room": roomErr,
-		"send": sendErr, "typing": typingErr, "ping": s.Ping(t.Context()),
-	} {
-		if err == nil || chat.CodeOf(err) != chat.Unavailable {
-			t.Errorf("%s: %v, want unavailable", name, err)
-		}
+	if a, err := s.Connect(ctx, c); err != nil || !a.First {
+		t.Errorf("connect: %+v, %v", a, err)
+	}
+	s.PruneOnline(ctx)
+	s.joined(t, c, k1)
+	if a, err := s.Admit(ctx, c, k1); err != nil || a != (chat.Admission{Known: true}) {
+		t.Errorf("admit: %+v, %v", a, err)
+	}
+	checkAudience(t, s, k1, c)
+	if online, err := s.Online(ctx, c.Principal); err != nil || !online[0] {
+		t.Errorf("online %v, %v", online, err)
+	}
+	if last, err := s.Disconnect(ctx, c); err != nil || !last {
+		t.Errorf("disconnect: last %v, %v", last, err)
+	}
+	if a, err := s.Admit(ctx, c, k1); err != nil || a.Away {
+		t.Errorf("admit: %+v, %v", a, err)
 	}
 }
 
-func TestOpenNeedsAnAddress(t *testing.T) {
-	if _, err := presence.Open(presence.Options{}); err == nil {
-		t.Error("opened without an address")
-	}
+func TestOperatorsCanCountWhoIsOnline(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		ctx := t.Context()
+		listed := func(p chat.Principal) bool {
+			lease, err := s.raw.ZScore(ctx, string(p.Type)+"s:online", string(p.OrgID)+"/"+string(p.ID)).Result()
+			return err == nil && int64(lease) > s.now().Unix()-1
+		}
+		u1 := s.connected(t, "c1", s.user("u1"))
+		a1 := s.connected(t, "c2", s.agent("a1"))
+		if !listed(u1.Principal) || !listed(a1.Principal) {
+			t.Error("who is connected is not listed")
+		}
+		s.PruneOnline(ctx)
+		if !listed(u1.Principal) || !listed(a1.Principal) {
+			t.Error("who is connected is pruned")
+		}
+		s.disconnect(t, u1)
+		if listed(u1.Principal) || !listed(a1.Principal) {
+			t.Error("who is gone is listed, or the other is not")
+		}
+		if s.mini == nil {
+			return // others may use the key
+		}
+		s.pass(longest + time.Second)
+		s.PruneOnline(ctx)
+		if n := s.raw.ZCard(ctx, "agents:online").Val(); n != 0 {
+			t.Errorf("%d agents are left", n)
+		}
+	})
+}
+
+func TestLastSaysThatNothingIsLeftAndARepeatSaysSoAgain(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		phone, laptop := s.connected(t, "phone", s.user("u1")), s.connected(t, "laptop", s.user("u1"))
+		for i, step := range []struct {
+			c    chat.Connection
+			last bool
+		}{{phone, false}, {phone, false}, {laptop, true}, {laptop, true}, {phone, true}} {
+			if last, err := s.Disconnect(t.Context(), step.c); err != nil || last != step.last {
+				t.Errorf("disconnect %d: last %v, %v", i, last, err)
+			}
+		}
+		if last, err := s.Disconnect(t.Context(), s.connection("never", s.user("u2"))); err != nil || !last {
+			t.Errorf("of one that never was: last %v, %v", last, err)
+		}
+	})
+}
+
+func TestWhoWasClosedDoesNotComeBack(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		s.disconnect(t, c)
+		for range 3 {
+			s.pass(39 * time.Second) // 1 min 57 s in all
+			if _, _, err := s.Ping(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+			s.entered(t, c, k1)
+			checkConnections(t, s, c.Principal)
+			if closed, err := s.Closed(t.Context(), c); err != nil || !closed {
+				t.Errorf("closed %v, %v", closed, err)
+			}
+		}
+		if closed, err := s.Closed(t.Context(), s.connection("other", c.Principal)); err != nil || closed {
+			t.Errorf("closed %v, %v of one that never was", closed, err)
+		}
+	})
+}
+
+func TestOnlineIsWhoHasAConnectionWhoseTokenIsValid(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		ctx := t.Context()
+		u1, a1, nobody := s.user("u1"), s.agent("a1"), s.user("u9")
+		s.connected(t, "c1", u1)
+		expiring := s.connection("c2", a1)
+		expiring.ExpiresAt = s.now().Add(time.Hour)
+		_, err := s.Connect(ctx, expiring)
+		must(t, err)
+		check := func(when string, want ...bool) {
+			t.Helper()
+			if got, err := s.Online(ctx, u1, nobody, a1); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: online %v, %v, want %v", when, got, err, want)
+			}
+			if got := s.AgentOnline(ctx, a1); got != want[2] {
+				t.Errorf("%s: agent online %v", when, got)
+			}
+		}
+		check("now", true, false, true)
+		s.pass(time.Hour + time.Second)
+		check("when the token of a1 has expired", true, false, false)
+		s.pass(70*time.Minute + time.Second)
+		check("when no connection can be left", false, false, false)
+	})
 }

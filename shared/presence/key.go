@@ -1,53 +1,45 @@
 package presence
 
-import (
-	"hash/fnv"
-	"strconv"
+import "aiwm-chat/shared/chat"
 
-	"aiwm-chat/shared/chat"
-)
+// The keys. What stands in braces is the hash tag, which decides the slot on a
+// cluster. A principal in a key includes the organisation, so that equal ids of
+// two organisations never meet: '/' is outside the id alphabet.
 
-// The keys. A principal in a key includes the organisation, so that
-// equal ids of two organisations never meet; '/' is outside the id alphabet.
+// principalKey is the hash of the connections of a principal: connection →
+// registration, or the tombstone of one that was closed.
+func principalKey(p chat.Principal) string { return "{" + tag(p) + "}" }
 
-func connectionsKey(id chat.ConversationID) string {
-	return "conversation:{" + string(id) + "}:connections"
-}
+// roomKey is the hash of the connections in a room: connection → entry.
+func roomKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:connections" }
 
-func membersKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:members" }
+// typingKey is the sorted set of who types in a room, by when that is over.
+func typingKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:typing" }
 
-func typingKey(id chat.ConversationID, p chat.Principal) string {
-	return "conversation:{" + string(id) + "}:typing:" + owner(p)
-}
+// roomsKey is the set of the rooms that a connection entered.
+func roomsKey(id chat.ConnectionID) string { return "connection:{" + string(id) + "}" }
 
-// joinedKey is the set of the conversations that a connection joined.
-func joinedKey(id chat.ConnectionID) string { return "connection:{" + string(id) + "}" }
-
-// principalKey is the hash of the connections of a principal.
-func principalKey(p chat.Principal) string { return string(p.Type) + ":{" + qualifiedID(p) + "}" }
-
-// onlineKey is the sorted set of the principals of a type by lease expiry in
-// seconds. It is for operators, who can count and list without a scan; the
-// hash of a principal is what decides.
+// onlineKey is the sorted set of the principals of a type by when their
+// registration ends. It is for operators, who can count and list without a
+// scan: nothing here reads it.
 func onlineKey(t chat.PrincipalType) string { return string(t) + "s:online" }
 
-// rateKey leaves out the "rate:" that redis_rate puts before it.
-func rateKey(p chat.Principal, action string) string { return "{" + owner(p) + "}:" + action }
+// rateKey and the two after it hold the theoretical arrival time of a rate.
+func rateKey(p chat.Principal, action string) string { return principalKey(p) + ":rate:" + action }
 
-const pendingShards = 4
-
-func pendingKey(shard int) string { return "pending:{" + strconv.Itoa(shard) + "}" }
-
-func pendingShard(note string) string {
-	h := fnv.New32a()
-	h.Write([]byte(note)) //nolint:errcheck // a hash never fails
-	return pendingKey(int(h.Sum32() % pendingShards))
+func connectionRateKey(c chat.Connection, action string) string {
+	return rateKey(c.Principal, string(c.ID)+":"+action)
 }
 
-// owner is "org/user:u1".
-func owner(p chat.Principal) string {
-	return string(p.OrgID) + "/" + string(p.Type) + ":" + string(p.ID)
-}
+func budgetKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:budget" }
+
+func summaryKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:summary" }
+
+// tag is "user:org/u1".
+func tag(p chat.Principal) string { return string(p.Type) + ":" + qualifiedID(p) }
 
 // qualifiedID is "org/u1".
 func qualifiedID(p chat.Principal) string { return string(p.OrgID) + "/" + string(p.ID) }
+
+// owner is "org/user:u1".
+func owner(p chat.Principal) string { return string(p.OrgID) + "/" + p.String() }

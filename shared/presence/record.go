@@ -2,7 +2,6 @@ package presence
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -12,29 +11,147 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// A record is the value under a connection id in a hash:
-// "<registered> <token expiry> <org>/<type>:<id>", times in seconds. The first
-// ten bytes and what follows the last space are read by a script as well.
-func record(c chat.Connection, now time.Time) string {
-	return fmt.Sprintf("%010d %d %s", now.Unix(), c.ExpiresAt.Unix(), owner(c.Principal))
+// A registration is the value under a connection in the hash of its principal:
+//
+//	"<since> <token expiry> <dialect>"    a connection that is open, or about to be
+//	"x <since>"                           the tombstone of one that was closed
+//
+// since is in milliseconds, the expiry in seconds.
+type registration struct {
+	chat.Connection
+	since  time.Time
+	closed bool
 }
 
-// parseRecord returns the connection and when it was registered.
-func parseRecord(id, value string) (c chat.Connection, registered time.Time, ok bool) {
-	at, rest, _ := strings.Cut(value, " ")
-	expires, whose, _ := strings.Cut(rest, " ")
-	org, whose, _ := strings.Cut(whose, "/")
-	kind, name, ok := strings.Cut(whose, ":")
-	registeredAt, err := strconv.ParseInt(at, 10, 64)
-	expiresAt, expErr := strconv.ParseInt(expires, 10, 64)
-	if !ok || err != nil || expErr != nil {
-		return chat.Connection{}, time.Time{}, false
+const tombstone = "x "
+
+func registrationText(c chat.Connection, now time.Time) string {
+	return strconv.FormatInt(now.UnixMilli(), 10) + " " + strconv.FormatInt(c.ExpiresAt.Unix(), 10) + " " + dialectText(c.Dialect)
+}
+
+func tombstoneText(now time.Time) string { return tombstone + strconv.FormatInt(now.UnixMilli(), 10) }
+
+func parseRegistration(p chat.Principal, id, text string) (r registration, ok bool) {
+	rest, closed := strings.CutPrefix(text, tombstone)
+	since, rest, _ := strings.Cut(rest, " ")
+	ms, err := strconv.ParseInt(since, 10, 64)
+	r = registration{
+		Connection: chat.Connection{ID: chat.ConnectionID(id), Principal: p}, since: time.UnixMilli(ms), closed: closed,
 	}
-	return chat.Connection{
-		ID:        chat.ConnectionID(id),
-		Principal: chat.Principal{Type: chat.PrincipalType(kind), ID: chat.PrincipalID(name), OrgID: chat.OrgID(org)},
-		ExpiresAt: time.Unix(expiresAt, 0).UTC(),
-	}, time.Unix(registeredAt, 0), true
+	if err != nil || closed {
+		return r, err == nil
+	}
+	r.ExpiresAt, r.Dialect, ok = parseRest(rest)
+	return r, ok
+}
+
+// parseRest reads "<token expiry> <dialect>".
+func parseRest(text string) (expires time.Time, d chat.Dialect, ok bool) {
+	seconds, dialect, ok := strings.Cut(text, " ")
+	n, err := strconv.ParseInt(seconds, 10, 64)
+	if dialect != noDialect {
+		d = chat.Dialect(dialect)
+	}
+	return time.Unix(n, 0).UTC(), d, ok && err == nil
+}
+
+const noDialect = "-" // so that no field of a record is empty
+
+func dialectText(d chat.Dialect) string {
+	if d == chat.AIWM {
+		return noDialect
+	}
+	return string(d)
+}
+
+// over reports whether a registration counts no more: one that no $disconnect
+// has removed in a connection's longest life, or a tombstone that has done its
+// work.
+func (r registration) over(now time.Time) bool {
+	if r.closed {
+		return now.Sub(r.since) >= mourning
+	}
+	return now.Sub(r.since) >= lifetime
+}
+
+// registrations sorts the entries of a principal's hash into those that are
+// open and those that are over. Tombstones at work are neither.
+func registrations(p chat.Principal, fields []string, now time.Time) (open, over []registration) {
+	for i := 0; i+1 < len(fields); i += 2 {
+		switch r, ok := parseRegistration(p, fields[i], fields[i+1]); {
+		case !ok, r.over(now):
+			r.ID = chat.ConnectionID(fields[i])
+			over = append(over, r)
+		case !r.closed:
+			open = append(open, r)
+		}
+	}
+	return open, over
+}
+
+// An entry is the value under a connection in the hash of a room:
+//
+//	"<state> <generation> <since> <token expiry> <dialect> <org>/<type>:<id>"
+//
+// The state is p, provisional, or c, confirmed. The scripts read the state and
+// the generation, which are its beginning.
+type entry struct {
+	chat.Connection
+	since     time.Time
+	confirmed bool
+}
+
+const (
+	provisional = "p "
+	confirmed   = "c "
+)
+
+func entryText(c chat.Connection, generation string, now time.Time) string {
+	return provisional + generation + " " + registrationText(c, now) + " " + owner(c.Principal)
+}
+
+func parseEntry(id, text string) (e entry, ok bool) {
+	if len(text) < len(confirmed) {
+		return entry{}, false
+	}
+	_, rest, _ := strings.Cut(text[len(confirmed):], " ") // after the generation
+	since, rest, _ := strings.Cut(rest, " ")
+	last := strings.LastIndexByte(rest, ' ')
+	if last < 0 {
+		return entry{}, false
+	}
+	org, whose, _ := strings.Cut(rest[last+1:], "/")
+	kind, name, named := strings.Cut(whose, ":")
+	ms, err := strconv.ParseInt(since, 10, 64)
+	expires, dialect, dated := parseRest(rest[:last])
+	return entry{
+		Connection: chat.Connection{
+			ID:        chat.ConnectionID(id),
+			Principal: chat.Principal{Type: chat.PrincipalType(kind), ID: chat.PrincipalID(name), OrgID: chat.OrgID(org)},
+			ExpiresAt: expires, Dialect: dialect,
+		},
+		since: time.UnixMilli(ms), confirmed: strings.HasPrefix(text, confirmed),
+	}, named && dated && err == nil
+}
+
+// over reports whether an entry counts as nothing: see registration.over, and
+// one that nobody has confirmed.
+func (e entry) over(now time.Time) bool {
+	if !e.confirmed && now.Sub(e.since) >= trial {
+		return true
+	}
+	return now.Sub(e.since) >= lifetime
+}
+
+// entries returns those of a room's hash that count.
+func entries(fields []string, now time.Time) []entry {
+	all := make([]entry, 0, len(fields)/2)
+	for i := 0; i+1 < len(fields); i += 2 {
+		if e, ok := parseEntry(fields[i], fields[i+1]); ok && !e.over(now) {
+			all = append(all, e)
+		}
+	}
+	return all
 }
 
 // hash reads a hash as a list of fields and values: RESP2's own form, and half
@@ -43,30 +160,4 @@ func hash(ctx context.Context, p redis.Pipeliner, key string) *redis.StringSlice
 	cmd := redis.NewStringSliceCmd(ctx, "hgetall", key)
 	p.Process(ctx, cmd) //nolint:errcheck // a pipeline reports when it is sent
 	return cmd
-}
-
-// connections sorts the entries of a hash into those that count and those that
-// no $disconnect has removed in a connection's longest life.
-func connections(entries []string, now time.Time) (live, stale []chat.Connection) {
-	oldest := now.Add(-lifetime)
-	live = make([]chat.Connection, 0, len(entries)/2)
-	for i := 0; i+1 < len(entries); i += 2 {
-		switch c, registered, ok := parseRecord(entries[i], entries[i+1]); {
-		case !ok:
-		case registered.Before(oldest):
-			stale = append(stale, c)
-		default:
-			live = append(live, c)
-		}
-	}
-	return live, stale
-}
-
-func has(connections []chat.Connection, id chat.ConnectionID) bool {
-	for i := range connections {
-		if connections[i].ID == id {
-			return true
-		}
-	}
-	return false
 }

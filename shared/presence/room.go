@@ -2,204 +2,138 @@ package presence
 
 import (
 	"context"
-	"log/slog"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
 
 	"aiwm-chat/shared/chat"
 )
 
-// Join brings a connection into a room. Joined says that its principal was no
-// member before; members are all there are now, the caller included. A
-// connection that Redis has lost is registered again. One round trip, and one
-// more to register.
-func (s *Store) Join(ctx context.Context, c chat.Connection, id chat.ConversationID) (joined bool, members []chat.Principal, err error) {
-	var known *redis.BoolCmd
-	added, names, err := s.enter(ctx, c, id, func(p redis.Pipeliner) {
-		known = p.HExists(ctx, principalKey(c.Principal), string(c.ID))
-	})
-	if err == nil && !known.Val() {
-		_, _, err = s.register(ctx, c)
-	}
-	if err != nil {
-		return false, nil, failed("join a room", err)
-	}
-	members = make([]chat.Principal, 0, len(names))
-	for _, name := range names {
-		kind, member, _ := strings.Cut(name, ":")
-		members = append(members, chat.Principal{
-			Type: chat.PrincipalType(kind), ID: chat.PrincipalID(member), OrgID: c.Principal.OrgID,
-		})
-	}
-	return added, members, nil
-}
-
-// enter is a transaction because a connection in the room and its principal's
-// membership must come together: between the two the connection may be removed.
-// What else is to be done in the same round trip has a transaction of its own.
-func (s *Store) enter(ctx context.Context, c chat.Connection, id chat.ConversationID, also ...func(redis.Pipeliner)) (added bool, members []string, err error) {
-	var add *redis.IntCmd
-	var all *redis.StringSliceCmd
-	parts := append(also, func(p redis.Pipeliner) {
-		p.HSet(ctx, connectionsKey(id), string(c.ID), record(c, s.now()))
-		p.Expire(ctx, connectionsKey(id), lifetime)
-		add = p.SAdd(ctx, membersKey(id), c.Principal.String())
-		p.Expire(ctx, membersKey(id), lifetime)
-		all = p.SMembers(ctx, membersKey(id))
-	}, func(p redis.Pipeliner) {
-		p.SAdd(ctx, joinedKey(c.ID), string(id))
-		p.Expire(ctx, joinedKey(c.ID), lifetime)
-	})
-	err = s.together(ctx, parts...)
-	return add.Val() == 1, all.Val(), err
-}
-
-// Leave takes a connection out of a room. Left says that it was its
-// principal's last one there. One round trip.
-func (s *Store) Leave(ctx context.Context, c chat.Connection, id chat.ConversationID) (left bool, err error) {
-	var leave *redis.Cmd
-	err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		leave = s.remove(ctx, p, id, c.Principal, c.ID)
-		p.SRem(ctx, joinedKey(c.ID), string(id))
-	})
-	left, _ = removal(leave)
-	return left, failed("leave a room", err)
-}
-
-// Evict takes a principal out of a room and returns its connections that were
-// in it. One round trip, and one more if there were any.
-func (s *Store) Evict(ctx context.Context, p chat.Principal, id chat.ConversationID) ([]chat.Connection, error) {
-	var remove *redis.Cmd
-	err := s.pipelined(ctx, func(pipe redis.Pipeliner) { remove = s.remove(ctx, pipe, id, p, everyConnection) })
-	if err != nil {
-		return nil, failed("evict from a room", err)
-	}
-	_, removed := removal(remove)
-	evicted, stale := connections(removed, s.now())
-	return evicted, failed("evict from a room", s.unjoin(ctx, id, append(stale, evicted...)))
-}
-
-// Clear takes everyone out of a room. One round trip, and one more if there
-// was anyone.
-func (s *Store) Clear(ctx context.Context, id chat.ConversationID) error {
-	var all *redis.StringSliceCmd
-	err := s.together(ctx, func(p redis.Pipeliner) {
-		all = hash(ctx, p, connectionsKey(id))
-		p.Del(ctx, connectionsKey(id))
-		p.Del(ctx, membersKey(id))
-	})
-	if err == nil {
-		live, stale := connections(all.Val(), s.now())
-		err = s.unjoin(ctx, id, append(live, stale...))
-	}
-	return failed("clear a room", err)
-}
-
-// unjoin notes that connections are in a room no more.
-func (s *Store) unjoin(ctx context.Context, id chat.ConversationID, out []chat.Connection) error {
-	if len(out) == 0 {
-		return nil
-	}
-	return s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, c := range out {
-			p.SRem(ctx, joinedKey(c.ID), string(id))
+func (s *Store) confirmedIn(fields []string) chat.Room {
+	var room chat.Room
+	for _, e := range entries(fields, s.now()) {
+		if e.confirmed {
+			room = append(room, e.Connection)
 		}
-	})
+	}
+	return room
 }
 
-// Joined returns the conversations that a connection joined, in no order. One
-// round trip.
-func (s *Store) Joined(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error) {
-	names, err := s.client.SMembers(ctx, joinedKey(c)).Result()
-	if err != nil {
-		return nil, failed("find the rooms of a connection", err)
-	}
-	ids := make([]chat.ConversationID, len(names))
-	for i, name := range names {
-		ids[i] = chat.ConversationID(name)
-	}
-	return ids, nil
-}
-
-// Room returns the connections in rooms, each once. They include those whose
-// token has expired, which delivery closes. One round trip, and one more when
-// there are entries to prune.
-func (s *Store) Room(ctx context.Context, ids ...chat.ConversationID) ([]chat.Connection, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	entries := make([]*redis.StringSliceCmd, len(ids))
+// Rooms returns who is confirmed in each conversation. Connections whose token
+// has expired are among them, which delivery closes. One round trip.
+func (s *Store) Rooms(ctx context.Context, ids ...chat.ConversationID) ([]chat.Room, error) {
+	hashes := make([]*redis.StringSliceCmd, len(ids))
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, id := range ids {
-			entries[i] = hash(ctx, p, connectionsKey(id))
+			hashes[i] = hash(ctx, p, roomKey(id))
 		}
 	})
 	if err != nil {
 		return nil, failed("read rooms", err)
 	}
-	if len(ids) == 1 {
-		return s.live(ctx, ids[0], entries[0].Val()), nil
+	rooms := make([]chat.Room, len(ids))
+	for i := range ids {
+		rooms[i] = s.confirmedIn(hashes[i].Val())
 	}
-	var union []chat.Connection
-	seen := map[chat.ConnectionID]bool{}
-	for i, id := range ids {
-		for _, c := range s.live(ctx, id, entries[i].Val()) {
-			if !seen[c.ID] {
-				seen[c.ID] = true
-				union = append(union, c)
+	return rooms, nil
+}
+
+// Leave takes a connection out of rooms. It returns those in which that ended
+// its principal's membership. Over its limit a connection is chat.RateLimited.
+// Two round trips.
+func (s *Store) Leave(ctx context.Context, c chat.Connection, ids ...chat.ConversationID) ([]chat.Parting, error) {
+	var rate *redis.Cmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		rate = s.queueRate(ctx, p, connectionRateKey(c, "join"), s.limits.Joins)
+	})
+	if err == nil {
+		err = refusal(rate)
+	} else {
+		err = failed("limit leaving", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.TakeOut(ctx, []chat.Stay{{Connection: c, Conversations: ids}})
+}
+
+// TakeOut takes connections out of rooms, and returns in which of them that
+// ended a principal's membership: it was confirmed there, and has no other
+// connection in the room. One round trip.
+func (s *Store) TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error) {
+	type removal struct {
+		chat.Stay
+		id      chat.ConversationID
+		was     *redis.StringCmd
+		removed *redis.IntCmd
+		rest    *redis.StringSliceCmd
+	}
+	var all []removal
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		all = nil
+		for _, stay := range stays {
+			for _, id := range stay.Conversations {
+				r := removal{Stay: stay, id: id}
+				r.was = p.HGet(ctx, roomKey(id), string(stay.Connection.ID))
+				r.removed = p.HDel(ctx, roomKey(id), string(stay.Connection.ID))
+				r.rest = hash(ctx, p, roomKey(id))
+				p.SRem(ctx, roomsKey(stay.Connection.ID), string(id))
+				all = append(all, r)
 			}
 		}
+	})
+	if err != nil {
+		return nil, failed("take connections out of rooms", err)
 	}
-	return union, nil
+	var partings []chat.Parting
+	for _, r := range all {
+		was, ok := parseEntry(string(r.Connection.ID), r.was.Val())
+		if !ok || !was.confirmed || r.removed.Val() != 1 {
+			continue
+		}
+		rest := s.confirmedIn(r.rest.Val())
+		if !rest.Has(r.Connection.Principal) {
+			partings = append(partings, chat.Parting{ConversationID: r.id, Principal: r.Connection.Principal, Left: rest})
+		}
+	}
+	return partings, nil
 }
 
-// Audience returns who is to get a message: the connections in the room and,
-// unless agent is zero, those of the agent. The sender's connection c enters
-// the room if it is not there, because Redis lost it or it never joined; c
-// without an id, as over REST, does not. One round trip, and one more for each
-// of entering and pruning.
-func (s *Store) Audience(ctx context.Context, c chat.Connection, id chat.ConversationID, agent chat.Principal) (room, agentConnections []chat.Connection, err error) {
-	var entries, agents *redis.StringSliceCmd
+// Evict takes a principal out of a room and returns its connections that were
+// in it. To be repeated until it succeeds. A join that is under way finds
+// itself out: it looks at MongoDB after it entered, and confirms only what is
+// still there. Two round trips.
+func (s *Store) Evict(ctx context.Context, p chat.Principal, id chat.ConversationID) ([]chat.Connection, error) {
+	return s.empty(ctx, id, func(e entry) bool { return e.Principal == p })
+}
+
+// Clear takes everyone out of a room. To be repeated until it succeeds. Two
+// round trips.
+func (s *Store) Clear(ctx context.Context, id chat.ConversationID) error {
+	_, err := s.empty(ctx, id, func(entry) bool { return true })
+	return err
+}
+
+func (s *Store) empty(ctx context.Context, id chat.ConversationID, out func(entry) bool) ([]chat.Connection, error) {
+	var fields *redis.StringSliceCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) { fields = hash(ctx, p, roomKey(id)) })
+	if err != nil {
+		return nil, failed("read a room to empty", err)
+	}
+	var evicted []chat.Connection
+	all := fields.Val()
+	for i := 0; i+1 < len(all); i += 2 {
+		if e, ok := parseEntry(all[i], all[i+1]); ok && out(e) { // also what counts no more
+			evicted = append(evicted, e.Connection)
+		}
+	}
+	if len(evicted) == 0 {
+		return nil, nil
+	}
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		entries = hash(ctx, p, connectionsKey(id))
-		if !agent.IsZero() {
-			agents = hash(ctx, p, principalKey(agent))
+		for _, c := range evicted {
+			p.HDel(ctx, roomKey(id), string(c.ID))
+			p.SRem(ctx, roomsKey(c.ID), string(id))
 		}
 	})
-	if err != nil {
-		return nil, nil, failed("read an audience", err)
-	}
-	room = s.live(ctx, id, entries.Val())
-	if c.ID != "" && !has(room, c.ID) {
-		if _, _, err := s.enter(ctx, c, id); err != nil {
-			return nil, nil, failed("enter the room of a message", err)
-		}
-		room = append(room, c)
-	}
-	if agents != nil {
-		agentConnections, _ = connections(agents.Val(), s.now())
-	}
-	return room, agentConnections, nil
-}
-
-// maxPrune bounds how many stale connections one read removes; the next read
-// finds the others.
-const maxPrune = 64
-
-// live returns the connections of a room that count, and prunes the others.
-func (s *Store) live(ctx context.Context, id chat.ConversationID, entries []string) []chat.Connection {
-	live, stale := connections(entries, s.now())
-	if len(stale) == 0 {
-		return live
-	}
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for _, c := range stale[:min(len(stale), maxPrune)] {
-			s.remove(ctx, p, id, c.Principal, c.ID)
-		}
-	})
-	if err != nil {
-		slog.WarnContext(ctx, "prune a room", "conversation", id, "err", err)
-	}
-	return live
+	return evicted, failed("empty a room", err)
 }

@@ -1,10 +1,7 @@
 package presence_test
 
 import (
-	"fmt"
-	"reflect"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,314 +9,213 @@ import (
 	"aiwm-chat/shared/presence"
 )
 
-func join(t testing.TB, s *server, c chat.Connection, id chat.ConversationID) {
+func checkPartings(t testing.TB, what string, got []chat.Parting, want ...chat.Parting) {
 	t.Helper()
-	if _, _, err := s.Join(t.Context(), c, id); err != nil {
-		t.Fatal(err)
+	if len(got) != len(want) {
+		t.Errorf("%s: %+v, want %+v", what, got, want)
+		return
+	}
+	for _, w := range want {
+		at := slices.IndexFunc(got, func(g chat.Parting) bool { return g.ConversationID == w.ConversationID && g.Principal == w.Principal })
+		if at < 0 {
+			t.Errorf("%s: %+v, want %+v", what, got, want)
+			return
+		}
+		checkSame(t, what+": left", got[at].Left, w.Left...)
 	}
 }
 
-func checkRoom(t *testing.T, s *server, id chat.ConversationID, want ...chat.Connection) {
-	t.Helper()
-	room, err := s.Room(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkConnections(t, "room "+string(id), room, want...)
-}
-
-func TestJoinAndLeave(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
+func TestOnlyThePrincipalsLastConnectionParts(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		ctx, k1 := t.Context(), s.conversation("k1")
-		u1, a1 := s.user("u1"), s.principal(chat.Agent, "u1") // the same id, another type
-		phone, laptop, agent := s.connection("phone", u1), s.connection("laptop", u1), s.connection("agent", a1)
-		for _, step := range []struct {
-			c       chat.Connection
-			joined  bool
-			members []chat.Principal
-		}{
-			{phone, true, []chat.Principal{u1}},
-			{laptop, false, []chat.Principal{u1}},
-			{agent, true, []chat.Principal{u1, a1}},
-			{phone, false, []chat.Principal{u1, a1}},
-		} {
-			joined, members, err := s.Join(ctx, step.c, k1)
-			if err != nil || joined != step.joined || len(members) != len(step.members) {
-				t.Fatalf("join %s: %v, %v, %v", step.c.ID, joined, members, err)
-			}
-			for _, p := range step.members {
-				if !slices.Contains(members, p) {
-					t.Errorf("join %s: members %v, want %v", step.c.ID, members, step.members)
-				}
-			}
-		}
-		checkRoom(t, s, k1, phone, laptop, agent)
-		if in, err := s.Joined(ctx, phone.ID); err != nil || !slices.Equal(in, []chat.ConversationID{k1}) {
-			t.Errorf("the phone joined %v, %v", in, err)
-		}
-		for _, step := range []struct {
+		phone, laptop := s.member(t, "phone", s.user("u1"), k1), s.member(t, "laptop", s.user("u1"), k1)
+		other := s.member(t, "other", s.agent("u1"), k1) // the same id, another type
+		end := chat.Parting{ConversationID: k1, Principal: phone.Principal, Left: chat.Room{other}}
+		for i, step := range []struct {
 			c    chat.Connection
-			left bool
-		}{{phone, false}, {phone, false}, {laptop, true}, {laptop, false}, {agent, true}} {
-			if left, err := s.Leave(ctx, step.c, k1); err != nil || left != step.left {
-				t.Errorf("leave %s: %v, %v", step.c.ID, left, err)
-			}
+			want []chat.Parting
+		}{
+			{phone, nil}, {phone, nil}, {laptop, []chat.Parting{end}}, {laptop, nil},
+			{other, []chat.Parting{{ConversationID: k1, Principal: other.Principal}}},
+		} {
+			got, err := s.Leave(ctx, step.c, k1)
+			must(t, err)
+			checkPartings(t, "step "+name(i), got, step.want...)
+			checkSame(t, "entered", s.roomsOf(t, step.c))
 		}
 		checkRoom(t, s, k1)
-		if in, err := s.Joined(ctx, phone.ID); err != nil || len(in) != 0 {
-			t.Errorf("the phone is still in %v, %v", in, err)
+		checkConnections(t, s, phone.Principal, phone, laptop) // leaving is no disconnecting
+	})
+}
+
+func TestOfConcurrentLeavesAtLeastOneParts(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		for round := range 5 {
+			k1 := s.conversation(name(round))
+			var all []chat.Connection
+			for i := range 8 {
+				all = append(all, s.member(t, name(round)+name(i), s.user("u1"), k1))
+			}
+			partings := make([][]chat.Parting, len(all))
+			together(len(all), func(i int) { partings[i] = s.takeOut(t, all[i], k1) })
+			if len(slices.Concat(partings...)) == 0 {
+				t.Errorf("round %d: nobody parted", round)
+			}
 		}
 	})
 }
 
-func TestMembershipBeginsAndEndsOnce(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		k1, u1 := s.conversation("k1"), s.user("u1")
-		var open atomic.Int32 // memberships begun and not ended
-		together(16, func(i int) {
-			c := s.connection(fmt.Sprint(i, "-"), u1)
-			for range 5 {
-				joined, _, err := s.Join(t.Context(), c, k1)
-				if err != nil {
-					t.Error(err)
-				}
-				if joined {
-					open.Add(1)
-				}
-				left, err := s.Leave(t.Context(), c, k1)
-				if err != nil {
-					t.Error(err)
-				}
-				if left {
-					open.Add(-1)
-				}
-			}
-		})
-		if open.Load() != 0 {
-			t.Errorf("%d memberships more were begun than ended", open.Load())
-		}
-		checkRoom(t, s, k1)
-		if joined, members, err := s.Join(t.Context(), s.connection("z", s.user("u2")), k1); err != nil || !joined || len(members) != 1 {
-			t.Errorf("someone is left behind: %v, %v, %v", joined, members, err)
-		}
-	})
-}
-
-func TestRoomsAreUnited(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		one, two := s.connection("c1", s.user("u1")), s.connection("c2", s.user("u2"))
+func TestSeveralStaysPartTogether(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		k1, k2 := s.conversation("k1"), s.conversation("k2")
-		join(t, s, one, k1)
-		join(t, s, one, k2)
-		join(t, s, two, k2)
-		room, err := s.Room(t.Context(), k1, k2, s.conversation("k3"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkConnections(t, "both rooms", room, one, two)
-		if room, err := s.Room(t.Context()); err != nil || len(room) != 0 {
-			t.Errorf("no room has %v, %v", room, err)
-		}
+		phone, laptop := s.member(t, "phone", s.user("u1"), k1), s.member(t, "laptop", s.user("u1"), k1)
+		s.joined(t, phone, k2)
+		other := s.member(t, "other", s.user("u2"), k2)
+		got, err := s.TakeOut(t.Context(), []chat.Stay{
+			{Connection: phone, Conversations: []chat.ConversationID{k1, k2, s.conversation("never")}},
+			{Connection: laptop, Conversations: []chat.ConversationID{k1}},
+		})
+		must(t, err)
+		checkPartings(t, "both", got,
+			chat.Parting{ConversationID: k1, Principal: phone.Principal},
+			chat.Parting{ConversationID: k2, Principal: phone.Principal, Left: chat.Room{other}})
+		got, err = s.TakeOut(t.Context(), nil)
+		must(t, err)
+		checkPartings(t, "nothing", got)
 	})
 }
 
-func TestEvict(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		ctx, k1, u1 := t.Context(), s.conversation("k1"), s.user("u1")
-		phone, laptop, other := s.connection("phone", u1), s.connection("laptop", u1), s.connection("other", s.user("u2"))
-		for _, c := range []chat.Connection{phone, laptop, other} {
-			join(t, s, c, k1)
-		}
-		evicted, err := s.Evict(ctx, u1, k1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkConnections(t, "evicted", evicted, phone, laptop)
-		checkRoom(t, s, k1, other)
-		if in, err := s.Joined(ctx, phone.ID); err != nil || len(in) != 0 {
-			t.Errorf("the phone is still in %v, %v", in, err)
-		}
-		if joined, _, err := s.Join(ctx, phone, k1); err != nil || !joined {
-			t.Errorf("coming back: joined %v, %v", joined, err)
-		}
-		if again, err := s.Evict(ctx, s.user("stranger"), k1); err != nil || len(again) != 0 {
-			t.Errorf("evicting a stranger: %v, %v", again, err)
-		}
-	})
-}
-
-func TestClear(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		ctx, k1 := t.Context(), s.conversation("k1")
-		c := s.connection("c1", s.user("u1"))
-		join(t, s, c, k1)
-		for range 2 {
-			if err := s.Clear(ctx, k1); err != nil {
-				t.Fatal(err)
-			}
-		}
-		checkRoom(t, s, k1)
-		if in, err := s.Joined(ctx, c.ID); err != nil || len(in) != 0 {
-			t.Errorf("still in %v, %v", in, err)
-		}
-		if joined, members, err := s.Join(ctx, c, k1); err != nil || !joined || len(members) != 1 {
-			t.Errorf("joined again: %v, %v, %v", joined, members, err)
-		}
-	})
-}
-
-func TestAudience(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		ctx, k1, a1 := t.Context(), s.conversation("k1"), s.principal(chat.Agent, "a1")
-		sender, reader, agent := s.connection("c1", s.user("u1")), s.connection("c2", s.user("u2")), s.connected(t, "c3", a1)
-		join(t, s, reader, k1)
-
-		room, agents, err := s.Audience(ctx, chat.Connection{Principal: sender.Principal}, k1, chat.Principal{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkConnections(t, "audience over REST", room, reader)
-		checkConnections(t, "no agent", agents)
-
-		room, agents, err = s.Audience(ctx, sender, k1, a1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkConnections(t, "audience", room, reader, sender)
-		checkConnections(t, "agent", agents, agent)
-		checkRoom(t, s, k1, reader, sender)
-		if in, err := s.Joined(ctx, sender.ID); err != nil || !slices.Equal(in, []chat.ConversationID{k1}) {
-			t.Errorf("the sender joined %v, %v", in, err)
-		}
-	})
-}
-
-func TestStaleConnectionsOfARoom(t *testing.T) {
-	eachServer(t, presence.Options{TypingPerMinute: 60}, func(t *testing.T, s *server) {
-		ctx, k1, lost := t.Context(), s.conversation("k1"), s.user("lost")
-		join(t, s, s.connection("c1", lost), k1)
-		s.pass(2*time.Hour + 11*time.Minute)
-		here := s.connection("c2", s.user("here"))
-		join(t, s, here, k1)
-		checkRoom(t, s, k1, here)
-		if n := s.raw.HLen(ctx, "conversation:{"+string(k1)+"}:connections").Val(); n != 1 {
-			t.Errorf("%d entries, want the stale one pruned", n)
-		}
-		if _, members, err := s.Join(ctx, here, k1); err != nil || !slices.Equal(members, []chat.Principal{here.Principal}) {
-			t.Errorf("members %v, %v", members, err)
-		}
-	})
-}
-
-// Equal ids of two organisations never meet.
-func TestForeignOrganisation(t *testing.T) {
-	eachServer(t, presence.Options{TypingPerMinute: 60, SendPerMinute: 1}, func(t *testing.T, s *server) {
-		ctx, k1 := t.Context(), s.conversation("k1")
-		ours := s.user("u1")
-		theirs := chat.Principal{Type: chat.User, ID: "u1", OrgID: chat.OrgID("o2." + s.token)}
-		c, foreign := s.connected(t, "c1", ours), s.connection("c2", theirs)
-		join(t, s, c, k1)
-
-		if online, err := s.Online(ctx, ours, theirs); err != nil || !slices.Equal(online, []bool{true, false}) {
-			t.Errorf("online %v, %v", online, err)
-		}
-		if _, err := s.StartTyping(ctx, foreign, k1); chat.CodeOf(err) != chat.NotFound {
-			t.Errorf("a foreigner types: %v", err)
-		}
-		if left, err := s.Leave(ctx, foreign, k1); err != nil || left {
-			t.Errorf("a foreigner leaves: %v, %v", left, err)
-		}
-		if evicted, err := s.Evict(ctx, theirs, k1); err != nil || len(evicted) != 0 {
-			t.Errorf("a foreigner is evicted: %v, %v", evicted, err)
-		}
-		if joined, _, err := s.Join(ctx, c, k1); err != nil || joined {
-			t.Errorf("joined %v, %v: our membership was ended by a foreigner", joined, err)
-		}
-		if first, err := s.Connect(ctx, foreign); err != nil || !first {
-			t.Errorf("the foreigner's first connection: %v, %v", first, err)
-		}
-		if _, err := s.Disconnect(ctx, foreign); err != nil {
-			t.Fatal(err)
-		}
-		if all, err := s.ConnectionsOf(ctx, ours); err != nil || len(all) != 1 {
-			t.Errorf("our connections: %v, %v", all, err)
-		}
-		for _, p := range []chat.Principal{ours, theirs} { // one send each: limits are apart as well
-			if repeat, _, err := s.BeginSend(ctx, chat.Connection{}, chat.PendingSend{Sender: p, ConversationID: k1, ClientMessageID: "m1"}, chat.Principal{}); err != nil || repeat {
-				t.Errorf("send of %s/%s: repeat %v, %v", p.OrgID, p.ID, repeat, err)
-			}
-		}
-	})
-}
-
-// Redis may be emptied at any moment: the next frame registers again.
-func TestEmptied(t *testing.T) {
-	eachServer(t, presence.Options{SendPerMinute: 60}, func(t *testing.T, s *server) {
-		ctx, k1 := t.Context(), s.conversation("k1")
+func TestProvisionalEntriesPartSilently(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
 		c := s.connected(t, "c1", s.user("u1"))
-		join(t, s, c, k1)
-		send := chat.PendingSend{Sender: c.Principal, ConversationID: k1, ClientMessageID: "m1"}
-		online := func(when string) {
-			t.Helper()
-			if got, err := s.Online(ctx, c.Principal); err != nil || !got[0] {
-				t.Errorf("%s: online %v, %v", when, got, err)
-			}
-			if err := s.raw.ZScore(ctx, "users:online", string(c.Principal.OrgID)+"/u1").Err(); err != nil {
-				t.Errorf("%s: users:online: %v", when, err)
-			}
-		}
+		s.entered(t, c, k1)
+		checkPartings(t, "provisional", s.takeOut(t, c, k1))
+		checkAudience(t, s, k1)
+		checkSame(t, "entered", s.roomsOf(t, c))
 
-		s.empty(t)
-		if known, err := s.Touch(ctx, c); err != nil || known {
-			t.Errorf("touch: known %v, %v", known, err)
-		}
-		online("after a ping")
-
-		s.empty(t)
-		join(t, s, c, k1)
-		online("after a join")
-
-		s.empty(t)
-		if _, _, err := s.BeginSend(ctx, c, send, chat.Principal{}); err != nil {
-			t.Fatal(err)
-		}
-		online("after a send")
-		room, _, err := s.Audience(ctx, c, k1, chat.Principal{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkConnections(t, "audience", room, c)
-
-		s.empty(t)
-		if d, err := s.Disconnect(ctx, c); err != nil || d.Last || len(d.Rooms) != 0 {
-			t.Errorf("disconnect of what is lost: %+v, %v", d, err)
-		}
-		if err := s.EndSend(ctx, send); err != nil {
-			t.Error(err)
-		}
+		there := s.member(t, "there", s.user("u2"), k1)
+		s.entered(t, c, k1)
+		checkPartings(t, "beside a provisional one", s.takeOut(t, there, k1),
+			chat.Parting{ConversationID: k1, Principal: there.Principal})
 	})
 }
 
-// Whoever hears that the last connection went must be told by the call that
-// removed it, whichever call ended the membership.
-func TestDepartureNamesWhatWasJoined(t *testing.T) {
-	eachServer(t, presence.Options{}, func(t *testing.T, s *server) {
-		user, room := s.user("u1"), s.conversation("k1")
-		first, second := s.connected(t, "c1", user), s.connected(t, "c2", user)
-		join(t, s, first, room)
-		join(t, s, second, room)
-		for _, step := range []struct {
-			c    chat.Connection
-			want chat.Departure
-		}{
-			{first, chat.Departure{Joined: []chat.ConversationID{room}}},
-			{second, chat.Departure{Last: true, Joined: []chat.ConversationID{room}, Rooms: []chat.ConversationID{room}}},
-			{second, chat.Departure{}},
-		} {
-			got, err := s.Disconnect(t.Context(), step.c)
-			if err != nil || !reflect.DeepEqual(got, step.want) {
-				t.Errorf("%s: got %+v, %v, want %+v", step.c.ID, got, err, step.want)
-			}
+func TestEvictTakesOutAPrincipalAndCanBeRepeated(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		ctx, k1, k2, u1 := t.Context(), s.conversation("k1"), s.conversation("k2"), s.user("u1")
+		phone, laptop := s.member(t, "phone", u1, k1), s.connected(t, "laptop", u1)
+		s.joined(t, phone, k2)
+		e := s.entered(t, laptop, k1) // a join is under way
+		other := s.member(t, "other", s.user("u2"), k1)
+		out, err := s.Evict(ctx, u1, k1)
+		must(t, err)
+		checkSame(t, "evicted", out, phone, laptop)
+		checkCode(t, "confirm", s.confirm(t, e), chat.Unavailable)
+		for range 2 {
+			out, err = s.Evict(ctx, u1, k1)
+			must(t, err)
+			checkSame(t, "evicted again", out)
 		}
+		checkAudience(t, s, k1, other)
+		checkRoom(t, s, k2, phone)
+		checkSame(t, "entered", s.roomsOf(t, phone), k2)
+		checkConnections(t, s, u1, phone, laptop)
+	})
+}
+
+func TestClearEmptiesARoomAndCanBeRepeated(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		ctx, k1, k2 := t.Context(), s.conversation("k1"), s.conversation("k2")
+		one, two := s.member(t, "c1", s.user("u1"), k1), s.connected(t, "c2", s.agent("a1"))
+		s.joined(t, one, k2)
+		s.entered(t, two, k1)
+		for range 2 {
+			must(t, s.Clear(ctx, k1))
+			checkAudience(t, s, k1)
+			checkSame(t, "entered", s.roomsOf(t, one), k2)
+			checkSame(t, "entered", s.roomsOf(t, two))
+		}
+		checkRoom(t, s, k2, one)
+	})
+}
+
+func TestRoomsAreReadTogether(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1, k2 := s.conversation("k1"), s.conversation("k2")
+		one := s.member(t, "c1", s.user("u1"), k1)
+		s.joined(t, one, k2)
+		two := s.member(t, "c2", s.user("u2"), k2)
+		two.Dialect = chat.Lean
+		rooms, err := s.Rooms(t.Context(), k1, s.conversation("k3"), k2)
+		if err != nil || len(rooms) != 3 {
+			t.Fatalf("%v, %v", rooms, err)
+		}
+		checkSame(t, "k1", rooms[0], one)
+		checkSame(t, "k3", rooms[1])
+		two.Dialect = chat.AIWM
+		checkSame(t, "k2", rooms[2], one, two)
+		rooms, err = s.Rooms(t.Context())
+		if err != nil || len(rooms) != 0 {
+			t.Errorf("%v, %v", rooms, err)
+		}
+		s.pass(longest + time.Second)
+		checkRoom(t, s, k2)
+	})
+}
+
+func TestTypingIsForConfirmedConnections(t *testing.T) {
+	eachServer(t, presence.Limits{Typing: rate("60/min burst 3")}, func(t *testing.T, s *server) {
+		ctx, k1 := t.Context(), s.conversation("k1")
+		c, other := s.member(t, "c1", s.user("u1"), k1), s.member(t, "c2", s.user("u2"), k1)
+		room, err := s.Typing(ctx, c, k1)
+		must(t, err)
+		checkSame(t, "who is told", room, c, other)
+
+		stranger := s.connected(t, "c3", s.user("u3"))
+		_, err = s.Typing(ctx, stranger, k1)
+		checkCode(t, "a stranger", err, chat.NotFound)
+		second := s.connected(t, "c4", c.Principal)
+		_, err = s.Typing(ctx, second, k1)
+		checkCode(t, "another device that is not in the room", err, chat.NotFound)
+		forged := s.connection("c1", s.user("u3"))
+		_, err = s.Typing(ctx, forged, k1)
+		checkCode(t, "with the id of somebody else's connection", err, chat.NotFound)
+		checkRoom(t, s, k1, c, other) // nobody came in by that
+		checkSame(t, "entered", s.roomsOf(t, stranger))
+
+		for range 2 {
+			_, err = s.Typing(ctx, c, k1)
+			must(t, err)
+		}
+		_, err = s.Typing(ctx, c, k1)
+		checkLimited(t, "the fourth of three", err, time.Second)
+		_, err = s.Typing(ctx, other, k1)
+		must(t, err)
+	})
+}
+
+func TestWhoTypesIsKnownToThoseWhoJoinWithinThreeSeconds(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		ctx, k1, u1, a1 := t.Context(), s.conversation("k1"), s.user("u1"), s.agent("u1")
+		c := s.connected(t, "c9", s.user("u9"))
+		typing := func(when string, want ...chat.Principal) {
+			t.Helper()
+			checkSame(t, when, s.joined(t, c, k1).Typing, want...)
+		}
+		typing("before")
+		must(t, s.NoteTyping(ctx, u1, k1, true))
+		must(t, s.NoteTyping(ctx, c.Principal, k1, true))
+		typing("besides oneself", u1)
+		s.pass(2 * time.Second)
+		must(t, s.NoteTyping(ctx, a1, k1, true))
+		typing("after 2 s", u1, a1)
+		s.pass(time.Second)
+		typing("after 3 s", a1)
+		must(t, s.NoteTyping(ctx, a1, k1, false))
+		must(t, s.NoteTyping(ctx, u1, k1, false)) // who does not type
+		typing("at the end")
+		must(t, s.NoteTyping(ctx, s.abroad(u1), s.conversation("k2"), true))
+		typing("elsewhere")
 	})
 }

@@ -1,105 +1,142 @@
 package presence
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
 )
 
-// BeginSend notes that the effects of a send are not finished. Repeat says that
-// an earlier attempt noted it already. Over the sender's limit it is
-// chat.RateLimited and nothing is noted. The sender's connection c, unless it
-// has no id, is registered again if Redis has lost it. AgentOnline is what
-// Online says of the conversation's agent. One round trip, and one more to
-// register or to take back.
-func (s *Store) BeginSend(ctx context.Context, c chat.Connection, send chat.PendingSend, agent chat.Principal) (repeat, agentOnline bool, err error) {
-	entry := note(send)
-	key := pendingShard(entry)
-	var noted *redis.IntCmd
-	var known *redis.BoolCmd
-	var agents *redis.StringSliceCmd
-	err = s.limited(ctx, send.Sender, "send", s.sendPerMinute, func(p redis.Pipeliner) {
-		noted = p.ZAddNX(ctx, key, redis.Z{Score: float64(s.now().UnixMilli()), Member: entry})
-		p.Expire(ctx, key, lifetime)
-		if c.ID != "" {
-			known = p.HExists(ctx, principalKey(c.Principal), string(c.ID))
-		}
-		agents = hash(ctx, p, principalKey(agent))
-	})
-	if err == nil {
-		err = failed("note a send", noted.Err())
-	}
-	if err != nil {
-		if noted.Val() == 1 {
-			s.client.ZRem(ctx, key, entry) // sweep forgets what this misses
-		}
-		return false, false, err
-	}
-	if known != nil && !known.Val() {
-		if _, _, err := s.register(ctx, c); err != nil {
-			return false, false, failed("register the connection of a sender", err)
-		}
-	}
-	return noted.Val() == 0, anyOnline(agents.Val(), s.now()), nil
-}
+// admitScript is a rate, and whether a connection is registered.
+//
+// KEYS: the rate, the principal. ARGV: now, step, burst, the connection.
+const admitScript = gcra + `
+return {rate(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), 1), redis.call('HGET', KEYS[2], ARGV[4])}`
 
-// EndSend forgets a send. One round trip.
-func (s *Store) EndSend(ctx context.Context, send chat.PendingSend) error {
-	entry := note(send)
-	return failed("take out a pending send", s.client.ZRem(ctx, pendingShard(entry), entry).Err())
-}
-
-// PendingBefore returns at most limit sends that were noted before t and not
-// ended, the oldest first. One round trip.
-func (s *Store) PendingBefore(ctx context.Context, t time.Time, limit int) ([]chat.PendingSend, error) {
-	before := &redis.ZRangeBy{Min: "-inf", Max: "(" + strconv.FormatInt(t.UnixMilli(), 10), Count: int64(limit)}
-	var shards [pendingShards]*redis.ZSliceCmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i := range shards {
-			shards[i] = p.ZRangeByScoreWithScores(ctx, pendingKey(i), before)
+// Admit counts a message of c, which has no id over REST, against its
+// principal's limit, and refuses it with chat.RateLimited over that, or while
+// the conversation's fan-out is overdrawn. It registers nobody. Without Redis
+// the limit is this process's own. One round trip.
+func (s *Store) Admit(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Admission, error) {
+	rate := s.limits.UserMessages
+	if c.Principal.Type == chat.Agent {
+		rate = s.limits.AgentMessages
+	}
+	var admit *redis.Cmd
+	var record *redis.StringCmd
+	var budget *redis.StringCmd
+	err := s.quickly(ctx, func(p redis.Pipeliner) {
+		switch key := principalKey(c.Principal); {
+		case rate.None() && c.ID != "":
+			record = p.HGet(ctx, key, string(c.ID))
+		case !rate.None():
+			admit = p.Eval(ctx, admitScript, []string{rateKey(c.Principal, "send"), key}, append(s.rateArgs(rate), string(c.ID))...)
+		}
+		if !s.limits.Fanout.None() {
+			budget = p.Get(ctx, budgetKey(id))
 		}
 	})
 	if err != nil {
-		return nil, failed("find pending sends", err)
+		return chat.Admission{Known: true, Away: true}, s.buckets.use(rateKey(c.Principal, "send"), rate, s.now())
 	}
-	var sends []chat.PendingSend
-	for _, shard := range shards {
-		for _, z := range shard.Val() {
-			if send, ok := parseNote(z); ok {
-				sends = append(sends, send)
+	known := c.ID == "" || record != nil && record.Err() == nil
+	if admit != nil {
+		answer, _ := admit.Slice()
+		if len(answer) > 0 {
+			if err := refusalAfter(answer[0]); err != nil {
+				return chat.Admission{}, err
 			}
 		}
+		known = c.ID == "" || len(answer) > 1 && answer[1] != nil // a nil ends a Lua array
 	}
-	slices.SortFunc(sends, func(a, b chat.PendingSend) int {
-		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ClientMessageID, b.ClientMessageID))
+	if budget != nil {
+		if err := s.overdrawn(budget); err != nil {
+			return chat.Admission{}, err
+		}
+	}
+	return chat.Admission{Known: known}, nil
+}
+
+// overdrawn refuses while a conversation's fan-out is ahead of its budget.
+func (s *Store) overdrawn(budget *redis.StringCmd) error {
+	tat, err := budget.Int64()
+	if err != nil {
+		return nil // no budget is used
+	}
+	f := s.limits.Fanout
+	if ahead := time.UnixMicro(tat).Sub(s.now()) - f.Step()*time.Duration(f.Burst); ahead > 0 {
+		return chat.LimitedFor(ahead)
+	}
+	return nil
+}
+
+// AgentOnline reports what Online says of one agent, and false where Redis does
+// not answer. One round trip.
+func (s *Store) AgentOnline(ctx context.Context, agent chat.Principal) bool {
+	var fields *redis.StringSliceCmd
+	err := s.quickly(ctx, func(p redis.Pipeliner) { fields = hash(ctx, p, principalKey(agent)) })
+	return err == nil && anyOnline(agent, fields.Val(), s.now())
+}
+
+// chargeScript charges a room's connections to the conversation's budget,
+// however far that is overdrawn, and returns them.
+//
+// KEYS: the room, the budget. ARGV: now, step.
+const chargeScript = `
+local room = redis.call('HGETALL', KEYS[1])
+local now = tonumber(ARGV[1])
+local tat = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now) + tonumber(ARGV[2]) * (#room / 2)
+redis.call('SET', KEYS[2], string.format('%.0f', tat), 'PX', math.min(math.ceil((tat - now) / 1000) + 1, 7200000))
+return room`
+
+// Audience returns who may get a message: the connections in the room, also
+// provisional ones, and, unless agent is zero, those of the agent. The fan-out
+// is charged to the conversation's budget. Whether they are participants is the
+// caller's to check. One round trip.
+func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (room, agentConnections []chat.Connection, err error) {
+	var g errgroup.Group
+	now := s.now()
+	if !agent.IsZero() {
+		g.Go(func() error {
+			var fields *redis.StringSliceCmd
+			err := s.quickly(ctx, func(p redis.Pipeliner) { fields = hash(ctx, p, principalKey(agent)) })
+			if err == nil {
+				agentConnections = connectionsOf(agent, fields.Val(), now)
+			}
+			return err
+		})
+	}
+	fields, err := s.charged(ctx, id)
+	if agentErr := g.Wait(); err == nil {
+		err = agentErr
+	}
+	if err != nil {
+		return nil, nil, failed("read an audience", err)
+	}
+	for _, e := range entries(fields, now) {
+		room = append(room, e.Connection)
+	}
+	return room, agentConnections, nil
+}
+
+func (s *Store) charged(ctx context.Context, id chat.ConversationID) (fields []string, err error) {
+	var all *redis.StringSliceCmd
+	var charge *redis.Cmd
+	err = s.quickly(ctx, func(p redis.Pipeliner) {
+		if f := s.limits.Fanout; f.None() {
+			all = hash(ctx, p, roomKey(id))
+		} else {
+			charge = p.Eval(ctx, chargeScript, []string{roomKey(id), budgetKey(id)}, s.now().UnixMicro(), f.Step().Microseconds())
+		}
 	})
-	return sends[:min(len(sends), limit)], nil
-}
-
-// note is a send as a member of a sorted set; '|' is outside the id alphabet.
-func note(s chat.PendingSend) string {
-	return strings.Join([]string{
-		string(s.Sender.OrgID), string(s.Sender.Type), string(s.Sender.ID), string(s.ConversationID), string(s.ClientMessageID),
-	}, "|")
-}
-
-func parseNote(z redis.Z) (chat.PendingSend, bool) {
-	text, _ := z.Member.(string)
-	parts := strings.Split(text, "|")
-	if len(parts) != 5 {
-		return chat.PendingSend{}, false
+	switch {
+	case err != nil:
+		return nil, err
+	case charge != nil:
+		return charge.StringSlice()
 	}
-	return chat.PendingSend{
-		Sender:          chat.Principal{OrgID: chat.OrgID(parts[0]), Type: chat.PrincipalType(parts[1]), ID: chat.PrincipalID(parts[2])},
-		ConversationID:  chat.ConversationID(parts[3]),
-		ClientMessageID: chat.ClientMessageID(parts[4]),
-		Since:           time.UnixMilli(int64(z.Score)).UTC(),
-	}, true
+	return all.Val(), nil
 }

@@ -1,7 +1,7 @@
 package presence_test
 
 import (
-	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -11,196 +11,325 @@ import (
 	"aiwm-chat/shared/presence"
 )
 
-// pending returns the sends of the test that were noted before t.
-func pending(t *testing.T, s *server, before time.Time) []chat.PendingSend {
-	t.Helper()
-	sends, err := s.PendingBefore(t.Context(), before, 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.DeleteFunc(sends, func(p chat.PendingSend) bool { return !strings.Contains(string(p.ConversationID), s.token) })
-}
-
-func TestPendingSends(t *testing.T) {
-	eachServer(t, presence.Options{SendPerMinute: 600}, func(t *testing.T, s *server) {
-		ctx := t.Context()
-		sender := s.connected(t, "c1", s.principal(chat.Agent, "a:1@x.y_z-"))
-		var sends []chat.PendingSend
-		for i := range 12 { // over all shards
-			sends = append(sends, chat.PendingSend{
-				Sender: sender.Principal, ConversationID: s.conversation("k1"), ClientMessageID: chat.ClientMessageID(fmt.Sprint("m:", i)),
-				Since: s.now().Truncate(time.Millisecond).UTC(),
-			})
-			if repeat, _, err := s.BeginSend(ctx, sender, sends[i], chat.Principal{}); err != nil || repeat {
-				t.Fatalf("begin: repeat %v, %v", repeat, err)
-			}
-			s.pass(time.Second)
-		}
-		if repeat, _, err := s.BeginSend(ctx, sender, sends[3], chat.Principal{}); err != nil || !repeat {
-			t.Errorf("begin again: repeat %v, %v", repeat, err)
-		}
-		got := pending(t, s, s.now())
-		if len(got) != len(sends) {
-			t.Fatalf("%d pending sends, want %d", len(got), len(sends))
-		}
-		for i := range got {
-			late := got[i].Since.Sub(sends[i].Since) // since the first note, in spite of the repeat
-			got[i].Since = sends[i].Since
-			if got[i] != sends[i] || late < 0 || late > 900*time.Millisecond {
-				t.Errorf("pending send %d is %+v (%v late), want %+v", i, got[i], late, sends[i])
-			}
-		}
-		if early := pending(t, s, sends[6].Since); len(early) != 6 {
-			t.Errorf("%d sends were noted before the seventh", len(early))
-		}
-		if some, err := s.PendingBefore(ctx, s.now(), 5); err != nil || len(some) != 5 {
-			t.Errorf("%d sends, %v, want the limit of 5", len(some), err)
-		}
-		for _, send := range sends {
-			for range 2 {
-				if err := s.EndSend(ctx, send); err != nil {
-					t.Fatal(err)
+func TestMessagesOfUsersAndAgentsHaveTheirOwnRates(t *testing.T) {
+	limits := presence.Limits{UserMessages: rate("60/min burst 3"), AgentMessages: rate("2/s burst 5")}
+	eachServer(t, limits, func(t *testing.T, s *server) {
+		ctx, k1 := t.Context(), s.conversation("k1")
+		for _, of := range []struct {
+			p     chat.Principal
+			burst int
+			step  time.Duration
+		}{{s.user("x"), 3, time.Second}, {s.agent("x"), 5, 500 * time.Millisecond}} {
+			one, two := s.connected(t, "c1"+string(of.p.Type), of.p), s.connected(t, "c2"+string(of.p.Type), of.p)
+			rest := chat.Connection{Principal: of.p}
+			for i := range of.burst { // all of a principal's ways share one rate
+				if a, err := s.Admit(ctx, []chat.Connection{one, two, rest}[i%3], k1); err != nil || a != (chat.Admission{Known: true}) {
+					t.Errorf("%v: %+v, %v", of.p, a, err)
 				}
 			}
-		}
-		if left := pending(t, s, s.now()); len(left) != 0 {
-			t.Errorf("%v are left", left)
-		}
-		if repeat, _, err := s.BeginSend(ctx, chat.Connection{}, sends[0], chat.Principal{}); err != nil || repeat {
-			t.Errorf("begin after the end: repeat %v, %v", repeat, err)
-		}
-		if err := s.EndSend(ctx, sends[0]); err != nil {
-			t.Fatal(err)
+			for _, c := range []chat.Connection{one, two, rest} {
+				_, err := s.Admit(ctx, c, s.conversation("k2"))
+				checkLimited(t, "over the burst", err, of.step)
+			}
+			s.pass(of.step)
+			_, err := s.Admit(ctx, one, k1)
+			must(t, err)
+			_, err = s.Admit(ctx, one, k1)
+			checkLimited(t, "two after one step", err, of.step)
+			s.pass(time.Hour)
+			for range of.burst {
+				_, err := s.Admit(ctx, one, k1)
+				must(t, err)
+			}
+			_, err = s.Admit(ctx, one, k1)
+			checkLimited(t, "an hour saves no more than a burst", err, of.step)
 		}
 	})
 }
 
-func TestBeginSendTellsOfTheAgent(t *testing.T) {
-	eachServer(t, presence.Options{SendPerMinute: 600}, func(t *testing.T, s *server) {
-		sender, agent := s.connected(t, "c1", s.user("u1")), s.principal(chat.Agent, "a1")
-		online := func(client chat.ClientMessageID) bool {
-			send := chat.PendingSend{Sender: sender.Principal, ConversationID: s.conversation("k1"), ClientMessageID: client}
-			_, online, err := s.BeginSend(t.Context(), sender, send, agent)
+func TestAdmitTellsWhetherAConnectionIsRegisteredAndRegistersNobody(t *testing.T) {
+	for what, limits := range map[string]presence.Limits{
+		"limits":    {UserMessages: rate("60/min burst 20"), Fanout: rate("10/s")},
+		"no limits": {},
+	} {
+		t.Run(what, func(t *testing.T) {
+			eachServer(t, limits, func(t *testing.T, s *server) {
+				ctx, k1 := t.Context(), s.conversation("k1")
+				c := s.connection("c1", s.user("u1"))
+				check := func(when string, c chat.Connection, known bool) {
+					t.Helper()
+					if a, err := s.Admit(ctx, c, k1); err != nil || a != (chat.Admission{Known: known}) {
+						t.Errorf("%s: %+v, %v, want known %v", when, a, err, known)
+					}
+				}
+				check("never registered", c, false)
+				check("still", c, false)
+				checkConnections(t, s, c.Principal)
+				checkAudience(t, s, k1)
+				checkSame(t, "entered", s.roomsOf(t, c))
+				_, err := s.Connect(ctx, c)
+				must(t, err)
+				check("registered", c, true)
+				check("another one", s.connection("c2", c.Principal), false)
+				check("REST", chat.Connection{Principal: c.Principal}, true)
+				check("REST of who has none", chat.Connection{Principal: s.user("u2")}, true)
+				s.lose(t, principalKey(c.Principal))
+				check("lost", c, false)
+			})
+		})
+	}
+}
+
+func TestAnOverdrawnFanoutRefusesAndRecovers(t *testing.T) {
+	eachServer(t, presence.Limits{Fanout: rate("1/s burst 10")}, func(t *testing.T, s *server) {
+		ctx, k1 := t.Context(), s.conversation("k1")
+		var all []chat.Connection
+		for i := range 5 {
+			all = append(all, s.member(t, name(i), s.user(name(i)), k1))
+		}
+		for range 2 {
+			_, err := s.Admit(ctx, all[0], k1)
+			must(t, err)
+			checkAudience(t, s, k1, all...)
+		}
+		_, err := s.Admit(ctx, all[0], k1)
+		must(t, err) // ten are used of ten, and none too many
+		checkAudience(t, s, k1, all...)
+		checkAudience(t, s, k1, all...) // what is committed is delivered
+		_, err = s.Admit(ctx, all[1], k1)
+		checkLimited(t, "ten too many", err, 10*time.Second)
+		if wait, _ := chat.Public(err).Details["retryAfterMs"].(int64); wait < 5000 {
+			t.Errorf("wait for %d ms, want some 10 s", wait)
+		}
+		_, err = s.Admit(ctx, all[1], s.conversation("k2"))
+		must(t, err)
+		s.pass(11 * time.Second)
+		_, err = s.Admit(ctx, all[1], k1)
+		must(t, err)
+	})
+}
+
+func TestAudienceIsTheRoomAndTheAgent(t *testing.T) {
+	for what, limits := range map[string]presence.Limits{"budget": {Fanout: rate("1000/s")}, "no budget": {}} {
+		t.Run(what, func(t *testing.T) {
+			eachServer(t, limits, func(t *testing.T, s *server) {
+				ctx, k1 := t.Context(), s.conversation("k1")
+				c := s.member(t, "c1", s.user("u1"), k1)
+				lean := s.connection("c2", s.user("u2"))
+				lean.Dialect = chat.Lean
+				s.joined(t, lean, k1)
+				one, two := s.member(t, "a1", s.agent("a1"), k1), s.connected(t, "a2", s.agent("a1"))
+				s.connected(t, "a3", s.abroad(s.agent("a1")))
+				room, agents, err := s.Audience(ctx, k1, s.agent("a1"))
+				must(t, err)
+				checkSame(t, "room", room, c, lean, one)
+				checkSame(t, "agent", agents, one, two)
+				room, agents, err = s.Audience(ctx, s.conversation("k2"), chat.Principal{})
+				if err != nil || len(room)+len(agents) != 0 {
+					t.Errorf("of nobody: %v, %v, %v", room, agents, err)
+				}
+			})
+		})
+	}
+}
+
+// The commands of a message are counted: they are what Redis costs.
+func TestAMessageCostsFiveCommandsAndFourWithoutABudget(t *testing.T) {
+	for _, of := range []struct {
+		what            string
+		limits          presence.Limits
+		admit, audience string
+	}{
+		{"all limits", presence.Limits{UserMessages: rate("1000/s"), Fanout: rate("1000/s")}, "EVAL GET", "EVAL HGETALL"},
+		{"no budget", presence.Limits{UserMessages: rate("1000/s")}, "EVAL", "HGETALL HGETALL"},
+		{"no limits", presence.Limits{}, "HGET", "HGETALL HGETALL"},
+		{"a budget only", presence.Limits{Fanout: rate("1000/s")}, "GET HGET", "EVAL HGETALL"},
+	} {
+		s := onMini(t, of.limits)
+		ctx, k1, a1 := t.Context(), s.conversation("k1"), s.agent("a1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		_, _, err := s.Audience(ctx, k1, a1) // opens what connections it needs
+		must(t, err)
+		check := func(step, want string, do func() error) {
+			t.Helper()
+			got, _ := s.sent(t, func() { must(t, do()) })
+			if strings.Join(got, " ") != want {
+				t.Errorf("%s: %s sends %v, want %s", of.what, step, got, want)
+			}
+		}
+		check("Admit", of.admit, func() error { _, err := s.Admit(ctx, c, k1); return err })
+		check("AgentOnline", "HGETALL", func() error { s.AgentOnline(ctx, a1); return nil })
+		check("Audience", of.audience, func() error { _, _, err := s.Audience(ctx, k1, a1); return err })
+	}
+}
+
+func TestRoundTripsAreAsStated(t *testing.T) {
+	one := rate("1000/s")
+	s := onMini(t, presence.Limits{
+		UserConnections: 9, Rooms: 9, Joins: one, UserMessages: one, Fanout: one, Typing: one, Pings: one, Writes: one, Summaries: one,
+	})
+	ctx, k1, k2 := t.Context(), s.conversation("k1"), s.conversation("k2")
+	c := s.member(t, "c1", s.user("u1"), k1)
+	var e chat.Entry
+	for _, step := range []struct {
+		what string
+		most int
+		do   func() error
+	}{
+		{"Enter", 1, func() (err error) { e, err = s.Enter(ctx, c, k2); return err }},
+		{"Closed", 1, func() error { _, err := s.Closed(ctx, c); return err }},
+		{"Confirm", 1, func() error { _, err := s.Confirm(ctx, e, s.agent("a1")); return err }},
+		{"Ping", 2, func() error { _, _, err := s.Ping(ctx, c); return err }},
+		{"Typing", 1, func() error { _, err := s.Typing(ctx, c, k1); return err }},
+		{"NoteTyping", 1, func() error { return s.NoteTyping(ctx, c.Principal, k1, true) }},
+		{"Admit", 1, func() error { _, err := s.Admit(ctx, c, k1); return err }},
+		{"Rooms", 1, func() error { _, err := s.Rooms(ctx, k1, k2); return err }},
+		{"Online", 1, func() error { _, err := s.Online(ctx, c.Principal, s.user("u2")); return err }},
+		{"Allow", 1, func() error { return s.Allow(ctx, c.Principal, chat.UseWrite) }},
+		{"BeginSummary", 1, func() error { return s.BeginSummary(ctx, k1, time.Minute) }},
+		{"Leave", 2, func() error { _, err := s.Leave(ctx, c, k1, k2); return err }},
+		{"Evict", 2, func() error { _, err := s.Evict(ctx, c.Principal, k1); return err }},
+		{"Entered", 1, func() error { _, err := s.Entered(ctx, c.ID); return err }},
+		{"Health", 1, func() error { return s.Health(ctx) }},
+	} {
+		var err error
+		_, writes := s.sent(t, func() { err = step.do() })
+		if err != nil || writes > step.most || writes == 0 {
+			t.Errorf("%s: %d round trips, %v", step.what, writes, err)
+		}
+	}
+}
+
+// closedAddr is where nobody listens.
+func closedAddr(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// blackHole accepts and never answers.
+func blackHole(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	accepted := make(chan net.Conn, 1000)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
 			if err != nil {
-				t.Fatal(err)
+				return
 			}
-			return online
+			accepted <- c
 		}
-		if online("m1") {
-			t.Error("an agent without a connection is online")
-		}
-		s.connected(t, "c2", agent)
-		if !online("m2") {
-			t.Error("a connected agent is offline")
+	}()
+	t.Cleanup(func() {
+		l.Close()
+		<-done
+		close(accepted)
+		for c := range accepted {
+			c.Close()
 		}
 	})
+	return l.Addr().String()
 }
 
-func TestSendLimit(t *testing.T) {
-	eachServer(t, presence.Options{SendPerMinute: 2}, func(t *testing.T, s *server) {
-		ctx, c := t.Context(), s.connected(t, "c1", s.user("u1"))
-		begin := func(p chat.Principal, id chat.ClientMessageID) error {
-			_, _, err := s.BeginSend(ctx, c, chat.PendingSend{Sender: p, ConversationID: s.conversation("k1"), ClientMessageID: id}, chat.Principal{})
-			return err
-		}
-		for _, id := range []chat.ClientMessageID{"m1", "m2"} {
-			if err := begin(c.Principal, id); err != nil {
-				t.Fatal(err)
+func TestWithRedisAwaySendingGoesOn(t *testing.T) {
+	for what, addr := range map[string]func(*testing.T) string{"nobody listens": closedAddr, "nobody answers": blackHole} {
+		t.Run(what, func(t *testing.T) {
+			s := connect(t, presence.Options{Addrs: []string{addr(t)}, Limits: presence.Limits{
+				UserMessages: rate("60/min burst 3"), Writes: rate("60/min burst 2"), Fanout: rate("10/s"),
+			}})
+			ctx, c := t.Context(), s.connection("c1", s.user("u1"))
+			var took []time.Duration
+			admit := func() error {
+				began := time.Now()
+				a, err := s.Admit(ctx, c, s.conversation("k1"))
+				took = append(took, time.Since(began))
+				if !a.Away {
+					t.Errorf("%+v, %v: not away", a, err)
+				}
+				return err
 			}
-		}
-		err := begin(c.Principal, "m3")
-		if chat.CodeOf(err) != chat.RateLimited {
-			t.Fatalf("the third send of two: %v", err)
-		}
-		if wait := chat.Public(err).Details["retryAfterMs"].(int64); wait < 1 || wait > 30_000 {
-			t.Errorf("wait for %d ms, want up to 30 s", wait)
-		}
-		if err := begin(c.Principal, "m1"); chat.CodeOf(err) != chat.RateLimited {
-			t.Errorf("a repeat is a send: %v", err)
-		}
-		noted := pending(t, s, s.now().Add(time.Hour))
-		if len(noted) != 2 {
-			t.Errorf("%v are noted, want m1 and m2 alone", noted)
-		}
-		if err := begin(s.user("u2"), "m1"); err != nil {
-			t.Errorf("another sender: %v", err)
-		}
-	})
+			must(t, admit())
+			if took[0] > 3*time.Second { // 300 ms are allowed
+				t.Errorf("the first took %v", took[0])
+			}
+			if left := s.SilentFor(); left <= 3*time.Second || left > 5*time.Second {
+				t.Errorf("silent for %v", left)
+			}
+			must(t, admit())
+			must(t, admit())
+			checkLimited(t, "the process's own limit", admit(), time.Second)
+			if slow := slices.Max(took[1:]); slow > 150*time.Millisecond {
+				t.Errorf("another took %v: it asked again", slow)
+			}
+			s.pass(time.Second)
+			must(t, admit())
+			for range 2 {
+				must(t, s.Allow(ctx, c.Principal, chat.UseWrite))
+			}
+			checkLimited(t, "a use", s.Allow(ctx, c.Principal, chat.UseWrite), time.Second)
+			must(t, s.Allow(ctx, s.user("u2"), chat.UseWrite))
+			if s.AgentOnline(ctx, s.agent("a1")) {
+				t.Error("an agent of whom nothing is known is online")
+			}
+			_, _, err := s.Audience(ctx, s.conversation("k1"), s.agent("a1"))
+			checkCode(t, "audience", err, chat.Unavailable)
+
+			s.EndSilence()
+			must(t, s.Allow(ctx, s.user("u3"), chat.UseWrite))
+			if s.SilentFor() <= 0 {
+				t.Error("it did not ask again after its silence")
+			}
+		})
+	}
 }
 
-func TestTyping(t *testing.T) {
-	eachServer(t, presence.Options{TypingPerMinute: 4}, func(t *testing.T, s *server) {
-		ctx, k1, u1 := t.Context(), s.conversation("k1"), s.user("u1")
-		c, other, stranger := s.connection("c1", u1), s.connection("c2", s.user("u2")), s.connection("c3", s.user("u3"))
-		join(t, s, c, k1)
-		join(t, s, other, k1)
-		key := "conversation:{" + string(k1) + "}:typing:" + string(u1.OrgID) + "/user:u1"
-
-		room, err := s.StartTyping(ctx, c, k1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkConnections(t, "who is told", room, c, other)
-		if left := s.raw.PTTL(ctx, key).Val(); left <= 0 || left > chat.TypingExpiry {
-			t.Errorf("typing for %v", left)
-		}
-		second := s.connection("c4", u1) // of a member, though not in the room itself
-		if _, err := s.StartTyping(ctx, second, k1); err != nil {
-			t.Errorf("another device: %v", err)
-		}
-		room, err = s.StopTyping(ctx, c, k1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		checkConnections(t, "who is told", room, c, other)
-		if n := s.raw.Exists(ctx, key).Val(); n != 0 {
-			t.Error("still typing")
-		}
-		for name, act := range map[string]func() error{
-			"start": func() error { _, err := s.StartTyping(ctx, stranger, k1); return err },
-			"stop":  func() error { _, err := s.StopTyping(ctx, stranger, k1); return err },
-		} {
-			if err := act(); chat.CodeOf(err) != chat.NotFound {
-				t.Errorf("%s by a stranger: %v", name, err)
-			}
-		}
-		for _, k := range s.keys(t) {
-			if strings.Contains(k, ":typing:") {
-				t.Errorf("%s was left by a stranger", k)
-			}
-		}
-		if _, err := s.StartTyping(ctx, c, k1); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.StartTyping(ctx, c, k1); chat.CodeOf(err) != chat.RateLimited {
-			t.Errorf("the fifth of four: %v", err)
-		}
-	})
+func TestSendingFindsRedisAgain(t *testing.T) {
+	s := onMini(t, presence.Limits{})
+	c, k1 := s.connected(t, "c1", s.user("u1")), s.conversation("k1")
+	s.mini.Close()
+	if a, err := s.Admit(t.Context(), c, k1); err != nil || !a.Away {
+		t.Errorf("%+v, %v", a, err)
+	}
+	must(t, s.mini.Restart())
+	if a, err := s.Admit(t.Context(), c, k1); err != nil || !a.Away {
+		t.Errorf("in the silence: %+v, %v", a, err)
+	}
+	s.EndSilence()
+	if a, err := s.Admit(t.Context(), c, k1); err != nil || a != (chat.Admission{Known: true}) {
+		t.Errorf("after it: %+v, %v", a, err)
+	}
 }
 
-// What a crash leaves behind goes away by itself.
-func TestEverythingExpires(t *testing.T) {
-	eachServer(t, presence.Options{SendPerMinute: 60, TypingPerMinute: 60}, func(t *testing.T, s *server) {
-		if s.mini == nil {
-			t.Skip("needs a clock that can be driven")
-		}
-		c := s.connected(t, "c1", s.user("u1"))
-		join(t, s, c, s.conversation("k1"))
-		if _, err := s.StartTyping(t.Context(), c, s.conversation("k1")); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := s.BeginSend(t.Context(), c, chat.PendingSend{Sender: c.Principal, ConversationID: s.conversation("k1"), ClientMessageID: "m"}, chat.Principal{}); err != nil {
-			t.Fatal(err)
-		}
-		s.mini.FastForward(chat.TypingExpiry)
-		for _, key := range s.keys(t) {
-			if strings.Contains(key, ":typing:") {
-				t.Errorf("%s is left", key)
-			}
-		}
-		s.mini.FastForward(2*time.Hour + 10*time.Minute)
-		if left := s.keys(t); len(left) != 0 {
-			t.Errorf("%v are left", left)
-		}
-	})
+// Presence itself is nothing without Redis.
+func TestWithRedisAwayPresenceIsUnavailable(t *testing.T) {
+	s := connect(t, presence.Options{Addrs: []string{closedAddr(t)}, Limits: presence.Limits{Joins: rate("1/s"), Typing: rate("1/s")}})
+	ctx, c, k1 := t.Context(), s.connection("c1", s.user("u1")), s.conversation("k1")
+	gone := []chat.Gone{{Connection: c, At: s.now()}}
+	for what, do := range map[string]func() error{
+		"connect":     func() error { _, err := s.Connect(ctx, c); return err },
+		"disconnect":  func() error { _, err := s.Disconnect(ctx, c); return err },
+		"enter":       func() error { _, err := s.Enter(ctx, c, k1); return err },
+		"closed":      func() error { _, err := s.Closed(ctx, c); return err },
+		"confirm":     func() error { _, err := s.Confirm(ctx, chat.Entry{}, chat.Principal{}); return err },
+		"leave":       func() error { _, err := s.Leave(ctx, c, k1); return err },
+		"evict":       func() error { _, err := s.Evict(ctx, c.Principal, k1); return err },
+		"clear":       func() error { return s.Clear(ctx, k1) },
+		"rooms":       func() error { _, err := s.Rooms(ctx, k1); return err },
+		"ping":        func() error { _, _, err := s.Ping(ctx, c); return err },
+		"entered":     func() error { _, err := s.Entered(ctx, c.ID); return err },
+		"typing":      func() error { _, err := s.Typing(ctx, c, k1); return err },
+		"note typing": func() error { return s.NoteTyping(ctx, c.Principal, k1, true) },
+		"online":      func() error { _, err := s.Online(ctx, c.Principal); return err },
+		"connections": func() error { _, err := s.ConnectionsOf(ctx, c.Principal); return err },
+		"prune":       func() error { _, err := s.Prune(ctx, gone, k1); return err },
+		"bury":        func() error { _, err := s.Bury(ctx, c); return err },
+		"summary":     func() error { return s.BeginSummary(ctx, k1, time.Minute) },
+		"health":      func() error { return s.Health(ctx) },
+	} {
+		checkCode(t, what, do(), chat.Unavailable)
+	}
 }

@@ -36,13 +36,14 @@ type WelcomeJob struct {
 	ID           chat.PrincipalID   `json:"id"`
 	OrgID        chat.OrgID         `json:"orgId"`
 	ExpiresAt    int64              `json:"expiresAt"` // Unix seconds
+	Dialect      chat.Dialect       `json:"dialect,omitzero"`
 }
 
 // WelcomeJobOf returns the job that greets c.
 func WelcomeJobOf(c chat.Connection) WelcomeJob {
 	return WelcomeJob{
 		ConnectionID: c.ID, Type: c.Principal.Type, ID: c.Principal.ID, OrgID: c.Principal.OrgID,
-		ExpiresAt: c.ExpiresAt.Unix(),
+		ExpiresAt: c.ExpiresAt.Unix(), Dialect: c.Dialect,
 	}
 }
 
@@ -51,6 +52,6 @@ func (j WelcomeJob) Connection() chat.Connection {
 	return chat.Connection{
 		ID:        j.ConnectionID,
 		Principal: chat.Principal{Type: j.Type, ID: j.ID, OrgID: j.OrgID},
-		ExpiresAt: time.Unix(j.ExpiresAt, 0),
+		ExpiresAt: time.Unix(j.ExpiresAt, 0), Dialect: j.Dialect,
 	}
 }

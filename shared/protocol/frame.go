@@ -60,3 +60,11 @@ type Identity struct {
 
 // IdentityOf returns p as frames show it.
 func IdentityOf(p chat.Principal) Identity { return Identity{Type: p.Type, ID: p.ID} }
+
+// identities returns the first of some principals, nil of none.
+func identities(ps []chat.Principal, most int) (out []Identity) {
+	for _, p := range ps[:min(len(ps), most)] {
+		out = append(out, IdentityOf(p))
+	}
+	return out
+}

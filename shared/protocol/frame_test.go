@@ -23,7 +23,15 @@ var (
 
 const stamp = "2027-01-15T08:00:00.007Z" // now, as every frame has it
 
+// answered completes what a sender hears as send does.
+func answered(m chat.Message, agentOnline, delivered *bool, resync bool) protocol.Sent {
+	sent := protocol.SentOf(m, false)
+	sent.AgentOnline, sent.Delivered, sent.Resync = agentOnline, delivered, resync
+	return sent
+}
+
 func TestFrames(t *testing.T) {
+	yes, no := true, false
 	connection := chat.Connection{ID: "PJqB0fHsqRcCHlw=", Principal: user}
 	ofAgent := chat.Connection{ID: "x=", Principal: agent}
 	sent := chat.Message{ID: "m1", ConversationID: "c1", Seq: 7, ClientMessageID: "k1", CreatedAt: now}
@@ -32,27 +40,37 @@ func TestFrames(t *testing.T) {
 		data      any
 		want      string
 	}{
-		{protocol.EventPong, "", protocol.Pong{}, `{"event":"pong","data":{},"timestamp":"` + stamp + `"}`},
-		{protocol.EventPong, "f1", protocol.Pong{Resync: true}, `{"event":"pong","id":"f1","data":{"resync":true},"timestamp":"` + stamp + `"}`},
+		{protocol.EventPong, "", protocol.PongOf(nil, nil, false), `{"event":"pong","data":{"rooms":[]},"timestamp":"` + stamp + `"}`},
+		{protocol.EventPong, "f1", protocol.PongOf([]chat.ConversationID{"c2", "c1", "c3"}, map[chat.ConversationID]int64{"c1": 7, "c2": 0}, true),
+			`{"event":"pong","id":"f1","data":{"rooms":[{"conversationId":"c2","lastSeq":0},{"conversationId":"c1","lastSeq":7}],"resync":true},"timestamp":"` + stamp + `"}`},
 		{protocol.EventConnected, "", protocol.ConnectedOf(connection),
 			`{"event":"connected","data":{"connectionId":"PJqB0fHsqRcCHlw=","type":"user","userId":"u1"},"timestamp":"` + stamp + `"}`},
 		{protocol.EventConnected, "", protocol.ConnectedOf(ofAgent),
 			`{"event":"connected","data":{"connectionId":"x=","type":"agent","agentId":"a1"},"timestamp":"` + stamp + `"}`},
-		{protocol.EventJoined, "f1", protocol.JoinedOf("c1", 7, []chat.Principal{user, agent}, true),
+		{protocol.EventJoined, "f1", protocol.JoinedOf("c1", 7, chat.Company{Members: []chat.Principal{user, agent}, AgentOnline: true}),
 			`{"event":"conversation:joined","id":"f1","data":{"conversationId":"c1","lastSeq":7,"members":[{"type":"user","id":"u1"},{"type":"agent","id":"a1"}],"memberCount":2,"agentOnline":true},"timestamp":"` + stamp + `"}`},
-		{protocol.EventJoined, "", protocol.JoinedOf("c1", 0, nil, false),
+		{protocol.EventJoined, "f1", protocol.JoinedOf("c1", 7, chat.Company{Members: []chat.Principal{user}, Typing: []chat.Principal{agent}}),
+			`{"event":"conversation:joined","id":"f1","data":{"conversationId":"c1","lastSeq":7,"members":[{"type":"user","id":"u1"}],"memberCount":1,"agentOnline":false,"typing":[{"type":"agent","id":"a1"}]},"timestamp":"` + stamp + `"}`},
+		{protocol.EventJoined, "", protocol.JoinedOf("c1", 0, chat.Company{}),
 			`{"event":"conversation:joined","data":{"conversationId":"c1","lastSeq":0,"members":[],"memberCount":0,"agentOnline":false},"timestamp":"` + stamp + `"}`},
 		{protocol.EventLeft, "f1", protocol.Room{ConversationID: "c1"}, `{"event":"conversation:left","id":"f1","data":{"conversationId":"c1"},"timestamp":"` + stamp + `"}`},
-		{protocol.EventUserJoined, "", protocol.Membership{ConversationID: "c1", Identity: protocol.IdentityOf(user)},
+		{protocol.EventUserLeft, "", protocol.MembershipOf("c1", user, agent),
+			`{"event":"user:left","data":{"conversationId":"c1","type":"user","id":"u1","more":[{"type":"agent","id":"a1"}]},"timestamp":"` + stamp + `"}`},
+		{protocol.EventUserJoined, "", protocol.MembershipOf("c1", user),
 			`{"event":"user:joined","data":{"conversationId":"c1","type":"user","id":"u1"},"timestamp":"` + stamp + `"}`},
 		{protocol.EventTypingStart, "", protocol.TypingNotice{ConversationID: "c1", Identity: protocol.IdentityOf(user), ExpiresIn: 3000},
 			`{"event":"typing:start","data":{"conversationId":"c1","type":"user","id":"u1","expiresIn":3000},"timestamp":"` + stamp + `"}`},
-		{protocol.EventPresence, "", protocol.PresenceOf(agent, true), `{"event":"presence:update","data":{"type":"agent","id":"a1","status":"online"},"timestamp":"` + stamp + `"}`},
-		{protocol.EventPresence, "", protocol.PresenceOf(user, false), `{"event":"presence:update","data":{"type":"user","id":"u1","status":"offline"},"timestamp":"` + stamp + `"}`},
-		{protocol.EventMessageSent, "f1", protocol.SentOf(sent, true, false),
+		{protocol.EventPresence, "", protocol.PresenceOf(true, now, agent), `{"event":"presence:update","data":{"type":"agent","id":"a1","status":"online","at":"` + stamp + `"},"timestamp":"` + stamp + `"}`},
+		{protocol.EventPresence, "", protocol.PresenceOf(false, now.Add(-time.Second), user, agent),
+			`{"event":"presence:update","data":{"type":"user","id":"u1","status":"offline","at":"2027-01-15T07:59:59.007Z","more":[{"type":"agent","id":"a1"}]},"timestamp":"` + stamp + `"}`},
+		{protocol.EventPresence, "", protocol.PresenceNow(user, false), `{"event":"presence:update","data":{"type":"user","id":"u1","status":"offline"},"timestamp":"` + stamp + `"}`},
+		{protocol.EventMessageSent, "f1", answered(sent, &yes, nil, false),
 			`{"event":"message:sent","id":"f1","data":{"messageId":"m1","conversationId":"c1","seq":7,"clientMessageId":"k1","createdAt":"` + stamp + `","agentOnline":true},"timestamp":"` + stamp + `"}`},
-		{protocol.EventMessageSent, "", protocol.SentOf(sent, false, true),
-			`{"event":"message:sent","data":{"messageId":"m1","conversationId":"c1","seq":7,"clientMessageId":"k1","createdAt":"` + stamp + `","agentOnline":false,"duplicate":true},"timestamp":"` + stamp + `"}`},
+		{protocol.EventMessageSent, "f1", answered(sent, &no, &no, true),
+			`{"event":"message:sent","id":"f1","data":{"messageId":"m1","conversationId":"c1","seq":7,"clientMessageId":"k1","createdAt":"` + stamp + `","agentOnline":false,"resync":true,"delivered":false},"timestamp":"` + stamp + `"}`},
+		{protocol.EventMessageSent, "", protocol.SentOf(sent, true), // in lean
+			`{"event":"message:sent","data":{"messageId":"m1","conversationId":"c1","seq":7,"clientMessageId":"k1","createdAt":"` + stamp + `","duplicate":true},"timestamp":"` + stamp + `"}`},
+		{protocol.EventBacklog, "", protocol.Backlog{More: true, Cursor: "here"}, `{"event":"backlog","data":{"more":true,"cursor":"here"},"timestamp":"` + stamp + `"}`},
 		{protocol.EventMessageDeleted, "", protocol.MessageGone{ConversationID: "c1", MessageID: "m1", Seq: 7},
 			`{"event":"message:deleted","data":{"conversationId":"c1","messageId":"m1","seq":7},"timestamp":"` + stamp + `"}`},
 	} {
@@ -69,6 +87,7 @@ func TestErrorFrame(t *testing.T) {
 		`{"code":"internal","message":"something went wrong on our side","retryable":false}`:                                              errors.New("10.0.0.1"),
 		`{"code":"validation_failed","message":"some fields are not valid","retryable":false,"details":{"a":"is \"b\""}}`:                 chat.Invalid("a", `is "b"`),
 		`{"code":"rate_limited","message":"too many requests; wait before the next one","retryable":true,"details":{"retryAfterMs":250}}`: chat.LimitedFor(250 * time.Millisecond),
+		`{"code":"too_many_connections","message":"no","retryable":false}`:                                                                chat.Errorf(chat.TooManyConnections, "no"), // its client does not come back
 	} {
 		got := string(protocol.ErrorFrame("f1", err, now))
 		if full := `{"event":"error","id":"f1","error":` + want + `,"timestamp":"` + stamp + `"}`; got != full {
@@ -142,6 +161,24 @@ func TestMessageFrameIsBounded(t *testing.T) {
 	}
 }
 
+// TestForYou: the agent that is asked hears so in the message itself, also in one
+// that is cut, and nobody else does.
+func TestForYou(t *testing.T) {
+	for name, m := range map[string]chat.Message{"plain": {ID: "m1", Draft: chat.Draft{Content: "hi"}}, "worst": worst(strings.Repeat("x", chat.MaxContentREST))} {
+		frame := protocol.MessageForYouFrame(m, now)
+		got := dataOf[protocol.Message](t, frame)
+		if !got.ForYou || len(frame) > protocol.MaxFrame || got.Truncated != (name == "worst") || !strings.HasPrefix(string(frame), `{"event":"message:new",`) {
+			t.Errorf("%s: %.200s", name, frame)
+		}
+		if got.ForYou = false; name == "plain" && fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", protocol.MessageOf(m)) {
+			t.Errorf("%s: got %+v", name, got)
+		}
+		if other := protocol.MessageFrame(protocol.EventMessageNew, m, now); strings.Contains(string(other), "forYou") {
+			t.Errorf("%s: %.200s", name, other)
+		}
+	}
+}
+
 // TestCutInOrder: what a reader misses least goes first.
 func TestCutInOrder(t *testing.T) {
 	big := func(n int) []json.RawMessage {
@@ -200,10 +237,36 @@ func TestOtherFramesAreBounded(t *testing.T) {
 		members = append(members, p)
 		c.Participants = append(c.Participants, chat.Participant{Type: p.Type, ID: p.ID, Joined: now})
 	}
-	joined := protocol.JoinedOf(chat.ConversationID(longest("c")), math.MaxInt64, members, true)
-	frame := protocol.Frame(protocol.EventJoined, strings.Repeat("\x01", protocol.MaxFrameID), joined, now)
-	if len(frame) > protocol.MaxFrame || joined.MemberCount != len(members) || len(joined.Members) < 100 {
-		t.Errorf("joined: %d bytes, %d of %d members", len(frame), len(joined.Members), joined.MemberCount)
+	longID, frameID := chat.ConversationID(longest("c")), strings.Repeat("\x01", protocol.MaxFrameID)
+	joined := protocol.JoinedOf(longID, math.MaxInt64, chat.Company{Members: members, Typing: members, AgentOnline: true})
+	frame := protocol.Frame(protocol.EventJoined, frameID, joined, now)
+	if len(frame) > protocol.MaxFrame || joined.MemberCount != len(members) || len(joined.Members) != 130 || len(joined.Typing) != 20 {
+		t.Errorf("joined: %d bytes, %d of %d members, %d type", len(frame), len(joined.Members), joined.MemberCount, len(joined.Typing))
+	}
+	parted := protocol.MembershipOf(longID, members...)
+	if frame := protocol.Frame(protocol.EventUserLeft, "", parted, now); len(frame) > protocol.MaxFrame || len(parted.More) != 130 || parted.ID != members[0].ID || parted.More[0].ID != members[1].ID {
+		t.Errorf("left: %d bytes, %d more", len(frame), len(parted.More))
+	}
+	offline := protocol.PresenceOf(false, now, members...)
+	if frame := protocol.Frame(protocol.EventPresence, "", offline, now); len(frame) > protocol.MaxFrame || len(offline.More) != 130 || offline.ID != members[0].ID || offline.More[0].ID != members[1].ID {
+		t.Errorf("presence: %d bytes, %d more", len(frame), len(offline.More))
+	}
+	var rooms []chat.ConversationID
+	heads := map[chat.ConversationID]int64{}
+	for i := range 151 {
+		rooms = append(rooms, chat.ConversationID(longest(fmt.Sprint(i))))
+		heads[rooms[i]] = math.MaxInt64
+	}
+	for n, truncated := range map[int]bool{150: false, 151: true} {
+		pong := protocol.PongOf(rooms[:n], heads, true)
+		if frame := protocol.Frame(protocol.EventPong, frameID, pong, now); len(frame) > protocol.MaxFrame || len(pong.Rooms) != 150 || pong.Truncated != truncated {
+			t.Errorf("pong: %d bytes, %d of %d rooms, truncated %v", len(frame), len(pong.Rooms), n, pong.Truncated)
+		}
+	}
+	// Who is no participant of a room does not fill the pong with it.
+	delete(heads, rooms[3])
+	if pong := protocol.PongOf(rooms, heads, false); len(pong.Rooms) != 150 || pong.Truncated {
+		t.Errorf("pong: %d rooms, truncated %v", len(pong.Rooms), pong.Truncated)
 	}
 
 	few := protocol.ConversationFrame(chat.Conversation{ID: "c1", Title: "t", Participants: c.Participants[:2]}, now)

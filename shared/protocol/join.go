@@ -29,8 +29,12 @@ func (j Join) Check() error {
 	return first(j.Envelope.Check(), f.Err())
 }
 
-// maxMembersShown keeps a Joined frame below MaxFrame with the longest ids.
-const maxMembersShown = 150
+// maxMembersShown and maxTypingShown keep a Joined frame below MaxFrame with the
+// longest ids.
+const (
+	maxMembersShown = 130
+	maxTypingShown  = 20
+)
 
 // Joined answers Join. LastSeq is the end of the log: a client that has less
 // of it after the history fetches the rest over REST. Of many members only the
@@ -41,13 +45,14 @@ type Joined struct {
 	Members        []Identity          `json:"members"`
 	MemberCount    int                 `json:"memberCount"`
 	AgentOnline    bool                `json:"agentOnline"`
+	Typing         []Identity          `json:"typing,omitzero"`
 }
 
 // JoinedOf describes a conversation to one who has just joined it.
-func JoinedOf(id chat.ConversationID, lastSeq int64, members []chat.Principal, agentOnline bool) Joined {
-	out := Joined{ConversationID: id, LastSeq: lastSeq, Members: []Identity{}, MemberCount: len(members), AgentOnline: agentOnline}
-	for _, m := range members[:min(len(members), maxMembersShown)] {
-		out.Members = append(out.Members, IdentityOf(m))
+func JoinedOf(id chat.ConversationID, lastSeq int64, with chat.Company) Joined {
+	return Joined{
+		ConversationID: id, LastSeq: lastSeq, MemberCount: len(with.Members), AgentOnline: with.AgentOnline,
+		Members: append([]Identity{}, identities(with.Members, maxMembersShown)...),
+		Typing:  identities(with.Typing, maxTypingShown),
 	}
-	return out
 }

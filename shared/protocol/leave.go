@@ -29,8 +29,16 @@ type Room struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 }
 
-// Membership is the data of user:joined and user:left.
+// Membership is the data of user:joined and user:left. More are others who left
+// at the same moment.
 type Membership struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 	Identity
+	More []Identity `json:"more,omitzero"`
+}
+
+// MembershipOf describes that some, at least one, are members of a conversation
+// now, or no more.
+func MembershipOf(id chat.ConversationID, who ...chat.Principal) Membership {
+	return Membership{ConversationID: id, Identity: IdentityOf(who[0]), More: identities(who[1:], maxMembersShown)}
 }

@@ -35,6 +35,7 @@ type Message struct {
 	UpdatedAt       string               `json:"updatedAt"`
 	IsDeleted       bool                 `json:"isDeleted,omitzero"`
 	Truncated       bool                 `json:"truncated,omitzero"` // read the rest over REST
+	ForYou          bool                 `json:"forYou,omitzero"`    // in lean frames: the agent is asked
 }
 
 // MessageOf returns m as clients see it.
@@ -68,10 +69,21 @@ func MessageOf(m chat.Message) Message {
 // event, id, cursors, timestamp.
 const frameOverhead = 1000
 
-// MessageFrame encodes message:new or message:from-user. A message that does
-// not fit a frame arrives cut and says so.
+// MessageFrame encodes message:new or message:from-user.
 func MessageFrame(event string, m chat.Message, now time.Time) []byte {
+	return messageFrame(event, MessageOf(m), now)
+}
+
+// MessageForYouFrame encodes message:new for the agent that is asked, in lean:
+// it gets no message:from-user beside it.
+func MessageForYouFrame(m chat.Message, now time.Time) []byte {
 	data := MessageOf(m)
+	data.ForYou = true
+	return messageFrame(EventMessageNew, data, now)
+}
+
+// messageFrame cuts a message that does not fit a frame, and says so.
+func messageFrame(event string, data Message, now time.Time) []byte {
 	if frame := Frame(event, "", data, now); len(frame) <= MaxFrame {
 		return frame
 	}

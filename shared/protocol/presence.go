@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"time"
+
 	"aiwm-chat/shared/chat"
 )
 
@@ -13,23 +15,36 @@ const (
 	Offline = "offline"
 )
 
-// Presence is the data of presence:update.
+// Presence is the data of presence:update. At is when it was decided: frames
+// overtake each other, and a client drops what is older than what it has. More
+// are others of whom the same was found at the same moment.
 type Presence struct {
 	Identity
-	Status string `json:"status"`
+	Status string     `json:"status"`
+	At     string     `json:"at,omitzero"`
+	More   []Identity `json:"more,omitzero"`
 }
 
 // MaxPresenceConversations is in how many of a principal's conversations, the
 // most recently active, its presence is announced.
 const MaxPresenceConversations = 100
 
-// PresenceOf describes whether p is there.
-func PresenceOf(p chat.Principal, online bool) Presence {
-	status := Offline
+// PresenceOf describes that some principals, at least one, are there or not, as
+// it was decided at a time.
+func PresenceOf(online bool, at time.Time, who ...chat.Principal) Presence {
+	return Presence{Identity: IdentityOf(who[0]), Status: statusText(online), At: stamp(at), More: identities(who[1:], maxMembersShown)}
+}
+
+// PresenceNow describes whether p is there, as it was just read.
+func PresenceNow(p chat.Principal, online bool) Presence {
+	return Presence{Identity: IdentityOf(p), Status: statusText(online)}
+}
+
+func statusText(online bool) string {
 	if online {
-		status = Online
+		return Online
 	}
-	return Presence{Identity: IdentityOf(p), Status: status}
+	return Offline
 }
 
 // PresencePage is the body of GET /presence: every participant, and whether

@@ -29,6 +29,8 @@ var statusOf = map[chat.Code]int{
 	chat.PayloadTooLarge:    http.StatusRequestEntityTooLarge,
 	chat.UnsupportedMedia:   http.StatusUnsupportedMediaType,
 	chat.RateLimited:        http.StatusTooManyRequests,
+	chat.TooManyConnections: http.StatusTooManyRequests,
+	chat.TooManyRooms:       http.StatusTooManyRequests,
 	chat.ConversationClosed: http.StatusConflict,
 	chat.Unavailable:        http.StatusServiceUnavailable,
 }

@@ -29,6 +29,8 @@ func TestProblemOf(t *testing.T) {
 		{chat.Errorf(chat.PayloadTooLarge, "d"), 413, "Request Entity Too Large", chat.PayloadTooLarge, false},
 		{chat.Errorf(chat.UnsupportedMedia, "d"), 415, "Unsupported Media Type", chat.UnsupportedMedia, false},
 		{chat.Errorf(chat.RateLimited, "d"), 429, "Too Many Requests", chat.RateLimited, true},
+		{chat.Errorf(chat.TooManyConnections, "d"), 429, "Too Many Requests", chat.TooManyConnections, false},
+		{chat.Errorf(chat.TooManyRooms, "d"), 429, "Too Many Requests", chat.TooManyRooms, false},
 		{chat.Unavailablef(errors.New("secret"), "d"), 503, "Service Unavailable", chat.Unavailable, true},
 		{chat.Errorf("new_code", "d"), 500, "Internal Server Error", "new_code", false},
 	} {
@@ -71,13 +73,26 @@ func TestConversationOf(t *testing.T) {
 }
 
 func TestWelcomeJob(t *testing.T) {
-	c := chat.Connection{ID: "PJqB0fHsqRcCHlw=", Principal: agent, ExpiresAt: time.Unix(1_800_000_000, 0)}
-	body, err := protocol.Marshal(protocol.WelcomeJobOf(c))
-	if err != nil {
-		t.Fatal(err)
+	for _, dialect := range []chat.Dialect{chat.AIWM, chat.Lean} {
+		c := chat.Connection{ID: "PJqB0fHsqRcCHlw=", Principal: agent, ExpiresAt: time.Unix(1_800_000_000, 0), Dialect: dialect}
+		body, err := protocol.Marshal(protocol.WelcomeJobOf(c))
+		if err != nil {
+			t.Fatal(err)
+		}
+		job, err := protocol.Decode[protocol.WelcomeJob](body)
+		if got := job.Connection(); err != nil || got.ID != c.ID || got.Principal != c.Principal || !got.ExpiresAt.Equal(c.ExpiresAt) || got.Dialect != c.Dialect {
+			t.Errorf("%s became %+v, %v", body, got, err)
+		}
 	}
-	job, err := protocol.Decode[protocol.WelcomeJob](body)
-	if got := job.Connection(); err != nil || got.ID != c.ID || got.Principal != c.Principal || !got.ExpiresAt.Equal(c.ExpiresAt) {
-		t.Errorf("%s became %+v, %v", body, got, err)
+}
+
+func TestBacklogPage(t *testing.T) {
+	for want, page := range map[string]protocol.BacklogPage{
+		`{"data":[],"pagination":{"limit":200,"hasMore":false}}`:              {Data: []protocol.Message{}, Pagination: protocol.BacklogCursor{Limit: 200}},
+		`{"data":[],"pagination":{"limit":1,"hasMore":true,"cursor":"here"}}`: {Data: []protocol.Message{}, Pagination: protocol.BacklogCursor{Limit: 1, HasMore: true, Cursor: "here"}},
+	} {
+		if got, err := protocol.Marshal(page); err != nil || string(got) != want {
+			t.Errorf("got %s, %v, want %s", got, err, want)
+		}
 	}
 }

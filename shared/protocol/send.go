@@ -115,14 +115,19 @@ type Sent struct {
 	Seq             int64                `json:"seq"`
 	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`
 	CreatedAt       string               `json:"createdAt"`
-	AgentOnline     bool                 `json:"agentOnline"`
+	AgentOnline     *bool                `json:"agentOnline,omitzero"` // not in lean
 	Duplicate       bool                 `json:"duplicate,omitzero"`
+	Resync          bool                 `json:"resync,omitzero"`    // the connection is not registered: ping, and join again
+	Delivered       *bool                `json:"delivered,omitzero"` // false: it will be, once that is possible again
 }
 
 // SentOf describes the stored message to its sender.
-func SentOf(m chat.Message, agentOnline, duplicate bool) Sent {
+func SentOf(m chat.Message, duplicate bool) Sent {
 	return Sent{
 		MessageID: m.ID, ConversationID: m.ConversationID, Seq: m.Seq, ClientMessageID: m.ClientMessageID,
-		CreatedAt: stamp(m.CreatedAt), AgentOnline: agentOnline, Duplicate: duplicate,
+		CreatedAt: stamp(m.CreatedAt), Duplicate: duplicate,
 	}
 }
+
+// IsAgentOnline reports what AgentOnline says, false where it says nothing.
+func (s Sent) IsAgentOnline() bool { return s.AgentOnline != nil && *s.AgentOnline }

@@ -7,26 +7,34 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
 
 type presence interface {
-	Connect(ctx context.Context, c chat.Connection) (first bool, err error)
-	Disconnect(ctx context.Context, c chat.Connection) (chat.Departure, error)
+	Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error)
+	Disconnect(ctx context.Context, c chat.Connection) (last bool, err error)
 }
 
 type store interface {
 	ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error)
-	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, now time.Time) error
+	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, at time.Time) error
 }
 
 type jobs interface {
 	EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error
 }
 
+// closer tells a connection why it is closed, and closes it.
+type closer interface {
+	Post(ctx context.Context, c chat.Connection, frame []byte) error
+	Close(ctx context.Context, c chat.Connection)
+}
+
 type announcer interface {
-	Presence(ctx context.Context, p chat.Principal, online bool, in []chat.ConversationID)
+	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
 }
 
 // Handler handles $connect.
@@ -34,53 +42,89 @@ type Handler struct {
 	presence presence
 	store    store
 	jobs     jobs
+	closer   closer
 	announce announcer
 }
 
 // New returns a Handler.
-func New(p presence, s store, j jobs, a announcer) *Handler {
-	return &Handler{presence: p, store: s, jobs: j, announce: a}
+func New(p presence, s store, j jobs, c closer, a announcer) *Handler {
+	return &Handler{presence: p, store: s, jobs: j, closer: c, announce: a}
 }
 
 // Handle registers the connection and asks welcome to greet it: nothing can be
-// posted to it before this function has returned. Any device of a principal
-// costs one round trip to Redis and one to SQS; the first one also one or two
-// to MongoDB and the announcement.
+// posted to it before this function has returned. Any device of a user costs one
+// round trip to Redis and one to SQS; the first one also one to MongoDB and the
+// announcement, and each of an agent one to MongoDB.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
-	first, err := h.presence.Connect(ctx, c)
+	at := time.Now() // before Redis decides: a disconnect that follows is later
+	arrival, err := h.presence.Connect(ctx, c)
 	if err != nil {
-		return fmt.Errorf("register the connection: %w", err)
+		return err
 	}
 	if err := h.jobs.EnqueueWelcome(ctx, protocol.WelcomeJobOf(c)); err != nil {
 		h.undo(ctx, c)
-		return chat.Unavailablef(err, "the connection cannot be welcomed now; try again")
+		return chat.Unavailablef(fmt.Errorf("enqueue the welcome: %w", err), "the connection cannot be welcomed now; try again")
 	}
-	if first {
-		h.arrive(ctx, c.Principal)
-	}
+	h.arrive(ctx, c.Principal, arrival, at)
 	return nil
 }
 
-// arrival is how long the announcement may hold up the handshake. It is shorter
+// arriving is how long what follows may hold up the handshake. It is shorter
 // than what welcome, which is waiting, and a prune allow a connection to open.
-const arrival = 1500 * time.Millisecond
+const arriving = 1500 * time.Millisecond
 
-// arrive tells those who share a conversation. The principal is connected
-// already: what fails here is logged, and healed by the next connect.
-func (h *Handler) arrive(ctx context.Context, p chat.Principal) {
-	ctx, cancel := context.WithTimeout(ctx, arrival)
+// saying is how much of it may go to say why a connection ends, so that one that
+// hangs is closed all the same.
+const saying = arriving / 2
+
+// arrive does what follows, together. The principal is connected already: what
+// fails here is logged, and healed by the next connect.
+func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arrival, at time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, arriving)
 	defer cancel()
-	if p.Type == chat.Agent {
-		if err := h.store.SetAgentStatus(ctx, p, true, time.Now()); err != nil {
-			slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
-		}
+	var g errgroup.Group
+	for _, c := range arrival.Excess {
+		g.Go(func() error { h.close(ctx, c); return nil })
 	}
+	if p.Type == chat.Agent {
+		g.Go(func() error {
+			if err := h.store.SetAgentStatus(ctx, p, true, at); err != nil {
+				slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
+			}
+			return nil
+		})
+	}
+	if arrival.First {
+		h.tell(ctx, p, at)
+	}
+	g.Wait() //nolint:errcheck // there is none
+}
+
+// tell tells those who share a conversation.
+func (h *Handler) tell(ctx context.Context, p chat.Principal, at time.Time) {
 	in, err := h.store.ConversationsOf(ctx, p, protocol.MaxPresenceConversations)
 	if err != nil {
 		slog.WarnContext(ctx, "find conversations to announce in", "principal", p.String(), "err", err)
 		return
 	}
-	h.announce.Presence(ctx, p, true, in)
+	h.announce.Presence(ctx, p, true, at, in)
+}
+
+var tooMany = chat.Errorf(chat.TooManyConnections, "you have connected elsewhere too often; this, the oldest connection, ends")
+
+// close ends a connection over the limit. The error is not retryable: its client
+// does not come back by itself.
+func (h *Handler) close(ctx context.Context, c chat.Connection) {
+	h.say(ctx, c)
+	h.closer.Close(ctx, c)
+}
+
+func (h *Handler) say(ctx context.Context, c chat.Connection) {
+	ctx, cancel := context.WithTimeout(ctx, saying)
+	defer cancel()
+	if err := h.closer.Post(ctx, c, protocol.ErrorFrame("", tooMany, time.Now())); err != nil {
+		slog.WarnContext(ctx, "say why a connection ends", "connection", c.ID, "err", err)
+	}
 }
 
 // undo takes back the registration of a connection that will not be opened.

@@ -14,11 +14,12 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.WelcomeQueue},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.WelcomeQueue, config.ConnectionLimits},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
-	h := handler.New(presence.In(p), mongostore.In(p), queue.In(p), live.Announcements(p))
+	store := mongostore.In(p)
+	h := handler.New(presence.In(p), store, queue.In(p), live.Deliverer(p), live.Announcements(p, store))
 	return gateway.Connect(h.Handle)
 }

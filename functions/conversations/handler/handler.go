@@ -19,6 +19,7 @@ type store interface {
 	Conversations(ctx context.Context, p chat.Principal, q chat.ConversationQuery) (page []chat.Conversation, total int64, err error)
 	UpdateConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, change chat.ConversationChange, now time.Time) (chat.Conversation, error)
 	DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error)
+	DeletedConversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
 	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
 }
@@ -27,10 +28,13 @@ type presence interface {
 	Evict(ctx context.Context, p chat.Principal, id chat.ConversationID) ([]chat.Connection, error)
 	Clear(ctx context.Context, id chat.ConversationID) error
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
+	Allow(ctx context.Context, p chat.Principal, u chat.Use) error
+	BeginSummary(ctx context.Context, id chat.ConversationID, patience time.Duration) error
+	EndSummary(ctx context.Context, id chat.ConversationID)
 }
 
 type broadcaster interface {
-	Broadcast(ctx context.Context, to []chat.Connection, frame []byte) delivery.Result
+	Broadcast(ctx context.Context, to []chat.Connection, frame []byte, passes delivery.Passes) delivery.Result
 }
 
 type announcer interface {
@@ -58,8 +62,8 @@ func New(s store, p presence, b broadcaster, a announcer, sum summariser) *Handl
 // Routes returns the handler of each route key. Each has one round trip to
 // MongoDB (a page of conversations two, with the total; what only the creator
 // may do, one more), and what changes a conversation also one to Redis and the
-// fan-out to its members; to remove a participant or the conversation takes up
-// to two more to Redis. Presence has one to Redis, and a summary those of the
+// fan-out to its members; to remove a participant or the conversation takes
+// two more to Redis. Presence has one to Redis, and a summary those of the
 // summarize function.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
@@ -82,6 +86,9 @@ func (h *Handler) create(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	}
 	c, err := chat.NewConversation(r.Principal, in.Title, in.Description, in.AgentID, in.Tags, time.Now())
 	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	if err := h.presence.Allow(ctx, r.Principal, chat.UseCreation); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	c, err = h.store.CreateConversation(ctx, c)
@@ -118,28 +125,38 @@ func (h *Handler) update(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	return respond(http.StatusOK, c, nil)
 }
 
-// delete is the creator's: it takes the conversation from everybody.
+// delete is the creator's: it takes the conversation from everybody. It may be
+// repeated, and then empties the room again: whoever died, or met an error,
+// between the two has left nobody in the room for ever.
 func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	id, err := pathID(r)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	c, err := h.store.Conversation(ctx, r.Principal, id)
+	if err == nil && !createdBy(c, r.Principal) {
+		err = chat.Errorf(chat.Forbidden, "only the creator may delete a conversation")
+	}
+	if err == nil {
+		c, err = h.store.DeleteConversation(ctx, r.Principal, id, time.Now())
+	}
+	if err != nil && chat.CodeOf(err) == chat.NotFound { // maybe just now, by a repeat beside this one
+		if _, err := h.store.DeletedConversation(ctx, r.Principal, id); err != nil {
+			return gateway.HTTPResponse{}, err
+		}
+		return noContent, h.presence.Clear(ctx, id)
+	}
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if !createdBy(c, r.Principal) {
-		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the creator may delete a conversation")
-	}
-	if c, err = h.store.DeleteConversation(ctx, r.Principal, id, time.Now()); err != nil {
-		return gateway.HTTPResponse{}, err
-	}
 	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: id}, time.Now()))
-	if err := h.presence.Clear(ctx, id); err != nil {
-		warn(ctx, "clear the room", id, err)
-	}
-	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
+	return noContent, h.presence.Clear(ctx, id)
 }
+
+var noContent = gateway.HTTPResponse{Status: http.StatusNoContent}
+
+// summarizing is longer than a summary may take: the function ends before.
+const summarizing = 30 * time.Second
 
 func (h *Handler) summarize(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	id, err := pathID(r)
@@ -150,6 +167,10 @@ func (h *Handler) summarize(ctx context.Context, r *gateway.HTTPRequest) (gatewa
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
+	if err := h.presence.BeginSummary(ctx, id, summarizing); err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	defer h.presence.EndSummary(context.WithoutCancel(ctx), id)
 	text, err := h.summaries.Summarize(ctx, c)
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.SummaryResult{Summary: text}}, err
 }

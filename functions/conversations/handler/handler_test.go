@@ -17,15 +17,18 @@ import (
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
-	"aiwm-chat/shared/live"
 )
 
 var (
 	errDown = errors.New("no route to host")
+	noRedis = chat.Unavailablef(errDown, "presence does not answer; try again")
+	limited = chat.LimitedFor(1500 * time.Millisecond)
 	now     = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // when a synctest bubble begins
 	owner   = chat.Principal{Type: chat.User, ID: "owner", OrgID: "acme"}
 	member  = chat.Principal{Type: chat.User, ID: "member", OrgID: "acme"}
 	agent   = chat.Principal{Type: chat.Agent, ID: "a1", OrgID: "acme"}
+
+	stranger = chat.Principal{Type: chat.User, ID: "x", OrgID: "acme"}
 )
 
 // A world is one conversation and its room. It records the steps of a call
@@ -35,6 +38,10 @@ type world struct {
 	caller       chat.Principal
 	query        chat.ConversationQuery
 	change       chat.ConversationChange
+	deleted      bool
+	onDelete     func()                    // at its beginning
+	onSummarize  func(ctx context.Context) // at its end
+	patience     time.Duration             // of the function: 0 is none
 	fail         map[string]error
 	steps        []string
 }
@@ -57,7 +64,7 @@ func (w *world) at(name string, id chat.ConversationID, args ...any) (chat.Conve
 	if err := w.step(name, args...); err != nil {
 		return chat.Conversation{}, err
 	}
-	if id != w.conversation.ID {
+	if id != w.conversation.ID || w.deleted || !w.conversation.HasParticipant(w.caller) {
 		return chat.Conversation{}, chat.Errorf(chat.NotFound, "there is no such conversation")
 	}
 	return w.conversation, nil
@@ -87,21 +94,56 @@ func (w *world) UpdateConversation(_ context.Context, _ chat.Principal, id chat.
 }
 
 func (w *world) DeleteConversation(_ context.Context, _ chat.Principal, id chat.ConversationID, _ time.Time) (chat.Conversation, error) {
-	return w.at("delete", id)
+	if w.onDelete != nil {
+		w.onDelete()
+	}
+	c, err := w.at("delete", id)
+	w.deleted = w.deleted || err == nil
+	return c, err
+}
+
+// DeletedConversation is the store's: it knows those that the caller created.
+func (w *world) DeletedConversation(_ context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
+	if err := w.step("read deleted"); err != nil {
+		return chat.Conversation{}, err
+	}
+	if by := w.conversation.CreatedBy; id != w.conversation.ID || !w.deleted || by.Type != p.Type || by.ID != p.ID {
+		return chat.Conversation{}, chat.Errorf(chat.NotFound, "there is no such conversation")
+	}
+	return w.conversation, nil
 }
 
 func (w *world) AddParticipant(_ context.Context, _ chat.Principal, id chat.ConversationID, who chat.Principal, _ time.Time) (chat.Conversation, error) {
 	return w.at("add", id, who.OrgID, "/", who)
 }
 
+// RemoveParticipant is the store's: who is none is NotFound as well.
 func (w *world) RemoveParticipant(_ context.Context, _ chat.Principal, id chat.ConversationID, who chat.Principal, _ time.Time) (chat.Conversation, error) {
 	c, err := w.at("remove", id, who)
-	c.Participants = slices.DeleteFunc(slices.Clone(c.Participants), func(p chat.Participant) bool { return p.ID == who.ID })
+	if err == nil && !c.HasParticipant(who) {
+		return chat.Conversation{}, chat.Errorf(chat.NotFound, "there is no such participant or conversation")
+	}
+	if err == nil {
+		c.Participants = slices.DeleteFunc(slices.Clone(c.Participants), func(p chat.Participant) bool { return p.Type == who.Type && p.ID == who.ID })
+		w.conversation = c
+	}
 	return c, err
 }
 
-func (w *world) Room(context.Context, ...chat.ConversationID) ([]chat.Connection, error) {
-	return []chat.Connection{{ID: "O=", Principal: owner}, {ID: "M=", Principal: member}, {ID: "X=", Principal: chat.Principal{Type: chat.User, ID: "x", OrgID: "acme"}}}, w.step("room")
+// Allow has no step for what every call is counted as.
+func (w *world) Allow(_ context.Context, p chat.Principal, u chat.Use) error {
+	if u == chat.UseRead || u == chat.UseWrite {
+		return w.fail[string(u)]
+	}
+	return w.step("allow", u, " ", p)
+}
+
+func (w *world) BeginSummary(_ context.Context, id chat.ConversationID, patience time.Duration) error {
+	return w.step("begin", id, " ", patience)
+}
+
+func (w *world) EndSummary(ctx context.Context, id chat.ConversationID) {
+	w.step("end", id, " ", ctx.Err() == nil)
 }
 
 func (w *world) Evict(_ context.Context, p chat.Principal, _ chat.ConversationID) ([]chat.Connection, error) {
@@ -121,7 +163,15 @@ func (w *world) Online(_ context.Context, ps ...chat.Principal) ([]bool, error) 
 	return online, w.step("online")
 }
 
-func (w *world) Broadcast(_ context.Context, to []chat.Connection, frame []byte) delivery.Result {
+// Tell is the announcer's: it tells those in the room who are participants.
+func (w *world) Tell(ctx context.Context, c chat.Conversation, frame []byte) {
+	room := []chat.Connection{{ID: "O=", Principal: owner}, {ID: "M=", Principal: member}, {ID: "X=", Principal: stranger}}
+	if w.step("room") == nil {
+		w.Broadcast(ctx, c.Entitled(room), frame, delivery.Once)
+	}
+}
+
+func (w *world) Broadcast(_ context.Context, to []chat.Connection, frame []byte, passes delivery.Passes) delivery.Result {
 	var f struct{ Event string }
 	if err := json.Unmarshal(frame, &f); err != nil {
 		panic(err)
@@ -130,30 +180,49 @@ func (w *world) Broadcast(_ context.Context, to []chat.Connection, frame []byte)
 	for _, c := range to {
 		line += " " + string(c.ID)
 	}
+	if passes != delivery.Once {
+		line += " with patience"
+	}
 	w.step(line)
 	return delivery.Result{}
 }
 
-func (w *world) Summarize(context.Context, chat.Conversation) (string, error) {
+func (w *world) Summarize(ctx context.Context, _ chat.Conversation) (string, error) {
+	if w.onSummarize != nil {
+		defer w.onSummarize(ctx)
+	}
 	return "a summary", w.step("summarize")
 }
 
 // call makes a REST call; what stands for a parameter in route comes from path.
 func (w *world) call(t *testing.T, route string, path map[string]string, query, body string) (int, string) {
 	t.Helper()
-	h := handler.New(w, w, w, live.NewAnnouncer(w, w), w)
+	status, _, body := w.answer(t, route, path, query, body)
+	return status, body
+}
+
+// answer is call with the headers of the answer.
+func (w *world) answer(t *testing.T, route string, path map[string]string, query, body string) (int, map[string]string, string) {
+	t.Helper()
+	h := handler.New(w, w, w, w, w)
+	event := events.APIGatewayV2HTTPRequest{
+		RouteKey: route, PathParameters: path, RawQueryString: query, Body: body,
+		Headers: map[string]string{"authorization": "Bearer x", "content-type": "application/json"},
+	}
+	event.RequestContext.HTTP.Method, _, _ = strings.Cut(route, " ")
 	var got events.APIGatewayV2HTTPResponse
 	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := t.Context(), func() {}
+		if w.patience > 0 {
+			ctx, cancel = context.WithTimeout(ctx, w.patience)
+		}
+		defer cancel()
 		var err error
-		got, err = gateway.HTTP(w, h.Routes())(t.Context(), events.APIGatewayV2HTTPRequest{
-			RouteKey: route, PathParameters: path, RawQueryString: query, Body: body,
-			Headers: map[string]string{"authorization": "Bearer x", "content-type": "application/json"},
-		})
-		if err != nil {
+		if got, err = gateway.HTTP(w, w, h.Routes())(ctx, event); err != nil {
 			t.Fatal(err)
 		}
 	})
-	return got.StatusCode, got.Body
+	return got.StatusCode, got.Headers, got.Body
 }
 
 const (
@@ -170,12 +239,12 @@ func TestCalls(t *testing.T) {
 		route  string
 		path   map[string]string
 		body   string
-		fail   string // this step
+		fail   string // this step, as if there were no route
 		status int
 		steps  []string
 	}{
-		{"create", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "", 201, []string{"create owner 2 true"}},
-		{"create, not now", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "create", 500, []string{"create owner 2 true"}},
+		{"create", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "", 201, []string{"allow creation user:owner", "create owner 2 true"}},
+		{"create, not now", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "create", 500, []string{"allow creation user:owner", "create owner 2 true"}},
 		{"create nothing", owner, "POST /conversations", nil, `{}`, "", 400, nil},
 		{"get", member, "GET /conversations/{id}", c1, "", "", 200, []string{"read"}},
 		{"get another", member, "GET /conversations/{id}", map[string]string{"id": "c2"}, "", "", 404, []string{"read"}},
@@ -187,22 +256,28 @@ func TestCalls(t *testing.T) {
 		{"update, nobody to be found", member, "PUT /conversations/{id}", c1, `{"title":"t"}`, "room", 200, []string{"update", "room"}},
 		{"delete", owner, "DELETE /conversations/{id}", c1, "", "", 204, []string{"read", "delete", "room", "conversation:deleted O= M=", "clear"}},
 		{"delete another's", member, "DELETE /conversations/{id}", c1, "", "", 403, []string{"read"}},
-		{"delete by a namesake", chat.Principal{Type: chat.Agent, ID: owner.ID, OrgID: "acme"}, "DELETE /conversations/{id}", c1, "", "", 403, []string{"read"}},
 		{"delete, not read", owner, "DELETE /conversations/{id}", c1, "", "read", 500, []string{"read"}},
 		{"delete, not now", owner, "DELETE /conversations/{id}", c1, "", "delete", 500, []string{"read", "delete"}},
 		{"delete, nobody to be found", owner, "DELETE /conversations/{id}", c1, "", "room", 204, []string{"read", "delete", "room", "clear"}},
-		{"delete, not cleared", owner, "DELETE /conversations/{id}", c1, "", "clear", 204, []string{"read", "delete", "room", "conversation:deleted O= M=", "clear"}},
-		{"add", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "", 201, []string{"add acme/user:new", "room", "conversation:updated O= M="}},
-		{"add, not now", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "add", 500, []string{"add acme/user:new"}},
+		{"delete what never was", owner, "DELETE /conversations/{id}", map[string]string{"id": "c2"}, "", "", 404, []string{"read", "read deleted"}},
+		{"delete another's, unseen", stranger, "DELETE /conversations/{id}", c1, "", "", 404, []string{"read", "read deleted"}},
+		{"delete, not cleared", owner, "DELETE /conversations/{id}", c1, "", "clear", 500, []string{"read", "delete", "room", "conversation:deleted O= M=", "clear"}},
+		{"add", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "", 201, []string{"allow addition user:member", "add acme/user:new", "room", "conversation:updated O= M="}},
+		{"add, not now", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "add", 500, []string{"allow addition user:member", "add acme/user:new"}},
 		{"remove", owner, routeParticipant, theMember, "", "", 204, []string{"read", "remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
-		{"leave for good", member, routeParticipant, theMember, "", "", 204, []string{"read", "remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
+		{"leave for good", member, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
 		{"remove another", member, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "owner"}, "", "", 403, []string{"read"}},
 		{"remove a robot", owner, routeParticipant, map[string]string{"id": "c1", "type": "robot", "participantId": "x"}, "", "", 400, nil},
 		{"remove, not now", owner, routeParticipant, theMember, "", "remove", 500, []string{"read", "remove user:member"}},
-		{"remove, not put out", owner, routeParticipant, theMember, "", "evict", 204, []string{"read", "remove user:member", "evict user:member", "conversation:left", "room", "conversation:updated O="}},
-		{"summarize", member, "POST /conversations/{id}/summary", c1, "", "", 200, []string{"read", "summarize"}},
+		{"remove, no right to be read", owner, routeParticipant, theMember, "", "read", 500, []string{"read"}},
+		{"leave, not now", member, routeParticipant, theMember, "", "remove", 500, []string{"remove user:member"}},
+		{"remove, not put out", owner, routeParticipant, theMember, "", "evict", 500, []string{"read", "remove user:member", "evict user:member"}},
+		{"remove by a stranger", stranger, routeParticipant, theMember, "", "", 404, []string{"read"}},
+		{"leave what one is not in", stranger, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "x"}, "", "", 204, []string{"remove user:x", "evict user:x", "conversation:left M="}},
+		{"leave what never was", member, routeParticipant, map[string]string{"id": "c2", "type": "user", "participantId": "member"}, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M="}},
+		{"summarize", member, "POST /conversations/{id}/summary", c1, "", "", 200, []string{"read", "begin c1 30s", "summarize", "end c1 true"}},
 		{"summarize another", member, "POST /conversations/{id}/summary", map[string]string{"id": "c2"}, "", "", 404, []string{"read"}},
-		{"summarize, not now", member, "POST /conversations/{id}/summary", c1, "", "summarize", 500, []string{"read", "summarize"}},
+		{"summarize, not now", member, "POST /conversations/{id}/summary", c1, "", "summarize", 500, []string{"read", "begin c1 30s", "summarize", "end c1 true"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -216,6 +291,172 @@ func TestCalls(t *testing.T) {
 				t.Errorf("the steps were %q, want %q", w.steps, tt.steps)
 			}
 		})
+	}
+}
+
+// Removal and deletion are done when MongoDB and the room agree: what failed
+// between the two is one to try again, and the repeat, of which MongoDB has
+// nothing left to change, empties the room again and tells nobody twice.
+func TestRepeats(t *testing.T) {
+	theMember := map[string]string{"id": "c1", "type": "user", "participantId": "member"}
+	tests := []struct {
+		name   string
+		caller chat.Principal
+		route  string
+		path   map[string]string
+		fail   string
+		first  []string
+		repeat []string
+		status int // of the repeat
+	}{
+		{
+			"remove", owner, routeParticipant, theMember, "evict",
+			[]string{"read", "remove user:member", "evict user:member"},
+			[]string{"read", "remove user:member", "evict user:member", "conversation:left M="}, 204,
+		}, {
+			"leave", member, routeParticipant, theMember, "evict",
+			[]string{"remove user:member", "evict user:member"},
+			[]string{"remove user:member", "evict user:member", "conversation:left M="}, 204,
+		}, {
+			"the creator leaves", owner, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "owner"}, "evict",
+			[]string{"remove user:owner", "evict user:owner"},
+			[]string{"remove user:owner", "evict user:owner", "conversation:left M="}, 204,
+		}, {
+			"delete", owner, "DELETE /conversations/{id}", map[string]string{"id": "c1"}, "clear",
+			[]string{"read", "delete", "room", "conversation:deleted O= M=", "clear"},
+			[]string{"read", "read deleted", "clear"}, 204,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(tt.caller)
+			w.fail[tt.fail] = noRedis
+			for range 2 { // the fault may last
+				w.steps = nil
+				if status, body := w.call(t, tt.route, tt.path, "", ""); status != 503 || !strings.Contains(body, `"unavailable"`) {
+					t.Errorf("got %d %s", status, body)
+				}
+				if tt.first != nil && !slices.Equal(w.steps, tt.first) {
+					t.Errorf("the steps were %q, want %q", w.steps, tt.first)
+				}
+				tt.first = nil
+			}
+			clear(w.fail)
+			for range 2 { // and it may be repeated as often as one likes
+				w.steps = nil
+				if status, body := w.call(t, tt.route, tt.path, "", ""); status != tt.status || !slices.Equal(w.steps, tt.repeat) {
+					t.Errorf("the repeat: got %d %s, the steps were %q, want %q", status, body, w.steps, tt.repeat)
+				}
+			}
+		})
+	}
+}
+
+// Of a deleted conversation only its creator learns that it was one.
+func TestDeletedConversation(t *testing.T) {
+	c1 := map[string]string{"id": "c1"}
+	theMember := map[string]string{"id": "c1", "type": "user", "participantId": "member"}
+	tests := []struct {
+		name   string
+		caller chat.Principal
+		route  string
+		path   map[string]string
+		fail   string
+		status int
+		steps  []string
+	}{
+		{"delete", owner, "DELETE /conversations/{id}", c1, "", 204, []string{"read", "read deleted", "clear"}},
+		{"delete, not known", owner, "DELETE /conversations/{id}", c1, "read deleted", 500, []string{"read", "read deleted"}},
+		{"delete, by a participant", member, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
+		{"delete, by a stranger", stranger, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
+		{"delete, by a namesake", chat.Principal{Type: chat.Agent, ID: owner.ID, OrgID: "acme"}, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
+		{"remove", owner, routeParticipant, theMember, "", 404, []string{"read"}},
+		{"leave", member, routeParticipant, theMember, "", 204, []string{"remove user:member", "evict user:member", "conversation:left M="}},
+		{"read", owner, "GET /conversations/{id}", c1, "", 404, []string{"read"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(tt.caller)
+			w.deleted, w.fail[tt.fail] = true, errDown
+			if status, body := w.call(t, tt.route, tt.path, "", ""); status != tt.status || !slices.Equal(w.steps, tt.steps) {
+				t.Errorf("got %d %s, the steps were %q, want %q", status, body, w.steps, tt.steps)
+			}
+		})
+	}
+}
+
+// An agent of the creator's id is not the creator.
+func TestNamesake(t *testing.T) {
+	namesake := chat.Principal{Type: chat.Agent, ID: owner.ID, OrgID: "acme"}
+	for route, path := range map[string]map[string]string{
+		"DELETE /conversations/{id}": {"id": "c1"},
+		routeParticipant:             {"id": "c1", "type": "user", "participantId": "owner"},
+	} {
+		w := newWorld(namesake)
+		w.conversation.Participants = append(w.conversation.Participants, chat.Participant{Type: namesake.Type, ID: namesake.ID})
+		if status, body := w.call(t, route, path, "", ""); status != 403 || !slices.Equal(w.steps, []string{"read"}) {
+			t.Errorf("%s: got %d %s, the steps were %q", route, status, body, w.steps)
+		}
+	}
+}
+
+// Two deletions at once: the later one finds nothing to delete, and is done.
+func TestDeletionBesideAnother(t *testing.T) {
+	w := newWorld(owner)
+	w.fail["delete"] = chat.Errorf(chat.NotFound, "there is no such conversation")
+	c1 := map[string]string{"id": "c1"}
+	if status, _ := w.call(t, "DELETE /conversations/{id}", c1, "", ""); status != 404 || slices.Contains(w.steps, "clear") {
+		t.Errorf("not deleted: got %d, the steps were %q", status, w.steps)
+	}
+	w.steps, w.onDelete = nil, func() { w.deleted = true }
+	if status, _ := w.call(t, "DELETE /conversations/{id}", c1, "", ""); status != 204 || !slices.Equal(w.steps, []string{"read", "delete", "read deleted", "clear"}) {
+		t.Errorf("deleted: got %d, the steps were %q", status, w.steps)
+	}
+}
+
+// What is over a limit writes nothing, and says when to come back.
+func TestLimits(t *testing.T) {
+	c1 := map[string]string{"id": "c1"}
+	tests := []struct {
+		name, route string
+		path        map[string]string
+		body, fail  string
+		steps       []string
+	}{
+		{"creations", "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "allow", []string{"allow creation user:member"}},
+		{"additions", routeParticipants, c1, `{"type":"user","id":"new"}`, "allow", []string{"allow addition user:member"}},
+		{"summaries", "POST /conversations/{id}/summary", c1, "", "begin", []string{"read", "begin c1 30s"}}, // the other one's is not ended
+		{"writes", "PUT /conversations/{id}", c1, `{"title":"t"}`, "write", nil},
+		{"reads", "GET /conversations/{id}", c1, "", "read", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(member)
+			w.fail[tt.fail] = limited
+			status, header, body := w.answer(t, tt.route, tt.path, "", tt.body)
+			if status != 429 || header["retry-after"] != "2" || !strings.Contains(body, `"retryAfterMs":1500`) {
+				t.Errorf("got %d %v %s", status, header, body)
+			}
+			if !slices.Equal(w.steps, tt.steps) {
+				t.Errorf("the steps were %q, want %q", w.steps, tt.steps)
+			}
+		})
+	}
+}
+
+// A summary is ended whatever becomes of it, also when the time is over.
+func TestSummaryIsEnded(t *testing.T) {
+	for name, summarize := range map[string]func(ctx context.Context){
+		"a panic":      func(context.Context) { panic("a bug") },
+		"too long":     func(ctx context.Context) { <-ctx.Done() },
+		"as it should": func(context.Context) {},
+	} {
+		w := newWorld(member)
+		w.onSummarize, w.patience = summarize, 10*time.Second
+		w.call(t, "POST /conversations/{id}/summary", map[string]string{"id": "c1"}, "", "")
+		if want := []string{"read", "begin c1 30s", "summarize", "end c1 true"}; !slices.Equal(w.steps, want) {
+			t.Errorf("%s: the steps were %q", name, w.steps)
+		}
 	}
 }
 

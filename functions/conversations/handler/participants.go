@@ -2,11 +2,11 @@ package handler
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/protocol"
 )
@@ -21,6 +21,9 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
+	if err := h.presence.Allow(ctx, r.Principal, chat.UseAddition); err != nil {
+		return gateway.HTTPResponse{}, err
+	}
 	who := chat.Principal{Type: in.Type, ID: in.ID, OrgID: r.Principal.OrgID}
 	c, err := h.store.AddParticipant(ctx, r.Principal, id, who, time.Now())
 	if err != nil {
@@ -31,7 +34,9 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 }
 
 // removeParticipant is the creator's to do, and everybody's with themselves.
-// The removed one is out of the room at once, and told so.
+// The removed one is out of the room when it is answered, and told so. It may be
+// repeated, and evicts again although there is nothing left to change: whoever
+// died, or met an error, between the two has left nobody in the room for ever.
 func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	id, err := pathID(r)
 	if err != nil {
@@ -41,23 +46,38 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	c, err := h.store.Conversation(ctx, r.Principal, id)
+	c, err := h.remove(ctx, r.Principal, id, who)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if who != r.Principal && !createdBy(c, r.Principal) {
-		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the creator may remove others")
-	}
-	if c, err = h.store.RemoveParticipant(ctx, r.Principal, id, who, time.Now()); err != nil {
+	evicted, err := h.presence.Evict(ctx, who, id)
+	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	evicted, err := h.presence.Evict(ctx, who, id)
-	if err != nil { // every delivery checks participants again, so nothing leaks
-		warn(ctx, "put a removed participant out of the room", id, err)
+	h.cast.Broadcast(ctx, evicted, protocol.Frame(protocol.EventLeft, "", protocol.Room{ConversationID: id}, time.Now()), delivery.Once)
+	if c != nil {
+		h.announce.Tell(ctx, *c, protocol.ConversationFrame(*c, time.Now()))
 	}
-	h.cast.Broadcast(ctx, evicted, protocol.Frame(protocol.EventLeft, "", protocol.Room{ConversationID: id}, time.Now()))
-	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, time.Now()))
-	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
+	return noContent, nil
+}
+
+// remove returns the conversation if that changed it. Who removes themselves is
+// never told whether there was anything to leave.
+func (h *Handler) remove(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal) (*chat.Conversation, error) {
+	if who != p {
+		c, err := h.store.Conversation(ctx, p, id)
+		if err != nil {
+			return nil, err
+		}
+		if !createdBy(c, p) {
+			return nil, chat.Errorf(chat.Forbidden, "only the creator may remove others")
+		}
+	}
+	c, err := h.store.RemoveParticipant(ctx, p, id, who, time.Now())
+	if err != nil && chat.CodeOf(err) == chat.NotFound {
+		return nil, nil
+	}
+	return &c, err
 }
 
 func pathPrincipal(r *gateway.HTTPRequest) (chat.Principal, error) {
@@ -93,11 +113,7 @@ func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	}
 	page := protocol.PresencePage{ConversationID: id}
 	for i, p := range who {
-		page.Data = append(page.Data, protocol.PresenceOf(p, online[i]))
+		page.Data = append(page.Data, protocol.PresenceNow(p, online[i]))
 	}
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
-}
-
-func warn(ctx context.Context, step string, id chat.ConversationID, err error) {
-	slog.WarnContext(ctx, step, "conversation", id, "err", err)
 }

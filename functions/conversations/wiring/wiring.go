@@ -15,11 +15,12 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.JWT, config.OpenAI},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.JWT, config.OpenAI, config.RESTLimits, config.SummaryLimit},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
-	h := handler.New(mongostore.In(p), presence.In(p), live.Deliverer(p), live.Announcements(p), summarize.Handler(p))
-	return gateway.HTTP(auth.In(p), h.Routes())
+	store, rooms := mongostore.In(p), presence.In(p)
+	h := handler.New(store, rooms, live.Deliverer(p), live.Announcements(p, store), summarize.Handler(p))
+	return gateway.HTTP(auth.In(p), rooms, h.Routes())
 }

@@ -1,11 +1,15 @@
 package handler_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -16,23 +20,53 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-// A world keeps what the actions get, and what the caller gets.
+// A world keeps what the actions get, and what the caller gets; it records the
+// steps of a ping and fails those it is told to.
 type world struct {
-	called  string
-	frames  []map[string]any
-	known   bool
-	touched error
+	called string
+	frames []map[string]any
+	size   int // of the largest frame
+	who    chat.PrincipalType
+	rooms  []chat.ConversationID
+	heads  map[chat.ConversationID]int64
+	known  bool
+	fail   map[string]error
+	steps  []string
+	start  time.Time
 }
 
-func (w *world) Touch(context.Context, chat.Connection) (bool, error) { return w.known, w.touched }
+func (w *world) step(name string, args ...any) error {
+	w.steps = append(w.steps, fmt.Sprint(append([]any{name}, args...)...))
+	return w.fail[name]
+}
+
+func (w *world) Ping(_ context.Context, c chat.Connection) ([]chat.ConversationID, bool, error) {
+	time.Sleep(10 * time.Millisecond) // by the clock of the test
+	return w.rooms, w.known, w.step("ping", " ", c.ID)
+}
+
+func (w *world) Heads(_ context.Context, p chat.Principal, ids []chat.ConversationID) (map[chat.ConversationID]int64, error) {
+	return w.heads, w.step("heads", " ", p, " ", len(ids))
+}
+
+func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool, at time.Time) error {
+	if !at.Equal(w.start) {
+		panic("the status was decided after Redis was asked")
+	}
+	return w.step("status", " ", p, " ", online)
+}
+
+func (w *world) Backlog(_ context.Context, c chat.Connection) error {
+	return w.step("backlog", " ", c.ID)
+}
 
 func (w *world) Post(_ context.Context, _ chat.Connection, b []byte) error {
 	var f map[string]any
 	if err := json.Unmarshal(b, &f); err != nil {
 		return err
 	}
-	w.frames = append(w.frames, f)
-	return nil
+	w.frames, w.size = append(w.frames, f), max(w.size, len(b))
+	return w.step("reply", " ", f["event"])
 }
 
 func (w *world) Close(context.Context, chat.Connection) {}
@@ -51,7 +85,7 @@ func action[In interface {
 
 func (w *world) frame(t testing.TB, body string) {
 	t.Helper()
-	h := handler.New(w, handler.Actions{
+	h := handler.New(w, w, w, handler.Actions{
 		protocol.ActionJoin: action[protocol.Join](w), protocol.ActionLeave: action[protocol.Leave](w),
 		protocol.ActionSend: action[protocol.Send](w), protocol.ActionTyping: action[protocol.Typing](w),
 	})
@@ -59,7 +93,7 @@ func (w *world) frame(t testing.TB, body string) {
 		Body: body,
 		RequestContext: events.APIGatewayWebsocketProxyRequestContext{
 			ConnectionID: "A=", RouteKey: "$default",
-			Authorizer: gateway.AuthorizerContext(chat.Principal{Type: chat.User, ID: "u1", OrgID: "acme"}, time.Now().Add(time.Hour)),
+			Authorizer: gateway.AuthorizerContext(chat.Principal{Type: cmp.Or(w.who, chat.User), ID: "p1", OrgID: "acme"}, time.Now().Add(time.Hour), chat.AIWM),
 		},
 	})
 	if err != nil {
@@ -150,22 +184,89 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestPing(t *testing.T) {
-	for _, body := range []string{`{"action":"ping","id":"f1"}`, `{"event":"ping","id":"f1"}`} {
-		for _, known := range []bool{true, false} {
-			w := &world{known: known}
-			w.frame(t, body)
-			if len(w.frames) != 1 || w.frames[0]["event"] != "pong" || w.frames[0]["id"] != "f1" {
-				t.Fatalf("got %v", w.frames)
-			}
-			if data, _ := w.frames[0]["data"].(map[string]any); (data["resync"] == true) == known {
-				t.Errorf("known: %t, got %v", known, data)
-			}
+// The actions that there are: each reaches its own handler and no other, and is
+// named to who asks for another one.
+func TestDispatch(t *testing.T) {
+	w := &world{}
+	w.frame(t, `{"action":"dance","id":"f1"}`)
+	e, _ := w.frames[0]["error"].(map[string]any)
+	if want := "the action must be one of join, leave, ping, send, typing"; e["message"] != want {
+		t.Errorf("the refusal is %v, want %s", e, want)
+	}
+	for _, name := range []string{"join", "leave", "send", "typing"} {
+		w := &world{}
+		actions := handler.Actions{}
+		for _, other := range []string{"join", "leave", "send", "typing"} {
+			actions[other] = func(context.Context, *gateway.ClientFrame, []byte) error { w.called += other; return nil }
+		}
+		h := handler.New(w, w, w, actions)
+		if err := h.Handle(t.Context(), &gateway.ClientFrame{}, []byte(`{"action":"`+name+`"}`)); err != nil || w.called != name {
+			t.Errorf("%s: called %q, %v", name, w.called, err)
+		}
+		if len(actions) != 4 {
+			t.Error("the caller's actions were changed")
 		}
 	}
-	w := &world{touched: errors.New("no route to host")}
-	w.frame(t, `{"action":"ping","id":"f1"}`)
-	if len(w.frames) != 1 || w.frames[0]["event"] != "error" {
-		t.Errorf("without Redis: %v", w.frames)
+}
+
+func TestPing(t *testing.T) {
+	rooms := []chat.ConversationID{"c1", "c2", "c3"}
+	heads := map[chat.ConversationID]int64{"c3": 0, "c1": 7} // no participant of c2
+	const named = `{"rooms":[{"conversationId":"c1","lastSeq":7},{"conversationId":"c3","lastSeq":0}]}`
+	const resync = `{"resync":true,"rooms":[{"conversationId":"c1","lastSeq":7},{"conversationId":"c3","lastSeq":0}]}`
+	failing := func(step string) map[string]error { return map[string]error{step: errors.New("no route to host")} }
+	tests := []struct {
+		name  string
+		world world
+		data  string // of the pong; "" is an error
+		want  []string
+	}{
+		{"a user", world{rooms: rooms, heads: heads, known: true}, named, []string{"ping A=", "heads user:p1 3", "reply pong"}},
+		{"an agent", world{who: chat.Agent, rooms: rooms, heads: heads, known: true}, named, []string{"ping A=", "heads agent:p1 3", "reply pong"}},
+		{"in no room", world{known: true}, `{"rooms":[]}`, []string{"ping A=", "reply pong"}},
+		{"a user that was lost", world{rooms: rooms, heads: heads}, resync, []string{"ping A=", "heads user:p1 3", "reply pong"}},
+		{"an agent that was lost", world{who: chat.Agent, rooms: rooms, heads: heads}, resync, []string{"ping A=", "heads agent:p1 3", "reply pong", "status agent:p1 true", "backlog A="}},
+		{"and its rooms", world{who: chat.Agent}, `{"resync":true,"rooms":[]}`, []string{"ping A=", "reply pong", "status agent:p1 true", "backlog A="}},
+		{"no status", world{who: chat.Agent, fail: failing("status")}, `{"resync":true,"rooms":[]}`, []string{"ping A=", "reply pong", "status agent:p1 true", "backlog A="}},
+		{"no backlog", world{who: chat.Agent, fail: failing("backlog")}, `{"resync":true,"rooms":[]}`, []string{"ping A=", "reply pong", "status agent:p1 true", "backlog A="}},
+		{"no Redis", world{who: chat.Agent, fail: failing("ping")}, "", []string{"ping A=", "reply error"}},
+		{"no MongoDB", world{who: chat.Agent, rooms: rooms, fail: failing("heads")}, "", []string{"ping A=", "heads agent:p1 3", "reply error"}},
+	}
+	for _, body := range []string{`{"action":"ping","id":"f1"}`, `{"event":"ping","id":"f1"}`} {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := tt.world
+					w.start = time.Now()
+					w.frame(t, body)
+					if !slices.Equal(w.steps, tt.want) {
+						t.Errorf("the steps were %q, want %q", w.steps, tt.want)
+					}
+					if len(w.frames) != 1 || w.frames[0]["id"] != "f1" {
+						t.Fatalf("got %v", w.frames)
+					}
+					if data, err := json.Marshal(w.frames[0]["data"]); tt.data != "" && (err != nil || string(data) != tt.data) {
+						t.Errorf("got %s, %v, want %s", data, err, tt.data)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A pong fits a frame, however many rooms there are and however long their ids.
+func TestPongIsBounded(t *testing.T) {
+	for _, n := range []int{150, 151, 1000} {
+		w := &world{known: true, heads: map[chat.ConversationID]int64{}}
+		for i := range n {
+			id := chat.ConversationID(fmt.Sprintf("%0*d", chat.MaxID, i))
+			w.rooms, w.heads[id] = append(w.rooms, id), math.MaxInt64
+		}
+		w.frame(t, `{"action":"ping"}`)
+		data, _ := w.frames[0]["data"].(map[string]any)
+		named, _ := data["rooms"].([]any)
+		if len(named) != 150 || (data["truncated"] == true) != (n > 150) || w.size > protocol.MaxFrame {
+			t.Errorf("of %d rooms %d are named, truncated %v, in %d bytes", n, len(named), data["truncated"], w.size)
+		}
 	}
 }

@@ -7,9 +7,11 @@ import (
 	leave "aiwm-chat/functions/leave/wiring"
 	send "aiwm-chat/functions/send/wiring"
 	typing "aiwm-chat/functions/typing/wiring"
+	welcome "aiwm-chat/functions/welcome/wiring"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/live"
+	"aiwm-chat/shared/mongostore"
 	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/protocol"
 	"aiwm-chat/shared/wire"
@@ -17,12 +19,12 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.SendLimit, config.TypingLimit},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.JoinLimits, config.SendLimits, config.TypingLimit, config.PingLimit},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
-	h := handler.New(presence.In(p), handler.Actions{
+	h := handler.New(presence.In(p), mongostore.In(p), welcome.Handler(p), handler.Actions{
 		protocol.ActionJoin:   gateway.Decoded(join.Handler(p).Handle),
 		protocol.ActionLeave:  gateway.Decoded(leave.Handler(p).Handle),
 		protocol.ActionSend:   gateway.Decoded(send.Handler(p).Handle),

@@ -3,6 +3,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,17 +13,19 @@ import (
 )
 
 type presence interface {
-	Disconnect(ctx context.Context, c chat.Connection) (chat.Departure, error)
+	Disconnect(ctx context.Context, c chat.Connection) (last bool, err error)
+	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
+	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
 
 type store interface {
 	ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error)
-	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, now time.Time) error
+	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, at time.Time) error
 }
 
 type announcer interface {
-	Presence(ctx context.Context, p chat.Principal, online bool, in []chat.ConversationID)
-	Left(ctx context.Context, p chat.Principal, rooms []chat.ConversationID)
+	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
+	Parted(ctx context.Context, partings []chat.Parting)
 }
 
 // Handler handles $disconnect.
@@ -37,29 +40,44 @@ func New(p presence, s store, a announcer) *Handler {
 	return &Handler{presence: p, store: s, announce: a}
 }
 
-// Handle removes the connection. API Gateway calls it at best: one that never
-// comes is made up for by the first post that finds the connection gone, or by
-// the keys' time to live. Two round trips to Redis; for the last connection of
-// a principal also one to MongoDB (two for an agent) and the announcement.
+// Handle removes the connection: first its registration, which leaves a
+// tombstone, and only when that is acknowledged it looks for its rooms, so that
+// a join under way either sees the tombstone or is seen here. Status and
+// presence come before the rooms, which may be many.
+//
+// API Gateway calls it at best: one that never comes is made up for by the first
+// post that finds the connection gone, or by the keys' time to live. Three round
+// trips to Redis; for the last connection of a principal also one to MongoDB
+// (two for an agent) and the announcement.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
-	now := time.Now() // before Redis decides: a connect that follows is later
-	departure, err := h.presence.Disconnect(ctx, c)
+	at := time.Now() // before Redis decides: a connect that follows is later
+	last, err := h.presence.Disconnect(ctx, c)
 	if err != nil {
-		return fmt.Errorf("remove the connection: %w", err)
+		return err
 	}
-	h.announce.Left(ctx, c.Principal, departure.Rooms)
-	if !departure.Last {
-		return nil
+	rooms, roomsErr := h.presence.Entered(ctx, c.ID)
+	var lastErr error
+	if last {
+		lastErr = h.depart(ctx, c.Principal, at)
 	}
-	if c.Principal.Type == chat.Agent {
-		if err := h.store.SetAgentStatus(ctx, c.Principal, false, now); err != nil {
-			slog.WarnContext(ctx, "set agent status", "agent", c.Principal.ID, "err", err)
+	if len(rooms) > 0 {
+		var partings []chat.Parting
+		partings, roomsErr = h.presence.TakeOut(ctx, []chat.Stay{{Connection: c, Conversations: rooms}})
+		h.announce.Parted(ctx, partings)
+	}
+	return errors.Join(roomsErr, lastErr)
+}
+
+func (h *Handler) depart(ctx context.Context, p chat.Principal, at time.Time) error {
+	if p.Type == chat.Agent {
+		if err := h.store.SetAgentStatus(ctx, p, false, at); err != nil {
+			slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
 		}
 	}
-	in, err := h.store.ConversationsOf(ctx, c.Principal, protocol.MaxPresenceConversations)
+	in, err := h.store.ConversationsOf(ctx, p, protocol.MaxPresenceConversations)
 	if err != nil {
 		return fmt.Errorf("find conversations to announce in: %w", err)
 	}
-	h.announce.Presence(ctx, c.Principal, false, in)
+	h.announce.Presence(ctx, p, false, at, in)
 	return nil
 }

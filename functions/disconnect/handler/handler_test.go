@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"aiwm-chat/functions/disconnect/handler"
@@ -16,9 +17,11 @@ var errDown = errors.New("no route to host")
 
 // A world records the steps of a disconnect and fails those it is told to.
 type world struct {
-	departure chat.Departure
-	fail      map[string]error
-	steps     []string
+	last  bool
+	rooms []chat.ConversationID
+	fail  map[string]error
+	start time.Time
+	steps []string
 }
 
 func (w *world) step(name string, args ...any) error {
@@ -26,53 +29,95 @@ func (w *world) step(name string, args ...any) error {
 	return w.fail[name]
 }
 
-func (w *world) Disconnect(context.Context, chat.Connection) (chat.Departure, error) {
-	return w.departure, w.step("remove")
+// when tells a step that was decided before Redis was asked from a later one.
+func (w *world) when(at time.Time) string {
+	if at.Equal(w.start) {
+		return ""
+	}
+	return fmt.Sprint(" decided after ", at.Sub(w.start))
 }
 
-func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool, _ time.Time) error {
-	return w.step("status", " ", p, " ", online)
+func (w *world) Disconnect(context.Context, chat.Connection) (bool, error) {
+	time.Sleep(10 * time.Millisecond) // by the clock of the test
+	return w.last, w.step("tombstone")
+}
+
+func (w *world) Entered(_ context.Context, c chat.ConnectionID) ([]chat.ConversationID, error) {
+	if err := w.step("rooms", " ", c); err != nil {
+		return nil, err
+	}
+	return w.rooms, nil
+}
+
+func (w *world) TakeOut(_ context.Context, stays []chat.Stay) ([]chat.Parting, error) {
+	s := stays[0] // the one that there is
+	if err := w.step("take out", " ", s.Connection.ID, " ", s.Conversations); err != nil || len(stays) != 1 {
+		return nil, err
+	}
+	return []chat.Parting{{ConversationID: s.Conversations[0], Principal: s.Connection.Principal}}, nil
+}
+
+func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool, at time.Time) error {
+	return w.step("status", " ", p, " ", online, w.when(at))
 }
 
 func (w *world) ConversationsOf(context.Context, chat.Principal, int) ([]chat.ConversationID, error) {
 	return []chat.ConversationID{"c1", "c2"}, w.step("conversations")
 }
 
-func (w *world) Presence(_ context.Context, p chat.Principal, online bool, in []chat.ConversationID) {
-	w.step("tell", " ", p, " ", online, " ", in)
+func (w *world) Presence(_ context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID) {
+	w.step("tell", " ", p, " ", online, " ", in, w.when(at))
 }
 
-func (w *world) Left(_ context.Context, p chat.Principal, rooms []chat.ConversationID) {
-	w.step("left", " ", p, " ", rooms)
+func (w *world) Parted(_ context.Context, partings []chat.Parting) {
+	for _, p := range partings {
+		w.step("left", " ", p.Principal, " ", p.ConversationID)
+	}
 }
 
+// The order is that of live.md: a join under way sees the tombstone, or its room
+// is seen; and what may be long comes last.
 func TestDisconnect(t *testing.T) {
-	rooms := []chat.ConversationID{"c1"}
+	rooms := []chat.ConversationID{"c1", "c2"}
+	failing := func(steps ...string) map[string]error {
+		fail := map[string]error{}
+		for _, s := range steps {
+			fail[s] = errDown
+		}
+		return fail
+	}
 	tests := []struct {
-		name      string
-		who       chat.PrincipalType
-		departure chat.Departure
-		fail      map[string]error
-		fails     bool
-		want      []string
+		name  string
+		who   chat.PrincipalType
+		last  bool
+		rooms []chat.ConversationID
+		fail  map[string]error
+		fails bool
+		want  []string
 	}{
-		{"a user's last", chat.User, chat.Departure{Last: true, Rooms: rooms}, nil, false, []string{"remove", "left user:p1 [c1]", "conversations", "tell user:p1 false [c1 c2]"}},
-		{"an agent's last", chat.Agent, chat.Departure{Last: true}, nil, false, []string{"remove", "left agent:p1 []", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]"}},
-		{"another device stays", chat.Agent, chat.Departure{Rooms: rooms}, nil, false, []string{"remove", "left agent:p1 [c1]"}},
-		{"not removed", chat.User, chat.Departure{}, map[string]error{"remove": errDown}, true, []string{"remove"}},
-		{"no status", chat.Agent, chat.Departure{Last: true}, map[string]error{"status": errDown}, false, []string{"remove", "left agent:p1 []", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]"}},
-		{"nobody to tell", chat.User, chat.Departure{Last: true}, map[string]error{"conversations": errDown}, true, []string{"remove", "left user:p1 []", "conversations"}},
+		{"a user's last", chat.User, true, rooms, nil, false, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "take out A= [c1 c2]", "left user:p1 c1"}},
+		{"an agent's last", chat.Agent, true, rooms, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "take out A= [c1 c2]", "left agent:p1 c1"}},
+		{"in no room", chat.Agent, true, nil, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]"}},
+		{"another device stays", chat.Agent, false, rooms, nil, false, []string{"tombstone", "rooms A=", "take out A= [c1 c2]", "left agent:p1 c1"}},
+		{"no tombstone", chat.User, true, rooms, failing("tombstone"), true, []string{"tombstone"}},
+		{"no rooms to be read", chat.Agent, true, rooms, failing("rooms"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]"}},
+		{"no status", chat.Agent, true, rooms, failing("status"), false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "take out A= [c1 c2]", "left agent:p1 c1"}},
+		{"nobody to tell", chat.User, true, rooms, failing("conversations"), true, []string{"tombstone", "rooms A=", "conversations", "take out A= [c1 c2]", "left user:p1 c1"}},
+		{"not out of the rooms", chat.User, true, rooms, failing("take out"), true, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "take out A= [c1 c2]"}},
+		{"all but the tombstone", chat.Agent, true, rooms, failing("rooms", "status", "conversations"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := &world{departure: tt.departure, fail: tt.fail}
-			c := chat.Connection{ID: "A=", Principal: chat.Principal{Type: tt.who, ID: "p1", OrgID: "acme"}}
-			if err := handler.New(w, w, w).Handle(t.Context(), c); (err != nil) != tt.fails {
-				t.Errorf("got %v", err)
-			}
-			if !slices.Equal(w.steps, tt.want) {
-				t.Errorf("the steps were %q, want %q", w.steps, tt.want)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				w := &world{last: tt.last, rooms: tt.rooms, fail: tt.fail, start: time.Now()}
+				c := chat.Connection{ID: "A=", Principal: chat.Principal{Type: tt.who, ID: "p1", OrgID: "acme"}}
+				if err := handler.New(w, w, w).Handle(t.Context(), c); (err != nil) != tt.fails {
+					t.Errorf("got %v", err)
+				}
+				if !slices.Equal(w.steps, tt.want) {
+					t.Errorf("the steps were %q, want %q", w.steps, tt.want)
+				}
+			})
 		})
 	}
 }

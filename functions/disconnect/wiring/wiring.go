@@ -18,6 +18,7 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	h := handler.New(presence.In(p), mongostore.In(p), live.Announcements(p))
+	store := mongostore.In(p)
+	h := handler.New(presence.In(p), store, live.Announcements(p, store))
 	return gateway.Disconnect(h.Handle)
 }

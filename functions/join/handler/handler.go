@@ -3,6 +3,7 @@ package handler
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -19,12 +20,15 @@ type store interface {
 }
 
 type presence interface {
-	Join(ctx context.Context, c chat.Connection, id chat.ConversationID) (joined bool, members []chat.Principal, err error)
-	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
+	Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error)
+	Closed(ctx context.Context, c chat.Connection) (bool, error)
+	Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (chat.Company, error)
+	Withdraw(ctx context.Context, e chat.Entry)
+	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
 
 type announcer interface {
-	Joined(ctx context.Context, c chat.Connection, id chat.ConversationID)
+	Joined(ctx context.Context, p chat.Principal, id chat.ConversationID, room chat.Room)
 }
 
 // How many messages a join brings: the newest, or those after afterSeq. What
@@ -46,45 +50,88 @@ func New(s store, p presence, a announcer) *Handler {
 	return &Handler{store: s, presence: p, announce: a}
 }
 
-// Handle registers the connection in the room and replies with who is there
-// and the history. It is in the room before the history is read: a message
-// committed in between arrives twice rather than never. Two round trips to
-// MongoDB and two to Redis; for a new member one more to Redis and the fan-out
-// of its announcement.
+// Handle enters the room, then looks whether that is right and reads the
+// history, and only then confirms: whoever loses the right, or the connection,
+// meanwhile is not left in the room, and a message committed in between arrives
+// twice rather than never. The reply comes before the announcement. Three round
+// trips to Redis, and one to MongoDB beside the second; for a new member the
+// fan-out of its announcement.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Join) error {
-	conversation, err := h.store.Conversation(ctx, f.Connection.Principal, in.ConversationID)
+	entry, err := h.presence.Enter(ctx, f.Connection, in.ConversationID)
 	if err != nil {
 		return err
 	}
-	joined, members, err := h.presence.Join(ctx, f.Connection, conversation.ID)
+	found, err := h.look(ctx, entry, in.AfterSeq)
+	if err != nil {
+		h.leave(ctx, entry, err)
+		return err
+	}
+	company, err := h.presence.Confirm(ctx, entry, found.conversation.Agent())
 	if err != nil {
 		return err
 	}
-	var messages []chat.Message
-	var more bool
-	var agentOnline []bool
-	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() (err error) {
-		messages, more, err = h.store.Messages(gctx, conversation.ID, historyQuery(in.AfterSeq))
-		return err
-	})
-	g.Go(func() (err error) {
-		agentOnline, err = h.presence.Online(gctx, conversation.Agent())
-		return err
-	})
-	if joined { // also if the history fails: the member is in the room already
-		g.Go(func() error { h.announce.Joined(ctx, f.Connection, conversation.ID); return nil })
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	reply := protocol.JoinedOf(conversation.ID, lastSeq(conversation, messages), present(members, conversation), agentOnline[0])
-	f.Reply(ctx, protocol.EventJoined, reply)
-	direction := protocol.HistoryDirection(in.AfterSeq != nil)
-	for _, frame := range protocol.HistoryFrames(f.FrameID, conversation.ID, messages, direction, more, time.Now()) {
-		f.ReplyFrame(ctx, frame)
+	h.reply(ctx, f, in, found, company)
+	if company.New {
+		h.announce.Joined(ctx, f.Connection.Principal, in.ConversationID, company.Room)
 	}
 	return nil
+}
+
+// A view is what MongoDB says of a conversation.
+type view struct {
+	conversation chat.Conversation
+	messages     []chat.Message
+	more         bool
+}
+
+var errClosed = chat.Errorf(chat.Unavailable, "the connection is closed")
+
+// look asks all that may be asked at once, when the entry is made.
+func (h *Handler) look(ctx context.Context, e chat.Entry, afterSeq *int64) (v view, err error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		v.conversation, err = h.store.Conversation(ctx, e.Connection.Principal, e.ConversationID)
+		return err
+	})
+	g.Go(func() (err error) {
+		v.messages, v.more, err = h.store.Messages(ctx, e.ConversationID, historyQuery(afterSeq))
+		return err
+	})
+	g.Go(func() error {
+		closed, err := h.presence.Closed(ctx, e.Connection)
+		if err == nil && closed {
+			err = errClosed
+		}
+		return err
+	})
+	return v, g.Wait()
+}
+
+// leave undoes an entry. Who is no participant, or closed, must not be in the
+// room, by whichever entry; after any other error only this join's own goes,
+// for that of another may be right.
+func (h *Handler) leave(ctx context.Context, e chat.Entry, cause error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the cause may be the time that is up
+	defer cancel()
+	if cause != errClosed && chat.CodeOf(cause) != chat.NotFound {
+		h.presence.Withdraw(ctx, e)
+		return
+	}
+	stay := chat.Stay{Connection: e.Connection, Conversations: []chat.ConversationID{e.ConversationID}}
+	if _, err := h.presence.TakeOut(ctx, []chat.Stay{stay}); err != nil {
+		slog.WarnContext(ctx, "take out who may not be in a room", "conversation", e.ConversationID, "err", err)
+	}
+}
+
+func (h *Handler) reply(ctx context.Context, f *gateway.ClientFrame, in protocol.Join, v view, company chat.Company) {
+	c := &v.conversation
+	company.Members = slices.DeleteFunc(company.Members, func(p chat.Principal) bool { return !c.HasParticipant(p) })
+	company.AgentOnline = company.AgentOnline && c.HasParticipant(c.Agent())
+	f.Reply(ctx, protocol.EventJoined, protocol.JoinedOf(c.ID, lastSeq(c, v.messages), company))
+	direction := protocol.HistoryDirection(in.AfterSeq != nil)
+	for _, frame := range protocol.HistoryFrames(f.FrameID, c.ID, v.messages, direction, v.more, time.Now()) {
+		f.ReplyFrame(ctx, frame)
+	}
 }
 
 func historyQuery(afterSeq *int64) chat.MessageQuery {
@@ -96,15 +143,10 @@ func historyQuery(afterSeq *int64) chat.MessageQuery {
 
 // lastSeq is the end of the log. The conversation's own count is a projection
 // that may lag behind the messages just read.
-func lastSeq(c chat.Conversation, messages []chat.Message) int64 {
+func lastSeq(c *chat.Conversation, messages []chat.Message) int64 {
 	last := c.TotalMessages
 	if n := len(messages); n > 0 {
 		last = max(last, messages[n-1].Seq)
 	}
 	return last
-}
-
-// present leaves out members who are participants no more.
-func present(members []chat.Principal, c chat.Conversation) []chat.Principal {
-	return slices.DeleteFunc(members, func(p chat.Principal) bool { return !c.HasParticipant(p) })
 }

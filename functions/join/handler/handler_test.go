@@ -30,89 +30,162 @@ var (
 )
 
 // A world is a conversation of a user and an agent, its log and its room; it
-// is also the connection of the caller.
+// is also the connection of the caller. Each of its steps takes a moment, by the
+// clock of the test.
 type world struct {
-	mu      sync.Mutex
-	steps   []string
-	fail    map[string]error
-	log     []chat.Message
-	total   int64
-	newHere bool
-	slow    time.Duration // the announcement takes this long
-	query   chat.MessageQuery
-	frames  []frame
+	mu       sync.Mutex
+	steps    []string
+	began    map[string]time.Duration
+	ended    map[string]time.Duration
+	start    time.Time
+	fail     map[string]error
+	hangs    string // this step does not come back before its time is up
+	closed   bool
+	agentOut bool // the agent is no participant
+	log      []chat.Message
+	total    int64
+	company  chat.Company
+	query    chat.MessageQuery
+	frames   []frame
 }
+
+const moment = 10 * time.Millisecond
 
 type frame struct {
 	Event, ID string
 	Data      struct {
 		LastSeq     int64
 		Members     []protocol.Identity
+		MemberCount int
 		AgentOnline bool
+		Typing      []protocol.Identity
 		Messages    []json.RawMessage
 		HasMore     bool
 	}
 	Error struct{ Code chat.Code }
 }
 
-func (w *world) step(name string) error {
+func (w *world) step(ctx context.Context, name string) error {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.steps = append(w.steps, name)
+	w.began[name] = time.Since(w.start)
+	w.mu.Unlock()
+	if w.hangs == name {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	time.Sleep(moment)
+	w.mu.Lock()
+	w.ended[name] = time.Since(w.start)
+	w.mu.Unlock()
 	return w.fail[name]
 }
 
-func (w *world) Conversation(context.Context, chat.Principal, chat.ConversationID) (chat.Conversation, error) {
-	return chat.Conversation{
+var (
+	removed = chat.Principal{Type: chat.User, ID: "removed", OrgID: "acme"}
+	room    = chat.Room{{ID: "A=", Principal: user}, {ID: "B=", Principal: agent}}
+)
+
+// mine fails the test where an entry is not the one that was made.
+func mine(e chat.Entry) {
+	if e.Connection.ID != "A=" || e.Connection.Principal != user || e.ConversationID != "c1" || e.Generation != "g1" {
+		panic(fmt.Sprint("the entry is ", e))
+	}
+}
+
+func (w *world) Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
+	if p != user || id != "c1" {
+		panic(fmt.Sprint("conversation ", id, " of ", p))
+	}
+	c := chat.Conversation{
 		ID: "c1", OrgID: "acme", AgentID: agent.ID, TotalMessages: w.total,
 		Participants: []chat.Participant{{Type: user.Type, ID: user.ID}, {Type: agent.Type, ID: agent.ID}},
-	}, w.step("Conversation")
-}
-
-func (w *world) Messages(_ context.Context, _ chat.ConversationID, q chat.MessageQuery) ([]chat.Message, bool, error) {
-	w.query = q
-	return w.log, false, w.step("Messages")
-}
-
-func (w *world) Join(context.Context, chat.Connection, chat.ConversationID) (bool, []chat.Principal, error) {
-	removed := chat.Principal{Type: chat.User, ID: "removed", OrgID: "acme"}
-	return w.newHere, []chat.Principal{user, removed}, w.step("Join")
-}
-
-func (w *world) Online(context.Context, ...chat.Principal) ([]bool, error) {
-	return []bool{true}, w.step("Online")
-}
-
-func (w *world) Joined(ctx context.Context, c chat.Connection, id chat.ConversationID) {
-	time.Sleep(w.slow)
-	if err := ctx.Err(); err != nil || c.Principal != user || id != "c1" {
-		panic(fmt.Sprint("announced ", c, id, err))
 	}
-	w.step("user:joined")
+	if w.agentOut {
+		c.Participants = c.Participants[:1]
+	}
+	return c, w.step(ctx, "Conversation")
 }
 
-func (w *world) Post(_ context.Context, _ chat.Connection, b []byte) error {
+func (w *world) Messages(ctx context.Context, _ chat.ConversationID, q chat.MessageQuery) ([]chat.Message, bool, error) {
+	w.query = q
+	return w.log, false, w.step(ctx, "Messages")
+}
+
+func (w *world) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error) {
+	err := w.step(ctx, "Enter")
+	return chat.Entry{Connection: c, ConversationID: id, Generation: "g1"}, err
+}
+
+func (w *world) Closed(ctx context.Context, _ chat.Connection) (bool, error) {
+	return w.closed, w.step(ctx, "Closed")
+}
+
+func (w *world) Confirm(ctx context.Context, e chat.Entry, a chat.Principal) (chat.Company, error) {
+	mine(e)
+	if a != agent {
+		panic(fmt.Sprint("the agent is ", a))
+	}
+	return w.company, w.step(ctx, "Confirm")
+}
+
+func (w *world) Withdraw(ctx context.Context, e chat.Entry) {
+	mine(e)
+	inTime(ctx)
+	w.step(ctx, "Withdraw")
+}
+
+func (w *world) TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error) {
+	if len(stays) != 1 || stays[0].Connection.ID != "A=" || !slices.Equal(stays[0].Conversations, []chat.ConversationID{"c1"}) {
+		panic(fmt.Sprint("taken out ", stays))
+	}
+	inTime(ctx)
+	return nil, w.step(ctx, "TakeOut")
+}
+
+// inTime fails the test where an undo has no time, or too much.
+func inTime(ctx context.Context) {
+	deadline, bounded := ctx.Deadline()
+	if err := ctx.Err(); err != nil || !bounded || time.Until(deadline) > time.Second {
+		panic(fmt.Sprint("an undo until ", deadline, err))
+	}
+}
+
+func (w *world) Joined(ctx context.Context, p chat.Principal, id chat.ConversationID, to chat.Room) {
+	if err := ctx.Err(); err != nil || p != user || id != "c1" || len(to) != len(room) {
+		panic(fmt.Sprint("announced ", p, id, to, err))
+	}
+	w.step(ctx, "user:joined")
+}
+
+func (w *world) Post(ctx context.Context, _ chat.Connection, b []byte) error {
 	var f frame
 	if err := json.Unmarshal(b, &f); err != nil {
 		return err
 	}
 	w.frames = append(w.frames, f)
-	return w.step(f.Event)
+	return w.step(ctx, f.Event)
 }
 
 func (w *world) Close(context.Context, chat.Connection) {}
 
+// join plays one join, in a function that has five seconds.
 func (w *world) join(t *testing.T, more string) {
 	t.Helper()
-	_, err := gateway.Action(w, handler.New(w, w, w).Handle)(t.Context(), events.APIGatewayWebsocketProxyRequest{
-		Body: `{"action":"join","id":"f1","conversationId":"c1"` + more + `}`,
-		RequestContext: events.APIGatewayWebsocketProxyRequestContext{
-			ConnectionID: "A=", RouteKey: "join", Authorizer: gateway.AuthorizerContext(user, time.Now().Add(time.Hour)),
-		},
+	synctest.Test(t, func(t *testing.T) {
+		w.start, w.began, w.ended = time.Now(), map[string]time.Duration{}, map[string]time.Duration{}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := gateway.Action(w, handler.New(w, w, w).Handle)(ctx, events.APIGatewayWebsocketProxyRequest{
+			Body: `{"action":"join","id":"f1","conversationId":"c1"` + more + `}`,
+			RequestContext: events.APIGatewayWebsocketProxyRequestContext{
+				ConnectionID: "A=", RouteKey: "join", Authorizer: gateway.AuthorizerContext(user, time.Now().Add(time.Hour), chat.AIWM),
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 func messages(from, n int) (log []chat.Message) {
@@ -122,16 +195,15 @@ func messages(from, n int) (log []chat.Message) {
 	return log
 }
 
+// company is what a new member finds: itself, the agent, and one who is not out
+// of the room yet.
+func company() chat.Company {
+	return chat.Company{New: true, Members: []chat.Principal{user, removed, agent}, Room: room, AgentOnline: true, Typing: []chat.Principal{agent}}
+}
+
 func TestJoin(t *testing.T) {
-	w := &world{log: messages(1, 12), total: 10, newHere: true}
+	w := &world{log: messages(1, 12), total: 10, company: company()}
 	w.join(t, "")
-	at := func(step string) int { return slices.Index(w.steps, step) }
-	if order := []int{at("Conversation"), at("Join"), at("Messages"), at("conversation:joined"), at("messages:history")}; !slices.IsSorted(order) || order[0] < 0 {
-		t.Errorf("the order is %v", w.steps)
-	}
-	if at("user:joined") < at("Join") {
-		t.Errorf("the others do not hear of it: %v", w.steps)
-	}
 	joined := w.frames[0]
 	if joined.Event != "conversation:joined" || joined.ID != "f1" || !joined.Data.AgentOnline {
 		t.Errorf("the reply is %+v", joined)
@@ -139,8 +211,11 @@ func TestJoin(t *testing.T) {
 	if joined.Data.LastSeq != 12 { // the projection lags behind the log
 		t.Errorf("the last seq is %d", joined.Data.LastSeq)
 	}
-	if !slices.Equal(joined.Data.Members, []protocol.Identity{{Type: "user", ID: "u1"}}) {
-		t.Errorf("the members are %v", joined.Data.Members)
+	if want := []protocol.Identity{{Type: "user", ID: "u1"}, {Type: "agent", ID: "a1"}}; !slices.Equal(joined.Data.Members, want) || joined.Data.MemberCount != 2 {
+		t.Errorf("the members are %v, %d", joined.Data.Members, joined.Data.MemberCount)
+	}
+	if !slices.Equal(joined.Data.Typing, []protocol.Identity{{Type: "agent", ID: "a1"}}) {
+		t.Errorf("who types is %v", joined.Data.Typing)
 	}
 	got := 0
 	for i, f := range w.frames[1:] {
@@ -157,8 +232,26 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// The room is entered before the right to it is looked up and the history is
+// read, it is confirmed after that, and the caller hears of it before the others.
+func TestOrder(t *testing.T) {
+	w := &world{log: messages(1, 1), company: company()}
+	w.join(t, "")
+	stages := [][]string{{"Enter"}, {"Conversation", "Messages", "Closed"}, {"Confirm"}, {"conversation:joined"}, {"messages:history"}, {"user:joined"}}
+	for i, stage := range stages {
+		for _, step := range stage {
+			if at, want := w.began[step], time.Duration(i)*moment; at != want {
+				t.Errorf("%s began after %v, want %v: one step after what is before it, beside its like", step, at, want)
+			}
+		}
+	}
+	if len(w.steps) != 8 {
+		t.Errorf("the steps were %v", w.steps)
+	}
+}
+
 func TestResume(t *testing.T) {
-	w := &world{total: 7}
+	w := &world{total: 7, company: chat.Company{Members: []chat.Principal{user}, Room: room}}
 	w.join(t, `,"afterSeq":7`)
 	if w.query.AfterSeq == nil || *w.query.AfterSeq != 7 || w.query.Limit != 500 {
 		t.Errorf("asked for %+v", w.query)
@@ -166,35 +259,67 @@ func TestResume(t *testing.T) {
 	if len(w.frames) != 2 || w.frames[0].Data.LastSeq != 7 || w.frames[1].Event != "messages:history" || len(w.frames[1].Data.Messages) != 0 {
 		t.Errorf("got %+v", w.frames)
 	}
+	if w.frames[0].Data.Typing != nil {
+		t.Errorf("%v types", w.frames[0].Data.Typing)
+	}
 	if slices.Contains(w.steps, "user:joined") {
 		t.Error("a second device was announced")
 	}
 }
 
+// An agent answers only where it is a participant.
+func TestAgentOnline(t *testing.T) {
+	for _, online := range []bool{false, true} {
+		for _, out := range []bool{false, true} {
+			w := &world{agentOut: out, company: company()}
+			w.company.AgentOnline = online
+			w.join(t, "")
+			if got, want := w.frames[0].Data.AgentOnline, online && !out; got != want {
+				t.Errorf("online %v, out %v: got %v", online, out, got)
+			}
+		}
+	}
+}
+
+// Who may not be in the room is taken out, by whichever entry; after any other
+// failure only the entry goes that this join made. What is not confirmed is not
+// announced.
 func TestFailures(t *testing.T) {
 	notFound := chat.Errorf(chat.NotFound, "there is no such conversation")
 	tests := []struct {
-		step      string
-		err       error
-		want      chat.Code
-		entered   bool
-		announced bool
+		name  string
+		world *world
+		want  chat.Code
+		undo  string
 	}{
-		{"Conversation", notFound, chat.NotFound, false, false},
-		{"Conversation", errDown, chat.Internal, false, false},
-		{"Join", errDown, chat.Internal, true, false},
-		{"Messages", errDown, chat.Internal, true, true}, // the member is in the room already
-		{"Online", errDown, chat.Internal, true, true},
+		{"over the limit", &world{fail: map[string]error{"Enter": chat.LimitedFor(time.Second)}}, chat.RateLimited, ""},
+		{"in too many rooms", &world{fail: map[string]error{"Enter": chat.Errorf(chat.TooManyRooms, "no")}}, chat.TooManyRooms, ""},
+		{"not entered", &world{fail: map[string]error{"Enter": errDown}}, chat.Internal, ""},
+		{"no participant", &world{fail: map[string]error{"Conversation": notFound}}, chat.NotFound, "TakeOut"},
+		{"not even taken out", &world{fail: map[string]error{"Conversation": notFound, "TakeOut": errDown}}, chat.NotFound, "TakeOut"},
+		{"closed meanwhile", &world{closed: true}, chat.Unavailable, "TakeOut"},
+		{"no conversation to be read", &world{fail: map[string]error{"Conversation": errDown}}, chat.Internal, "Withdraw"},
+		{"no history", &world{fail: map[string]error{"Messages": errDown}}, chat.Internal, "Withdraw"},
+		{"MongoDB is away", &world{fail: map[string]error{"Messages": chat.Unavailablef(errDown, "try again")}}, chat.Unavailable, "Withdraw"},
+		{"not known whether closed", &world{fail: map[string]error{"Closed": errDown}}, chat.Internal, "Withdraw"},
+		{"no time left", &world{hangs: "Messages"}, chat.Unavailable, "Withdraw"},
+		{"out again", &world{fail: map[string]error{"Confirm": chat.Errorf(chat.Unavailable, "try again")}}, chat.Unavailable, ""},
 	}
 	for _, tt := range tests {
-		// The announcement outlasts the failure, and is not cut off by it.
-		w := &world{log: messages(1, 1), newHere: true, slow: time.Second, fail: map[string]error{tt.step: tt.err}}
-		synctest.Test(t, func(t *testing.T) { w.join(t, "") })
-		if len(w.frames) != 1 || w.frames[0].Error.Code != tt.want || w.frames[0].ID != "f1" {
-			t.Errorf("%s: got %+v", tt.step, w.frames)
-		}
-		if slices.Contains(w.steps, "Join") != tt.entered || slices.Contains(w.steps, "user:joined") != tt.announced {
-			t.Errorf("%s: the steps were %v", tt.step, w.steps)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			w := tt.world
+			w.log, w.company = messages(1, 1), company()
+			w.join(t, "")
+			if len(w.frames) != 1 || w.frames[0].Error.Code != tt.want || w.frames[0].ID != "f1" {
+				t.Errorf("got %+v", w.frames)
+			}
+			undone := slices.DeleteFunc(slices.Clone(w.steps), func(s string) bool { return s != "TakeOut" && s != "Withdraw" })
+			if strings.Join(undone, " ") != tt.undo {
+				t.Errorf("undone by %v, want %q", undone, tt.undo)
+			}
+			if slices.Contains(w.steps, "user:joined") || slices.Contains(w.steps, "Confirm") != (tt.name == "out again") {
+				t.Errorf("the steps were %v", w.steps)
+			}
+		})
 	}
 }

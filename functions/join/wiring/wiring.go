@@ -13,7 +13,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.JoinLimits},
 	Wire:  wired,
 }
 
@@ -23,5 +23,6 @@ func wired(p *wire.Process) any {
 
 // Handler returns the handler of join, for default too.
 func Handler(p *wire.Process) *handler.Handler {
-	return handler.New(mongostore.In(p), presence.In(p), live.Announcements(p))
+	store := mongostore.In(p)
+	return handler.New(store, presence.In(p), live.Announcements(p, store))
 }

@@ -10,11 +10,11 @@ import (
 )
 
 type presence interface {
-	Leave(ctx context.Context, c chat.Connection, id chat.ConversationID) (left bool, err error)
+	Leave(ctx context.Context, c chat.Connection, ids ...chat.ConversationID) ([]chat.Parting, error)
 }
 
 type announcer interface {
-	Left(ctx context.Context, p chat.Principal, rooms []chat.ConversationID)
+	Parted(ctx context.Context, partings []chat.Parting)
 }
 
 // Handler handles leave.
@@ -28,16 +28,14 @@ func New(p presence, a announcer) *Handler { return &Handler{presence: p, announ
 
 // Handle is as glad of a conversation that was never joined: the reply is the
 // same, so that it tells nothing of what exists. The members hear of it when
-// the principal's last connection leaves. One round trip to Redis, and one
-// more to find whom to tell.
+// the principal's last connection leaves. Two round trips to Redis, and the
+// fan-out.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Leave) error {
-	left, err := h.presence.Leave(ctx, f.Connection, in.ConversationID)
+	partings, err := h.presence.Leave(ctx, f.Connection, in.ConversationID)
 	if err != nil {
 		return err
 	}
 	f.Reply(ctx, protocol.EventLeft, protocol.Room{ConversationID: in.ConversationID})
-	if left {
-		h.announce.Left(ctx, f.Connection.Principal, []chat.ConversationID{in.ConversationID})
-	}
+	h.announce.Parted(ctx, partings)
 	return nil
 }

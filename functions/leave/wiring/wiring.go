@@ -12,7 +12,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Redis, config.Connections},
+	Needs: []config.Part{config.Redis, config.Connections, config.JoinLimits},
 	Wire:  wired,
 }
 
@@ -22,5 +22,5 @@ func wired(p *wire.Process) any {
 
 // Handler returns the handler of leave, for default too.
 func Handler(p *wire.Process) *handler.Handler {
-	return handler.New(presence.In(p), live.Announcements(p))
+	return handler.New(presence.In(p), live.Announcements(p, nil))
 }

@@ -16,6 +16,7 @@ type store interface {
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 	DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error
+	Backlog(ctx context.Context, agent chat.Principal, cursor string, limit int) (messages []chat.Message, next string, err error)
 }
 
 type announcer interface {
@@ -24,7 +25,7 @@ type announcer interface {
 
 // sender is the send action: a message by REST takes the same way.
 type sender interface {
-	Send(ctx context.Context, caller chat.Connection, in protocol.MessageInput, maxContent int, ack func(protocol.Sent)) error
+	SendREST(ctx context.Context, sender chat.Principal, in protocol.MessageInput, ack func(protocol.Sent)) error
 }
 
 // Handler handles the routes of messages.
@@ -44,10 +45,11 @@ func New(s store, a announcer, send sender) *Handler {
 // and the fan-out. A message takes the round trips of the send action.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
-		"POST /messages":        h.send,
-		"GET /messages":         h.list,
-		"GET /messages/{id}":    h.get,
-		"DELETE /messages/{id}": h.delete,
+		"POST /messages":           h.send,
+		"GET /messages":            h.list,
+		"GET /messages/{id}":       h.get,
+		"DELETE /messages/{id}":    h.delete,
+		"GET /agents/{id}/backlog": h.backlog,
 	}
 }
 
@@ -64,7 +66,7 @@ func (h *Handler) send(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 		in.ClientMessageID = key
 	}
 	response := gateway.HTTPResponse{Status: http.StatusCreated}
-	err = h.sender.Send(ctx, chat.Connection{Principal: r.Principal}, in, chat.MaxContentREST, func(sent protocol.Sent) {
+	err = h.sender.SendREST(ctx, r.Principal, in, func(sent protocol.Sent) {
 		response.Body = sent
 		if sent.Duplicate {
 			response.Status = http.StatusOK

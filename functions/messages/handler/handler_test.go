@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +15,7 @@ import (
 
 	"aiwm-chat/functions/messages/handler"
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
-	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -37,8 +36,9 @@ type world struct {
 	steps  []string
 	sent   protocol.Sent
 	input  protocol.MessageInput
-	from   chat.Connection
-	limit  int
+	from   chat.Principal
+	waits  []chat.Message // the backlog of every agent
+	page   string         // what Backlog was asked for
 }
 
 func newWorld(caller chat.Principal) *world {
@@ -82,11 +82,12 @@ func (w *world) DeleteMessage(context.Context, chat.Message, time.Time) error {
 	return w.step("delete")
 }
 
-func (w *world) Room(context.Context, ...chat.ConversationID) ([]chat.Connection, error) {
-	return []chat.Connection{{ID: "R=", Principal: reader}, {ID: "X=", Principal: chat.Principal{Type: chat.User, ID: "x", OrgID: "acme"}}}, w.step("room")
-}
-
-func (w *world) Broadcast(_ context.Context, to []chat.Connection, frame []byte) delivery.Result {
+// Tell is the announcer's: it tells those in the room who are participants.
+func (w *world) Tell(_ context.Context, c chat.Conversation, frame []byte) {
+	room := []chat.Connection{{ID: "R=", Principal: reader}, {ID: "X=", Principal: chat.Principal{Type: chat.User, ID: "x", OrgID: "acme"}}}
+	if w.step("room") != nil {
+		return
+	}
 	var f struct {
 		Event string
 		Data  protocol.MessageGone
@@ -95,15 +96,37 @@ func (w *world) Broadcast(_ context.Context, to []chat.Connection, frame []byte)
 		panic(err)
 	}
 	line := fmt.Sprint(f.Event, " ", f.Data.MessageID, " ", f.Data.Seq)
-	for _, c := range to {
-		line += " " + string(c.ID)
+	for _, to := range c.Entitled(room) {
+		line += " " + string(to.ID)
 	}
 	w.step(line)
-	return delivery.Result{}
 }
 
-func (w *world) Send(_ context.Context, c chat.Connection, in protocol.MessageInput, limit int, ack func(protocol.Sent)) error {
-	w.from, w.input, w.limit = c, in, limit
+// Allow counts every call, and fails as it is told to.
+func (w *world) Allow(_ context.Context, _ chat.Principal, u chat.Use) error {
+	return w.fail["allow "+string(u)]
+}
+
+// Backlog is the store's: its cursor is the place in the list.
+func (w *world) Backlog(_ context.Context, agent chat.Principal, cursor string, limit int) ([]chat.Message, string, error) {
+	w.page = fmt.Sprint(agent.OrgID, "/", agent, " ", cursor, " ", limit)
+	from := 0
+	if cursor != "" {
+		n, err := strconv.Atoi(cursor)
+		if err != nil || n > len(w.waits) {
+			return nil, "", chat.Invalid("cursor", "is none of ours")
+		}
+		from = n
+	}
+	to, next := min(from+limit, len(w.waits)), ""
+	if to < len(w.waits) {
+		next = strconv.Itoa(to)
+	}
+	return w.waits[from:to], next, w.step("backlog")
+}
+
+func (w *world) SendREST(_ context.Context, from chat.Principal, in protocol.MessageInput, ack func(protocol.Sent)) error {
+	w.from, w.input = from, in
 	err := w.step("send")
 	if err == nil {
 		ack(w.sent)
@@ -113,14 +136,16 @@ func (w *world) Send(_ context.Context, c chat.Connection, in protocol.MessageIn
 
 func (w *world) call(t *testing.T, route, id, query, body string, header map[string]string) (int, string) {
 	t.Helper()
-	h := handler.New(w, live.NewAnnouncer(w, w), w)
+	h := handler.New(w, w, w)
 	headers := map[string]string{"authorization": "Bearer x", "content-type": "application/json"}
 	for name, value := range header {
 		headers[name] = value
 	}
-	got, err := gateway.HTTP(w, h.Routes())(t.Context(), events.APIGatewayV2HTTPRequest{
+	event := events.APIGatewayV2HTTPRequest{
 		RouteKey: route, PathParameters: map[string]string{"id": id}, RawQueryString: query, Body: body, Headers: headers,
-	})
+	}
+	event.RequestContext.HTTP.Method, _, _ = strings.Cut(route, " ")
+	got, err := gateway.HTTP(w, w, h.Routes())(t.Context(), event)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,10 +229,82 @@ func TestSend(t *testing.T) {
 			if status != tt.status || w.input.ClientMessageID != tt.id {
 				t.Errorf("got %d %s, sent %+v", status, body, w.input)
 			}
-			if status < 300 && (!strings.Contains(body, `"messageId":"m4"`) || w.from != (chat.Connection{Principal: author}) || w.limit != chat.MaxContentREST) {
-				t.Errorf("got %s from %+v up to %d bytes", body, w.from, w.limit)
+			if status < 300 && (!strings.Contains(body, `"messageId":"m4"`) || w.from != author) {
+				t.Errorf("got %s from %v", body, w.from)
 			}
 		})
+	}
+}
+
+// What is over the limits of REST reaches nothing.
+func TestLimits(t *testing.T) {
+	for route, use := range map[string]string{
+		"POST /messages": "write", "DELETE /messages/{id}": "write", "GET /messages/{id}": "read", "GET /messages": "read", "GET /agents/{id}/backlog": "read",
+	} {
+		w := newWorld(author)
+		w.fail["allow "+use] = chat.LimitedFor(time.Second)
+		if status, body := w.call(t, route, "m1", "", `{"conversationId":"c1","content":"hi"}`, nil); status != 429 || len(w.steps) > 0 {
+			t.Errorf("%s: got %d %s, the steps were %q", route, status, body, w.steps)
+		}
+	}
+}
+
+func TestBacklog(t *testing.T) {
+	robot := chat.Principal{Type: chat.Agent, ID: "robot", OrgID: "acme"}
+	tests := []struct {
+		name      string
+		caller    chat.Principal
+		id, query string
+		fail      error
+		status    int
+		page      string // what the store was asked for, where it was
+		answer    string // a part of it
+	}{
+		{"all", robot, "robot", "", nil, 200, "acme/agent:robot  50", `"pagination":{"limit":50,"hasMore":false}`},
+		{"the first page", robot, "robot", "limit=2", nil, 200, "acme/agent:robot  2", `"pagination":{"limit":2,"hasMore":true,"cursor":"2"}`},
+		{"the last page", robot, "robot", "cursor=2&limit=200", nil, 200, "acme/agent:robot 2 200", `"pagination":{"limit":200,"hasMore":false}`},
+		{"of nothing", robot, "robot", "cursor=3", nil, 200, "acme/agent:robot 3 50", `{"data":[],`},
+		{"a cursor of another time", robot, "robot", "cursor=x", nil, 400, "acme/agent:robot x 50", `"cursor"`},
+		{"too much", robot, "robot", "limit=201", nil, 400, "", `"limit"`},
+		{"nothing", robot, "robot", "limit=0", nil, 400, "", `"limit"`},
+		{"what there is not", robot, "robot", "page=1", nil, 400, "", `"page"`},
+		{"of another agent", robot, "robot2", "", nil, 403, "", "forbidden"},
+		{"of an agent, by a user", author, "robot", "", nil, 403, "", "forbidden"},
+		{"of an agent, by a namesake", chat.Principal{Type: chat.User, ID: "robot", OrgID: "acme"}, "robot", "", nil, 403, "", "forbidden"},
+		{"not now", robot, "robot", "", chat.Unavailablef(errDown, "try again"), 503, "acme/agent:robot  50", "unavailable"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(tt.caller)
+			w.waits, w.fail["backlog"] = []chat.Message{message("m1"), message("m3"), message("m4")}, tt.fail
+			status, body := w.call(t, "GET /agents/{id}/backlog", tt.id, tt.query, "", nil)
+			if status != tt.status || w.page != tt.page || !strings.Contains(body, tt.answer) || status != 200 && strings.Contains(body, "content of") {
+				t.Errorf("got %d %s, asked for %q", status, body, w.page)
+			}
+		})
+	}
+}
+
+// The pages together are the backlog, each message once.
+func TestBacklogPages(t *testing.T) {
+	w := newWorld(chat.Principal{Type: chat.Agent, ID: "robot", OrgID: "acme"})
+	for _, id := range []chat.MessageID{"m1", "m2", "m3", "m4", "m5"} {
+		w.waits = append(w.waits, message(id))
+	}
+	var got []string
+	for cursor, more := "", true; more; {
+		_, body := w.call(t, "GET /agents/{id}/backlog", "robot", "limit=2&cursor="+cursor, "", nil)
+		var page protocol.BacklogPage
+		if err := json.Unmarshal([]byte(body), &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range page.Data {
+			got = append(got, string(m.ID))
+		}
+		cursor, more = page.Pagination.Cursor, page.Pagination.HasMore
+	}
+	if strings.Join(got, " ") != "m1 m2 m3 m4 m5" {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -9,16 +9,18 @@ import (
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/wire"
 )
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.JWT, config.SendLimit},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.JWT, config.SendLimits, config.RESTLimits},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
-	h := handler.New(mongostore.In(p), live.Announcements(p), send.Handler(p))
-	return gateway.HTTP(auth.In(p), h.Routes())
+	store := mongostore.In(p)
+	h := handler.New(store, live.Announcements(p, store), send.Handler(p))
+	return gateway.HTTP(auth.In(p), presence.In(p), h.Routes())
 }

@@ -37,7 +37,7 @@ func TestEventThatComesTwice(t *testing.T) {
 			Body: `{"action":"send","conversationId":"c1","content":"hello"}`,
 			RequestContext: events.APIGatewayWebsocketProxyRequestContext{
 				ConnectionID: string(userConnection.ID), RouteKey: protocol.ActionSend, MessageID: messageID,
-				Authorizer: gateway.AuthorizerContext(user, userConnection.ExpiresAt),
+				Authorizer: gateway.AuthorizerContext(user, userConnection.ExpiresAt, chat.AIWM),
 			},
 		})
 		if err != nil {
@@ -77,14 +77,14 @@ func TestConversationOfAFrame(t *testing.T) {
 			w := newWorld()
 			w.joined = tt.joined
 			if tt.fail != nil {
-				w.fail["Joined"] = tt.fail
+				w.fail["Entered"] = tt.fail
 			}
 			var got replies
 			_, err := gateway.Action(&got, w.handler().Handle)(t.Context(), events.APIGatewayWebsocketProxyRequest{
 				Body: tt.body,
 				RequestContext: events.APIGatewayWebsocketProxyRequestContext{
 					ConnectionID: string(userConnection.ID), RouteKey: protocol.ActionSend,
-					Authorizer: gateway.AuthorizerContext(user, userConnection.ExpiresAt),
+					Authorizer: gateway.AuthorizerContext(user, userConnection.ExpiresAt, chat.AIWM),
 				},
 			})
 			if err != nil || len(got) != 1 || got[0]["id"] != "f1" {

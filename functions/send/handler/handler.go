@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
@@ -19,22 +18,28 @@ import (
 
 type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
+	AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 	Append(ctx context.Context, head chat.Head, m chat.Message) (stored chat.Message, duplicate bool, err error)
 	Sent(ctx context.Context, id chat.ConversationID, sender chat.Principal, client chat.ClientMessageID) (chat.Message, bool, error)
-	Project(ctx context.Context, m chat.Message) error
-	AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error)
+	Project(ctx context.Context, m chat.Message, agents []chat.PrincipalID) error
+	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 }
 
 type presence interface {
-	BeginSend(ctx context.Context, c chat.Connection, s chat.PendingSend, agent chat.Principal) (repeat, agentOnline bool, err error)
-	EndSend(ctx context.Context, s chat.PendingSend) error
-	Audience(ctx context.Context, c chat.Connection, id chat.ConversationID, agent chat.Principal) (room, agentConnections []chat.Connection, err error)
-	Joined(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
+	Admit(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Admission, error)
+	AgentOnline(ctx context.Context, agent chat.Principal) bool
+	Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (room, agentConnections []chat.Connection, err error)
+	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
+	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
 
-type broadcaster interface {
-	Broadcast(ctx context.Context, to []chat.Connection, frame []byte) delivery.Result
+type deliverer interface {
+	Deliver(ctx context.Context, posts []delivery.Post, passes delivery.Passes) delivery.Result
+}
+
+type announcer interface {
+	Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID)
 }
 
 type jobs interface {
@@ -45,19 +50,34 @@ type jobs interface {
 type Handler struct {
 	store    store
 	presence presence
-	cast     broadcaster
+	deliver  deliverer
+	announce announcer
 	jobs     jobs
 }
 
 // New returns a Handler.
-func New(s store, p presence, b broadcaster, j jobs) *Handler {
-	return &Handler{store: s, presence: p, cast: b, jobs: j}
+func New(s store, p presence, d deliverer, a announcer, j jobs) *Handler {
+	return &Handler{store: s, presence: p, deliver: d, announce: a, jobs: j}
 }
 
+// A way is how a message comes in.
+type way struct {
+	maxContent int             // bytes
+	passes     delivery.Passes // how patiently its frames are posted
+}
+
+// The ways of a message. Over REST the caller waits for its answer until the
+// frames are posted, so each is tried once: what failed stays due.
+var (
+	overWebSocket = way{chat.MaxContentFrame, delivery.Patient}
+	overREST      = way{chat.MaxContentREST, delivery.Once}
+)
+
 // Handle answers the frame as soon as the message is durable, and delivers it
-// meanwhile. Before the reply: one round trip to MongoDB, one to Redis, and one
-// to MongoDB, the commit. After it, together: one to Redis and the fan-out, one
-// to MongoDB, one to SQS for every tenth message; and last one to Redis.
+// meanwhile. Before the reply: one round trip to MongoDB and one to Redis
+// together, then the commit and one to Redis together. After it, together: two
+// to Redis and the fan-out, one to MongoDB, one to SQS for every tenth message;
+// and last one to MongoDB.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) error {
 	if in.ConversationID == "" {
 		id, err := h.onlyJoined(ctx, f.Connection.ID)
@@ -69,50 +89,43 @@ func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protoco
 	if in.ClientMessageID == "" { // so that an event that comes twice is one message
 		in.ClientMessageID = chat.ClientMessageID(strings.TrimRight(f.MessageID, "="))
 	}
-	return h.Send(ctx, f.Connection, in.MessageInput, chat.MaxContentFrame, func(sent protocol.Sent) {
+	return h.send(ctx, f.Connection, in.MessageInput, overWebSocket, func(sent protocol.Sent) {
 		f.Reply(ctx, protocol.EventMessageSent, sent)
 	})
 }
 
-// Send adds the message of a caller, whose connection has no id over REST, and
-// calls ack once it is durable. It returns when everything that follows from
-// the message is done, or left to sweep: a Lambda instance freezes on return.
-func (h *Handler) Send(ctx context.Context, caller chat.Connection, in protocol.MessageInput, maxContent int, ack func(protocol.Sent)) error {
-	m, err := newMessage(caller.Principal, in, maxContent)
+// SendREST adds a message that came by REST, and calls ack once it is durable.
+// It returns when each frame has been tried once.
+func (h *Handler) SendREST(ctx context.Context, sender chat.Principal, in protocol.MessageInput, ack func(protocol.Sent)) error {
+	return h.send(ctx, chat.Connection{Principal: sender}, in, overREST, ack)
+}
+
+// send returns when everything that follows from the message is done, or left
+// due: a Lambda instance freezes on return.
+func (h *Handler) send(ctx context.Context, caller chat.Connection, in protocol.MessageInput, w way, ack func(protocol.Sent)) error {
+	m, err := newMessage(caller.Principal, in, w.maxContent)
 	if err != nil {
 		return err
 	}
-	conversation, err := h.admit(ctx, m)
+	conversation, admission, err := h.admit(ctx, caller, m)
 	if err != nil {
 		return err
 	}
-	note := chat.PendingSend{Sender: m.Sender, ConversationID: m.ConversationID, ClientMessageID: m.ClientMessageID}
-	repeat, agentOnline, err := h.presence.BeginSend(ctx, caller, note, conversation.Agent())
+	stored, duplicate, online, err := h.commit(ctx, caller, conversation, m)
 	if err != nil {
 		return err
 	}
-	stored, duplicate, err := h.store.Append(ctx, conversation.Head(), m) // the commit
-	if err != nil {
-		h.withdraw(ctx, note, repeat, err)
-		return err
-	}
-	answer := func() { ack(protocol.SentOf(stored, agentOnline, duplicate)) }
-	unfinished := !duplicate || repeat
-	if !unfinished && time.Since(stored.CreatedAt) > longestSend {
-		answer() // finished long ago: only the note of this attempt is left
-		h.end(ctx, note)
+	answer := func() { ack(sentOf(stored, duplicate, admission, online)) }
+	if stored.Due == nil { // a repeat of what is finished
+		answer()
 		return nil
 	}
-	h.finish(ctx, caller, conversation, stored, note, unfinished, answer)
+	h.finish(ctx, caller, conversation, stored, w.passes, answer)
 	return nil
 }
 
-// longestSend is longer than a send can be under way: API Gateway waits 30 s at
-// most. A younger message may come from an attempt that ran beside this one,
-// found the note of this one, and died before it delivered. Taking out the note
-// without delivering would then break G4. A summary job is promised to nobody:
-// it is not enqueued a second time.
-const longestSend = time.Minute
+// patience is how long a message may be under way before sweep takes it up.
+const patience = 20 * time.Second
 
 // newMessage checks everything that needs no look-up. A client that sends no
 // id of its own gets one, so that the index needs no exception.
@@ -124,12 +137,40 @@ func newMessage(sender chat.Principal, in protocol.MessageInput, maxContent int)
 	if in.ClientMessageID == "" {
 		in.ClientMessageID = chat.ClientMessageID(uuid.NewString())
 	}
-	return chat.NewMessage(in.ConversationID, sender, in.ClientMessageID, draft, maxContent, time.Now())
+	now := time.Now()
+	m, err := chat.NewMessage(in.ConversationID, sender, in.ClientMessageID, draft, maxContent, now)
+	m.Due = chat.NewDue(now, patience)
+	return m, err
+}
+
+// commit appends the message. Meanwhile it asks whether the agent is there,
+// which only the reply of the aiwm dialect tells.
+func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message) (stored chat.Message, duplicate bool, online *bool, err error) {
+	var asked chan bool
+	if caller.Dialect != chat.Lean {
+		asked = make(chan bool, 1)
+		go func() { asked <- c.HasParticipant(c.Agent()) && h.presence.AgentOnline(ctx, c.Agent()) }()
+	}
+	stored, duplicate, err = h.store.Append(ctx, c.Head(), m)
+	if asked != nil {
+		there := <-asked
+		online = &there
+	}
+	return stored, duplicate, online, err
+}
+
+func sentOf(m chat.Message, duplicate bool, a chat.Admission, online *bool) protocol.Sent {
+	sent := protocol.SentOf(m, duplicate)
+	sent.AgentOnline, sent.Resync = online, !a.Known
+	if a.Away && m.Due.Has(chat.EffectDeliver) {
+		sent.Delivered = new(bool)
+	}
+	return sent
 }
 
 // onlyJoined is the conversation that a frame means when it names none.
 func (h *Handler) onlyJoined(ctx context.Context, c chat.ConnectionID) (chat.ConversationID, error) {
-	joined, err := h.presence.Joined(ctx, c)
+	joined, err := h.presence.Entered(ctx, c)
 	if err != nil {
 		return "", err
 	}
@@ -137,56 +178,4 @@ func (h *Handler) onlyJoined(ctx context.Context, c chat.ConnectionID) (chat.Con
 		return "", chat.Invalid("conversationId", "is required unless exactly one conversation is joined")
 	}
 	return joined[0], nil
-}
-
-// admit reads the conversation that a message is for, if its sender may write
-// there now.
-func (h *Handler) admit(ctx context.Context, m chat.Message) (chat.Conversation, error) {
-	var g errgroup.Group
-	if m.ParentID != "" {
-		g.Go(func() error { return h.checkParent(ctx, m) })
-	}
-	c, err := h.store.Conversation(ctx, m.Sender, m.ConversationID)
-	if parentErr := g.Wait(); err == nil {
-		err = parentErr
-	}
-	if err == nil && c.Status != chat.Active {
-		err = h.closed(ctx, m)
-	}
-	return c, err
-}
-
-// checkParent keeps a message's parent within its conversation. One that is
-// elsewhere and one that does not exist look alike.
-func (h *Handler) checkParent(ctx context.Context, m chat.Message) error {
-	parent, err := h.store.Message(ctx, m.Sender.OrgID, m.ParentID)
-	if err != nil && chat.CodeOf(err) != chat.NotFound {
-		return err
-	}
-	if err != nil || parent.ConversationID != m.ConversationID {
-		return chat.Invalid("parentId", "must be a message of the conversation")
-	}
-	return nil
-}
-
-// closed refuses a message, unless it is the repeat of one that was committed
-// while the conversation was still active: that one is answered as ever.
-func (h *Handler) closed(ctx context.Context, m chat.Message) error {
-	_, found, err := h.store.Sent(ctx, m.ConversationID, m.Sender, m.ClientMessageID)
-	if err != nil {
-		return err
-	}
-	if !found {
-		return chat.Errorf(chat.ConversationClosed, "the conversation takes no messages until it is active again")
-	}
-	return nil
-}
-
-// withdraw takes back the note of a send that surely committed nothing, unless
-// an earlier attempt left it. After an error that leaves open whether it did,
-// the note stays for the retry or for sweep.
-func (h *Handler) withdraw(ctx context.Context, note chat.PendingSend, repeat bool, err error) {
-	if chat.CodeOf(err) == chat.Conflict && !repeat {
-		h.end(ctx, note)
-	}
 }

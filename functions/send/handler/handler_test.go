@@ -2,51 +2,52 @@ package handler_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/protocol"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var errDown = errors.New("no route to host")
+var (
+	errDown = errors.New("no route to host")
+	errDead = errors.New("the process is dead")
+	down    = chat.Unavailablef(errDown, "the database does not answer; try again")
+)
 
-// The steps in the order on which the promises stand.
+// The steps in the order on which the promises stand. They are all that an
+// ordinary send takes: of MongoDB four, and none of them writes to Redis.
 func TestOrder(t *testing.T) {
 	w := newWorld()
 	w.fill(9, time.Now().Add(-time.Hour))
 	if err := w.send(t.Context(), "m1", "hello"); err != nil {
 		t.Fatal(err)
 	}
-	at := func(step string) int {
-		i := slices.Index(w.steps, step)
-		if i < 0 {
-			t.Errorf("%s is missing in %v", step, w.steps)
-		}
-		return i
+	all := []string{"Admit", "AgentOnline", "Append", "Audience", "Conversation", "Deliver", "EnqueueSummary", "Forget", "Project", "Settle", "ack"}
+	if got := slices.Sorted(slices.Values(w.steps)); !slices.Equal(got, all) {
+		t.Fatalf("the steps are %v, want %v", got, all)
 	}
 	for _, before := range [][2]string{
-		{"Conversation", "BeginSend"}, // what is refused touches nothing
-		{"BeginSend", "Append"},       // whatever is committed is noted
-		{"Append", "ack"},             // G1
-		{"Append", "Audience"},        // G4: join enters the room before it reads the history
-		{"Append", "Project"},
-		{"Append", "EnqueueSummary"},
-		{"Audience", "Broadcast message:new"},
+		{"Conversation", "Append"}, {"Admit", "Append"}, // what is refused touches nothing
+		{"Append", "ack"},      // G1
+		{"Append", "Audience"}, // G4: join enters the room before it reads the history
+		{"Append", "Project"}, {"Append", "EnqueueSummary"},
+		{"Audience", "Deliver"},
 	} {
-		if at(before[0]) > at(before[1]) {
+		if slices.Index(w.steps, before[0]) > slices.Index(w.steps, before[1]) {
 			t.Errorf("%s comes after %s: %v", before[0], before[1], w.steps)
 		}
-	}
-	if at("EndSend") != len(w.steps)-1 || len(w.steps) != 10 {
-		t.Errorf("the note is not taken out last, or a step is done twice: %v", w.steps)
 	}
 	want := map[string][]int64{"message:new user=": {10}, "message:new agent=": {10}, "message:from-user agent=": {10}}
 	if !maps.EqualFunc(w.delivered, want, slices.Equal) {
@@ -55,77 +56,177 @@ func TestOrder(t *testing.T) {
 	if len(w.jobs) != 1 || w.jobs[0] != (protocol.SummaryJob{OrgID: "acme", ConversationID: "c1", Seq: 10}) {
 		t.Errorf("the jobs are %v", w.jobs)
 	}
-	if len(w.acks) != 1 || w.acks[0].Seq != 10 || w.acks[0].Duplicate || !w.acks[0].AgentOnline || w.acks[0].ClientMessageID != "m1" {
+	if w.projected != 10 || !slices.Equal(w.agentIDs, []chat.PrincipalID{agent.ID}) {
+		t.Errorf("projected %d for %v", w.projected, w.agentIDs)
+	}
+	if len(w.acks) != 1 || w.acks[0].Seq != 10 || w.acks[0].Duplicate || w.acks[0].ClientMessageID != "m1" ||
+		w.acks[0].AgentOnline == nil || !*w.acks[0].AgentOnline || w.acks[0].Resync || w.acks[0].Delivered != nil {
 		t.Errorf("the acks are %+v", w.acks)
+	}
+	if len(w.settled) != 1 || w.settled[0] != nil || w.due() != "" {
+		t.Errorf("settled %v", w.settled)
 	}
 }
 
-// Neither waits for the other: a slow client holds no ack, a slow sender no
-// delivery.
-func TestAckAndDeliveryAreConcurrent(t *testing.T) {
-	w := newWorld()
-	meet := make(chan struct{})
-	w.onStep = func(step string) {
-		switch step {
-		case "ack":
-			meet <- struct{}{}
-		case "Broadcast message:new":
-			<-meet
-		}
+// What does not have to wait for each other does not: a slow client holds no
+// ack, a slow sender no delivery. A step that waits for another one of its group
+// would be a deadlock.
+func TestTogether(t *testing.T) {
+	for _, group := range [][]string{
+		{"Conversation", "Admit", "Message"},
+		{"Append", "AgentOnline"},
+		{"ack", "Deliver", "Project", "EnqueueSummary"},
+	} {
+		t.Run(strings.Join(group, " "), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.fill(9, time.Now().Add(-time.Hour))
+				var all sync.WaitGroup
+				all.Add(len(group))
+				w.onStep = func(step string) {
+					if slices.Contains(group, step) {
+						all.Done()
+						all.Wait()
+					}
+				}
+				in := protocol.MessageInput{ConversationID: "c1", Content: "hello", ParentID: "here"}
+				if err := w.sendInput(t.Context(), userConnection, in); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
 	}
-	if err := w.send(t.Context(), "m1", "hello"); err != nil {
-		t.Fatal(err)
+}
+
+// The message is settled when everything is over, whatever takes longest: a
+// Lambda instance freezes when that is done.
+func TestSettleIsLast(t *testing.T) {
+	for _, slow := range []string{"ack", "Audience", "Deliver", "Forget", "Project", "EnqueueSummary"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld()
+			w.fill(9, time.Now().Add(-time.Hour))
+			over := false
+			w.onStep = func(step string) {
+				switch step {
+				case slow:
+					time.Sleep(time.Second)
+					over = true
+				case "Settle":
+					if !over {
+						t.Errorf("settled before the end of %s", slow)
+					}
+				}
+			}
+			if err := w.send(t.Context(), "m1", "hello"); err != nil || w.steps[len(w.steps)-1] != "Settle" {
+				t.Errorf("%v: %v", err, w.steps)
+			}
+		})
+	}
+}
+
+// The commit carries its own effects, and sweep leaves them to the send for a
+// while.
+func TestDueIsCommitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for seq, want := range map[int]string{9: "deliver project", 10: "deliver project summarise"} {
+			w := newWorld()
+			w.fill(seq-1, time.Now())
+			w.fail["Settle"] = down
+			if err := w.send(t.Context(), "m1", "hello"); err != nil {
+				t.Fatal(err)
+			}
+			if at := w.log[seq-1].Due.At; w.due() != want || !at.Equal(time.Now().Add(20*time.Second)) {
+				t.Errorf("of %d, %q is due at %v, want %q", seq, w.due(), at, want)
+			}
+			if d := w.appended.Due; d == nil || dueText(d) != "deliver project" {
+				t.Errorf("appended with %v", d)
+			}
+		}
+	})
+}
+
+// The agent is said to be there only where it is asked: as a participant.
+func TestAgentOnline(t *testing.T) {
+	for name, tt := range map[string]struct {
+		set  func(w *world)
+		want bool
+	}{
+		"there":          {func(*world) {}, true},
+		"not there":      {func(w *world) { w.agents = nil }, false},
+		"no participant": {func(w *world) { w.conversation.Participants = w.conversation.Participants[:1] }, false},
+	} {
+		w := newWorld()
+		tt.set(w)
+		if err := w.send(t.Context(), "m1", "hello"); err != nil || len(w.acks) != 1 || w.acks[0].AgentOnline == nil || *w.acks[0].AgentOnline != tt.want {
+			t.Errorf("%s: %v, %+v", name, err, w.acks)
+		}
+		if asked := !w.asked.IsZero(); asked != (name != "no participant") {
+			t.Errorf("%s: looked up %v", name, w.asked)
+		}
 	}
 }
 
 // What holds when a step fails.
 func TestFailures(t *testing.T) {
-	down := chat.Unavailablef(errDown, "the database does not answer; try again")
 	type outcome struct {
 		code      chat.Code // "": no error
 		acked     bool
 		committed bool
-		noted     bool // for the retry, or for sweep
+		due       string
 		delivered bool
 		projected bool
 		job       bool
 	}
-	committed := outcome{acked: true, committed: true, noted: true, delivered: true, projected: true, job: true}
+	const everything = "deliver project summarise"
+	committed := outcome{acked: true, committed: true, delivered: true, projected: true, job: true}
 	without := func(change func(*outcome)) outcome { o := committed; change(&o); return o }
+	undelivered := without(func(o *outcome) { o.delivered, o.due = false, "deliver" })
 	tests := []struct {
 		name string
 		set  func(w *world)
 		in   func(in *protocol.MessageInput)
 		want outcome
 	}{
-		{"nothing", func(*world) {}, nil, without(func(o *outcome) { o.noted = false })},
+		{"nothing", nil, nil, committed},
 		{"the conversation cannot be read", func(w *world) { w.fail["Conversation"] = down }, nil, outcome{code: chat.Unavailable}},
 		{"not a participant", func(w *world) { w.conversation.Participants = nil }, nil, outcome{code: chat.NotFound}},
+		{"another conversation", nil, func(in *protocol.MessageInput) { in.ConversationID = "c2" }, outcome{code: chat.NotFound}},
 		{"archived", func(w *world) { w.conversation.Status = chat.Archived }, nil, outcome{code: chat.ConversationClosed}},
 		{"closed", func(w *world) { w.conversation.Status = chat.Closed }, nil, outcome{code: chat.ConversationClosed}},
 		{"closed, and no look-up", func(w *world) { w.conversation.Status, w.fail["Sent"] = chat.Closed, down }, nil, outcome{code: chat.Unavailable}},
 		{"no such parent", nil, func(in *protocol.MessageInput) { in.ParentID = "nowhere" }, outcome{code: chat.ValidationFailed}},
 		{"a parent elsewhere", nil, func(in *protocol.MessageInput) { in.ParentID = "elsewhere" }, outcome{code: chat.ValidationFailed}},
+		{"a parent", nil, func(in *protocol.MessageInput) { in.ParentID = "here" }, committed},
 		{"the parent cannot be read", func(w *world) { w.fail["Message"] = down }, func(in *protocol.MessageInput) { in.ParentID = "here" }, outcome{code: chat.Unavailable}},
 		{"nothing said", nil, func(in *protocol.MessageInput) { in.Content = " " }, outcome{code: chat.ValidationFailed}},
 		{"as another", nil, func(in *protocol.MessageInput) { in.ParticipantID = "u2" }, outcome{code: chat.ValidationFailed}},
 		{"as an agent", nil, func(in *protocol.MessageInput) { in.Role = chat.RoleAgent }, outcome{code: chat.ValidationFailed}},
-		{"too many", func(w *world) { w.fail["BeginSend"] = chat.LimitedFor(time.Second) }, nil, outcome{code: chat.RateLimited}},
-		{"no note", func(w *world) { w.fail["BeginSend"] = down }, nil, outcome{code: chat.Unavailable}},
-		{"no answer of the note", func(w *world) { w.failAfter["BeginSend"] = down }, nil, outcome{code: chat.Unavailable, noted: true}},
-		{"no commit", func(w *world) { w.fail["Append"] = down }, nil, outcome{code: chat.Unavailable, noted: true}},
-		{"no answer of the commit", func(w *world) { w.failAfter["Append"] = down }, nil, outcome{code: chat.Unavailable, committed: true, noted: true}},
-		{"refused by the store", func(w *world) { w.fail["Append"] = errDown }, nil, outcome{code: chat.Internal, noted: true}},
-		{"no audience", func(w *world) { w.fail["Audience"] = down }, nil, without(func(o *outcome) { o.delivered = false })},
+		{"too many, or over the budget", func(w *world) { w.fail["Admit"] = chat.LimitedFor(time.Second) }, nil, outcome{code: chat.RateLimited}},
+		{"too many, of what is not the caller's to know", func(w *world) {
+			w.conversation.Participants, w.fail["Admit"] = nil, chat.LimitedFor(time.Second)
+		}, nil, outcome{code: chat.NotFound}},
+		{"too many, in a closed one", func(w *world) {
+			w.conversation.Status, w.fail["Admit"] = chat.Closed, chat.LimitedFor(time.Second)
+		}, nil, outcome{code: chat.RateLimited}},
+		{"no commit", func(w *world) { w.fail["Append"] = down }, nil, outcome{code: chat.Unavailable}},
+		{"no answer of the commit", func(w *world) { w.failAfter["Append"] = down }, nil, outcome{code: chat.Unavailable, committed: true, due: everything}},
+		{"refused by the store", func(w *world) { w.fail["Append"] = errDown }, nil, outcome{code: chat.Internal}},
+		{"no audience", func(w *world) { w.fail["Audience"] = down }, nil, undelivered},
 		{"a stranger, and no look at the conversation", func(w *world) {
 			w.room, w.fail["AnyConversation"] = append(w.room, strangerConnection), down
-		}, nil, without(func(o *outcome) { o.delivered = false })},
-		{"no projection", func(w *world) { w.fail["Project"] = down }, nil, without(func(o *outcome) { o.projected = false })},
-		{"no queue", func(w *world) { w.fail["EnqueueSummary"] = down }, nil, without(func(o *outcome) { o.job = false })},
+		}, nil, undelivered},
+		{"a stranger who cannot be put out", func(w *world) {
+			w.room, w.fail["TakeOut"] = append(w.room, strangerConnection), down
+		}, nil, committed},
+		{"no projection", func(w *world) { w.fail["Project"] = down }, nil, without(func(o *outcome) { o.projected, o.due = false, "project" })},
+		{"no queue", func(w *world) { w.fail["EnqueueSummary"] = down }, nil, without(func(o *outcome) { o.job, o.due = false, "summarise" })},
+		{"nothing but the settling works after the commit", func(w *world) {
+			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"] = down, down, down
+		}, nil, outcome{acked: true, committed: true, due: everything}},
 		{"nothing works after the commit", func(w *world) {
-			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"], w.fail["EndSend"] = down, down, down, down
-		}, nil, outcome{acked: true, committed: true, noted: true}},
-		{"the note stays", func(w *world) { w.fail["EndSend"] = down }, nil, committed},
+			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"], w.fail["Settle"] = down, down, down, down
+		}, nil, outcome{acked: true, committed: true, due: everything}},
+		{"not settled", func(w *world) { w.fail["Settle"] = down }, nil, without(func(o *outcome) { o.due = everything })},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,7 +241,7 @@ func TestFailures(t *testing.T) {
 			}
 			err := w.sendInput(t.Context(), userConnection, in)
 			got := outcome{
-				acked: len(w.acks) == 1, committed: len(w.log) == 10, noted: len(w.notes) == 1,
+				acked: len(w.acks) == 1, committed: len(w.log) == 10, due: w.due(),
 				delivered: slices.Equal(w.delivered["message:new agent="], []int64{10}), projected: w.projected == 10, job: len(w.jobs) == 1,
 			}
 			if err != nil {
@@ -149,15 +250,18 @@ func TestFailures(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("got  %+v (%v)\nwant %+v\nsteps %v", got, err, tt.want, w.steps)
 			}
-			if tt.want.code.Retryable() || tt.want.noted {
-				mustRecover(t, w, in, tt.want.acked)
+			if refused := !tt.want.committed; refused && (len(w.posts) > 0 || w.count("Settle") > 0 || w.count("Audience") > 0) {
+				t.Errorf("refused, and %v", w.steps)
+			}
+			if tt.want.code.Retryable() || tt.want.due != "" {
+				mustRecover(t, w, in, tt.want.committed)
 			}
 		})
 	}
 }
 
 // mustRecover repeats a send when the faults are over: G2, G4 and G8.
-func mustRecover(t *testing.T, w *world, in protocol.MessageInput, acked bool) {
+func mustRecover(t *testing.T, w *world, in protocol.MessageInput, committed bool) {
 	t.Helper()
 	clear(w.fail)
 	clear(w.failAfter)
@@ -166,46 +270,55 @@ func mustRecover(t *testing.T, w *world, in protocol.MessageInput, acked bool) {
 	if err := w.sendInput(t.Context(), userConnection, in); err != nil {
 		t.Fatal("the repeat:", err)
 	}
-	if len(w.log) != 10 || len(w.acks) != 1 || w.acks[0].Seq != 10 || acked && !w.acks[0].Duplicate {
+	if len(w.log) != 10 || len(w.acks) != 1 || w.acks[0].Seq != 10 || w.acks[0].Duplicate != committed {
 		t.Errorf("the repeat left %d messages and got %+v", len(w.log), w.acks)
 	}
-	if !slices.Contains(w.delivered["message:new agent="], 10) || !slices.Contains(w.delivered["message:from-user agent="], 10) {
-		t.Errorf("after the repeat: delivered %v", w.delivered)
+	mustBeDone(t, w)
+}
+
+// mustBeDone checks that nothing of the tenth message is left.
+func mustBeDone(t *testing.T, w *world) {
+	t.Helper()
+	for _, key := range []string{"message:new user=", "message:new agent=", "message:from-user agent="} {
+		if !slices.Contains(w.delivered[key], 10) {
+			t.Errorf("%s is missing in %v", key, w.delivered)
+		}
 	}
-	if w.projected != 10 || len(w.jobs) == 0 || len(w.notes) != 0 {
-		t.Errorf("after the repeat: projected %d, jobs %v, notes %v", w.projected, w.jobs, w.pending())
+	if w.projected != 10 || len(w.jobs) == 0 || w.due() != "" {
+		t.Errorf("projected %d, jobs %v, due %q", w.projected, w.jobs, w.due())
 	}
 }
 
+// A repeat finishes exactly what is left of its message.
 func TestRepeats(t *testing.T) {
+	effects := map[chat.Effect]string{chat.EffectDeliver: "Deliver", chat.EffectProject: "Project", chat.EffectSummarise: "EnqueueSummary"}
 	tests := []struct {
-		name      string
-		age       time.Duration // of the original
-		pending   bool          // its note is still there
-		content   string
-		status    chat.ConversationStatus
-		code      chat.Code
-		delivered bool
-		jobs      int
-		noted     bool
+		name    string
+		left    []chat.Effect
+		content string
+		status  chat.ConversationStatus
+		code    chat.Code
 	}{
-		{"finished long ago", time.Hour, false, "old", chat.Active, "", false, 0, false},
-		{"finished just now, or dead before it delivered", time.Second, false, "old", chat.Active, "", true, 0, false},
-		{"not finished", time.Hour, true, "old", chat.Active, "", true, 1, false},
-		{"closed meanwhile", time.Hour, false, "old", chat.Closed, "", false, 0, false},
-		{"closed meanwhile, not finished", time.Hour, true, "old", chat.Archived, "", true, 1, false},
-		{"another message", time.Hour, false, "new", chat.Active, chat.Conflict, false, 0, false},
-		{"another message, not finished", time.Hour, true, "new", chat.Active, chat.Conflict, false, 0, true},
+		{"finished", nil, "old", chat.Active, ""},
+		{"to be delivered", []chat.Effect{chat.EffectDeliver}, "old", chat.Active, ""},
+		{"to be projected", []chat.Effect{chat.EffectProject}, "old", chat.Active, ""},
+		{"to be summarised", []chat.Effect{chat.EffectSummarise}, "old", chat.Active, ""},
+		{"to be delivered and summarised", []chat.Effect{chat.EffectDeliver, chat.EffectSummarise}, "old", chat.Active, ""},
+		{"not begun", []chat.Effect{chat.EffectDeliver, chat.EffectProject, chat.EffectSummarise}, "old", chat.Active, ""},
+		{"closed meanwhile", nil, "old", chat.Closed, ""},
+		{"closed meanwhile, not begun", []chat.Effect{chat.EffectDeliver, chat.EffectProject, chat.EffectSummarise}, "old", chat.Archived, ""},
+		{"another message", nil, "new", chat.Active, chat.Conflict},
+		{"another message, not delivered", []chat.Effect{chat.EffectDeliver}, "new", chat.Active, chat.Conflict},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld()
-			w.fill(10, time.Now().Add(-tt.age))
+			w.fill(10, time.Now().Add(-time.Hour))
 			w.conversation.Status = tt.status
-			original := w.log[9]
-			if tt.pending {
-				w.notes[chat.PendingSend{Sender: user, ConversationID: "c1", ClientMessageID: original.ClientMessageID}] = true
+			if tt.left != nil {
+				w.log[9].Due = &chat.Due{At: time.Now(), Left: tt.left}
 			}
+			original := w.log[9]
 			err := w.send(t.Context(), original.ClientMessageID, tt.content)
 			if (err != nil) != (tt.code != "") || err != nil && chat.CodeOf(err) != tt.code {
 				t.Fatalf("got %v, want %q", err, tt.code)
@@ -213,118 +326,354 @@ func TestRepeats(t *testing.T) {
 			if err == nil && (len(w.acks) != 1 || !w.acks[0].Duplicate || w.acks[0].Seq != 10 || w.acks[0].MessageID != original.ID) {
 				t.Errorf("the acks are %+v", w.acks)
 			}
-			if err != nil && len(w.acks) != 0 {
-				t.Errorf("refused and acknowledged: %+v", w.acks)
+			if err != nil && len(w.acks) != 0 || len(w.log) != 10 {
+				t.Errorf("%d messages, the acks are %+v", len(w.log), w.acks)
 			}
-			if len(w.log) != 10 {
-				t.Errorf("%d messages", len(w.log))
+			for effect, step := range effects {
+				want := 0
+				if err == nil && slices.Contains(tt.left, effect) {
+					want = 1
+				}
+				if n := w.count(step); n != want {
+					t.Errorf("%s is done %d times, want %d", step, n, want)
+				}
 			}
-			if got := len(w.delivered["message:new agent="]) == 1; got != tt.delivered {
-				t.Errorf("delivered: %t, want %t", got, tt.delivered)
-			}
-			if len(w.jobs) != tt.jobs || (len(w.notes) == 1) != tt.noted {
-				t.Errorf("jobs %v, notes %v", w.jobs, w.pending())
+			if settles := w.count("Settle"); (settles == 1) != (err == nil && tt.left != nil) || (w.due() != "") != (err != nil && tt.left != nil) {
+				t.Errorf("settled %d times, due is %q", settles, w.due())
 			}
 		})
 	}
 }
 
-// Two attempts at once, of which the one that commits relies on the other's
-// note and dies: the other must not take the note out without delivering.
-func TestRepeatBesideADyingAttempt(t *testing.T) {
-	w := newWorld()
-	dying := true
-	w.onStep = func(step string) {
-		if step == "Append" && dying {
-			dying = false
-			// Meanwhile the other attempt finds the note, commits and dies.
-			if repeat, _, err := w.BeginSend(t.Context(), userConnection, w.pending()[0], agent); !repeat || err != nil {
-				t.Errorf("the other attempt: %t, %v", repeat, err)
+// Whichever steps after the commit fail, before or after they did something, a
+// sweep brings the same result, and does nothing again of which it is known that
+// it was done.
+func TestSweepAfterAnyFailures(t *testing.T) {
+	steps := []string{"Audience", "Deliver", "Project", "EnqueueSummary", "Settle"}
+	const works, fails, failsAfter, kinds = 0, 1, 2, 3
+	for n := range kinds * kinds * kinds * kinds * kinds {
+		w := newWorld()
+		w.fill(9, time.Now().Add(-time.Hour))
+		kind := map[string]int{}
+		for i, rest := 0, n; i < len(steps); i, rest = i+1, rest/kinds {
+			switch kind[steps[i]] = rest % kinds; rest % kinds {
+			case fails:
+				w.fail[steps[i]] = down
+			case failsAfter:
+				w.failAfter[steps[i]] = down
 			}
-			m, err := chat.NewMessage("c1", user, "m1", chat.Draft{Content: "hello"}, 100, time.Now())
-			if err != nil {
-				t.Error(err)
-			}
-			w.Append(t.Context(), chat.Head{}, m)
 		}
-	}
-	if err := w.send(t.Context(), "m1", "hello"); err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(w.delivered["message:new agent="], []int64{1}) && len(w.notes) == 0 {
-		t.Errorf("nobody will deliver the message: %v", w.steps)
+		if err := w.send(t.Context(), "m1", "hello"); err != nil || len(w.acks) != 1 {
+			t.Fatalf("%v: %v, %+v", kind, err, w.acks)
+		}
+		clear(w.fail)
+		clear(w.failAfter)
+		if err := w.sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		mustBeDone(t, w)
+		known := kind["Settle"] != fails
+		if again := len(w.delivered["message:new user="]) > 1; again && known && kind["Audience"] == works && kind["Deliver"] == works {
+			t.Errorf("delivered again: %v", kind)
+		}
+		if again := len(w.jobs) > 1; again && known && kind["EnqueueSummary"] == works {
+			t.Errorf("enqueued again: %v", kind)
+		}
+		if again := w.count("Project") > 1; again && known && kind["Project"] == works {
+			t.Errorf("projected again: %v", kind)
+		}
+		if t.Failed() {
+			t.Fatalf("with %v: %v", kind, w.steps)
+		}
 	}
 }
 
-// Sweep finishes what a send has left.
-func TestFinish(t *testing.T) {
-	for _, step := range []string{"", "Audience", "Project", "EnqueueSummary", "EndSend"} {
+// The process dies between any two steps: what was committed is delivered to
+// everybody, projected and summarised by sweep, and nothing else was
+// acknowledged. Which steps come first is chance, where they are concurrent.
+func TestDeathBetweenSteps(t *testing.T) {
+	for lives := range 12 {
+		for range 30 {
+			w := newWorld()
+			w.fill(9, time.Now().Add(-time.Hour))
+			w.mortal, w.lives = true, lives
+			w.send(t.Context(), "m1", "hello") //nolint:errcheck // nobody hears it
+			if committed := len(w.log) == 10; !committed && (len(w.acks) > 0 || len(w.posts) > 0) {
+				t.Fatalf("acknowledged %v, posted %v, not committed", w.acks, w.posts)
+			} else if committed != slices.Contains(w.steps, "Append") {
+				t.Fatal(w.steps)
+			}
+			w.mortal = false
+			if err := w.sweep(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if len(w.log) == 10 {
+				mustBeDone(t, w)
+			}
+			// Whether it heard an answer or not, the client may repeat it.
+			w.acks = nil
+			if err := w.send(t.Context(), "m1", "hello"); err != nil || len(w.log) != 10 || len(w.acks) != 1 || w.acks[0].Seq != 10 {
+				t.Fatalf("the repeat: %v, %d messages, %+v", err, len(w.log), w.acks)
+			}
+			mustBeDone(t, w)
+			if t.Failed() {
+				t.Fatalf("after %d steps: %v", lives, w.steps)
+			}
+		}
+	}
+}
+
+// A panic in one effect is that effect's error, and the others go on.
+func TestPanic(t *testing.T) {
+	for step, left := range map[string]string{
+		"Audience": "deliver", "Deliver": "deliver", "Forget": "deliver", "Project": "project", "EnqueueSummary": "summarise",
+	} {
 		w := newWorld()
-		w.fill(10, time.Now())
-		w.projected = 9
-		note := chat.PendingSend{Sender: user, ConversationID: "c1", ClientMessageID: w.log[9].ClientMessageID}
-		w.notes[note] = true
-		if step != "" {
-			w.fail[step] = errDown
+		w.fill(9, time.Now().Add(-time.Hour))
+		w.onStep = func(s string) {
+			if s == step {
+				panic("a bug")
+			}
 		}
-		err := w.handler().Finish(t.Context(), w.conversation, w.log[9], note)
-		if (err != nil) != (step != "") || (len(w.notes) == 1) != (step != "") {
-			t.Errorf("%s fails: %v, notes %v", step, err, w.pending())
+		if err := w.send(t.Context(), "m1", "hello"); err != nil || len(w.acks) != 1 || w.due() != left {
+			t.Errorf("a panic in %s: %v, acks %+v, due %q", step, err, w.acks, w.due())
 		}
-		if step == "" && (len(w.jobs) != 1 || w.projected != 10 || !slices.Equal(w.delivered["message:new user="], []int64{10})) {
-			t.Errorf("jobs %v, projected %d, delivered %v", w.jobs, w.projected, w.delivered)
+		w.onStep = func(string) {}
+		if err := w.sweep(t.Context()); err != nil {
+			t.Fatal(err)
 		}
+		mustBeDone(t, w)
+	}
+}
+
+// many is the connections of a large room, the user's all.
+func many(n int) (room []chat.Connection) {
+	for i := range n {
+		c := userConnection
+		c.ID = chat.ConnectionID(fmt.Sprintf("c%02d=", i))
+		room = append(room, c)
+	}
+	return room
+}
+
+// Who was not reached is named, up to fifty; more are everybody, three times.
+func TestUnreached(t *testing.T) {
+	w := newWorld()
+	w.unreachable["agent="] = true
+	w.send(t.Context(), "m1", "hello")
+	if w.due() != "deliver [agent=]" {
+		t.Fatalf("due is %q", w.due())
+	}
+	w.posts = nil
+	w.sweep(t.Context())
+	if w.due() != "deliver [agent=]" || len(w.posts) != 2 {
+		t.Errorf("after another failure, due is %q, posted %v", w.due(), w.posts)
+	}
+	delete(w.unreachable, "agent=")
+	w.sweep(t.Context())
+	want := map[string][]int64{"message:new user=": {1}, "message:new agent=": {1}, "message:from-user agent=": {1}}
+	if w.due() != "" || w.count("Project") != 1 || !maps.EqualFunc(w.delivered, want, slices.Equal) {
+		t.Errorf("due is %q, delivered %v, steps %v", w.due(), w.delivered, w.steps)
+	}
+
+	for _, tt := range []struct {
+		name              string
+		unreachable, gone int
+		want              []string // what is due after the send and each sweep
+	}{
+		{"fifty", 50, 0, []string{"deliver of 50", "deliver of 50", "deliver of 50", "deliver of 50"}},
+		{"fifty-one", 51, 0, []string{"deliver 1", "deliver 2", ""}},
+		{"gone", 0, 60, []string{""}},
+		{"some of both", 10, 50, []string{"deliver of 10"}},
+	} {
+		w := newWorld()
+		w.room, w.agents = many(60), nil
+		for i, c := range w.room {
+			w.unreachable[c.ID] = i < tt.unreachable
+			w.gone[c.ID] = i >= 60-tt.gone
+		}
+		for i, want := range tt.want {
+			if i == 0 {
+				w.sendREST(t.Context(), protocol.MessageInput{ConversationID: "c1", Content: "hello"})
+			} else {
+				w.sweep(t.Context())
+			}
+			got := w.due()
+			if d := w.log[0].Due; d != nil && len(d.To) > 0 {
+				got = fmt.Sprintf("deliver of %d", len(d.To))
+			}
+			if got != want {
+				t.Errorf("%s: after %d sweeps %q is due, want %q", tt.name, i, got, want)
+			}
+		}
+		if len(w.forgotten) != tt.gone || w.count("Project") != 1 {
+			t.Errorf("%s: %d forgotten, steps %v", tt.name, len(w.forgotten), w.steps)
+		}
+	}
+}
+
+// A failed delivery to everybody that is followed by a nearly good one names
+// those who are left; one that reaches nobody keeps who was named.
+func TestUnreachedThenOthers(t *testing.T) {
+	w := newWorld()
+	w.room, w.agents = many(60), nil
+	for _, c := range w.room {
+		w.unreachable[c.ID] = true
+	}
+	w.sendREST(t.Context(), protocol.MessageInput{ConversationID: "c1", Content: "hello"})
+	clear(w.unreachable)
+	w.unreachable["c07="] = true
+	w.sweep(t.Context())
+	if w.log[0].Due == nil || !slices.Equal(w.log[0].Due.To, []chat.ConnectionID{"c07="}) {
+		t.Fatalf("due is %q", w.due())
+	}
+	w.fail["Audience"] = down
+	w.sweep(t.Context())
+	if w.log[0].Due == nil || !slices.Equal(w.log[0].Due.To, []chat.ConnectionID{"c07="}) {
+		t.Errorf("without Redis, due is %q", w.due())
+	}
+	clear(w.fail)
+	w.room = slices.DeleteFunc(w.room, func(c chat.Connection) bool { return c.ID == "c07=" })
+	w.sweep(t.Context())
+	if w.due() != "" || len(w.delivered["message:new c08="]) != 1 {
+		t.Errorf("when it has left, due is %q, delivered %v", w.due(), w.delivered)
+	}
+}
+
+// Who is gone is forgotten, as of this room.
+func TestGone(t *testing.T) {
+	w := newWorld()
+	w.gone["agent="] = true
+	if err := w.send(t.Context(), "m1", "hello"); err != nil || w.due() != "" || !slices.Contains(w.forgotten, "agent=/c1") {
+		t.Errorf("%v, due %q, forgotten %v", err, w.due(), w.forgotten)
+	}
+}
+
+// With Redis away a message is stored and acknowledged, and what its sender is
+// told of its delivery is true.
+func TestRedisAway(t *testing.T) {
+	w := newWorld()
+	w.fill(9, time.Now().Add(-time.Hour))
+	w.admission, w.fail["Audience"] = chat.Admission{Known: true, Away: true}, down
+	if err := w.send(t.Context(), "m1", "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if len(w.acks) != 1 || w.acks[0].Delivered == nil || *w.acks[0].Delivered || w.acks[0].Resync {
+		t.Errorf("the acks are %+v", w.acks)
+	}
+	if w.due() != "deliver" || w.projected != 10 || len(w.jobs) != 1 {
+		t.Errorf("due %q, projected %d, jobs %v", w.due(), w.projected, w.jobs)
+	}
+	clear(w.fail)
+	if err := w.sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustBeDone(t, w)
+	if err := w.send(t.Context(), "m1", "hello"); err != nil || w.acks[1].Delivered != nil || !w.acks[1].Duplicate {
+		t.Errorf("a repeat of what was delivered: %v, %+v", err, w.acks)
+	}
+}
+
+// A connection that Redis does not know is told so, and written nowhere.
+func TestResync(t *testing.T) {
+	w := newWorld()
+	w.admission.Known = false
+	if err := w.send(t.Context(), "m1", "hello"); err != nil || len(w.acks) != 1 || !w.acks[0].Resync {
+		t.Errorf("%v, %+v", err, w.acks)
+	}
+	if w.count("TakeOut") != 0 {
+		t.Errorf("the steps are %v", w.steps)
 	}
 }
 
 func TestAudience(t *testing.T) {
 	withStranger := func(w *world) { w.room = append(w.room, strangerConnection) }
+	toAll := []string{"message:from-user agent=", "message:new agent=", "message:new user="}
 	tests := []struct {
 		name   string
 		set    func(w *world)
 		sender chat.Connection
 		reads  int
-		want   []string // events and connections
+		want   []string            // events and connections
+		out    []chat.ConnectionID // who is put out of the room
 	}{
-		{"a user", func(*world) {}, userConnection, 0, []string{"message:from-user agent=", "message:new agent=", "message:new user="}},
-		{"an agent", func(*world) {}, agentConnection, 0, []string{"message:new agent=", "message:new user="}},
-		{"the agent is elsewhere", func(w *world) { w.room = w.room[:1] }, userConnection, 0, []string{"message:from-user agent=", "message:new user="}},
+		{"a user", nil, userConnection, 0, toAll, nil},
+		{"an agent", nil, agentConnection, 0, []string{"message:new agent=", "message:new user="}, nil},
+		{"the agent is elsewhere", func(w *world) { w.room = w.room[:1] }, userConnection, 0, []string{"message:from-user agent=", "message:new user="}, nil},
+		{"the sender is not in the room", func(w *world) { w.room = w.room[1:] }, userConnection, 0, toAll, nil},
+		{"an agent is not in the room", func(w *world) { w.room = w.room[:1] }, agentConnection, 0, []string{"message:new agent=", "message:new user="}, nil},
+		{"nobody is in the room", func(w *world) { w.room = nil }, userConnection, 0, []string{"message:from-user agent=", "message:new user="}, nil},
 		{"the agent is no participant", func(w *world) {
 			w.conversation.Participants = w.conversation.Participants[:1]
 			w.now = w.conversation
-		}, userConnection, 1, []string{"message:new user="}},
-		{"a stranger", withStranger, userConnection, 1, []string{"message:from-user agent=", "message:new agent=", "message:new user="}},
+		}, userConnection, 1, []string{"message:new user="}, []chat.ConnectionID{"agent="}},
+		{"a stranger", withStranger, userConnection, 1, toAll, []chat.ConnectionID{"stranger="}},
 		{"a stranger who has become a participant", func(w *world) {
 			withStranger(w)
 			w.now.Participants = append(slices.Clone(w.now.Participants), chat.Participant{Type: chat.User, ID: stranger.ID})
-		}, userConnection, 1, []string{"message:from-user agent=", "message:new agent=", "message:new stranger=", "message:new user="}},
+		}, userConnection, 1, append(slices.Clone(toAll[:2]), "message:new stranger=", "message:new user="), nil},
+		{"the agent was removed meanwhile", func(w *world) {
+			withStranger(w)
+			w.now.Participants = w.now.Participants[:1]
+		}, userConnection, 1, []string{"message:new user="}, []chat.ConnectionID{"agent=", "stranger="}},
+		{"the sender was removed meanwhile", func(w *world) {
+			withStranger(w)
+			w.now.Participants = w.now.Participants[1:]
+		}, userConnection, 1, toAll[:2], []chat.ConnectionID{"user=", "stranger="}},
 		{"deleted meanwhile", func(w *world) {
 			withStranger(w)
 			w.fail["AnyConversation"] = chat.Errorf(chat.NotFound, "there is no such conversation")
-		}, userConnection, 1, []string{"message:from-user agent="}},
+		}, userConnection, 1, nil, []chat.ConnectionID{"user=", "agent=", "stranger="}},
 		{"a namesake in another organisation", func(w *world) {
 			c := userConnection
 			c.ID, c.Principal.OrgID = "namesake=", "other"
 			w.room = append(w.room, c)
-		}, userConnection, 1, []string{"message:from-user agent=", "message:new agent=", "message:new user="}},
+		}, userConnection, 1, toAll, []chat.ConnectionID{"namesake="}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld()
-			tt.set(w)
+			w.fill(9, time.Now())
+			if tt.set != nil {
+				tt.set(w)
+			}
 			if err := w.sendInput(t.Context(), tt.sender, protocol.MessageInput{ConversationID: "c1", Content: "hello"}); err != nil {
 				t.Fatal(err)
 			}
-			if got := slices.Sorted(maps.Keys(w.delivered)); !slices.Equal(got, tt.want) {
-				t.Errorf("delivered %v, want %v", got, tt.want)
+			if got := slices.Sorted(maps.Keys(w.delivered)); !slices.Equal(got, tt.want) || len(w.posts) != len(tt.want) {
+				t.Errorf("delivered %v, want %v, each once", w.delivered, tt.want)
 			}
 			if n := w.count("AnyConversation"); n != tt.reads {
 				t.Errorf("the conversation was read again %d times, want %d", n, tt.reads)
 			}
-			if len(w.notes) != 0 {
-				t.Errorf("notes %v", w.pending())
+			var out []chat.ConnectionID
+			for _, stay := range w.takenOut {
+				if out = append(out, stay.Connection.ID); !slices.Equal(stay.Conversations, []chat.ConversationID{"c1"}) {
+					t.Errorf("taken out of %v", stay.Conversations)
+				}
+			}
+			if !slices.Equal(out, tt.out) || (w.count("TakeOut") > 0) != (len(tt.out) > 0) {
+				t.Errorf("put out %v, want %v", out, tt.out)
+			}
+			// What was read again is delivery's alone.
+			if w.due() != "" || w.projected != 10 || len(w.jobs) != 1 || w.jobs[0].OrgID != "acme" || w.jobs[0].ConversationID != "c1" {
+				t.Errorf("due %q, projected %d, jobs %v", w.due(), w.projected, w.jobs)
 			}
 		})
+	}
+}
+
+// The room is read after the commit: whoever enters it then is in it.
+func TestWhoEntersAfterTheCommit(t *testing.T) {
+	w := newWorld()
+	w.room = nil
+	w.onStep = func(step string) {
+		if step == "Audience" && len(w.log) == 1 {
+			w.room = []chat.Connection{userConnection, agentConnection}
+		}
+	}
+	if err := w.send(t.Context(), "m1", "hello"); err != nil || len(w.delivered["message:new agent="]) != 1 {
+		t.Errorf("%v, delivered %v", err, w.delivered)
 	}
 }
 
@@ -341,9 +690,12 @@ func TestSummaryAtEveryTenth(t *testing.T) {
 	ids := map[chat.ClientMessageID]bool{}
 	for _, m := range w.log {
 		ids[m.ClientMessageID] = true
+		if m.Due != nil {
+			t.Errorf("of %d is due %q", m.Seq, dueText(m.Due))
+		}
 	}
-	if len(ids) != 25 || len(w.notes) != 0 {
-		t.Errorf("%d client message ids, notes %v", len(ids), w.pending())
+	if len(ids) != 25 {
+		t.Errorf("%d client message ids", len(ids))
 	}
 }
 
@@ -351,10 +703,53 @@ func TestContentLimit(t *testing.T) {
 	w := newWorld()
 	long := strings.Repeat("x", chat.MaxContentFrame+1)
 	in := protocol.MessageInput{ConversationID: "c1", Content: long}
-	if err := w.sendInput(t.Context(), userConnection, in); chat.CodeOf(err) != chat.ValidationFailed {
+	if err := w.sendInput(t.Context(), userConnection, in); chat.CodeOf(err) != chat.ValidationFailed || len(w.log) != 0 {
 		t.Errorf("over WebSocket: %v", err)
 	}
-	if err := w.handler().Send(t.Context(), chat.Connection{Principal: user}, in, chat.MaxContentREST, func(protocol.Sent) {}); err != nil || len(w.log) != 1 {
+	if err := w.sendREST(t.Context(), in); err != nil || len(w.log) != 1 {
 		t.Errorf("over REST: %v, %d messages", err, len(w.log))
+	}
+	in.Content = strings.Repeat("x", chat.MaxContentREST+1)
+	if err := w.sendREST(t.Context(), in); chat.CodeOf(err) != chat.ValidationFailed {
+		t.Errorf("over the limit of REST: %v", err)
+	}
+}
+
+// REST waits for the first attempts and no longer; what failed stays due, which
+// sweep does with patience, as a frame is.
+func TestPatience(t *testing.T) {
+	w := newWorld()
+	w.unreachable["agent="] = true
+	if err := w.sendREST(t.Context(), protocol.MessageInput{ConversationID: "c1", Content: "hello"}); err != nil || len(w.acks) != 1 || w.acks[0].Resync {
+		t.Fatalf("%v, %+v", err, w.acks)
+	}
+	if w.due() != "deliver [agent=]" || len(w.delivered["message:new user="]) != 1 {
+		t.Errorf("due %q, delivered %v", w.due(), w.delivered)
+	}
+	w.sweep(t.Context())
+	w.send(t.Context(), "m1", "hello")
+	if want := []delivery.Passes{delivery.Once, delivery.Patient, delivery.Patient}; !slices.Equal(w.passes, want) {
+		t.Errorf("the passes are %v, want %v", w.passes, want)
+	}
+}
+
+// Finish says what is left, and whether that could be written down.
+func TestFinish(t *testing.T) {
+	for step, want := range map[string]string{"": "", "Audience": "deliver", "Project": "project", "EnqueueSummary": "summarise", "Settle": ""} {
+		w := newWorld()
+		w.fill(10, time.Now())
+		at := time.Now().Add(time.Minute) // of sweep's claim
+		w.projected, w.log[9].Due = 9, &chat.Due{At: at, Left: []chat.Effect{chat.EffectDeliver, chat.EffectProject, chat.EffectSummarise}}
+		w.fail[step] = errDown
+		left, err := w.handler().Finish(t.Context(), w.conversation, w.log[9])
+		if (err != nil) != (step == "Settle") || (left != nil) != (want != "") || left != nil && (dueText(left) != want || !left.At.Equal(at)) {
+			t.Errorf("%q fails: %+v, %v", step, left, err)
+		}
+		if step != "Settle" && w.due() != want {
+			t.Errorf("%q fails: due is %q", step, w.due())
+		}
+		if step == "" && len(w.acks) == 0 {
+			mustBeDone(t, w)
+		}
 	}
 }

@@ -2,16 +2,20 @@ package handler_test
 
 import (
 	"context"
-	"maps"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/go-json-experiment/json"
 
 	"aiwm-chat/functions/send/handler"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -27,23 +31,37 @@ var (
 
 // A world is a store, presence, delivery and queue in memory, with one
 // conversation. It records the steps of a send and fails those it is told to.
+// Of Redis it has what send may use and nothing else: but for TakeOut, reads.
 type world struct {
 	mu           sync.Mutex
 	steps        []string
-	fail         map[string]error // before the step has done anything
-	failAfter    map[string]error // when it has
+	fail         map[string]error  // before the step has done anything
+	failAfter    map[string]error  // when it has
+	onStep       func(step string) // called without the lock, before the step
+	mortal       bool
+	lives        int // steps until the process dies: whatever it does then is not done
 	conversation chat.Conversation
 	now          chat.Conversation // what AnyConversation returns: it may have changed meanwhile
 	log          []chat.Message
+	appended     chat.Message // as it came to Append
+	settled      []*chat.Due
 	projected    int64
-	notes        map[chat.PendingSend]bool
+	agentIDs     []chat.PrincipalID // that Project got
+	admission    chat.Admission
 	room         []chat.Connection
 	agents       []chat.Connection // of the agent, in the room or not
+	asked        chat.Principal    // whose connections Audience was to look up
 	joined       []chat.ConversationID
+	takenOut     []chat.Stay
+	unreachable  map[chat.ConnectionID]bool // a post fails for now
+	gone         map[chat.ConnectionID]bool
+	forgotten    []chat.ConnectionID
 	jobs         []protocol.SummaryJob
+	posts        []delivery.Post    // all that were tried
+	passes       []delivery.Passes  // of each delivery
 	delivered    map[string][]int64 // by event and connection: the seqs
 	acks         []protocol.Sent    // in the order they were given
-	onStep       func(step string)  // called without the lock
+	refused      error              // what the caller got instead
 }
 
 func newWorld() *world {
@@ -52,26 +70,80 @@ func newWorld() *world {
 		Participants: []chat.Participant{{Type: chat.User, ID: user.ID}, {Type: chat.Agent, ID: agent.ID}},
 	}
 	return &world{
-		conversation: c, now: c, notes: map[chat.PendingSend]bool{}, delivered: map[string][]int64{},
+		conversation: c, now: c, delivered: map[string][]int64{}, admission: chat.Admission{Known: true},
 		fail: map[string]error{}, failAfter: map[string]error{}, onStep: func(string) {},
+		unreachable: map[chat.ConnectionID]bool{}, gone: map[chat.ConnectionID]bool{},
 		room: []chat.Connection{userConnection, agentConnection}, agents: []chat.Connection{agentConnection},
 	}
 }
 
-func (w *world) handler() *handler.Handler { return handler.New(w, w, w, w) }
+func (w *world) handler() *handler.Handler { return handler.New(w, w, w, w, w) }
 
 // send adds a message of the user under a client message id.
 func (w *world) send(ctx context.Context, id chat.ClientMessageID, content string) error {
 	return w.sendInput(ctx, userConnection, protocol.MessageInput{ConversationID: "c1", ClientMessageID: id, Content: content})
 }
 
+// sendInput adds a message as a frame of a connection does.
 func (w *world) sendInput(ctx context.Context, c chat.Connection, in protocol.MessageInput) error {
-	return w.handler().Send(ctx, c, in, chat.MaxContentFrame, func(sent protocol.Sent) {
-		w.step("ack", func() { w.acks = append(w.acks, sent) })
+	body, err := protocol.Marshal(protocol.Send{Envelope: protocol.Envelope{Action: protocol.ActionSend}, MessageInput: in})
+	if err != nil {
+		return err
+	}
+	w.refused = nil
+	_, err = gateway.Action(w, w.handler().Handle)(ctx, events.APIGatewayWebsocketProxyRequest{
+		Body: string(body),
+		RequestContext: events.APIGatewayWebsocketProxyRequestContext{
+			ConnectionID: string(c.ID), RouteKey: protocol.ActionSend, Authorizer: gateway.AuthorizerContext(c.Principal, c.ExpiresAt, c.Dialect),
+		},
 	})
+	return errors.Join(err, w.refused)
 }
 
-// fill puts n messages of the user into the log, as if sent at a time.
+func (w *world) sendREST(ctx context.Context, in protocol.MessageInput) error {
+	return w.handler().SendREST(ctx, user, in, w.ack)
+}
+
+func (w *world) ack(sent protocol.Sent) {
+	w.step("ack", func() { w.acks = append(w.acks, sent) })
+}
+
+// Post is a reply to the caller.
+func (w *world) Post(_ context.Context, _ chat.Connection, frame []byte) error {
+	var f struct {
+		Event string        `json:"event"`
+		Data  protocol.Sent `json:"data"`
+		Error struct {
+			Code    chat.Code `json:"code"`
+			Message string    `json:"message"`
+		} `json:"error"`
+	}
+	if err := json.Unmarshal(frame, &f); err != nil {
+		return err
+	}
+	if f.Event == protocol.EventMessageSent {
+		w.ack(f.Data)
+	} else {
+		w.refused = chat.Errorf(f.Error.Code, "%s", f.Error.Message)
+	}
+	return nil
+}
+
+func (w *world) Close(context.Context, chat.Connection) {}
+
+// sweep finishes what is due, as sweep does: with the conversation as it is now.
+func (w *world) sweep(ctx context.Context) error {
+	for _, m := range slices.Clone(w.log) {
+		if m.Due != nil {
+			if _, err := w.handler().Finish(ctx, w.now, m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// fill puts n finished messages of the user into the log, as if sent at a time.
 func (w *world) fill(n int, at time.Time) {
 	for range n {
 		seq := int64(len(w.log) + 1)
@@ -79,18 +151,21 @@ func (w *world) fill(n int, at time.Time) {
 		if err != nil {
 			panic(err)
 		}
-		m.ID, m.Seq = "m", seq
+		m.ID, m.Seq = chat.MessageID(fmt.Sprint("m", seq)), seq
 		w.log = append(w.log, m)
 	}
 	w.projected = int64(len(w.log))
 	w.conversation.TotalMessages = w.projected
 }
 
-// step records a step and does it, unless it is to fail.
+// step records a step and does it, unless it is to fail or the process is dead.
 func (w *world) step(name string, do func()) error {
 	w.onStep(name)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.mortal && len(w.steps) >= w.lives {
+		return errDead
+	}
 	w.steps = append(w.steps, name)
 	if err := w.fail[name]; err != nil {
 		return err
@@ -108,7 +183,28 @@ func (w *world) count(step string) (n int) {
 	return n
 }
 
-func (w *world) pending() []chat.PendingSend { return slices.Collect(maps.Keys(w.notes)) }
+// due is what is left to do of the last message, in words: "" where nothing is.
+func (w *world) due() string {
+	if len(w.log) == 0 || w.log[len(w.log)-1].Due == nil {
+		return ""
+	}
+	return dueText(w.log[len(w.log)-1].Due)
+}
+
+func dueText(d *chat.Due) string {
+	left := make([]string, 0, len(d.Left)+2)
+	for _, e := range d.Left {
+		left = append(left, string(e))
+	}
+	slices.Sort(left)
+	if len(d.To) > 0 {
+		left = append(left, fmt.Sprint(d.To))
+	}
+	if d.Tries > 0 {
+		left = append(left, fmt.Sprint(d.Tries))
+	}
+	return strings.Join(left, " ")
+}
 
 func (w *world) Conversation(_ context.Context, p chat.Principal, id chat.ConversationID) (c chat.Conversation, err error) {
 	err = w.step("Conversation", func() { c = w.conversation })
@@ -139,6 +235,7 @@ func (w *world) Message(_ context.Context, _ chat.OrgID, id chat.MessageID) (m c
 func (w *world) Append(_ context.Context, _ chat.Head, m chat.Message) (stored chat.Message, duplicate bool, err error) {
 	var conflict error
 	err = w.step("Append", func() {
+		w.appended = m
 		for _, other := range w.log {
 			if other.Sender == m.Sender && other.ClientMessageID == m.ClientMessageID {
 				stored, duplicate = other, true
@@ -148,7 +245,8 @@ func (w *world) Append(_ context.Context, _ chat.Head, m chat.Message) (stored c
 				return
 			}
 		}
-		m.Seq, m.ID = int64(len(w.log)+1), "m"
+		m.Seq = int64(len(w.log) + 1)
+		m.ID, m.Due = chat.MessageID(fmt.Sprint("m", m.Seq)), m.Due.For(m.Seq)
 		w.log = append(w.log, m)
 		stored = m
 	})
@@ -169,22 +267,33 @@ func (w *world) Sent(_ context.Context, _ chat.ConversationID, p chat.Principal,
 	return m, found, err
 }
 
-func (w *world) Project(_ context.Context, m chat.Message) error {
-	return w.step("Project", func() { w.projected = max(w.projected, m.Seq) })
+func (w *world) Project(_ context.Context, m chat.Message, agents []chat.PrincipalID) error {
+	return w.step("Project", func() { w.projected, w.agentIDs = max(w.projected, m.Seq), agents })
 }
 
-func (w *world) BeginSend(_ context.Context, _ chat.Connection, s chat.PendingSend, _ chat.Principal) (repeat, online bool, err error) {
-	err = w.step("BeginSend", func() { repeat, w.notes[s] = w.notes[s], true })
-	return repeat, len(w.agents) > 0, err
+// Settle is the store's: it changes what is due only for whoever had it last.
+func (w *world) Settle(_ context.Context, m chat.Message, left *chat.Due) error {
+	return w.step("Settle", func() {
+		w.settled = append(w.settled, left)
+		if own := &w.log[m.Seq-1]; own.Due != nil && own.Due.At.Equal(m.Due.At) {
+			own.Due = left
+		}
+	})
 }
 
-func (w *world) EndSend(_ context.Context, s chat.PendingSend) error {
-	return w.step("EndSend", func() { delete(w.notes, s) })
+func (w *world) Admit(context.Context, chat.Connection, chat.ConversationID) (a chat.Admission, err error) {
+	err = w.step("Admit", func() { a = w.admission })
+	return a, err
 }
 
-func (w *world) Audience(_ context.Context, _ chat.Connection, _ chat.ConversationID, who chat.Principal) (room, agents []chat.Connection, err error) {
+func (w *world) AgentOnline(context.Context, chat.Principal) (online bool) {
+	w.step("AgentOnline", func() { online = len(w.agents) > 0 })
+	return online
+}
+
+func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Principal) (room, agents []chat.Connection, err error) {
 	err = w.step("Audience", func() {
-		room = slices.Clone(w.room)
+		room, w.asked = slices.Clone(w.room), who
 		if who == agent {
 			agents = slices.Clone(w.agents)
 		}
@@ -192,26 +301,66 @@ func (w *world) Audience(_ context.Context, _ chat.Connection, _ chat.Conversati
 	return room, agents, err
 }
 
-func (w *world) Joined(context.Context, chat.ConnectionID) (ids []chat.ConversationID, err error) {
-	err = w.step("Joined", func() { ids = w.joined })
+func (w *world) Entered(context.Context, chat.ConnectionID) (ids []chat.ConversationID, err error) {
+	err = w.step("Entered", func() { ids = w.joined })
 	return ids, err
 }
 
-func (w *world) Broadcast(_ context.Context, to []chat.Connection, frame []byte) delivery.Result {
+func (w *world) TakeOut(_ context.Context, stays []chat.Stay) ([]chat.Parting, error) {
+	return nil, w.step("TakeOut", func() { w.takenOut = append(w.takenOut, stays...) })
+}
+
+// eventOf is the event of a frame, with what the agent of a lean one is told,
+// and the seq of its message.
+func eventOf(frame []byte) (string, int64) {
 	var f struct {
 		Event string
-		Data  struct{ Seq int64 }
+		Data  struct {
+			Seq    int64
+			ForYou bool
+		}
 	}
 	if err := json.Unmarshal(frame, &f, json.MatchCaseInsensitiveNames(true)); err != nil {
 		panic(err)
 	}
-	w.step("Broadcast "+f.Event, func() {
-		for _, c := range to {
-			key := f.Event + " " + string(c.ID)
-			w.delivered[key] = append(w.delivered[key], f.Data.Seq)
+	if f.Data.ForYou {
+		f.Event += "!"
+	}
+	return f.Event, f.Data.Seq
+}
+
+func (w *world) Deliver(_ context.Context, posts []delivery.Post, passes delivery.Passes) (r delivery.Result) {
+	err := w.step("Deliver", func() {
+		w.passes = append(w.passes, passes)
+		w.posts = append(w.posts, posts...)
+		for _, p := range posts {
+			switch event, seq := eventOf(p.Frame); {
+			case w.gone[p.To.ID]:
+				r.Gone = append(r.Gone, chat.Gone{Connection: p.To, At: time.Now()})
+			case w.unreachable[p.To.ID]:
+				r.Failed = append(r.Failed, p.To)
+			default:
+				r.Posted++
+				key := event + " " + string(p.To.ID)
+				w.delivered[key] = append(w.delivered[key], seq)
+			}
 		}
 	})
-	return delivery.Result{}
+	if err != nil { // it has no error: everybody may have got it, and nobody said so
+		r = delivery.Result{}
+		for _, p := range posts {
+			r.Failed = append(r.Failed, p.To)
+		}
+	}
+	return r
+}
+
+func (w *world) Forget(_ context.Context, gone []chat.Gone, in chat.ConversationID) {
+	w.step("Forget", func() {
+		for _, g := range gone {
+			w.forgotten = append(w.forgotten, g.Connection.ID+"/"+chat.ConnectionID(in))
+		}
+	})
 }
 
 func (w *world) EnqueueSummary(_ context.Context, job protocol.SummaryJob) error {

@@ -14,7 +14,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.SendLimit},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.SendLimits},
 	Wire:  wired,
 }
 
@@ -24,5 +24,6 @@ func wired(p *wire.Process) any {
 
 // Handler returns the handler of send, for everybody who writes messages.
 func Handler(p *wire.Process) *handler.Handler {
-	return handler.New(mongostore.ForAppends(p), presence.In(p), live.Deliverer(p), queue.In(p))
+	store := mongostore.ForAppends(p)
+	return handler.New(store, presence.In(p), live.Deliverer(p), live.Announcements(p, store), queue.In(p))
 }

@@ -9,8 +9,6 @@ import (
 
 	"aiwm-chat/functions/summarize/handler"
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/delivery"
-	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/protocol"
 	"aiwm-chat/shared/summary"
 )
@@ -53,7 +51,7 @@ func newWorld(messages int, covered int64) *world {
 	return w
 }
 
-func (w *world) handler() *handler.Handler { return handler.New(w, w, live.NewAnnouncer(w, w)) }
+func (w *world) handler() *handler.Handler { return handler.New(w, w, w) }
 
 func (w *world) AnyConversation(context.Context, chat.OrgID, chat.ConversationID) (chat.Conversation, error) {
 	return w.conversation, w.fail["AnyConversation"]
@@ -83,15 +81,14 @@ func (w *world) SaveSummary(_ context.Context, _ chat.ConversationID, text strin
 	return w.conversation, true, nil
 }
 
-func (w *world) Room(context.Context, ...chat.ConversationID) ([]chat.Connection, error) {
-	return w.room, w.fail["Room"]
-}
-
-func (w *world) Broadcast(_ context.Context, to []chat.Connection, _ []byte) delivery.Result {
-	for _, c := range to {
-		w.told = append(w.told, c.ID)
+// Tell is the announcer's: it tells those in the room who are participants.
+func (w *world) Tell(_ context.Context, c chat.Conversation, _ []byte) {
+	if w.fail["Tell"] != nil {
+		return
 	}
-	return delivery.Result{}
+	for _, to := range c.Entitled(w.room) {
+		w.told = append(w.told, to.ID)
+	}
 }
 
 func TestJob(t *testing.T) {
@@ -121,7 +118,7 @@ func TestJob(t *testing.T) {
 		{"the model fails", newWorld(20, 10), func(w *world) { w.model = failing }, true, 10, "old", 1, 10, false},
 		{"not to be saved", newWorld(20, 10), func(w *world) { w.fail["SaveSummary"] = errDown }, true, 10, "old", 1, 10, false},
 		{"a faster round", newWorld(20, 10), func(w *world) { w.meanwhile = &chat.Summary{FromSeq: 1, ToSeq: 20} }, false, 10, "faster", 1, 20, false},
-		{"nobody to be found", newWorld(10, 0), func(w *world) { w.fail["Room"] = errDown }, false, 10, "new", 1, 10, false},
+		{"nobody to be found", newWorld(10, 0), func(w *world) { w.fail["Tell"] = errDown }, false, 10, "new", 1, 10, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

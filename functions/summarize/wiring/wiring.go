@@ -23,5 +23,6 @@ func wired(p *wire.Process) any {
 
 // Handler returns the handler of summaries, for conversations too.
 func Handler(p *wire.Process) *handler.Handler {
-	return handler.New(mongostore.In(p), summary.In(p), live.Announcements(p))
+	store := mongostore.In(p)
+	return handler.New(store, summary.In(p), live.Announcements(p, store))
 }

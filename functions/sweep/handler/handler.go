@@ -3,9 +3,10 @@ package handler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,87 +14,139 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-type presence interface {
-	PendingBefore(ctx context.Context, t time.Time, limit int) ([]chat.PendingSend, error)
-	EndSend(ctx context.Context, s chat.PendingSend) error
-}
-
 type store interface {
+	DueBefore(ctx context.Context, now time.Time, limit int) ([]chat.Message, error)
+	Claim(ctx context.Context, m chat.Message, until time.Time) (claimed bool, err error)
+	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 	AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error)
-	Sent(ctx context.Context, id chat.ConversationID, sender chat.Principal, client chat.ClientMessageID) (chat.Message, bool, error)
 }
 
 type finisher interface {
-	Finish(ctx context.Context, c chat.Conversation, m chat.Message, note chat.PendingSend) error
+	Finish(ctx context.Context, c chat.Conversation, m chat.Message) (left *chat.Due, err error)
+}
+
+type presence interface {
+	PruneOnline(ctx context.Context)
 }
 
 const (
-	// settled is after how long a send counts as left behind.
-	settled = 15 * time.Second
-	// abandoned is after how long a send that committed nothing never will:
-	// no function runs longer than API Gateway waits, 29 s.
-	abandoned = time.Minute
-	// batch and parallel bound one run; the next is a minute away.
-	batch    = 500
-	parallel = 8
+	// batch and parallel bound one look; there are looks as long as there is
+	// time.
+	batch    = 200
+	parallel = 16
+	// share is how much of its time a run spends, in percent.
+	share = 80
+	// each is how long one message may take: longer than the patience of its
+	// posts.
+	each = 8 * time.Second
+	// abandoned is after how long a message is given up.
+	abandoned = 24 * time.Hour
+	// soonest and latest bound when what failed is tried again: after half its
+	// age, so that it goes to the back.
+	soonest = 30 * time.Second
+	latest  = 15 * time.Minute
+	// usual is the time of a run where nobody has set a deadline.
+	usual = 50 * time.Second
 )
 
 // Handler handles the schedule.
 type Handler struct {
-	presence presence
 	store    store
 	finisher finisher
+	presence presence
 }
 
 // New returns a Handler.
-func New(p presence, s store, f finisher) *Handler {
-	return &Handler{presence: p, store: s, finisher: f}
+func New(s store, f finisher, p presence) *Handler {
+	return &Handler{store: s, finisher: f, presence: p}
 }
 
-// Handle finishes the effects of every send that was committed and left, and
-// forgets those that never committed. One round trip to Redis to find them;
-// for each, two to MongoDB and those of send's effects.
+// Handle does what is due of messages, the oldest first, until nothing is that
+// can be claimed, or four fifths of its time are over. Two runs never meet at a
+// message, and what fails or is slow holds up nothing else for long. One round
+// trip to MongoDB to find two hundred; for each, two more and those of its
+// effects.
 func (h *Handler) Handle(ctx context.Context) error {
-	left, err := h.presence.PendingBefore(ctx, time.Now().Add(-settled), batch)
-	if err != nil {
-		return fmt.Errorf("find pending sends: %w", err)
+	start := time.Now()
+	end := start.Add(usual)
+	if deadline, ok := ctx.Deadline(); ok {
+		end = start.Add(deadline.Sub(start) * share / 100)
 	}
-	errs := make([]error, len(left))
-	var g errgroup.Group
-	g.SetLimit(parallel)
-	for i, note := range left {
-		g.Go(func() error {
-			errs[i] = h.settle(ctx, note)
-			return nil
-		})
-	}
-	g.Wait() //nolint:errcheck // each error is in errs
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("some sends stay pending: %w", err)
-	}
-	if len(left) > 0 {
-		slog.InfoContext(ctx, "swept", "sends", len(left))
+	h.presence.PruneOnline(ctx)
+	var done, failed atomic.Int64
+	defer func() {
+		if n, bad := done.Load(), failed.Load(); n+bad > 0 {
+			slog.InfoContext(ctx, "swept", "finished", n, "stillDue", bad)
+		}
+	}()
+	for time.Now().Before(end) {
+		due, err := h.store.DueBefore(ctx, time.Now(), batch)
+		if err != nil {
+			return fmt.Errorf("find what is due: %w", err)
+		}
+		var moved atomic.Bool // something of this look will not be in the next
+		var g errgroup.Group
+		g.SetLimit(parallel)
+		for _, m := range due {
+			g.Go(func() error {
+				if !time.Now().Before(end) { // it may have waited for its turn
+					return nil
+				}
+				mine, err := h.settle(ctx, m)
+				switch {
+				case err != nil:
+					failed.Add(1)
+					slog.WarnContext(ctx, "a message is still due", "conversation", m.ConversationID, "seq", m.Seq, "err", err)
+				case mine:
+					done.Add(1)
+				}
+				if mine {
+					moved.Store(true)
+				}
+				return nil
+			})
+		}
+		g.Wait() //nolint:errcheck // each error is logged
+		if !moved.Load() {
+			return nil // nothing is due, or another run has it, or the next run may be luckier
+		}
 	}
 	return nil
 }
 
-func (h *Handler) settle(ctx context.Context, note chat.PendingSend) error {
-	m, found, err := h.store.Sent(ctx, note.ConversationID, note.Sender, note.ClientMessageID)
-	if err != nil {
-		return fmt.Errorf("look up a pending send: %w", err)
-	}
-	if !found {
-		if time.Since(note.Since) < abandoned {
-			return nil
+// settle does what is due of a message, where it is to be had: mine says so.
+func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
-		return h.presence.EndSend(ctx, note)
+	}()
+	ctx, cancel := context.WithTimeout(ctx, each)
+	defer cancel()
+	now := time.Now()
+	age := now.Sub(m.CreatedAt)
+	if age > abandoned {
+		slog.ErrorContext(ctx, "a message is given up", "conversation", m.ConversationID, "seq", m.Seq, "left", m.Due.Left, "undelivered", len(m.Due.To))
+		err := h.store.Settle(ctx, m, nil)
+		return err == nil, err
 	}
-	c, err := h.store.AnyConversation(ctx, note.Sender.OrgID, note.ConversationID)
+	until := now.Add(min(max(age/2, soonest), latest))
+	if mine, err = h.store.Claim(ctx, m, until); err != nil || !mine {
+		return false, err
+	}
+	due := *m.Due
+	due.At = until
+	m.Due = &due
+	c, err := h.store.AnyConversation(ctx, m.Sender.OrgID, m.ConversationID)
 	if err != nil && chat.CodeOf(err) == chat.NotFound {
-		return h.presence.EndSend(ctx, note) // deleted: nobody is to hear of it
+		return true, h.store.Settle(ctx, m, nil) // deleted: nobody is to hear of it
 	}
 	if err != nil {
-		return fmt.Errorf("read the conversation of a pending send: %w", err)
+		return true, err
 	}
-	return h.finisher.Finish(ctx, c, m, note)
+	left, err := h.finisher.Finish(ctx, c, m)
+	if err == nil && left != nil {
+		err = fmt.Errorf("left: %v", left.Left)
+	}
+	return true, err
 }

@@ -18,6 +18,6 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	h := handler.New(presence.In(p), mongostore.In(p), send.Handler(p))
+	h := handler.New(mongostore.In(p), send.Handler(p), presence.In(p))
 	return gateway.Schedule(h.Handle)
 }

@@ -3,8 +3,10 @@ package handler
 
 import (
 	"context"
-	"slices"
+	"log/slog"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
@@ -13,12 +15,12 @@ import (
 )
 
 type presence interface {
-	StartTyping(ctx context.Context, c chat.Connection, id chat.ConversationID) (room []chat.Connection, err error)
-	StopTyping(ctx context.Context, c chat.Connection, id chat.ConversationID) (room []chat.Connection, err error)
+	Typing(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Room, error)
+	NoteTyping(ctx context.Context, p chat.Principal, id chat.ConversationID, typing bool) error
 }
 
 type broadcaster interface {
-	Broadcast(ctx context.Context, to []chat.Connection, frame []byte) delivery.Result
+	Broadcast(ctx context.Context, to []chat.Connection, frame []byte, passes delivery.Passes) delivery.Result
 }
 
 // Handler handles typing.
@@ -31,23 +33,31 @@ type Handler struct {
 func New(p presence, b broadcaster) *Handler { return &Handler{presence: p, cast: b} }
 
 // Handle tells the other members; the caller gets no reply unless it fails.
-// Only a member may type: that is known to Redis, so MongoDB is not asked.
-// One round trip to Redis.
+// Only a member may type: that is known to Redis, so MongoDB is not asked. In a
+// large room nobody is told. Two round trips to Redis, the second beside the
+// fan-out.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Typing) error {
-	act, event := h.presence.StartTyping, protocol.EventTypingStart
-	notice := protocol.TypingNotice{
-		ConversationID: in.ConversationID,
-		Identity:       protocol.IdentityOf(f.Connection.Principal),
-		ExpiresIn:      chat.TypingExpiry.Milliseconds(),
-	}
-	if in.State == protocol.TypingStop {
-		act, event, notice.ExpiresIn = h.presence.StopTyping, protocol.EventTypingStop, 0
-	}
-	room, err := act(ctx, f.Connection, in.ConversationID)
-	if err != nil {
+	who := f.Connection.Principal
+	room, err := h.presence.Typing(ctx, f.Connection, in.ConversationID)
+	if err != nil || room.Quiet() {
 		return err
 	}
-	others := slices.DeleteFunc(room, func(c chat.Connection) bool { return c.Principal == f.Connection.Principal })
-	h.cast.Broadcast(ctx, others, protocol.Frame(event, "", notice, time.Now()))
-	return nil
+	var g errgroup.Group
+	g.Go(func() error {
+		if err := h.presence.NoteTyping(ctx, who, in.ConversationID, in.State == protocol.TypingStart); err != nil {
+			slog.WarnContext(ctx, "note who types", "conversation", in.ConversationID, "err", err)
+		}
+		return nil
+	})
+	h.cast.Broadcast(ctx, room.Without(who), notice(in, who), delivery.Once)
+	return g.Wait()
+}
+
+func notice(in protocol.Typing, who chat.Principal) []byte {
+	data := protocol.TypingNotice{ConversationID: in.ConversationID, Identity: protocol.IdentityOf(who)}
+	event := protocol.EventTypingStop
+	if in.State == protocol.TypingStart {
+		event, data.ExpiresIn = protocol.EventTypingStart, chat.TypingExpiry.Milliseconds()
+	}
+	return protocol.Frame(event, "", data, time.Now())
 }

@@ -13,16 +13,19 @@ import (
 )
 
 type store interface {
-	Unanswered(ctx context.Context, agent chat.Principal, limit int) ([]chat.Message, error)
+	Backlog(ctx context.Context, agent chat.Principal, cursor string, limit int) (messages []chat.Message, next string, err error)
 }
 
 type poster interface {
 	Post(ctx context.Context, id chat.ConnectionID, frame []byte) error
 }
 
-// maxUnanswered is how many waiting messages an agent gets on connecting, one
-// for each conversation, the newest.
-const maxUnanswered = 50
+type burier interface {
+	Bury(ctx context.Context, c chat.Connection) error
+}
+
+// maxBacklog is how many waiting messages an agent gets by itself.
+const maxBacklog = 200
 
 // A connection becomes reachable a moment after $connect has returned. One
 // that is not by the end of the patience has been closed again. A post that
@@ -39,21 +42,22 @@ const (
 type Handler struct {
 	store  store
 	poster poster
+	burier burier
 }
 
-// New returns a Handler. The poster is a bare one: a connection that is gone
-// is not pruned here, for it may not have come yet.
-func New(s store, p poster) *Handler { return &Handler{store: s, poster: p} }
+// New returns a Handler.
+func New(s store, p poster, b burier) *Handler { return &Handler{store: s, poster: p, burier: b} }
 
-// Handle posts connected and, to an agent, the messages of users that it has
-// not answered, so that nothing said to an offline agent is lost. At most two
-// round trips to MongoDB, for agents only.
+// Handle posts connected and, to an agent, its backlog. A connection that is
+// still gone at the end of the patience will not open any more, and no
+// $disconnect may come for it: it is buried. For users no round trip but the
+// post.
 func (h *Handler) Handle(ctx context.Context, job protocol.WelcomeJob) error {
 	c := job.Connection()
 	frame := protocol.Frame(protocol.EventConnected, "", protocol.ConnectedOf(c), time.Now())
 	err := h.greet(ctx, c.ID, frame)
 	if errors.Is(err, delivery.ErrGone) {
-		return nil // closed again before it was greeted
+		return h.burier.Bury(ctx, c)
 	}
 	if err != nil {
 		return fmt.Errorf("post connected: %w", err)
@@ -61,17 +65,30 @@ func (h *Handler) Handle(ctx context.Context, job protocol.WelcomeJob) error {
 	if c.Principal.Type != chat.Agent {
 		return nil
 	}
-	waiting, err := h.store.Unanswered(ctx, c.Principal, maxUnanswered)
+	return h.Backlog(ctx, c)
+}
+
+// Backlog posts to an agent the messages of users that it has not answered, so
+// that nothing said to an offline agent is lost, and says where there are more.
+func (h *Handler) Backlog(ctx context.Context, c chat.Connection) error {
+	waiting, next, err := h.store.Backlog(ctx, c.Principal, "", maxBacklog)
 	if err != nil {
-		return fmt.Errorf("read unanswered messages: %w", err)
+		return fmt.Errorf("read the backlog: %w", err)
 	}
+	frames := make([][]byte, 0, len(waiting)+1)
 	for _, m := range waiting {
-		err := h.post(ctx, c.ID, protocol.MessageFrame(protocol.EventMessageFromUser, m, time.Now()))
+		frames = append(frames, protocol.MessageFrame(protocol.EventMessageFromUser, m, time.Now()))
+	}
+	if next != "" {
+		frames = append(frames, protocol.Frame(protocol.EventBacklog, "", protocol.Backlog{More: true, Cursor: next}, time.Now()))
+	}
+	for _, frame := range frames {
+		err := h.post(ctx, c.ID, frame)
 		if errors.Is(err, delivery.ErrGone) {
 			return nil // the next connection of the agent gets them
 		}
 		if err != nil {
-			return fmt.Errorf("post an unanswered message: %w", err)
+			return fmt.Errorf("post the backlog: %w", err)
 		}
 	}
 	return nil

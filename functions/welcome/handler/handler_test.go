@@ -21,7 +21,9 @@ var errDown = errors.New("no route to host")
 // A world is one connection and the messages that wait for an agent.
 type world struct {
 	waiting []chat.Message
+	next    string // where the backlog goes on
 	readErr error
+	buryErr error
 	post    func(n int) error // of the nth attempt, from 0
 	posts   int
 	hangs   bool // a post does not come back before its time is up
@@ -29,12 +31,17 @@ type world struct {
 	reads   int
 }
 
-func (w *world) Unanswered(_ context.Context, agent chat.Principal, limit int) ([]chat.Message, error) {
+func (w *world) Backlog(_ context.Context, agent chat.Principal, cursor string, limit int) ([]chat.Message, string, error) {
 	w.reads++
-	if agent.Type != chat.Agent || limit != 50 {
-		return nil, fmt.Errorf("asked for %d of %v", limit, agent)
+	if agent.Type != chat.Agent || cursor != "" || limit != 200 {
+		return nil, "", fmt.Errorf("asked for %d of %v from %q", limit, agent, cursor)
 	}
-	return w.waiting, w.readErr
+	return w.waiting, w.next, w.readErr
+}
+
+func (w *world) Bury(ctx context.Context, c chat.Connection) error {
+	w.got = append(w.got, fmt.Sprint("buried ", c.ID, " of ", c.Principal))
+	return errors.Join(w.buryErr, ctx.Err())
 }
 
 func (w *world) Post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
@@ -51,12 +58,19 @@ func (w *world) Post(ctx context.Context, id chat.ConnectionID, frame []byte) er
 	}
 	var f struct {
 		Event string
-		Data  struct{ ConnectionID, UserID, AgentID, Content string }
+		Data  struct {
+			ConnectionID, UserID, AgentID, Content, Cursor string
+			More                                           bool
+		}
 	}
 	if err := json.Unmarshal(frame, &f); err != nil {
 		return err
 	}
-	w.got = append(w.got, f.Event+" "+f.Data.ConnectionID+f.Data.UserID+f.Data.AgentID+f.Data.Content)
+	text := f.Data.ConnectionID + f.Data.UserID + f.Data.AgentID + f.Data.Content
+	if f.Data.More {
+		text += "more from " + f.Data.Cursor
+	}
+	w.got = append(w.got, f.Event+" "+text)
 	return nil
 }
 
@@ -75,6 +89,8 @@ func TestWelcome(t *testing.T) {
 			return nil
 		}
 	}
+	const connected, one, two = "connected A=p1", "message:from-user one", "message:from-user two"
+	always := func(int) bool { return true }
 	tests := []struct {
 		name  string
 		who   chat.PrincipalType
@@ -83,22 +99,25 @@ func TestWelcome(t *testing.T) {
 		got   []string
 		took  time.Duration // at most, by the clock of the test
 	}{
-		{"a user", chat.User, world{waiting: []chat.Message{first}}, false, []string{"connected A=p1"}, 0},
-		{"an agent", chat.Agent, world{waiting: []chat.Message{first, second}}, false, []string{"connected A=p1", "message:from-user one", "message:from-user two"}, 0},
-		{"an agent that has answered all", chat.Agent, world{}, false, []string{"connected A=p1"}, 0},
-		{"$connect has not returned yet", chat.User, world{post: failing(gone, func(n int) bool { return n < 5 })}, false, []string{"connected A=p1"}, 310 * time.Millisecond},
-		{"closed again", chat.Agent, world{waiting: []chat.Message{first}, post: failing(gone, func(int) bool { return true })}, false, nil, 3 * time.Second},
-		{"closed while it is greeted", chat.Agent, world{waiting: []chat.Message{first, second}, post: failing(gone, func(n int) bool { return n > 0 })}, false, []string{"connected A=p1"}, 0},
-		{"throttled", chat.User, world{post: failing(errDown, func(int) bool { return true })}, true, nil, 0},
-		{"throttled later", chat.Agent, world{waiting: []chat.Message{first, second}, post: failing(errDown, func(n int) bool { return n == 2 })}, true, []string{"connected A=p1", "message:from-user one"}, 0},
-		{"no messages to be read", chat.Agent, world{readErr: errDown}, true, []string{"connected A=p1"}, 0},
+		{"a user", chat.User, world{waiting: []chat.Message{first}}, false, []string{connected}, 0},
+		{"an agent", chat.Agent, world{waiting: []chat.Message{first, second}}, false, []string{connected, one, two}, 0},
+		{"an agent with more", chat.Agent, world{waiting: []chat.Message{first, second}, next: "here"}, false, []string{connected, one, two, "backlog more from here"}, 0},
+		{"an agent that has answered all", chat.Agent, world{}, false, []string{connected}, 0},
+		{"$connect has not returned yet", chat.User, world{post: failing(gone, func(n int) bool { return n < 5 })}, false, []string{connected}, 310 * time.Millisecond},
+		{"closed again", chat.Agent, world{waiting: []chat.Message{first}, post: failing(gone, always)}, false, []string{"buried A= of agent:p1"}, 3 * time.Second},
+		{"not to be buried", chat.User, world{post: failing(gone, always), buryErr: errDown}, true, []string{"buried A= of user:p1"}, 3 * time.Second},
+		{"closed while it is greeted", chat.Agent, world{waiting: []chat.Message{first, second}, post: failing(gone, func(n int) bool { return n > 0 })}, false, []string{connected}, 0},
+		{"closed before there is more", chat.Agent, world{waiting: []chat.Message{first}, next: "here", post: failing(gone, func(n int) bool { return n > 1 })}, false, []string{connected, one}, 0},
+		{"throttled", chat.User, world{post: failing(errDown, always)}, true, nil, 0},
+		{"throttled later", chat.Agent, world{waiting: []chat.Message{first, second}, post: failing(errDown, func(n int) bool { return n == 2 })}, true, []string{connected, one}, 0},
+		{"no messages to be read", chat.Agent, world{readErr: errDown}, true, []string{connected}, 0},
 		{"a post hangs", chat.User, world{hangs: true}, true, nil, 2 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, start := tt.world, time.Now()
-				err := handler.New(&w, &w).Handle(t.Context(), job(tt.who))
+				err := handler.New(&w, &w, &w).Handle(t.Context(), job(tt.who))
 				if (err != nil) != tt.fails {
 					t.Errorf("got %v", err)
 				}
@@ -116,18 +135,47 @@ func TestWelcome(t *testing.T) {
 	}
 }
 
-// The function's own deadline ends the wait.
+// The function's own deadline ends the wait: whether the connection opens is not
+// known then, and nobody is buried.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		w := world{post: func(int) error { return delivery.ErrGone }}
 		start := time.Now()
-		if err := handler.New(&w, &w).Handle(ctx, job(chat.User)); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v", err)
+		if err := handler.New(&w, &w, &w).Handle(ctx, job(chat.User)); !errors.Is(err, context.DeadlineExceeded) || len(w.got) != 0 {
+			t.Errorf("got %v, %v", w.got, err)
 		}
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("took %v", took)
 		}
 	})
+}
+
+// A connection that opens at the last moment of the patience is greeted, one
+// that does not is buried, and not before.
+func TestPatience(t *testing.T) {
+	for _, tt := range []struct {
+		opens time.Duration
+		want  string
+	}{
+		{2600 * time.Millisecond, "connected A=p1"},
+		{time.Hour, "buried A= of user:p1"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			w := world{post: func(int) error {
+				if time.Since(start) < tt.opens {
+					return delivery.ErrGone
+				}
+				return nil
+			}}
+			if err := handler.New(&w, &w, &w).Handle(t.Context(), job(chat.User)); err != nil || !slices.Equal(w.got, []string{tt.want}) {
+				t.Errorf("got %v, %v, want %s", w.got, err, tt.want)
+			}
+			if took := time.Since(start); took < 2600*time.Millisecond || took > 3*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
 }

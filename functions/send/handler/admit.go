@@ -1,0 +1,59 @@
+package handler
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"aiwm-chat/shared/chat"
+)
+
+// admit reads the conversation that a message is for, if its sender may write
+// there now. What it decided may be over at the commit, some milliseconds later:
+// a message that is sent while its conversation is being closed, or its sender
+// removed, may still be committed.
+func (h *Handler) admit(ctx context.Context, caller chat.Connection, m chat.Message) (c chat.Conversation, a chat.Admission, err error) {
+	var g errgroup.Group // all are asked: the first refusal in this order is the answer
+	var limited, orphan error
+	g.Go(func() error { a, limited = h.presence.Admit(ctx, caller, m.ConversationID); return nil })
+	if m.ParentID != "" {
+		g.Go(func() error { orphan = h.checkParent(ctx, m); return nil })
+	}
+	c, err = h.store.Conversation(ctx, m.Sender, m.ConversationID)
+	g.Wait() //nolint:errcheck // each error has a name
+	for _, refusal := range []error{limited, orphan} {
+		if err == nil {
+			err = refusal
+		}
+	}
+	if err == nil && c.Status != chat.Active {
+		err = h.closed(ctx, m)
+	}
+	return c, a, err
+}
+
+// checkParent keeps a message's parent within its conversation. One that is
+// elsewhere and one that does not exist look alike.
+func (h *Handler) checkParent(ctx context.Context, m chat.Message) error {
+	parent, err := h.store.Message(ctx, m.Sender.OrgID, m.ParentID)
+	if err != nil && chat.CodeOf(err) != chat.NotFound {
+		return err
+	}
+	if err != nil || parent.ConversationID != m.ConversationID {
+		return chat.Invalid("parentId", "must be a message of the conversation")
+	}
+	return nil
+}
+
+// closed refuses a message, unless it is the repeat of one that was committed
+// while the conversation was still active: that one is answered as ever.
+func (h *Handler) closed(ctx context.Context, m chat.Message) error {
+	_, found, err := h.store.Sent(ctx, m.ConversationID, m.Sender, m.ClientMessageID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return chat.Errorf(chat.ConversationClosed, "the conversation takes no messages until it is active again")
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package chat
+
+import "time"
+
+// Who is there: what the live half of the service speaks of.
+
+// An Arrival is what a new connection finds.
+type Arrival struct {
+	First  bool         // its principal has no older connection
+	Excess []Connection // of a user over the limit: the oldest, to be closed
+}
+
+// An Entry is the attempt of one join to be in a room.
+type Entry struct {
+	Connection     Connection
+	ConversationID ConversationID
+	Generation     string // tells the attempts of one connection apart
+}
+
+// A Company is who else is there for somebody who has joined.
+type Company struct {
+	Members     []Principal // each once, the caller included
+	New         bool        // the caller's principal was none of them before
+	Typing      []Principal // besides the caller
+	Room        Room
+	AgentOnline bool
+}
+
+// MaxNoticed is the most connections of a room in which it is told who types,
+// comes and goes: a notice to a larger one costs more than it is worth.
+const MaxNoticed = 100
+
+// A Room is the connections that have joined a conversation.
+type Room []Connection
+
+// Quiet reports whether a room is too large for notices.
+func (r Room) Quiet() bool { return len(r) > MaxNoticed }
+
+// Has reports whether a principal is in the room.
+func (r Room) Has(p Principal) bool {
+	for _, c := range r {
+		if c.Principal == p {
+			return true
+		}
+	}
+	return false
+}
+
+// Without returns the connections of everybody but p.
+func (r Room) Without(p Principal) Room {
+	var others Room
+	for _, c := range r {
+		if c.Principal != p {
+			others = append(others, c)
+		}
+	}
+	return others
+}
+
+// A Stay is a connection and rooms that it is, or was, in.
+type Stay struct {
+	Connection    Connection
+	Conversations []ConversationID
+}
+
+// A Parting is the end of a principal's membership of a room.
+type Parting struct {
+	ConversationID ConversationID
+	Principal      Principal
+	Left           Room // who is there now
+}
+
+// A Gone is a connection that a post found gone at a time.
+type Gone struct {
+	Connection Connection
+	At         time.Time
+}
+
+// A Departure is what the end of connections ended with them.
+type Departure struct {
+	Offline  []Principal      // those with no connection left
+	Rooms    []ConversationID // that those were in
+	Partings []Parting
+}
+
+// An Admission is what is known of the sender of a message besides their right.
+type Admission struct {
+	Known bool // the connection is registered; true where there is none
+	Away  bool // Redis does not answer: nothing can be delivered now
+}
+
+// A Use is something that REST limits, by principal.
+type Use string
+
+// What REST limits.
+const (
+	UseRead     Use = "read"
+	UseWrite    Use = "write"
+	UseCreation Use = "creation" // of conversations
+	UseAddition Use = "addition" // of people to conversations
+)

@@ -1,0 +1,145 @@
+package presence
+
+import (
+	"context"
+	"crypto/rand"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"aiwm-chat/shared/chat"
+)
+
+// To be in a room is decided in three steps, because the right to it is known
+// to MongoDB and the connection may end at any moment: Enter, then look at
+// MongoDB and at Closed, then Confirm; or Withdraw. Package local/model/live
+// checks the rules.
+
+// enterScript enters provisionally. A confirmed entry keeps its generation and
+// its confirmation; a provisional one gets a new generation, so that only the
+// last of several joins can confirm it. It returns what is there then.
+//
+// KEYS: the room. ARGV: the connection, the entry, its time to live in seconds.
+const enterScript = `
+local v = redis.call('HGET', KEYS[1], ARGV[1])
+if not v or string.sub(v, 1, 2) ~= 'c ' then
+	v = ARGV[2]
+	redis.call('HSET', KEYS[1], ARGV[1], v)
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return v`
+
+// Enter puts a connection provisionally into a room, where it gets messages and
+// nothing else, and registers it unless it was closed. It is chat.RateLimited or
+// chat.TooManyRooms over a limit, and then changes nothing. One round trip, and
+// one more to take it back.
+func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error) {
+	now := s.now()
+	var rate, entered *redis.Cmd
+	var rooms *redis.IntCmd
+	mine := rand.Text()
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		rate = s.queueRate(ctx, p, connectionRateKey(c, "join"), s.limits.Joins)
+		entered = p.Eval(ctx, enterScript, []string{roomKey(id)}, string(c.ID), entryText(c, mine, now), int(lifetime.Seconds()))
+		p.SAdd(ctx, roomsKey(c.ID), string(id))
+		p.Expire(ctx, roomsKey(c.ID), lifetime)
+		rooms = p.SCard(ctx, roomsKey(c.ID))
+		s.queueRegister(ctx, p, c, now)
+	})
+	if err != nil {
+		return chat.Entry{}, failed("enter a room", err)
+	}
+	text, _ := entered.Text()
+	generation, _, _ := strings.Cut(text[min(len(text), len(confirmed)):], " ")
+	e := chat.Entry{Connection: c, ConversationID: id, Generation: generation}
+	err = refusal(rate)
+	if limit := s.limits.Rooms; err == nil && limit > 0 && rooms.Val() > int64(limit) && !strings.HasPrefix(text, confirmed) {
+		err = chat.Errorf(chat.TooManyRooms, "the connection is in %d conversations, which is the most", limit)
+	}
+	if err != nil {
+		s.Withdraw(ctx, e)
+		return chat.Entry{}, err
+	}
+	return e, nil
+}
+
+// Closed reports whether the connection has been closed meanwhile. It is asked
+// when Enter is done: a disconnect leaves its tombstone before it looks for the
+// rooms. One round trip.
+func (s *Store) Closed(ctx context.Context, c chat.Connection) (bool, error) {
+	var record *redis.StringCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) { record = p.HGet(ctx, principalKey(c.Principal), string(c.ID)) })
+	if err != nil {
+		return false, failed("look for a tombstone", err)
+	}
+	return closedAlready(record), nil
+}
+
+// withdrawScript takes an entry out only if it is provisional and of one's
+// own generation.
+//
+// KEYS: the room. ARGV: the connection, "<generation> ".
+const withdrawScript = `
+local v = redis.call('HGET', KEYS[1], ARGV[1])
+if v and string.find(v, 'p ' .. ARGV[2], 1, true) == 1 then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 0`
+
+// Withdraw takes an entry out again if it is still the one that Enter made: a
+// confirmed one, or that of a later join, stays. If it fails, the entry counts
+// as nothing half a minute after it was made. Two round trips.
+func (s *Store) Withdraw(ctx context.Context, e chat.Entry) {
+	var out *redis.Cmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		out = p.Eval(ctx, withdrawScript, []string{roomKey(e.ConversationID)}, string(e.Connection.ID), e.Generation+" ")
+	})
+	if err == nil && out.Val() == int64(1) {
+		_ = s.pipelined(ctx, func(p redis.Pipeliner) { p.SRem(ctx, roomsKey(e.Connection.ID), string(e.ConversationID)) })
+	}
+}
+
+// confirmScript confirms an entry that is still there, of the generation that
+// the join saw. The result is 0 if it is not, 2 if it was confirmed before.
+const confirmScript = `
+local v = redis.call('HGET', KEYS[1], ARGV[1])
+if not v then return 0 end
+if string.find(v, 'c ' .. ARGV[2], 1, true) == 1 then return 2 end
+if string.find(v, 'p ' .. ARGV[2], 1, true) ~= 1 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], 'c' .. string.sub(v, 2))
+return 1`
+
+// Confirm makes the entry one that counts, if it is there and of the generation
+// that this join saw; otherwise it is chat.Unavailable: evicted, disconnected,
+// lost, or another join's meanwhile. One round trip.
+func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (chat.Company, error) {
+	now, c := s.now(), e.Connection
+	var done *redis.Cmd
+	var room, typing, agents *redis.StringSliceCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		done = p.Eval(ctx, confirmScript, []string{roomKey(e.ConversationID)}, string(c.ID), e.Generation+" ")
+		room = hash(ctx, p, roomKey(e.ConversationID))
+		typing = queueTyping(ctx, p, e.ConversationID, now)
+		agents = hash(ctx, p, principalKey(agent))
+		p.SAdd(ctx, roomsKey(c.ID), string(e.ConversationID)) // a leave beside this may have taken it out
+		p.Expire(ctx, roomsKey(c.ID), lifetime)
+	})
+	if err != nil {
+		return chat.Company{}, failed("confirm an entry", err)
+	}
+	result, _ := done.Val().(int64)
+	if result == 0 {
+		return chat.Company{}, chat.Errorf(chat.Unavailable, "the connection is out of the conversation again; try again")
+	}
+	company := chat.Company{New: result == 1, Typing: whoTypes(typing.Val(), c.Principal), AgentOnline: anyOnline(agent, agents.Val(), now)}
+	seen := map[chat.Principal]bool{}
+	company.Room = s.confirmedIn(room.Val())
+	for _, other := range company.Room {
+		if other.Principal == c.Principal && other.ID != c.ID {
+			company.New = false
+		}
+		if !seen[other.Principal] {
+			seen[other.Principal] = true
+			company.Members = append(company.Members, other.Principal)
+		}
+	}
+	return company, nil
+}

@@ -1,0 +1,155 @@
+package presence
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/config"
+)
+
+// Limits are what is allowed. The zero value of each is no limit.
+type Limits = config.Limits
+
+// A rate is held as the theoretical arrival time of GCRA, in microseconds: the
+// moment at which all that was done would be due at the rate. To do n more moves
+// it by n steps, and is refused where that is further ahead of now than the
+// burst allows.
+//
+// ARGV: now, step, burst in steps, n, all in microseconds but n. The result is
+// 0, or how long to wait in microseconds.
+const gcra = `
+local function rate(key, now, step, burst, n)
+	local tat = math.max(tonumber(redis.call('GET', key) or 0), now) + step * n
+	local wait = tat - now - burst
+	if wait > 0 then return wait end
+	redis.call('SET', key, string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1)
+	return 0
+end
+`
+
+const rateScript = gcra + `return rate(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))`
+
+// queueRate adds one use of a rate to a pipeline; of a rate without limit it
+// adds nothing and returns nil.
+func (s *Store) queueRate(ctx context.Context, p redis.Pipeliner, key string, r config.Rate) *redis.Cmd {
+	if r.None() {
+		return nil
+	}
+	return p.Eval(ctx, rateScript, []string{key}, append(s.rateArgs(r), 1)...)
+}
+
+func (s *Store) rateArgs(r config.Rate) []any {
+	step := r.Step().Microseconds()
+	return []any{s.now().UnixMicro(), step, step * int64(r.Burst)}
+}
+
+// refusal is the error of a rate that is used up.
+func refusal(cmd *redis.Cmd) error {
+	if cmd == nil {
+		return nil
+	}
+	return refusalAfter(cmd.Val())
+}
+
+func refusalAfter(wait any) error {
+	if us, _ := wait.(int64); us > 0 {
+		return chat.LimitedFor(time.Duration(us) * time.Microsecond)
+	}
+	return nil
+}
+
+func (s *Store) rateOf(u chat.Use) config.Rate {
+	switch u {
+	case chat.UseRead:
+		return s.limits.Reads
+	case chat.UseWrite:
+		return s.limits.Writes
+	case chat.UseCreation:
+		return s.limits.Creations
+	case chat.UseAddition:
+		return s.limits.Additions
+	}
+	return config.Rate{}
+}
+
+// Allow counts one use of p, or is chat.RateLimited. Without Redis the limit is
+// this process's own. One round trip.
+func (s *Store) Allow(ctx context.Context, p chat.Principal, u chat.Use) error {
+	r := s.rateOf(u)
+	if r.None() {
+		return nil
+	}
+	key := rateKey(p, string(u))
+	var cmd *redis.Cmd
+	if err := s.quickly(ctx, func(pipe redis.Pipeliner) { cmd = s.queueRate(ctx, pipe, key, r) }); err != nil {
+		return s.buckets.use(key, r, s.now())
+	}
+	return refusal(cmd)
+}
+
+// BeginSummary counts a summary that somebody asked for, or is chat.RateLimited:
+// over the limit of the conversation, or while another one is under way, for at
+// most patience. One round trip.
+func (s *Store) BeginSummary(ctx context.Context, id chat.ConversationID, patience time.Duration) error {
+	key, mine := summaryKey(id), rand.Text()
+	var cmd *redis.Cmd
+	var holder *redis.StringCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.SetNX(ctx, key, mine, patience)
+		holder = p.Get(ctx, key) // rather than what SETNX said, which may have been done twice
+		cmd = s.queueRate(ctx, p, key+":rate", s.limits.Summaries)
+	})
+	if err != nil {
+		return failed("limit summaries", err)
+	}
+	if holder.Val() != mine {
+		return chat.LimitedFor(time.Second)
+	}
+	if err := refusal(cmd); err != nil {
+		s.EndSummary(ctx, id)
+		return err
+	}
+	return nil
+}
+
+// EndSummary says that the summary is written, or not. If that fails, its time
+// is over at the end of its patience. One round trip.
+func (s *Store) EndSummary(ctx context.Context, id chat.ConversationID) {
+	_ = s.pipelined(ctx, func(p redis.Pipeliner) { p.Del(ctx, summaryKey(id)) })
+}
+
+// buckets are rates in this process, for the time in which Redis is away. The
+// zero value is ready to use.
+type buckets struct {
+	mu  sync.Mutex
+	tat map[string]time.Time
+}
+
+// maxBuckets bounds what is kept; over it the limits begin anew.
+const maxBuckets = 10_000
+
+func (b *buckets) use(key string, r config.Rate, now time.Time) error {
+	if r.None() {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tat == nil || len(b.tat) >= maxBuckets {
+		b.tat = map[string]time.Time{}
+	}
+	tat := b.tat[key]
+	if tat.Before(now) {
+		tat = now
+	}
+	tat = tat.Add(r.Step())
+	if wait := tat.Sub(now) - r.Step()*time.Duration(r.Burst); wait > 0 {
+		return chat.LimitedFor(wait)
+	}
+	b.tat[key] = tat
+	return nil
+}

@@ -1,0 +1,70 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"aiwm-chat/shared/chat"
+)
+
+// Ping registers a connection again, unless it was closed, and returns the
+// rooms that it is really in: those of its set whose own hash has it confirmed.
+// Known says that the registration was there. Over its limit it is
+// chat.RateLimited. Two round trips.
+func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, known bool, err error) {
+	var rate *redis.Cmd
+	var set *redis.StringSliceCmd
+	var added []*redis.BoolCmd // of each attempt: the first one may have got as far as that
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
+		rate = s.queueRate(ctx, p, connectionRateKey(c, "ping"), s.limits.Pings)
+		added = append(added, s.queueRegister(ctx, p, c, s.now()))
+		set = p.SMembers(ctx, roomsKey(c.ID))
+	})
+	if err == nil {
+		err = refusal(rate)
+	} else {
+		err = failed("renew a connection", err)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	states := make([]*redis.StringCmd, len(set.Val()))
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, id := range set.Val() {
+			states[i] = p.HGet(ctx, roomKey(chat.ConversationID(id)), string(c.ID))
+		}
+	})
+	if err != nil {
+		return nil, false, failed("look for a connection in its rooms", err)
+	}
+	for i, id := range set.Val() {
+		if strings.HasPrefix(states[i].Val(), confirmed) {
+			rooms = append(rooms, chat.ConversationID(id))
+		}
+	}
+	return rooms, !slices.ContainsFunc(added, (*redis.BoolCmd).Val), nil
+}
+
+// Entered returns the rooms that a connection has entered, in no order: it may
+// be out of some again. One round trip.
+func (s *Store) Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error) {
+	var set *redis.StringSliceCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) { set = p.SMembers(ctx, roomsKey(c)) })
+	if err != nil {
+		return nil, failed("find the rooms of a connection", err)
+	}
+	ids := make([]chat.ConversationID, len(set.Val()))
+	for i, id := range set.Val() {
+		ids[i] = chat.ConversationID(id)
+	}
+	return ids, nil
+}
+
+// closedAlready reports whether a tombstone is there for a connection.
+func closedAlready(record *redis.StringCmd) bool {
+	return !errors.Is(record.Err(), redis.Nil) && strings.HasPrefix(record.Val(), tombstone)
+}

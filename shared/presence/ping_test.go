@@ -1,0 +1,98 @@
+package presence_test
+
+import (
+	"testing"
+	"time"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/presence"
+)
+
+func checkPing(t *testing.T, s *server, when string, c chat.Connection, known bool, want ...chat.ConversationID) {
+	t.Helper()
+	rooms, gotKnown, err := s.Ping(t.Context(), c)
+	if err != nil || known != gotKnown {
+		t.Errorf("%s: known %v, %v, want %v", when, gotKnown, err, known)
+	}
+	checkSame(t, when, rooms, want...)
+	checkConnections(t, s, c.Principal, c)
+}
+
+func TestPingTellsTheRoomsThatAConnectionIsReallyIn(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1, k2, k3 := s.conversation("k1"), s.conversation("k2"), s.conversation("k3")
+		c := s.connection("c1", s.user("u1"))
+		checkPing(t, s, "before it was registered", c, false)
+		checkPing(t, s, "registered by that", c, true)
+		s.joined(t, c, k1)
+		s.joined(t, c, k2)
+		e := s.entered(t, c, k3)
+		checkPing(t, s, "in two and a half", c, true, k1, k2)
+		must(t, s.confirm(t, e))
+		checkPing(t, s, "in three", c, true, k1, k2, k3)
+		s.takeOut(t, c, k2)
+		checkPing(t, s, "left one", c, true, k1, k3)
+		_, err := s.Evict(t.Context(), c.Principal, k3)
+		must(t, err)
+		checkPing(t, s, "evicted from another", c, true, k1)
+	})
+}
+
+func TestPingFindsEveryLoss(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1, k2 := s.conversation("k1"), s.conversation("k2")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		s.joined(t, c, k2)
+		checkPing(t, s, "nothing is lost", c, true, k1, k2)
+
+		s.lose(t, roomKey(k1))
+		checkPing(t, s, "a room", c, true, k2)
+		s.joined(t, c, k1)
+
+		s.lose(t, principalKey(c.Principal))
+		checkPing(t, s, "the principal", c, false, k1, k2)
+		checkPing(t, s, "after that", c, true, k1, k2)
+
+		s.lose(t, roomsKey(c))
+		checkPing(t, s, "its set", c, true)
+		checkRoom(t, s, k1, c)
+		s.joined(t, c, k1)
+		checkPing(t, s, "joined one again", c, true, k1)
+		s.joined(t, c, k2)
+
+		s.empty(t)
+		checkPing(t, s, "everything", c, false)
+		checkRoom(t, s, k1)
+		s.joined(t, c, k1)
+		checkPing(t, s, "joined again", c, true, k1)
+	})
+}
+
+func TestPingHasARate(t *testing.T) {
+	eachServer(t, presence.Limits{Pings: rate("60/min burst 2")}, func(t *testing.T, s *server) {
+		c := s.connected(t, "c1", s.user("u1"))
+		for range 2 {
+			_, _, err := s.Ping(t.Context(), c)
+			must(t, err)
+		}
+		_, _, err := s.Ping(t.Context(), c)
+		checkLimited(t, "the third of two", err, time.Second)
+		s.pass(time.Second)
+		checkPing(t, s, "a second later", c, true)
+	})
+}
+
+func TestARegistrationIsAsOldAsItsConnection(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		for range 4 {
+			s.pass(30 * time.Minute) // the longest life of a connection, in all
+			checkPing(t, s, "later", c, true, k1)
+			if ttl := s.raw.TTL(t.Context(), principalKey(c.Principal)).Val(); ttl < longest-time.Minute {
+				t.Errorf("the principal's key has %v left after a ping", ttl)
+			}
+		}
+		checkAudience(t, s, k1, c)
+	})
+}

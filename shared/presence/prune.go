@@ -1,0 +1,100 @@
+package presence
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"aiwm-chat/shared/chat"
+)
+
+// Prune makes up for a $disconnect that never came. A connection that had been
+// registered for less than ten seconds when it was found gone stays: until
+// $connect has returned, API Gateway answers a post to it with 410 as well. Also
+// names a room that they were found in, which their own sets may lack. No
+// tombstone is left: it would deafen a connection that opens after all. Three
+// round trips, however many there are.
+func (s *Store) Prune(ctx context.Context, gone []chat.Gone, also chat.ConversationID) (chat.Departure, error) {
+	return s.prune(ctx, gone, also, opening)
+}
+
+// Bury is Prune for a connection that is known not to open any more.
+func (s *Store) Bury(ctx context.Context, c chat.Connection) (chat.Departure, error) {
+	return s.prune(ctx, []chat.Gone{{Connection: c, At: s.now()}}, "", 0)
+}
+
+func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.ConversationID, age time.Duration) (chat.Departure, error) {
+	if len(gone) == 0 {
+		return chat.Departure{}, nil
+	}
+	records := make([]*redis.StringCmd, len(gone))
+	sets := make([]*redis.StringSliceCmd, len(gone))
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, g := range gone {
+			records[i] = p.HGet(ctx, principalKey(g.Connection.Principal), string(g.Connection.ID))
+			sets[i] = p.SMembers(ctx, roomsKey(g.Connection.ID))
+		}
+	})
+	if err != nil {
+		return chat.Departure{}, failed("look at connections that are gone", err)
+	}
+	var lost []chat.Connection
+	var stays []chat.Stay
+	for i, g := range gone {
+		c := g.Connection
+		r, known := parseRegistration(c.Principal, string(c.ID), records[i].Val())
+		if known && !r.closed && g.At.Sub(r.since) < age {
+			continue
+		}
+		stay := chat.Stay{Connection: c}
+		for _, id := range sets[i].Val() {
+			stay.Conversations = append(stay.Conversations, chat.ConversationID(id))
+		}
+		if also != "" && !slices.Contains(stay.Conversations, also) {
+			stay.Conversations = append(stay.Conversations, also)
+		}
+		stays = append(stays, stay)
+		if !known || !r.closed { // the end of a closed one is its $disconnect's to tell
+			lost = append(lost, c)
+		}
+	}
+	departure, err := s.unregister(ctx, lost, stays)
+	if err != nil {
+		return departure, err
+	}
+	departure.Partings, err = s.TakeOut(ctx, stays)
+	return departure, err
+}
+
+// unregister removes registrations and says whose last ones they were.
+func (s *Store) unregister(ctx context.Context, lost []chat.Connection, stays []chat.Stay) (d chat.Departure, err error) {
+	rest := make([]*redis.StringSliceCmd, len(lost))
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, c := range lost {
+			p.HDel(ctx, principalKey(c.Principal), string(c.ID))
+			rest[i] = hash(ctx, p, principalKey(c.Principal))
+		}
+	})
+	if err != nil {
+		return d, failed("remove connections that are gone", err)
+	}
+	for i, c := range lost {
+		if open, _ := registrations(c.Principal, rest[i].Val(), s.now()); len(open) > 0 || slices.Contains(d.Offline, c.Principal) {
+			continue
+		}
+		d.Offline = append(d.Offline, c.Principal)
+		for _, stay := range stays {
+			if stay.Connection.Principal != c.Principal {
+				continue
+			}
+			for _, id := range stay.Conversations {
+				if !slices.Contains(d.Rooms, id) {
+					d.Rooms = append(d.Rooms, id)
+				}
+			}
+		}
+	}
+	return d, nil
+}

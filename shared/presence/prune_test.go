@@ -1,0 +1,176 @@
+package presence_test
+
+import (
+	"testing"
+	"time"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/presence"
+)
+
+func (s *server) prune(t testing.TB, at time.Time, also chat.ConversationID, cs ...chat.Connection) chat.Departure {
+	t.Helper()
+	var gone []chat.Gone
+	for _, c := range cs {
+		gone = append(gone, chat.Gone{Connection: c, At: at})
+	}
+	d, err := s.Prune(t.Context(), gone, also)
+	must(t, err)
+	return d
+}
+
+func checkNoDeparture(t testing.TB, what string, d chat.Departure) {
+	t.Helper()
+	if len(d.Offline)+len(d.Rooms)+len(d.Partings) != 0 {
+		t.Errorf("%s: %+v", what, d)
+	}
+}
+
+func TestPruneSparesWhatWasYoungWhenItWasFoundGone(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		s.pass(9 * time.Second)
+		found := s.now()
+		checkNoDeparture(t, "at once", s.prune(t, found, k1, c))
+		s.pass(time.Hour)
+		checkNoDeparture(t, "much later", s.prune(t, found, k1, c))
+		checkConnections(t, s, c.Principal, c)
+		checkRoom(t, s, k1, c)
+	})
+}
+
+func TestPruneRemovesWhatWasOld(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1, k2, k3 := s.conversation("k1"), s.conversation("k2"), s.conversation("k3")
+		phone, laptop := s.member(t, "phone", s.user("u1"), k1), s.member(t, "laptop", s.user("u1"), k1)
+		s.joined(t, phone, k2)
+		other := s.member(t, "other", s.user("u2"), k2)
+		s.pass(10 * time.Second)
+
+		d := s.prune(t, s.now(), "", phone)
+		if len(d.Offline)+len(d.Rooms) != 0 {
+			t.Errorf("offline, though the laptop is there: %+v", d)
+		}
+		checkPartings(t, "of the phone", d.Partings, chat.Parting{ConversationID: k2, Principal: phone.Principal, Left: chat.Room{other}})
+		checkConnections(t, s, phone.Principal, laptop)
+		checkSame(t, "entered", s.roomsOf(t, phone))
+
+		d = s.prune(t, s.now(), k3, laptop)
+		checkSame(t, "offline", d.Offline, laptop.Principal)
+		checkSame(t, "rooms", d.Rooms, k1, k3)
+		checkPartings(t, "of the laptop", d.Partings, chat.Parting{ConversationID: k1, Principal: laptop.Principal})
+		checkConnections(t, s, laptop.Principal)
+		checkAudience(t, s, k1)
+		checkAudience(t, s, k2, other)
+		checkNoDeparture(t, "of nobody", s.prune(t, s.now(), k1))
+	})
+}
+
+func TestSeveralOfOnePrincipalGoOfflineOnce(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1, k2 := s.conversation("k1"), s.conversation("k2")
+		phone, laptop := s.member(t, "phone", s.user("u1"), k1), s.member(t, "laptop", s.user("u1"), k2)
+		s.pass(10 * time.Second)
+		young := s.member(t, "young", s.user("u2"), k1)
+		d := s.prune(t, s.now(), "", phone, young, laptop)
+		checkSame(t, "offline", d.Offline, phone.Principal)
+		checkSame(t, "rooms", d.Rooms, k1, k2)
+		checkPartings(t, "both", d.Partings,
+			chat.Parting{ConversationID: k1, Principal: phone.Principal, Left: chat.Room{young}},
+			chat.Parting{ConversationID: k2, Principal: phone.Principal})
+		checkRoom(t, s, k1, young)
+		checkConnections(t, s, young.Principal, young)
+	})
+}
+
+func TestSeveralWithoutARecordGoOfflineOnce(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		phone, laptop := s.member(t, "phone", s.user("u1"), k1), s.member(t, "laptop", s.user("u1"), k1)
+		s.lose(t, principalKey(phone.Principal))
+		d := s.prune(t, s.now(), k1, phone, laptop)
+		checkSame(t, "offline", d.Offline, phone.Principal)
+		checkPartings(t, "both", d.Partings, chat.Parting{ConversationID: k1, Principal: phone.Principal})
+	})
+}
+
+func TestPruneRemovesWhatHasNoRecord(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		s.lose(t, principalKey(c.Principal), roomsKey(c))
+		d := s.prune(t, s.now(), k1, c)
+		checkSame(t, "offline", d.Offline, c.Principal)
+		checkPartings(t, "where it was found", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal})
+		checkAudience(t, s, k1)
+	})
+}
+
+func TestPruneLeavesNoTombstone(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		s.pass(10 * time.Second)
+		s.prune(t, s.now(), k1, c)
+		if closed, err := s.Closed(t.Context(), c); err != nil || closed {
+			t.Errorf("closed %v, %v", closed, err)
+		}
+		checkPing(t, s, "it is alive after all", c, false)
+		s.joined(t, c, k1)
+		checkRoom(t, s, k1, c)
+	})
+}
+
+func TestPruneOfWhatWasClosedLeavesItsTombstoneAndTakesItOutOfRooms(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		_, err := s.Disconnect(t.Context(), c) // and the function dies
+		must(t, err)
+		d := s.prune(t, s.now(), k1, c)
+		checkSame(t, "offline is told by the disconnect", d.Offline)
+		checkPartings(t, "the room", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal})
+		if closed, err := s.Closed(t.Context(), c); err != nil || !closed {
+			t.Errorf("closed %v, %v", closed, err)
+		}
+	})
+}
+
+func TestPruneSendsALinearNumberOfCommandsInThreeRoundTrips(t *testing.T) {
+	s := onMini(t, presence.Limits{})
+	for round, n := range []int{1, 6, 60} {
+		k1 := s.conversation(name(round))
+		var all []chat.Connection
+		for i := range n {
+			all = append(all, s.member(t, name(round)+name(i), s.user(name(i/2)), k1))
+		}
+		s.pass(10 * time.Second)
+		commands, writes := s.sent(t, func() { s.prune(t, s.now(), k1, all...) })
+		if want := 8 * n; len(commands) != want {
+			t.Errorf("%d commands for %d gone, want %d", len(commands), n, want)
+		}
+		if writes != 3 {
+			t.Errorf("%d round trips for %d gone", writes, n)
+		}
+		checkAudience(t, s, k1)
+	}
+}
+
+func TestBuryRemovesAlsoWhatIsYoung(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		other := s.member(t, "c2", s.user("u2"), k1)
+		d, err := s.Bury(t.Context(), c)
+		must(t, err)
+		checkSame(t, "offline", d.Offline, c.Principal)
+		checkSame(t, "rooms", d.Rooms, k1)
+		checkPartings(t, "bury", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal, Left: chat.Room{other}})
+		checkConnections(t, s, c.Principal)
+		checkRoom(t, s, k1, other)
+		if closed, err := s.Closed(t.Context(), c); err != nil || closed {
+			t.Errorf("closed %v, %v", closed, err)
+		}
+	})
+}

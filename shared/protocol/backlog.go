@@ -1,0 +1,26 @@
+package protocol
+
+// EventBacklog follows the messages that waited for an agent, where there are
+// more than come by themselves.
+const EventBacklog = "backlog"
+
+// Backlog is the data of EventBacklog: GET /agents/{id}/backlog goes on at the
+// cursor.
+type Backlog struct {
+	More   bool   `json:"more"`
+	Cursor string `json:"cursor"`
+}
+
+// BacklogPage is the body of GET /agents/{id}/backlog: what users said that the
+// agent has not answered, oldest conversation first.
+type BacklogPage struct {
+	Data       []Message     `json:"data"`
+	Pagination BacklogCursor `json:"pagination"`
+}
+
+// BacklogCursor is the pagination of a backlog.
+type BacklogCursor struct {
+	Limit   int    `json:"limit"`
+	HasMore bool   `json:"hasMore"`
+	Cursor  string `json:"cursor,omitzero"`
+}
