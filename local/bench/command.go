@@ -20,6 +20,7 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	var o Options
 	fs.IntVar(&o.Conversations, "conversations", 0, "conversations in a closed loop, each a user and an agent")
+	lean := fs.Bool("lean", false, "clients ask for the dialect lean: one frame for each connection and message")
 	seconds := fs.Int("seconds", 20, "how long the closed loop runs")
 	fs.IntVar(&o.Connections, "connections", 0, "connections that only wait")
 	fs.IntVar(&o.Room, "room", 0, "connections in one conversation that get a message together")
@@ -46,6 +47,9 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	}
 	return server.With(ctx, server.Options{Template: *template, Getenv: command.Unlimited(getenv), Exec: *exec}, func(s *server.Server) error {
 		o.WebSocketURL, o.HTTPURL, o.Token = s.WebSocketURL(), s.URL(), s.Token
+		if *lean {
+			o.WebSocketURL += "?v=2"
+		}
 		return Run(ctx, o, out)
 	})
 }

@@ -39,7 +39,20 @@ func (b *bench) idle(ctx context.Context) (fmt.Stringer, error) {
 	r.cpu = after - cpu
 	b.process.settle(ctx)
 	r.before, r.after = before, b.process.memory()
-	return r, nil
+	return r, b.rest(ctx, r)
+}
+
+// idleTime is how long the connections are watched doing nothing.
+const idleTime = 5 * time.Second
+
+// rest measures what it costs that the connections are there.
+func (b *bench) rest(ctx context.Context, r *idleReport) error {
+	before, _ := b.process.cpu()
+	start := time.Now()
+	wait(ctx, start.Add(idleTime))
+	after, _ := b.process.cpu()
+	r.idle = float64(after-before) / float64(time.Since(start))
+	return ctx.Err()
 }
 
 // connect opens connections and waits for each to be greeted. Nobody reads

@@ -60,6 +60,7 @@ type idleReport struct {
 	connections   int
 	took          time.Duration
 	cpu           time.Duration
+	idle          float64 // CPUs busy while nothing happens
 	before, after footprint
 	own           bool
 }
@@ -73,7 +74,8 @@ func (r *idleReport) String() string {
 	if r.own {
 		fmt.Fprintf(&s, ", %s heap + %s stack", r.each(r.after.heap-r.before.heap), r.each(r.after.stacks-r.before.stacks))
 	}
-	fmt.Fprintf(&s, "%s\n  in all             %.1f MB resident with %d connections\n", note(r.own), float64(r.after.rss)/(1<<20), r.connections+idleWarmUp)
+	fmt.Fprintf(&s, "%s\n  in all             %.1f MB resident with %d connections, %.3f of the CPUs busy while nothing happens\n", note(r.own),
+		float64(r.after.rss)/(1<<20), r.connections+idleWarmUp, r.idle)
 	return s.String()
 }
 

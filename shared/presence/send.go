@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
 )
@@ -97,21 +96,26 @@ return room`
 // is charged to the conversation's budget. Whether they are participants is the
 // caller's to check. One round trip.
 func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (room, agentConnections []chat.Connection, err error) {
-	var g errgroup.Group
 	now := s.now()
-	if !agent.IsZero() {
-		g.Go(func() error {
-			var fields *redis.StringSliceCmd
-			err := s.quickly(ctx, func(p redis.Pipeliner) { fields = hash(ctx, p, principalKey(agent)) })
-			if err == nil {
-				agentConnections = connectionsOf(agent, fields.Val(), now)
-			}
-			return err
-		})
-	}
-	fields, err := s.charged(ctx, id)
-	if agentErr := g.Wait(); err == nil {
-		err = agentErr
+	var all, agents *redis.StringSliceCmd
+	var charge *redis.Cmd
+	err = s.quickly(ctx, func(p redis.Pipeliner) {
+		if f := s.limits.Fanout; f.None() {
+			all = hash(ctx, p, roomKey(id))
+		} else {
+			charge = p.Eval(ctx, chargeScript, []string{roomKey(id), budgetKey(id)}, now.UnixMicro(), f.Step().Microseconds())
+		}
+		if !agent.IsZero() {
+			agents = hash(ctx, p, principalKey(agent))
+		}
+	})
+	var fields []string
+	switch {
+	case err != nil:
+	case charge != nil:
+		fields, err = charge.StringSlice()
+	default:
+		fields = all.Val()
 	}
 	if err != nil {
 		return nil, nil, failed("read an audience", err)
@@ -119,24 +123,8 @@ func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat
 	for _, e := range entries(fields, now) {
 		room = append(room, e.Connection)
 	}
-	return room, agentConnections, nil
-}
-
-func (s *Store) charged(ctx context.Context, id chat.ConversationID) (fields []string, err error) {
-	var all *redis.StringSliceCmd
-	var charge *redis.Cmd
-	err = s.quickly(ctx, func(p redis.Pipeliner) {
-		if f := s.limits.Fanout; f.None() {
-			all = hash(ctx, p, roomKey(id))
-		} else {
-			charge = p.Eval(ctx, chargeScript, []string{roomKey(id), budgetKey(id)}, s.now().UnixMicro(), f.Step().Microseconds())
-		}
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case charge != nil:
-		return charge.StringSlice()
+	if agents != nil {
+		agentConnections = connectionsOf(agent, agents.Val(), now)
 	}
-	return all.Val(), nil
+	return room, agentConnections, nil
 }
