@@ -53,7 +53,8 @@ type client struct {
 	mu      sync.Mutex
 	current redis.UniversalClient
 
-	silentUntil atomic.Int64 // Unix nanoseconds: see quickly
+	unanswered  atomic.Int64 // how often in a row: see quickly
+	silentUntil atomic.Int64 // Unix nanoseconds
 }
 
 func newClient(o Options) (*client, error) {
@@ -162,25 +163,42 @@ func isReset(err error) bool {
 	return ok && op.Op != "dial" && !op.Timeout()
 }
 
-// What must go on without Redis asks it for so long, and once that was in vain
-// does not ask for a while.
+// What must go on without Redis waits for it so long while somebody waits, and
+// longer where nobody does. Once that was in vain twice, with no answer in
+// between, it is not asked for a while: once may be a machine that was busy.
 const (
-	hurry  = 300 * time.Millisecond
-	silent = 5 * time.Second
+	hurry   = 300 * time.Millisecond
+	silent  = 5 * time.Second
+	inVain  = 2
+	noHurry = timeout
 )
 
 var errSilent = errors.New("redis did not answer a moment ago")
 
-// quickly is pipelined for what can go on without an answer.
+// quickly is pipelined for what can go on without an answer, while somebody
+// waits.
 func (c *client) quickly(ctx context.Context, commands func(redis.Pipeliner)) error {
+	return c.within(ctx, hurry, commands)
+}
+
+// calmly is quickly where nobody waits.
+func (c *client) calmly(ctx context.Context, commands func(redis.Pipeliner)) error {
+	return c.within(ctx, noHurry, commands)
+}
+
+func (c *client) within(ctx context.Context, limit time.Duration, commands func(redis.Pipeliner)) error {
 	if time.Now().UnixNano() < c.silentUntil.Load() {
 		return errSilent
 	}
-	limited, cancel := context.WithTimeout(ctx, hurry)
+	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := c.pipelined(limited, commands)
 	_, answered := errors.AsType[redis.Error](err) // an error, but at once, and perhaps of one key
-	if err != nil && !answered && ctx.Err() == nil {
+	switch {
+	case err == nil || answered:
+		c.unanswered.Store(0)
+	case ctx.Err() == nil && c.unanswered.Add(1) >= inVain:
+		c.unanswered.Store(0)
 		c.silentUntil.Store(time.Now().Add(silent).UnixNano())
 	}
 	return err

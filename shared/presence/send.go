@@ -99,7 +99,7 @@ func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat
 	now := s.now()
 	var all, agents *redis.StringSliceCmd
 	var charge *redis.Cmd
-	err = s.quickly(ctx, func(p redis.Pipeliner) {
+	err = s.calmly(ctx, func(p redis.Pipeliner) {
 		if f := s.limits.Fanout; f.None() {
 			all = hash(ctx, p, roomKey(id))
 		} else {

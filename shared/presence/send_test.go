@@ -253,16 +253,19 @@ func TestWithRedisAwaySendingGoesOn(t *testing.T) {
 				return err
 			}
 			must(t, admit())
-			if took[0] > 3*time.Second { // 300 ms are allowed
-				t.Errorf("the first took %v", took[0])
+			if s.SilentFor() > 0 {
+				t.Error("silent after a single call: the machine may have been busy")
+			}
+			must(t, admit())
+			if slow := slices.Max(took); slow > 3*time.Second { // 300 ms are allowed
+				t.Errorf("one took %v", slow)
 			}
 			if left := s.SilentFor(); left <= 3*time.Second || left > 5*time.Second {
 				t.Errorf("silent for %v", left)
 			}
 			must(t, admit())
-			must(t, admit())
 			checkLimited(t, "the process's own limit", admit(), time.Second)
-			if slow := slices.Max(took[1:]); slow > 150*time.Millisecond {
+			if slow := slices.Max(took[2:]); slow > 150*time.Millisecond {
 				t.Errorf("another took %v: it asked again", slow)
 			}
 			s.pass(time.Second)
@@ -280,6 +283,7 @@ func TestWithRedisAwaySendingGoesOn(t *testing.T) {
 
 			s.EndSilence()
 			must(t, s.Allow(ctx, s.user("u3"), chat.UseWrite))
+			must(t, s.Allow(ctx, s.user("u3"), chat.UseWrite))
 			if s.SilentFor() <= 0 {
 				t.Error("it did not ask again after its silence")
 			}
@@ -291,8 +295,10 @@ func TestSendingFindsRedisAgain(t *testing.T) {
 	s := onMini(t, presence.Limits{})
 	c, k1 := s.connected(t, "c1", s.user("u1")), s.conversation("k1")
 	s.mini.Close()
-	if a, err := s.Admit(t.Context(), c, k1); err != nil || !a.Away {
-		t.Errorf("%+v, %v", a, err)
+	for range 2 {
+		if a, err := s.Admit(t.Context(), c, k1); err != nil || !a.Away {
+			t.Errorf("%+v, %v", a, err)
+		}
 	}
 	must(t, s.mini.Restart())
 	if a, err := s.Admit(t.Context(), c, k1); err != nil || !a.Away {

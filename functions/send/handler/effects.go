@@ -42,9 +42,12 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	var projected, summarised, delivered error
 	var unreached []chat.ConnectionID
 	var g errgroup.Group // each effect is wanted whatever becomes of the others
-	if m.Due.Has(chat.EffectProject) {
+	if m.Due.Has(chat.EffectDeliver) {
 		g.Go(func() error {
-			projected = guarded(func() error { return h.store.Project(ctx, m, agentsOf(&c)) })
+			delivered = guarded(func() (err error) {
+				unreached, err = h.post(ctx, caller, c, m, passes)
+				return err
+			})
 			return nil
 		})
 	}
@@ -55,11 +58,8 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 			return nil
 		})
 	}
-	if m.Due.Has(chat.EffectDeliver) {
-		delivered = guarded(func() (err error) {
-			unreached, err = h.post(ctx, caller, c, m, passes)
-			return err
-		})
+	if m.Due.Has(chat.EffectProject) { // here: this stack has grown to what the driver needs
+		projected = guarded(func() error { return h.store.Project(ctx, m, agentsOf(&c)) })
 	}
 	g.Wait() //nolint:errcheck // each error has a name
 	left := remaining(m.Due, projected, summarised, delivered, unreached)
