@@ -14,9 +14,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"syscall"
 
 	"aiwm-chat/local/bench"
@@ -56,7 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer, getenv func(string) 
 	}
 	c, ok := commands[name]
 	if !ok {
-		return fmt.Errorf("unknown command %q: it is serve, demo, bench, token or indexes", name)
+		return fmt.Errorf("unknown command %q: it is one of %s", name, strings.Join(slices.Sorted(maps.Keys(commands)), ", "))
 	}
 	return c(ctx, args, out, getenv)
 }

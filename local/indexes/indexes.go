@@ -2,7 +2,6 @@
 package indexes
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"aiwm-chat/local/command"
+	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/mongostore"
 )
 
@@ -19,11 +19,11 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	if err := command.Parse(flag.NewFlagSet("indexes", flag.ContinueOnError), args); err != nil {
 		return err
 	}
-	uri, db := getenv("MONGODB_URI"), cmp.Or(getenv("MONGODB_DB"), "aiwm_chat")
-	if uri == "" {
-		return fmt.Errorf("MONGODB_URI is required: the local server creates the indexes of its own database")
+	cfg, err := config.Load(getenv, config.Mongo)
+	if err != nil {
+		return fmt.Errorf("%w (the local server creates the indexes of its own database)", err)
 	}
-	store, err := mongostore.Open(uri, db)
+	store, err := mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database)
 	if err != nil {
 		return fmt.Errorf("MONGODB_URI: %w", err)
 	}
@@ -33,6 +33,6 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	if err := store.CreateIndexes(ctx); err != nil {
 		return fmt.Errorf("create the indexes: %w", err)
 	}
-	_, err = fmt.Fprintf(out, "the indexes of %s exist\n", db)
+	_, err = fmt.Fprintf(out, "the indexes of %s exist\n", cfg.Mongo.Database)
 	return err
 }

@@ -97,8 +97,8 @@ func (s *Server) newExec(context.Context) (lambda.Invoker, error) {
 	return lambda.NewExec(o)
 }
 
-// newInProcess wires the functions in one process, as their mains do, with two
-// clients of its own: see openClients.
+// newInProcess wires the functions in one process, as gateway.Run does each in
+// its own, but for what openClients puts there.
 func (s *Server) newInProcess(ctx context.Context) (lambda.Invoker, error) {
 	known := Functions()
 	cfg, err := s.config(known)

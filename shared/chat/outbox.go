@@ -29,7 +29,7 @@ type Due struct {
 	At    time.Time      // when somebody else may take it up
 	Left  []Effect       // in no order
 	To    []ConnectionID // of EffectDeliver: who has not got it; empty: everybody
-	Tries int            // deliveries to everybody that did not reach all
+	Tries int            // deliveries that did not reach all
 }
 
 // NewDue is what is due of a message that is about to be appended by somebody

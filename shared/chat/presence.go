@@ -36,16 +36,6 @@ type Room []Connection
 // Quiet reports whether a room is too large for notices.
 func (r Room) Quiet() bool { return len(r) > MaxNoticed }
 
-// Has reports whether a principal is in the room.
-func (r Room) Has(p Principal) bool {
-	for _, c := range r {
-		if c.Principal == p {
-			return true
-		}
-	}
-	return false
-}
-
 // Without returns the connections of everybody but p.
 func (r Room) Without(p Principal) Room {
 	var others Room
@@ -78,8 +68,7 @@ type Gone struct {
 
 // A Departure is what the end of connections ended with them.
 type Departure struct {
-	Offline  []Principal      // those with no connection left
-	Rooms    []ConversationID // that those were in
+	Offline  []Principal // those with no connection left
 	Partings []Parting
 }
 
@@ -87,6 +76,13 @@ type Departure struct {
 type Admission struct {
 	Known bool // the connection is registered; true where there is none
 	Away  bool // Redis does not answer: nothing can be delivered now
+}
+
+// An Audience is who may get a message, as far as Redis knows.
+type Audience struct {
+	Room    []Connection
+	Vouched bool         // nobody in the room is there on trial
+	Agents  []Connection // of the agent that is asked
 }
 
 // A Use is something that REST limits, by principal.

@@ -22,8 +22,7 @@ type Principal struct {
 	OrgID OrgID
 }
 
-// String returns "user:u1", the form of logs and Redis members. The
-// organisation is left out: what contains it belongs to one already.
+// String returns "user:u1", the form of logs. The organisation is left out.
 func (p Principal) String() string { return string(p.Type) + ":" + string(p.ID) }
 
 // IsZero reports whether p is nobody.

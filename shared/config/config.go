@@ -1,5 +1,5 @@
 // Package config turns the environment of a function into a checked struct. It
-// reads nothing by itself: mains hand it os.Getenv, tests a map.
+// reads nothing by itself: gateway.Run hands it os.Getenv, tests a map.
 package config
 
 import (

@@ -7,8 +7,8 @@ import (
 )
 
 // A Part is a group of variables that a function needs or does not. What a
-// main lists is all that its function gets to know, so the list must match the
-// function's environment in template.yaml.
+// function's wiring lists is all that it gets to know, so the list must match its
+// environment in template.yaml.
 type Part int
 
 // The parts.

@@ -53,7 +53,7 @@ type Passes int
 
 // The passes.
 const (
-	Once    Passes = iota // what the next frame makes up for
+	Once    Passes = iota // somebody else makes up for what failed: the next frame, or sweep
 	Patient               // again and again, for three seconds
 )
 
@@ -67,7 +67,7 @@ type Post struct {
 type Result struct {
 	Posted  int
 	Expired int               // the token has: closed instead
-	Refused int               // and would be again
+	Refused []chat.Connection // for a reason that may take somebody to mend it, such as a right that is missing
 	Gone    []chat.Gone       // in the order of the posts
 	Failed  []chat.Connection // for now, in the order of the posts: may be tried again later
 }
@@ -144,15 +144,15 @@ func settle(ctx context.Context, outcomes []error, to func(i int) chat.Connectio
 			r.Failed = append(r.Failed, to(i))
 			failure = err
 		case errors.Is(err, errPanic):
-			r.Refused++
+			r.Refused = append(r.Refused, to(i))
 			crash = err
 		default:
-			r.Refused++
+			r.Refused = append(r.Refused, to(i))
 			refusal = err
 		}
 	}
 	if err := cmp.Or(crash, refusal, failure); err != nil {
-		slog.WarnContext(ctx, "deliver frames", "refused", r.Refused, "failed", len(r.Failed),
+		slog.WarnContext(ctx, "deliver frames", "refused", len(r.Refused), "failed", len(r.Failed),
 			"posted", r.Posted, "expired", r.Expired, "gone", len(r.Gone), "err", err)
 	}
 	return r

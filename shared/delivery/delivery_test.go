@@ -140,7 +140,7 @@ func logged(t *testing.T) *bytes.Buffer {
 type counts struct{ posted, expired, refused, gone, failed int }
 
 func count(r Result) counts {
-	return counts{r.Posted, r.Expired, r.Refused, len(r.Gone), len(r.Failed)}
+	return counts{r.Posted, r.Expired, len(r.Refused), len(r.Gone), len(r.Failed)}
 }
 
 func TestOutcomes(t *testing.T) {

@@ -84,13 +84,10 @@ func (w *world) Prune(_ context.Context, gone []chat.Gone, also chat.Conversatio
 		d.Offline = append(d.Offline, g.Connection.Principal)
 		for _, id := range slices.Sorted(maps.Keys(w.rooms)) {
 			room := w.rooms[id]
-			if !room.Has(g.Connection.Principal) {
+			if len(room.Without(g.Connection.Principal)) == len(room) {
 				continue
 			}
 			w.rooms[id] = room.Without(g.Connection.Principal)
-			if !slices.Contains(d.Rooms, id) {
-				d.Rooms = append(d.Rooms, id)
-			}
 			d.Partings = append(d.Partings, chat.Parting{ConversationID: id, Principal: g.Connection.Principal, Left: w.rooms[id]})
 		}
 	}

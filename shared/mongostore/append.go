@@ -44,6 +44,12 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 	if err != nil {
 		return chat.Message{}, false, err
 	}
+	if s.unchecked.Load() {
+		if err := s.CheckIndexes(ctx); err != nil {
+			return chat.Message{}, false, err
+		}
+		s.unchecked.Store(false)
+	}
 	d.ID = chat.MessageID(bson.NewObjectID().Hex())
 	ctx, cancel := context.WithTimeout(ctx, electionTime)
 	defer cancel()

@@ -33,8 +33,9 @@ const (
 // messages back or in conversations without activity for a week.
 //
 // Which conversations those are the projection tells, but it is only a hint:
-// the log decides. A page has at most limit (200) messages and comes from at
-// most 100 conversations, so it may be empty although there is more. If there
+// the log decides. A page has at most limit (200) messages, about 0.75 MB of
+// them, and comes from at most 100 conversations, so it may be empty although
+// there is more. If there
 // is, next is the cursor of the page that follows; the first page has none.
 // Where something is said between two pages, that conversation comes again,
 // later: nothing is skipped.
@@ -53,6 +54,7 @@ func (s *Store) Backlog(ctx context.Context, agent chat.Principal, cursor string
 	if err != nil {
 		return nil, "", err
 	}
+	size := 0
 	for chunk := range slices.Chunk(waiting, backlogAtOnce) {
 		logs, err := s.backlogs(ctx, agent, chunk, from, limit-len(messages))
 		if err != nil {
@@ -60,6 +62,7 @@ func (s *Store) Backlog(ctx context.Context, agent chat.Principal, cursor string
 		}
 		for i, log := range logs {
 			said := log.said[:min(len(log.said), limit-len(messages))]
+			said = said[:fitting(said, &size, len(messages) == 0)]
 			messages = append(messages, said...)
 			at := place{chunk[i].UpdatedAt, chunk[i].ID, log.after}
 			if len(said) > 0 {
@@ -75,6 +78,28 @@ func (s *Store) Backlog(ctx context.Context, agent chat.Principal, cursor string
 		}
 	}
 	return messages, "", nil
+}
+
+// fitting is how many of the messages fit a page that has size bytes already: it
+// must not be longer than Lambda may return. One message always fits an empty
+// page.
+func fitting(said []chat.Message, size *int, empty bool) int {
+	for n := range said {
+		if *size += weight(&said[n]); *size > maxMessageBytes && !(empty && n == 0) {
+			return n
+		}
+	}
+	return len(said)
+}
+
+// weight is about how many bytes a message has.
+func weight(m *chat.Message) int {
+	const rest = 1 << 10 // ids, times, names
+	n := rest + len(m.Content) + len(m.Error)
+	for _, a := range m.Attachments {
+		n += len(a)
+	}
+	return n // users set nothing else
 }
 
 // waiting returns the conversations that may wait for the agent's answer, the

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
 )
 
 var helper = chat.Principal{Type: chat.Agent, ID: "helper", OrgID: "o1"}
@@ -211,6 +212,41 @@ func TestBacklogIsBoundedInConversations(t *testing.T) {
 	}
 	if page, cursor = f.backlog(t, bot, cursor, 10); page != "119" || cursor != "" {
 		t.Errorf("the second page is %q, next %q", page, cursor)
+	}
+}
+
+// What Lambda returns is 6 MB at most: 6,291,556 bytes.
+func TestAPageOfTheBacklogFitsTheAnswerOfAFunction(t *testing.T) {
+	f := open(t)
+	now := time.Now()
+	const conversations = 20
+	for i := range conversations { // each message is 252 KB as JSON, and fits POST /messages
+		c := f.newConversation(t, "t", now.Add(-300*time.Hour))
+		f.tell(t, c, now.Add(time.Duration(i-60)*time.Minute), fmt.Sprintf("%02d", i)+strings.Repeat("\x01", 42_000))
+	}
+	var got []string
+	for cursor, more := "", true; more; more = cursor != "" {
+		var messages []chat.Message
+		var err error
+		if messages, cursor, err = f.Backlog(t.Context(), bot, cursor, 50); err != nil || len(messages) == 0 {
+			t.Fatalf("a page of %d, next %q, %v", len(messages), cursor, err)
+		}
+		var page protocol.BacklogPage
+		for _, m := range messages {
+			page.Data = append(page.Data, protocol.MessageOf(m))
+			got = append(got, m.Content[:2])
+		}
+		body, err := protocol.Marshal(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := protocol.Marshal(map[string]string{"body": string(body)})
+		if err != nil || len(answer) > 6_291_556 {
+			t.Errorf("a page of %d messages is %d bytes as Lambda returns it, %v", len(messages), len(answer), err)
+		}
+	}
+	if len(got) != conversations || !slices.IsSorted(got) || got[0] != "00" {
+		t.Errorf("the pages have %v", got)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -37,6 +38,8 @@ type Store struct {
 	// due is messages for writes whose loss does no harm: one server's
 	// acknowledgement will do.
 	due *mongo.Collection
+
+	unchecked atomic.Bool // the indexes of messages, by ForAppends
 }
 
 // Open returns a store on a database of the server that uri names. It connects

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/wire"
 )
@@ -22,7 +23,9 @@ type log struct{ store *Store }
 
 // ForAppends is In for functions that append messages. It is a fault where the
 // unique indexes are missing on which the promises of the log stand: one round
-// trip, once in a process.
+// trip, once in a process. Where MongoDB does not answer, as in an election, the
+// first Append asks again: a function that starts then says unavailable, and
+// does not die.
 func ForAppends(p *wire.Process) *Store {
 	store := In(p)
 	return wire.Client(p, func(config.Config) (log, error) {
@@ -31,6 +34,11 @@ func ForAppends(p *wire.Process) *Store {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), startTime)
 		defer cancel()
-		return log{store}, store.CheckIndexes(ctx)
+		err := store.CheckIndexes(ctx)
+		if err != nil && chat.CodeOf(err) == chat.Unavailable {
+			store.unchecked.Store(true)
+			err = nil
+		}
+		return log{store}, err
 	}).store
 }

@@ -76,9 +76,9 @@ func BenchmarkAudience(b *testing.B) {
 			}
 			agent := s.connected(b, "a1", s.agent("a1"))
 			for b.Loop() {
-				room, agents, err := s.Audience(b.Context(), id, agent.Principal)
-				if err != nil || len(room) != members || len(agents) != 1 {
-					b.Fatalf("%d in the room, %d of the agent, %v", len(room), len(agents), err)
+				a, err := s.Audience(b.Context(), id, agent.Principal)
+				if err != nil || len(a.Room) != members || len(a.Agents) != 1 {
+					b.Fatalf("%d in the room, %d of the agent, %v", len(a.Room), len(a.Agents), err)
 				}
 			}
 		})

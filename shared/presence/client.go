@@ -53,7 +53,7 @@ type client struct {
 	mu      sync.Mutex
 	current redis.UniversalClient
 
-	unanswered  atomic.Int64 // how often in a row: see quickly
+	unanswered  atomic.Int64 // how often in a row: see within
 	silentUntil atomic.Int64 // Unix nanoseconds
 }
 

@@ -212,13 +212,14 @@ func TestWhatIsDoneTwiceSaysTheSame(t *testing.T) {
 	partly := func(t *testing.T, command string) *server {
 		s := onMini(t, presence.Limits{Rooms: 1})
 		var clustered bool
+		addr := s.mini.Addr() // not in a script: it locks
 		f := faulty(s, nil)
 		f.do = func(p *redisserver.Peer, got string) bool {
 			clustered = clustered || got == "CLUSTER"
 			if clustered || got != command {
 				return false
 			}
-			p.WriteError("MOVED 1 " + s.mini.Addr())
+			p.WriteError("MOVED 1 " + addr)
 			return true
 		}
 		f.forever = true
@@ -234,11 +235,15 @@ func TestWhatIsDoneTwiceSaysTheSame(t *testing.T) {
 		checkPing(t, s, "twice", s.connection("c1", s.user("u1")), false)
 	})
 	t.Run("a join over the limit", func(t *testing.T) {
-		s := partly(t, "SCARD")
+		s := partly(t, "HSETNX")
 		c := s.connection("c1", s.user("u1"))
 		must(t, s.raw.SAdd(t.Context(), roomsKey(c), "another").Err())
 		_, err := s.Enter(t.Context(), c, s.conversation("k1"))
 		checkCode(t, "the second of one", err, chat.TooManyRooms)
+	})
+	t.Run("a join that fits", func(t *testing.T) {
+		s := partly(t, "HSETNX")
+		s.entered(t, s.connection("c1", s.user("u1")), s.conversation("k1"))
 	})
 	t.Run("the begin of a summary", func(t *testing.T) {
 		s := partly(t, "GET")

@@ -13,17 +13,46 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
+// fitScript registers a connection where neither it nor its tombstone is there,
+// unless its principal has as many as it may: of several at once as many get in
+// as fit. The result is 0 if it does not.
+//
+// KEYS: the principal. ARGV: the connection, the registration, how many may be,
+// since when one counts in milliseconds, the time to live in seconds.
+const fitScript = `
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then
+	local open = 0
+	for _, v in ipairs(redis.call('HVALS', KEYS[1])) do
+		local since = tonumber(string.match(v, '^(%d+) ') or string.match(v, '^l (%d+) '))
+		if since and since > tonumber(ARGV[4]) then open = open + 1 end
+	end
+	if open >= tonumber(ARGV[3]) then return 0 end
+	redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+end
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return 1`
+
 // Connect registers a connection. Of any number of concurrent calls at least
 // one is told that it is the principal's first. An agent over its limit is
 // refused with chat.TooManyConnections, and the connection is not registered.
-// One round trip, and one more to take a registration back or to prune.
+// One round trip, and one more to prune.
 func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error) {
 	now := s.now()
+	limit := s.limits.AgentConnections
+	if c.Principal.Type != chat.Agent {
+		limit = 0
+	}
+	var fits *redis.Cmd
 	var fields *redis.StringSliceCmd
 	var g errgroup.Group
 	g.Go(func() error { s.noteOnline(ctx, c.Principal, now); return nil })
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		s.queueRegister(ctx, p, c, now)
+		if limit > 0 {
+			fits = p.Eval(ctx, fitScript, []string{principalKey(c.Principal)}, string(c.ID), registrationText(c, now),
+				limit, now.Add(-lifetime).UnixMilli(), int(lifetime.Seconds()))
+		} else {
+			s.queueRegister(ctx, p, c, registrationText(c, now))
+		}
 		fields = hash(ctx, p, principalKey(c.Principal)) // after it: of two at once, at least one sees the other
 	})
 	g.Wait() //nolint:errcheck // there is none
@@ -31,15 +60,14 @@ func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, e
 		return chat.Arrival{}, failed("register a connection", err)
 	}
 	open, over := registrations(c.Principal, fields.Val(), now)
+	s.forget(ctx, c.Principal, over)
+	if fits != nil && fits.Val() == int64(0) {
+		return chat.Arrival{}, chat.Errorf(chat.TooManyConnections, "the agent has %d connections, which is the most", limit)
+	}
 	slices.SortFunc(open, older)
 	at := slices.IndexFunc(open, func(r registration) bool { return r.ID == c.ID })
 	if at < 0 {
 		return chat.Arrival{}, chat.Errorf(chat.Unavailable, "the connection was closed before it was open")
-	}
-	s.forget(ctx, c.Principal, over)
-	if limit := s.limits.AgentConnections; c.Principal.Type == chat.Agent && limit > 0 && len(open) > limit {
-		s.forget(ctx, c.Principal, open[at:at+1])
-		return chat.Arrival{}, chat.Errorf(chat.TooManyConnections, "the agent has %d connections, which is the most", limit)
 	}
 	arrival := chat.Arrival{First: at == 0}
 	if limit := s.limits.UserConnections; c.Principal.Type == chat.User && limit > 0 {
@@ -54,11 +82,33 @@ func older(a, b registration) int { return cmp.Or(a.since.Compare(b.since), cmp.
 
 // queueRegister registers a connection where neither it nor its tombstone is
 // there: who has been closed does not come back.
-func (s *Store) queueRegister(ctx context.Context, p redis.Pipeliner, c chat.Connection, now time.Time) *redis.BoolCmd {
+func (s *Store) queueRegister(ctx context.Context, p redis.Pipeliner, c chat.Connection, text string) {
 	key := principalKey(c.Principal)
-	added := p.HSetNX(ctx, key, string(c.ID), registrationText(c, now))
+	p.HSetNX(ctx, key, string(c.ID), text)
 	p.Expire(ctx, key, lifetime)
-	return added
+}
+
+// queueAgain registers a connection that Redis may have lost, and marks it until
+// somebody has told it so: see Told.
+func (s *Store) queueAgain(ctx context.Context, p redis.Pipeliner, c chat.Connection, now time.Time) {
+	s.queueRegister(ctx, p, c, lostMark+registrationText(c, now))
+}
+
+// toldScript takes the mark from a registration, if that is what is there.
+//
+// KEYS: the principal. ARGV: the connection.
+const toldScript = `
+local v = redis.call('HGET', KEYS[1], ARGV[1])
+if v and string.sub(v, 1, 2) == 'l ' then redis.call('HSET', KEYS[1], ARGV[1], string.sub(v, 3)) end
+return 0`
+
+// Told notes that a connection knows that it was lost, and has what it missed.
+// If it fails, the next ping tells again. One round trip.
+func (s *Store) Told(ctx context.Context, c chat.Connection) error {
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.Eval(ctx, toldScript, []string{principalKey(c.Principal)}, string(c.ID))
+	})
+	return failed("note who was told of a loss", err)
 }
 
 // noteOnline is for operators: an error, as of a slot that is lost, is nobody's.
@@ -71,7 +121,7 @@ func (s *Store) noteOnline(ctx context.Context, who chat.Principal, now time.Tim
 }
 
 // PruneOnline takes out of the sets of operators who was not seen for the
-// longest life of a connection. Errors are nobody's. One round trip.
+// longest life of a connection. Errors are nobody's. Two round trips.
 func (s *Store) PruneOnline(ctx context.Context) {
 	before := "(" + strconv.FormatInt(s.now().Unix(), 10)
 	for _, t := range []chat.PrincipalType{chat.User, chat.Agent} {
@@ -94,7 +144,7 @@ func (s *Store) forget(ctx context.Context, who chat.Principal, rs []registratio
 // Disconnect removes the registration of a connection that was closed, and
 // leaves a tombstone so that a function that still runs for it does not bring it
 // back. Last says that its principal has no connection left, whoever removed
-// it: a repeat says so again. One round trip.
+// it: a repeat says so again. One round trip, two for the last.
 func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (last bool, err error) {
 	now, key := s.now(), principalKey(c.Principal)
 	var fields *redis.StringSliceCmd
@@ -147,14 +197,4 @@ func connectionsOf(p chat.Principal, fields []string, now time.Time) []chat.Conn
 		all[i] = r.Connection
 	}
 	return all
-}
-
-// ConnectionsOf returns the connections of a principal. One round trip.
-func (s *Store) ConnectionsOf(ctx context.Context, p chat.Principal) ([]chat.Connection, error) {
-	var fields *redis.StringSliceCmd
-	err := s.pipelined(ctx, func(pipe redis.Pipeliner) { fields = hash(ctx, pipe, principalKey(p)) })
-	if err != nil {
-		return nil, failed("find the connections of a principal", err)
-	}
-	return connectionsOf(p, fields.Val(), s.now()), nil
 }

@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -45,8 +46,8 @@ func TestOfConcurrentConnectsAndDisconnectsAtLeastOneIsFirstAndOneLast(t *testin
 					firsts.Add(1)
 				}
 			})
-			if got, err := s.ConnectionsOf(t.Context(), u1); err != nil || len(got) != devices {
-				t.Errorf("%d connections, %v", len(got), err)
+			if got := s.connectionsOf(t, u1); len(got) != devices {
+				t.Errorf("%d connections", len(got))
 			}
 			together(devices, func(i int) {
 				last, err := s.Disconnect(t.Context(), device(i))
@@ -89,6 +90,55 @@ func TestAgentOverItsLimitIsRefusedAndNotRegistered(t *testing.T) {
 		must(t, err)
 		three := s.connected(t, "c3", a1) // no tombstone was left by the refusal
 		checkConnections(t, s, a1, two, three)
+		s.connected(t, "c3", a1) // again
+		s.pass(longest)
+		s.connected(t, "c4", a1) // beside what counts no more
+		five := s.connection("c5", a1)
+		_, _, err = s.Ping(t.Context(), five) // it was lost
+		must(t, err)
+		_, err = s.Connect(t.Context(), s.connection("c6", a1))
+		checkCode(t, "beside one that was lost", err, chat.TooManyConnections)
+	})
+}
+
+func TestOfConcurrentConnectsOfAnAgentAsManyFitAsMay(t *testing.T) {
+	eachServer(t, presence.Limits{AgentConnections: 2}, func(t *testing.T, s *server) {
+		for round := range 50 {
+			a := s.agent(name(round))
+			var in atomic.Int64
+			together(6, func(i int) {
+				switch _, err := s.Connect(t.Context(), s.connection(fmt.Sprint(round, "-", i), a)); {
+				case err == nil:
+					in.Add(1)
+				case chat.CodeOf(err) != chat.TooManyConnections:
+					t.Error(err)
+				}
+			})
+			if in.Load() != 2 {
+				t.Errorf("round %d: %d of 6 are in where 2 fit", round, in.Load())
+			}
+		}
+	})
+}
+
+func TestConnectForgetsTheOldestOfTooManyTombstones(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		var closed []chat.Connection
+		for i := range 66 {
+			closed = append(closed, s.connected(t, name(i), s.user("u1")))
+			s.pass(10 * time.Millisecond)
+			s.disconnect(t, closed[i])
+		}
+		c := s.connected(t, "new", s.user("u1"))
+		if n := s.raw.HLen(t.Context(), principalKey(c.Principal)).Val(); n != 65 {
+			t.Errorf("%d records, want 64 tombstones and one connection", n)
+		}
+		for i, of := range closed {
+			if left := s.recorded(t, principalKey(of.Principal), of) != ""; left != (i >= 2) {
+				t.Errorf("tombstone %d: left %v", i, left)
+			}
+		}
+		checkConnections(t, s, c.Principal, c)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
 )
@@ -29,22 +30,33 @@ end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return v`
 
+// roomScript notes a room in the set of a connection, unless that is full.
+//
+// KEYS: the set. ARGV: the room, how many it may have (0: any), its time to live
+// in seconds.
+const roomScript = `
+local limit = tonumber(ARGV[2])
+if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then
+	if limit > 0 and redis.call('SCARD', KEYS[1]) >= limit then return 0 end
+	redis.call('SADD', KEYS[1], ARGV[1])
+end
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+return 1`
+
 // Enter puts a connection provisionally into a room, where it gets messages and
 // nothing else, and registers it unless it was closed. It is chat.RateLimited or
-// chat.TooManyRooms over a limit, and then changes nothing. One round trip, and
-// one more to take it back.
+// chat.TooManyRooms over a limit, and then no confirmed entry has changed (a join
+// that is under way beside it may have to be repeated). One round trip, and one
+// more to take it back.
 func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error) {
 	now := s.now()
-	var rate, entered *redis.Cmd
-	var rooms *redis.IntCmd
+	var rate, entered, room *redis.Cmd
 	mine := rand.Text()
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		rate = s.queueRate(ctx, p, connectionRateKey(c, "join"), s.limits.Joins)
 		entered = p.Eval(ctx, enterScript, []string{roomKey(id)}, string(c.ID), entryText(c, mine, now), int(lifetime.Seconds()))
-		p.SAdd(ctx, roomsKey(c.ID), string(id))
-		p.Expire(ctx, roomsKey(c.ID), lifetime)
-		rooms = p.SCard(ctx, roomsKey(c.ID))
-		s.queueRegister(ctx, p, c, now)
+		room = p.Eval(ctx, roomScript, []string{roomsKey(c.ID)}, string(id), s.limits.Rooms, int(lifetime.Seconds()))
+		s.queueAgain(ctx, p, c, now)
 	})
 	if err != nil {
 		return chat.Entry{}, failed("enter a room", err)
@@ -53,7 +65,7 @@ func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.Conversati
 	generation, _, _ := strings.Cut(text[min(len(text), len(confirmed)):], " ")
 	e := chat.Entry{Connection: c, ConversationID: id, Generation: generation}
 	err = refusal(rate)
-	if limit := s.limits.Rooms; err == nil && limit > 0 && rooms.Val() > int64(limit) && !strings.HasPrefix(text, confirmed) {
+	if limit := s.limits.Rooms; err == nil && room.Val() == int64(0) && !strings.HasPrefix(text, confirmed) {
 		err = chat.Errorf(chat.TooManyRooms, "the connection is in %d conversations, which is the most", limit)
 	}
 	if err != nil {
@@ -99,6 +111,8 @@ func (s *Store) Withdraw(ctx context.Context, e chat.Entry) {
 
 // confirmScript confirms an entry that is still there, of the generation that
 // the join saw. The result is 0 if it is not, 2 if it was confirmed before.
+//
+// KEYS: the room. ARGV: the connection, "<generation> ".
 const confirmScript = `
 local v = redis.call('HGET', KEYS[1], ARGV[1])
 if not v then return 0 end
@@ -109,27 +123,32 @@ return 1`
 
 // Confirm makes the entry one that counts, if it is there and of the generation
 // that this join saw; otherwise it is chat.Unavailable: evicted, disconnected,
-// lost, or another join's meanwhile. One round trip.
+// lost, or another join's meanwhile. One round trip, and one more to delete joins
+// that died.
 func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (chat.Company, error) {
 	now, c := s.now(), e.Connection
 	var done *redis.Cmd
-	var room, typing, agents *redis.StringSliceCmd
+	var room, typing *redis.StringSliceCmd
+	var online bool
+	var g errgroup.Group // another slot: that it does not answer is no reason to refuse
+	g.Go(func() error { online = s.AgentOnline(ctx, agent); return nil })
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		done = p.Eval(ctx, confirmScript, []string{roomKey(e.ConversationID)}, string(c.ID), e.Generation+" ")
 		room = hash(ctx, p, roomKey(e.ConversationID))
 		typing = queueTyping(ctx, p, e.ConversationID, now)
-		agents = hash(ctx, p, principalKey(agent))
 		p.SAdd(ctx, roomsKey(c.ID), string(e.ConversationID)) // a leave beside this may have taken it out
 		p.Expire(ctx, roomsKey(c.ID), lifetime)
 	})
+	g.Wait() //nolint:errcheck // there is none
 	if err != nil {
 		return chat.Company{}, failed("confirm an entry", err)
 	}
+	s.sweepRoom(ctx, e.ConversationID, room.Val(), now)
 	result, _ := done.Val().(int64)
 	if result == 0 {
 		return chat.Company{}, chat.Errorf(chat.Unavailable, "the connection is out of the conversation again; try again")
 	}
-	company := chat.Company{New: result == 1, Typing: whoTypes(typing.Val(), c.Principal), AgentOnline: anyOnline(agent, agents.Val(), now)}
+	company := chat.Company{New: result == 1, Typing: whoTypes(typing.Val(), c.Principal), AgentOnline: online}
 	seen := map[chat.Principal]bool{}
 	company.Room = s.confirmedIn(room.Val())
 	for _, other := range company.Room {

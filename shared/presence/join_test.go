@@ -420,3 +420,79 @@ func TestConcurrentComingAndGoingEndsWithAnEmptyRoom(t *testing.T) {
 		}
 	})
 }
+
+func TestAJoinDeletesTheEntriesThatAreOver(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		count := func(when string, want int64) {
+			t.Helper()
+			if n := s.raw.HLen(t.Context(), roomKey(k1)).Val(); n != want {
+				t.Errorf("%s: %d entries, want %d", when, n, want)
+			}
+		}
+		for i := range 10 { // joins whose function died
+			s.entered(t, s.connected(t, name(i), s.user(name(i))), k1)
+		}
+		must(t, s.raw.HSet(t.Context(), roomKey(k1), "broken", "x").Err())
+		s.pass(29 * time.Second)
+		s.member(t, "early", s.user("u1"), k1)
+		count("while they may still be confirmed", 11)
+		s.pass(time.Second)
+		s.member(t, "late", s.user("u2"), k1)
+		count("after that", 2)
+		s.pass(longest)
+		s.member(t, "later", s.user("u3"), k1)
+		count("when no connection can be left", 1)
+	})
+}
+
+func TestAnEntryMadeAnewIsNotSweptWithTheOneThatWasOver(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		ctx, k1 := t.Context(), s.conversation("k1")
+		c, dead := s.connected(t, "c1", s.user("u1")), s.connected(t, "c2", s.user("u2"))
+		s.entered(t, c, k1)
+		s.entered(t, dead, k1)
+		s.pass(30 * time.Second)
+		fields := []string{string(c.ID), s.recorded(t, roomKey(k1), c), string(dead.ID), s.recorded(t, roomKey(k1), dead)}
+		s.joined(t, c, k1) // after somebody's Confirm has read the room
+		s.Sweep(ctx, k1, fields)
+		checkRoom(t, s, k1, c)
+		if got := s.recorded(t, roomKey(k1), dead); got != "" {
+			t.Errorf("what is over is left: %q", got)
+		}
+	})
+}
+
+func TestConfirmDoesNotNeedTheAgentsSlot(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1, a1 := s.conversation("k1"), s.agent("a1")
+		c := s.connected(t, "c1", s.user("u1"))
+		e := s.entered(t, c, k1)
+		s.breakKey(t, principalKey(a1))
+		company, err := s.Confirm(t.Context(), e, a1)
+		if err != nil || !company.New || company.AgentOnline {
+			t.Errorf("%+v, %v", company, err)
+		}
+		checkRoom(t, s, k1, c)
+	})
+}
+
+func TestOfConcurrentJoinsAsManyEnterAsFit(t *testing.T) {
+	eachServer(t, presence.Limits{Rooms: 2}, func(t *testing.T, s *server) {
+		for round := range 50 {
+			c := s.connected(t, name(round), s.user("u1"))
+			var in atomic.Int64
+			together(4, func(i int) {
+				switch _, err := s.Enter(t.Context(), c, s.conversation(fmt.Sprint(round, "-", i))); {
+				case err == nil:
+					in.Add(1)
+				case chat.CodeOf(err) != chat.TooManyRooms:
+					t.Error(err)
+				}
+			})
+			if in.Load() != 2 || len(s.roomsOf(t, c)) != 2 {
+				t.Fatalf("round %d: %d of 4 entered where 2 fit: %v", round, in.Load(), s.roomsOf(t, c))
+			}
+		}
+	})
+}

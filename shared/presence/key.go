@@ -33,6 +33,7 @@ func connectionRateKey(c chat.Connection, action string) string {
 
 func budgetKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:budget" }
 
+// summaryKey holds who writes the summary, for as long as that may take.
 func summaryKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:summary" }
 
 // tag is "user:org/u1".

@@ -3,7 +3,6 @@ package presence
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -13,15 +12,16 @@ import (
 
 // Ping registers a connection again, unless it was closed, and returns the
 // rooms that it is really in: those of its set whose own hash has it confirmed.
-// Known says that the registration was there. Over its limit it is
-// chat.RateLimited. Two round trips.
+// Known says that the registration was there; one that was lost is not known
+// until Told. Over its limit it is chat.RateLimited. Two round trips.
 func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, known bool, err error) {
 	var rate *redis.Cmd
 	var set *redis.StringSliceCmd
-	var added []*redis.BoolCmd // of each attempt: the first one may have got as far as that
+	var record *redis.StringCmd
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		rate = s.queueRate(ctx, p, connectionRateKey(c, "ping"), s.limits.Pings)
-		added = append(added, s.queueRegister(ctx, p, c, s.now()))
+		s.queueAgain(ctx, p, c, s.now())
+		record = p.HGet(ctx, principalKey(c.Principal), string(c.ID))
 		set = p.SMembers(ctx, roomsKey(c.ID))
 	})
 	if err == nil {
@@ -46,7 +46,7 @@ func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.Conve
 			rooms = append(rooms, chat.ConversationID(id))
 		}
 	}
-	return rooms, !slices.ContainsFunc(added, (*redis.BoolCmd).Val), nil
+	return rooms, !strings.HasPrefix(record.Val(), lostMark), nil
 }
 
 // Entered returns the rooms that a connection has entered, in no order: it may

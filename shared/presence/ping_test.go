@@ -23,6 +23,7 @@ func TestPingTellsTheRoomsThatAConnectionIsReallyIn(t *testing.T) {
 		k1, k2, k3 := s.conversation("k1"), s.conversation("k2"), s.conversation("k3")
 		c := s.connection("c1", s.user("u1"))
 		checkPing(t, s, "before it was registered", c, false)
+		must(t, s.Told(t.Context(), c))
 		checkPing(t, s, "registered by that", c, true)
 		s.joined(t, c, k1)
 		s.joined(t, c, k2)
@@ -51,6 +52,8 @@ func TestPingFindsEveryLoss(t *testing.T) {
 
 		s.lose(t, principalKey(c.Principal))
 		checkPing(t, s, "the principal", c, false, k1, k2)
+		checkPing(t, s, "and nobody has told it", c, false, k1, k2)
+		must(t, s.Told(t.Context(), c))
 		checkPing(t, s, "after that", c, true, k1, k2)
 
 		s.lose(t, roomsKey(c))
@@ -62,6 +65,7 @@ func TestPingFindsEveryLoss(t *testing.T) {
 
 		s.empty(t)
 		checkPing(t, s, "everything", c, false)
+		must(t, s.Told(t.Context(), c))
 		checkRoom(t, s, k1)
 		s.joined(t, c, k1)
 		checkPing(t, s, "joined again", c, true, k1)
@@ -94,5 +98,61 @@ func TestARegistrationIsAsOldAsItsConnection(t *testing.T) {
 			}
 		}
 		checkAudience(t, s, k1, c)
+	})
+}
+
+func TestARefusedPingDoesNotHideALoss(t *testing.T) {
+	eachServer(t, presence.Limits{Pings: rate("60/min burst 1")}, func(t *testing.T, s *server) {
+		c := s.connected(t, "c1", s.agent("a1"))
+		checkPing(t, s, "first", c, true)
+		s.lose(t, principalKey(c.Principal))
+		_, _, err := s.Ping(t.Context(), c)
+		checkLimited(t, "the second of one", err, time.Second)
+		s.pass(2 * time.Second)
+		checkPing(t, s, "after that", c, false)
+	})
+}
+
+func TestAHalfFailedPingDoesNotHideALoss(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.member(t, "c1", s.agent("a1"), k1)
+		s.lose(t, principalKey(c.Principal))
+		s.breakKey(t, roomKey(k1))
+		_, _, err := s.Ping(t.Context(), c)
+		checkCode(t, "a room's slot fails", err, chat.Unavailable)
+		s.lose(t, roomKey(k1))
+		checkPing(t, s, "after that", c, false)
+	})
+}
+
+func TestAJoinDoesNotHideALoss(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.connected(t, "c1", s.agent("a1"))
+		s.lose(t, principalKey(c.Principal))
+		s.joined(t, c, k1)
+		checkPing(t, s, "after a join", c, false, k1)
+		must(t, s.Told(t.Context(), c))
+		s.joined(t, c, k1)
+		checkPing(t, s, "told, and joined again", c, true, k1)
+	})
+}
+
+func TestToldChangesNothingElse(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		never, there, closed := s.connection("c1", s.user("u1")), s.connected(t, "c2", s.user("u1")), s.connected(t, "c3", s.user("u1"))
+		s.disconnect(t, closed)
+		before := s.recorded(t, principalKey(there.Principal), there)
+		for _, c := range []chat.Connection{never, there, closed} {
+			must(t, s.Told(t.Context(), c))
+		}
+		if got := s.recorded(t, principalKey(there.Principal), there); got != before {
+			t.Errorf("%q became %q", before, got)
+		}
+		checkConnections(t, s, there.Principal, there)
+		if isClosed, err := s.Closed(t.Context(), closed); err != nil || !isClosed {
+			t.Errorf("closed %v, %v", isClosed, err)
+		}
 	})
 }

@@ -56,20 +56,23 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 			stay.Conversations = append(stay.Conversations, also)
 		}
 		stays = append(stays, stay)
-		if !known || !r.closed { // the end of a closed one is its $disconnect's to tell
+		switch {
+		case known && r.closed: // its end is its $disconnect's to tell
+		case !known && age == 0: // it was never registered
+		default:
 			lost = append(lost, c)
 		}
 	}
-	departure, err := s.unregister(ctx, lost, stays)
-	if err != nil {
-		return departure, err
+	var d chat.Departure
+	if d.Offline, err = s.unregister(ctx, lost); err != nil {
+		return d, err
 	}
-	departure.Partings, err = s.TakeOut(ctx, stays)
-	return departure, err
+	d.Partings, err = s.TakeOut(ctx, stays)
+	return d, err
 }
 
-// unregister removes registrations and says whose last ones they were.
-func (s *Store) unregister(ctx context.Context, lost []chat.Connection, stays []chat.Stay) (d chat.Departure, err error) {
+// unregister removes registrations and returns whose last ones they were.
+func (s *Store) unregister(ctx context.Context, lost []chat.Connection) (offline []chat.Principal, err error) {
 	rest := make([]*redis.StringSliceCmd, len(lost))
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, c := range lost {
@@ -78,23 +81,13 @@ func (s *Store) unregister(ctx context.Context, lost []chat.Connection, stays []
 		}
 	})
 	if err != nil {
-		return d, failed("remove connections that are gone", err)
+		return nil, failed("remove connections that are gone", err)
 	}
 	for i, c := range lost {
-		if open, _ := registrations(c.Principal, rest[i].Val(), s.now()); len(open) > 0 || slices.Contains(d.Offline, c.Principal) {
-			continue
-		}
-		d.Offline = append(d.Offline, c.Principal)
-		for _, stay := range stays {
-			if stay.Connection.Principal != c.Principal {
-				continue
-			}
-			for _, id := range stay.Conversations {
-				if !slices.Contains(d.Rooms, id) {
-					d.Rooms = append(d.Rooms, id)
-				}
-			}
+		open, _ := registrations(c.Principal, rest[i].Val(), s.now())
+		if len(open) == 0 && !slices.Contains(offline, c.Principal) {
+			offline = append(offline, c.Principal)
 		}
 	}
-	return d, nil
+	return offline, nil
 }

@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func (s *server) prune(t testing.TB, at time.Time, also chat.ConversationID, cs 
 
 func checkNoDeparture(t testing.TB, what string, d chat.Departure) {
 	t.Helper()
-	if len(d.Offline)+len(d.Rooms)+len(d.Partings) != 0 {
+	if len(d.Offline)+len(d.Partings) != 0 {
 		t.Errorf("%s: %+v", what, d)
 	}
 }
@@ -49,7 +50,7 @@ func TestPruneRemovesWhatWasOld(t *testing.T) {
 		s.pass(10 * time.Second)
 
 		d := s.prune(t, s.now(), "", phone)
-		if len(d.Offline)+len(d.Rooms) != 0 {
+		if len(d.Offline) != 0 {
 			t.Errorf("offline, though the laptop is there: %+v", d)
 		}
 		checkPartings(t, "of the phone", d.Partings, chat.Parting{ConversationID: k2, Principal: phone.Principal, Left: chat.Room{other}})
@@ -58,7 +59,6 @@ func TestPruneRemovesWhatWasOld(t *testing.T) {
 
 		d = s.prune(t, s.now(), k3, laptop)
 		checkSame(t, "offline", d.Offline, laptop.Principal)
-		checkSame(t, "rooms", d.Rooms, k1, k3)
 		checkPartings(t, "of the laptop", d.Partings, chat.Parting{ConversationID: k1, Principal: laptop.Principal})
 		checkConnections(t, s, laptop.Principal)
 		checkAudience(t, s, k1)
@@ -75,7 +75,6 @@ func TestSeveralOfOnePrincipalGoOfflineOnce(t *testing.T) {
 		young := s.member(t, "young", s.user("u2"), k1)
 		d := s.prune(t, s.now(), "", phone, young, laptop)
 		checkSame(t, "offline", d.Offline, phone.Principal)
-		checkSame(t, "rooms", d.Rooms, k1, k2)
 		checkPartings(t, "both", d.Partings,
 			chat.Parting{ConversationID: k1, Principal: phone.Principal, Left: chat.Room{young}},
 			chat.Parting{ConversationID: k2, Principal: phone.Principal})
@@ -137,7 +136,7 @@ func TestPruneOfWhatWasClosedLeavesItsTombstoneAndTakesItOutOfRooms(t *testing.T
 	})
 }
 
-func TestPruneSendsALinearNumberOfCommandsInThreeRoundTrips(t *testing.T) {
+func TestPruneReadsARoomOnceInThreeRoundTrips(t *testing.T) {
 	s := onMini(t, presence.Limits{})
 	for round, n := range []int{1, 6, 60} {
 		k1 := s.conversation(name(round))
@@ -147,7 +146,7 @@ func TestPruneSendsALinearNumberOfCommandsInThreeRoundTrips(t *testing.T) {
 		}
 		s.pass(10 * time.Second)
 		commands, writes := s.sent(t, func() { s.prune(t, s.now(), k1, all...) })
-		if want := 8 * n; len(commands) != want {
+		if want := 5*n + 3; len(commands) != want { // HMGET, HDEL and HGETALL of the room
 			t.Errorf("%d commands for %d gone, want %d", len(commands), n, want)
 		}
 		if writes != 3 {
@@ -155,6 +154,43 @@ func TestPruneSendsALinearNumberOfCommandsInThreeRoundTrips(t *testing.T) {
 		}
 		checkAudience(t, s, k1)
 	}
+}
+
+// It was their number squared: each read what the others had left of the room.
+func TestWhatPruneReadsOfARoomIsLinear(t *testing.T) {
+	s := onMini(t, presence.Limits{})
+	perGone := func(n int) int {
+		k1 := s.conversation(name(n))
+		var all []chat.Connection
+		for i := range 2 * n { // half of them stay
+			all = append(all, s.member(t, fmt.Sprint(n, "-", i), s.user(fmt.Sprint(n, "-", i)), k1))
+		}
+		s.pass(10 * time.Second)
+		s.sent(t, func() {
+			if d := s.prune(t, s.now(), k1, all[:n]...); len(d.Partings) != n || len(d.Partings[0].Left) != n {
+				t.Errorf("%d partings of %d", len(d.Partings), n)
+			}
+		})
+		return s.spy.read / n
+	}
+	if few, many := perGone(20), perGone(200); many > 2*few {
+		t.Errorf("each of 200 reads %d bytes, each of 20 %d", many, few)
+	}
+}
+
+func TestBuryOfWhatWasNeverRegisteredTellsNobody(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		d, err := s.Bury(t.Context(), s.connection("never", s.user("u1")))
+		must(t, err)
+		checkNoDeparture(t, "of nobody", d)
+		there := s.member(t, "c1", s.user("u1"), k1)
+		d, err = s.Bury(t.Context(), s.connection("never", s.user("u1")))
+		must(t, err)
+		checkNoDeparture(t, "beside another", d)
+		checkConnections(t, s, there.Principal, there)
+		checkRoom(t, s, k1, there)
+	})
 }
 
 func TestBuryRemovesAlsoWhatIsYoung(t *testing.T) {
@@ -165,7 +201,6 @@ func TestBuryRemovesAlsoWhatIsYoung(t *testing.T) {
 		d, err := s.Bury(t.Context(), c)
 		must(t, err)
 		checkSame(t, "offline", d.Offline, c.Principal)
-		checkSame(t, "rooms", d.Rooms, k1)
 		checkPartings(t, "bury", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal, Left: chat.Room{other}})
 		checkConnections(t, s, c.Principal)
 		checkRoom(t, s, k1, other)

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 // A registration is the value under a connection in the hash of its principal:
 //
 //	"<since> <token expiry> <dialect>"    a connection that is open, or about to be
+//	"l <since> <token expiry> <dialect>"  the same, lost before and not told so yet
 //	"x <since>"                           the tombstone of one that was closed
 //
 // since is in milliseconds, the expiry in seconds.
@@ -23,7 +25,10 @@ type registration struct {
 	closed bool
 }
 
-const tombstone = "x "
+const (
+	tombstone = "x "
+	lostMark  = "l "
+)
 
 func registrationText(c chat.Connection, now time.Time) string {
 	return strconv.FormatInt(now.UnixMilli(), 10) + " " + strconv.FormatInt(c.ExpiresAt.Unix(), 10) + " " + dialectText(c.Dialect)
@@ -33,6 +38,9 @@ func tombstoneText(now time.Time) string { return tombstone + strconv.FormatInt(
 
 func parseRegistration(p chat.Principal, id, text string) (r registration, ok bool) {
 	rest, closed := strings.CutPrefix(text, tombstone)
+	if !closed {
+		rest = strings.TrimPrefix(rest, lostMark)
+	}
 	since, rest, _ := strings.Cut(rest, " ")
 	ms, err := strconv.ParseInt(since, 10, 64)
 	r = registration{
@@ -74,17 +82,28 @@ func (r registration) over(now time.Time) bool {
 	return now.Sub(r.since) >= lifetime
 }
 
+// maxTombstones is how many of one principal are at work: of who comes and goes
+// without end the oldest go early.
+const maxTombstones = 64
+
 // registrations sorts the entries of a principal's hash into those that are
 // open and those that are over. Tombstones at work are neither.
 func registrations(p chat.Principal, fields []string, now time.Time) (open, over []registration) {
+	var tombstones []registration
 	for i := 0; i+1 < len(fields); i += 2 {
 		switch r, ok := parseRegistration(p, fields[i], fields[i+1]); {
 		case !ok, r.over(now):
 			r.ID = chat.ConnectionID(fields[i])
 			over = append(over, r)
-		case !r.closed:
+		case r.closed:
+			tombstones = append(tombstones, r)
+		default:
 			open = append(open, r)
 		}
+	}
+	if n := len(tombstones) - maxTombstones; n > 0 {
+		slices.SortFunc(tombstones, older)
+		over = append(over, tombstones[:n]...)
 	}
 	return open, over
 }

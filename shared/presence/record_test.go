@@ -20,6 +20,9 @@ func TestRecordsRoundTripInEveryDialect(t *testing.T) {
 			if !ok || r.closed || r.Connection != c || !r.since.Equal(now) {
 				t.Errorf("%+v came back as %+v, %v", c, r, ok)
 			}
+			if lost, ok := parseRegistration(p, string(c.ID), lostMark+registrationText(c, now)); !ok || lost != r {
+				t.Errorf("with the mark of a loss %+v came back as %+v, %v", c, lost, ok)
+			}
 			if p.ID == "c " {
 				continue // not in the id alphabet, and not kept in an entry
 			}
@@ -89,6 +92,7 @@ func FuzzParseRegistration(f *testing.F) {
 		f.Add(registrationText(chat.Connection{ExpiresAt: now, Dialect: d}, now))
 	}
 	f.Add(tombstoneText(now))
+	f.Add(lostMark + registrationText(chat.Connection{ExpiresAt: now}, now))
 	f.Add("")
 	f.Add("x ")
 	f.Add("-1 -1  ")

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -16,6 +17,30 @@ func (s *Store) confirmedIn(fields []string) chat.Room {
 		}
 	}
 	return room
+}
+
+// sweepScript deletes entries that are still the ones that were read: a join may
+// have put another one in the place of one that was over.
+//
+// KEYS: the room. ARGV: connections, each with its entry.
+const sweepScript = `
+for i = 1, #ARGV, 2 do
+	if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
+end
+return 0`
+
+// sweepRoom deletes what counts no more among the entries of a room: joins that
+// died. What it misses the next join finds.
+func (s *Store) sweepRoom(ctx context.Context, id chat.ConversationID, fields []string, now time.Time) {
+	var over []any
+	for i := 0; i+1 < len(fields); i += 2 {
+		if e, ok := parseEntry(fields[i], fields[i+1]); !ok || e.over(now) {
+			over = append(over, fields[i], fields[i+1])
+		}
+	}
+	if len(over) > 0 {
+		_ = s.pipelined(ctx, func(p redis.Pipeliner) { p.Eval(ctx, sweepScript, []string{roomKey(id)}, over...) })
+	}
 }
 
 // Rooms returns who is confirmed in each conversation. Connections whose token
@@ -58,26 +83,19 @@ func (s *Store) Leave(ctx context.Context, c chat.Connection, ids ...chat.Conver
 
 // TakeOut takes connections out of rooms, and returns in which of them that
 // ended a principal's membership: it was confirmed there, and has no other
-// connection in the room. One round trip.
+// connection in the room. Each room is read once, however many go. One round
+// trip.
 func (s *Store) TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error) {
-	type removal struct {
-		chat.Stay
-		id      chat.ConversationID
-		was     *redis.StringCmd
-		removed *redis.IntCmd
-		rest    *redis.StringSliceCmd
-	}
-	var all []removal
+	outs := outsOf(stays)
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		all = nil
+		for _, o := range outs {
+			o.were = p.HMGet(ctx, roomKey(o.id), o.ids...)
+			p.HDel(ctx, roomKey(o.id), o.ids...)
+			o.rest = hash(ctx, p, roomKey(o.id))
+		}
 		for _, stay := range stays {
 			for _, id := range stay.Conversations {
-				r := removal{Stay: stay, id: id}
-				r.was = p.HGet(ctx, roomKey(id), string(stay.Connection.ID))
-				r.removed = p.HDel(ctx, roomKey(id), string(stay.Connection.ID))
-				r.rest = hash(ctx, p, roomKey(id))
 				p.SRem(ctx, roomsKey(stay.Connection.ID), string(id))
-				all = append(all, r)
 			}
 		}
 	})
@@ -85,17 +103,54 @@ func (s *Store) TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting,
 		return nil, failed("take connections out of rooms", err)
 	}
 	var partings []chat.Parting
-	for _, r := range all {
-		was, ok := parseEntry(string(r.Connection.ID), r.was.Val())
-		if !ok || !was.confirmed || r.removed.Val() != 1 {
-			continue
-		}
-		rest := s.confirmedIn(r.rest.Val())
-		if !rest.Has(r.Connection.Principal) {
-			partings = append(partings, chat.Parting{ConversationID: r.id, Principal: r.Connection.Principal, Left: rest})
+	for _, o := range outs {
+		left := s.confirmedIn(o.rest.Val())
+		for _, p := range o.parted(left) {
+			partings = append(partings, chat.Parting{ConversationID: o.id, Principal: p, Left: left})
 		}
 	}
 	return partings, nil
+}
+
+// An out is who is taken out of one room.
+type out struct {
+	id   chat.ConversationID
+	ids  []string // of connections
+	were *redis.SliceCmd
+	rest *redis.StringSliceCmd
+}
+
+func outsOf(stays []chat.Stay) (outs []*out) {
+	byRoom := map[chat.ConversationID]*out{}
+	for _, stay := range stays {
+		for _, id := range stay.Conversations {
+			o := byRoom[id]
+			if o == nil {
+				o = &out{id: id}
+				byRoom[id], outs = o, append(outs, o)
+			}
+			o.ids = append(o.ids, string(stay.Connection.ID))
+		}
+	}
+	return outs
+}
+
+// parted are the principals that were confirmed in the room and are not left
+// there.
+func (o *out) parted(left chat.Room) (ps []chat.Principal) {
+	known := make(map[chat.Principal]bool, len(left))
+	for _, c := range left {
+		known[c.Principal] = true
+	}
+	for i, v := range o.were.Val() {
+		text, _ := v.(string)
+		was, ok := parseEntry(o.ids[i], text)
+		if ok && was.confirmed && !known[was.Principal] {
+			known[was.Principal] = true
+			ps = append(ps, was.Principal)
+		}
+	}
+	return ps
 }
 
 // Evict takes a principal out of a room and returns its connections that were

@@ -37,6 +37,9 @@ func (s *Store) Admit(ctx context.Context, c chat.Connection, id chat.Conversati
 		if !s.limits.Fanout.None() {
 			budget = p.Get(ctx, budgetKey(id))
 		}
+		if p.Len() == 0 { // nothing is limited, and it came by REST: whether Redis is there is said all the same
+			p.Exists(ctx, budgetKey(id))
+		}
 	})
 	if err != nil {
 		return chat.Admission{Known: true, Away: true}, s.buckets.use(rateKey(c.Principal, "send"), rate, s.now())
@@ -92,10 +95,12 @@ redis.call('SET', KEYS[2], string.format('%.0f', tat), 'PX', math.min(math.ceil(
 return room`
 
 // Audience returns who may get a message: the connections in the room, also
-// provisional ones, and, unless agent is zero, those of the agent. The fan-out
-// is charged to the conversation's budget. Whether they are participants is the
-// caller's to check. One round trip.
-func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (room, agentConnections []chat.Connection, err error) {
+// provisional ones, and, unless agent is zero, those of the agent. Vouched says
+// that everyone in the room is confirmed: who was removed has been put out. The
+// fan-out is charged to the conversation's budget. Whether they are participants
+// is the caller's to check. With an error there may be a part of it, of the slot
+// that answered. One round trip.
+func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (a chat.Audience, err error) {
 	now := s.now()
 	var all, agents *redis.StringSliceCmd
 	var charge *redis.Cmd
@@ -111,20 +116,18 @@ func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat
 	})
 	var fields []string
 	switch {
-	case err != nil:
 	case charge != nil:
-		fields, err = charge.StringSlice()
-	default:
+		fields, _ = charge.StringSlice()
+	case all != nil:
 		fields = all.Val()
 	}
-	if err != nil {
-		return nil, nil, failed("read an audience", err)
-	}
+	a.Vouched = true
 	for _, e := range entries(fields, now) {
-		room = append(room, e.Connection)
+		a.Room = append(a.Room, e.Connection)
+		a.Vouched = a.Vouched && e.confirmed
 	}
 	if agents != nil {
-		agentConnections = connectionsOf(agent, agents.Val(), now)
+		a.Agents = connectionsOf(agent, agents.Val(), now)
 	}
-	return room, agentConnections, nil
+	return a, failed("read an audience", err)
 }

@@ -120,14 +120,50 @@ func TestAudienceIsTheRoomAndTheAgent(t *testing.T) {
 				s.joined(t, lean, k1)
 				one, two := s.member(t, "a1", s.agent("a1"), k1), s.connected(t, "a2", s.agent("a1"))
 				s.connected(t, "a3", s.abroad(s.agent("a1")))
-				room, agents, err := s.Audience(ctx, k1, s.agent("a1"))
-				must(t, err)
-				checkSame(t, "room", room, c, lean, one)
-				checkSame(t, "agent", agents, one, two)
-				room, agents, err = s.Audience(ctx, s.conversation("k2"), chat.Principal{})
-				if err != nil || len(room)+len(agents) != 0 {
-					t.Errorf("of nobody: %v, %v, %v", room, agents, err)
+				check := func(when string, vouched bool, room, agents []chat.Connection) {
+					t.Helper()
+					a, err := s.Audience(ctx, k1, s.agent("a1"))
+					must(t, err)
+					checkSame(t, when+": room", a.Room, room...)
+					checkSame(t, when+": agent", a.Agents, agents...)
+					if a.Vouched != vouched {
+						t.Errorf("%s: vouched %v", when, a.Vouched)
+					}
 				}
+				room, agents := []chat.Connection{c, lean, one}, []chat.Connection{one, two}
+				check("all confirmed", true, room, agents)
+				e := s.entered(t, s.connected(t, "c3", s.user("u3")), k1)
+				check("one on trial", false, append(room, e.Connection), agents)
+				must(t, s.confirm(t, e))
+				check("confirmed", true, append(room, e.Connection), agents)
+				a, err := s.Audience(ctx, s.conversation("k2"), chat.Principal{})
+				if err != nil || len(a.Room)+len(a.Agents) != 0 || !a.Vouched {
+					t.Errorf("of nobody: %+v, %v", a, err)
+				}
+			})
+		})
+	}
+}
+
+func TestAudienceOfTheSlotThatAnswers(t *testing.T) {
+	for what, limits := range map[string]presence.Limits{"budget": {Fanout: rate("1000/s")}, "no budget": {}} {
+		t.Run(what, func(t *testing.T) {
+			eachServer(t, limits, func(t *testing.T, s *server) {
+				ctx, k1, a1 := t.Context(), s.conversation("k1"), s.agent("a1")
+				c := s.member(t, "c1", s.user("u1"), k1)
+				s.breakKey(t, principalKey(a1))
+				a, err := s.Audience(ctx, k1, a1)
+				checkCode(t, "the agent's fails", err, chat.Unavailable)
+				checkSame(t, "room", a.Room, c)
+				checkSame(t, "agent", a.Agents)
+
+				s.lose(t, principalKey(a1))
+				agent := s.connected(t, "c2", a1)
+				s.breakKey(t, roomKey(k1))
+				a, err = s.Audience(ctx, k1, a1)
+				checkCode(t, "the room's fails", err, chat.Unavailable)
+				checkSame(t, "room", a.Room)
+				checkSame(t, "agent", a.Agents, agent)
 			})
 		})
 	}
@@ -148,7 +184,7 @@ func TestAMessageCostsFiveCommandsAndFourWithoutABudget(t *testing.T) {
 		s := onMini(t, of.limits)
 		ctx, k1, a1 := t.Context(), s.conversation("k1"), s.agent("a1")
 		c := s.member(t, "c1", s.user("u1"), k1)
-		_, _, err := s.Audience(ctx, k1, a1) // opens what connections it needs
+		_, err := s.Audience(ctx, k1, a1) // opens what connections it needs
 		must(t, err)
 		check := func(step, want string, do func() error) {
 			t.Helper()
@@ -159,7 +195,25 @@ func TestAMessageCostsFiveCommandsAndFourWithoutABudget(t *testing.T) {
 		}
 		check("Admit", of.admit, func() error { _, err := s.Admit(ctx, c, k1); return err })
 		check("AgentOnline", "HGETALL", func() error { s.AgentOnline(ctx, a1); return nil })
-		check("Audience", of.audience, func() error { _, _, err := s.Audience(ctx, k1, a1); return err })
+		check("Audience", of.audience, func() error { _, err := s.Audience(ctx, k1, a1); return err })
+	}
+}
+
+// So are those of a join.
+func TestTheCommandsOfAJoin(t *testing.T) {
+	for what, limits := range map[string]presence.Limits{"Enter": {}, "EVAL Enter": {Joins: rate("1000/s"), Rooms: 9}} {
+		s := onMini(t, limits)
+		ctx, k1, a1 := t.Context(), s.conversation("k1"), s.agent("a1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		var e chat.Entry
+		got, _ := s.sent(t, func() { e = s.entered(t, c, k1) })
+		if want := strings.Replace(what, "Enter", "EVAL EVAL EXPIRE HSETNX", 1); strings.Join(got, " ") != want {
+			t.Errorf("Enter sends %v, want %s", got, want)
+		}
+		got, _ = s.sent(t, func() { _, err := s.Confirm(ctx, e, a1); must(t, err) })
+		if want := "EVAL EXPIRE HGETALL HGETALL SADD ZRANGEBYSCORE"; strings.Join(got, " ") != want {
+			t.Errorf("Confirm sends %v, want %s", got, want)
+		}
 	}
 }
 
@@ -178,7 +232,8 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 	}{
 		{"Enter", 1, func() (err error) { e, err = s.Enter(ctx, c, k2); return err }},
 		{"Closed", 1, func() error { _, err := s.Closed(ctx, c); return err }},
-		{"Confirm", 1, func() error { _, err := s.Confirm(ctx, e, s.agent("a1")); return err }},
+		{"Confirm", 2, func() error { _, err := s.Confirm(ctx, e, s.agent("a1")); return err }}, // at the same time
+		{"Told", 1, func() error { return s.Told(ctx, c) }},
 		{"Ping", 2, func() error { _, _, err := s.Ping(ctx, c); return err }},
 		{"Typing", 1, func() error { _, err := s.Typing(ctx, c, k1); return err }},
 		{"NoteTyping", 1, func() error { return s.NoteTyping(ctx, c.Principal, k1, true) }},
@@ -278,7 +333,7 @@ func TestWithRedisAwaySendingGoesOn(t *testing.T) {
 			if s.AgentOnline(ctx, s.agent("a1")) {
 				t.Error("an agent of whom nothing is known is online")
 			}
-			_, _, err := s.Audience(ctx, s.conversation("k1"), s.agent("a1"))
+			_, err := s.Audience(ctx, s.conversation("k1"), s.agent("a1"))
 			checkCode(t, "audience", err, chat.Unavailable)
 
 			s.EndSilence()
@@ -330,9 +385,9 @@ func TestWithRedisAwayPresenceIsUnavailable(t *testing.T) {
 		"typing":      func() error { _, err := s.Typing(ctx, c, k1); return err },
 		"note typing": func() error { return s.NoteTyping(ctx, c.Principal, k1, true) },
 		"online":      func() error { _, err := s.Online(ctx, c.Principal); return err },
-		"connections": func() error { _, err := s.ConnectionsOf(ctx, c.Principal); return err },
 		"prune":       func() error { _, err := s.Prune(ctx, gone, k1); return err },
 		"bury":        func() error { _, err := s.Bury(ctx, c); return err },
+		"told":        func() error { return s.Told(ctx, c) },
 		"summary":     func() error { return s.BeginSummary(ctx, k1, time.Minute) },
 		"health":      func() error { return s.Health(ctx) },
 	} {

@@ -206,6 +206,14 @@ func (s *server) roomsOf(t testing.TB, c chat.Connection) []chat.ConversationID 
 	return ids
 }
 
+// connectionsOf returns a principal's connections, as a message to it finds them.
+func (s *server) connectionsOf(t testing.TB, p chat.Principal) []chat.Connection {
+	t.Helper()
+	a, err := s.Audience(t.Context(), s.conversation("nobody"), p)
+	must(t, err)
+	return a.Agents
+}
+
 // recorded is what the server's own key says of a connection: empty where there
 // is nothing.
 func (s *server) recorded(t testing.TB, key string, c chat.Connection) string {
@@ -221,6 +229,12 @@ func roomKey(id chat.ConversationID) string { return "conversation:{" + string(i
 
 func principalKey(p chat.Principal) string {
 	return "{" + string(p.Type) + ":" + string(p.OrgID) + "/" + string(p.ID) + "}"
+}
+
+// breakKey makes the commands on a key answer errors until the key is lost.
+func (s *server) breakKey(t testing.TB, key string) {
+	t.Helper()
+	must(t, s.raw.Set(t.Context(), key, "of the wrong type", time.Minute).Err())
 }
 
 func roomsKey(c chat.Connection) string { return "connection:{" + string(c.ID) + "}" }
@@ -296,6 +310,7 @@ type spy struct {
 	mu        sync.Mutex
 	recording bool
 	writes    [][]byte // of a small pipeline, one
+	read      int      // bytes
 }
 
 type spied struct {
@@ -309,6 +324,16 @@ func (s *spy) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 		return nil, err
 	}
 	return spied{c, s}, nil
+}
+
+func (c spied) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.spy.mu.Lock()
+	if c.spy.recording {
+		c.spy.read += n
+	}
+	c.spy.mu.Unlock()
+	return n, err
 }
 
 func (c spied) Write(b []byte) (int, error) {
@@ -325,7 +350,7 @@ func (c spied) Write(b []byte) (int, error) {
 func (s *server) sent(t testing.TB, do func()) (commands []string, writes int) {
 	t.Helper()
 	s.spy.mu.Lock()
-	s.spy.recording, s.spy.writes = true, nil
+	s.spy.recording, s.spy.writes, s.spy.read = true, nil, 0
 	s.spy.mu.Unlock()
 	do()
 	s.spy.mu.Lock()
@@ -432,16 +457,14 @@ func checkRoom(t testing.TB, s *server, id chat.ConversationID, want ...chat.Con
 
 func checkAudience(t testing.TB, s *server, id chat.ConversationID, want ...chat.Connection) {
 	t.Helper()
-	room, _, err := s.Audience(t.Context(), id, chat.Principal{})
+	a, err := s.Audience(t.Context(), id, chat.Principal{})
 	must(t, err)
-	checkSame(t, "audience of "+string(id), room, want...)
+	checkSame(t, "audience of "+string(id), a.Room, want...)
 }
 
 func checkConnections(t testing.TB, s *server, p chat.Principal, want ...chat.Connection) {
 	t.Helper()
-	got, err := s.ConnectionsOf(t.Context(), p)
-	must(t, err)
-	checkSame(t, "connections of "+p.String(), got, want...)
+	checkSame(t, "connections of "+p.String(), s.connectionsOf(t, p), want...)
 }
 
 func name(i int) string { return fmt.Sprint("n", i) }

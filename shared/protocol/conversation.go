@@ -81,7 +81,7 @@ type Conversation struct {
 	CreatedBy      Identity                `json:"createdBy"`
 	CreatedAt      string                  `json:"createdAt"`
 	UpdatedAt      string                  `json:"updatedAt"`
-	Truncated      bool                    `json:"truncated,omitzero"` // in frames only: read the rest over REST
+	Truncated      bool                    `json:"truncated,omitzero"` // read the rest with GET /conversations/{id}
 }
 
 // Participant is one of Conversation.Participants.

@@ -30,7 +30,7 @@ type Room struct {
 }
 
 // Membership is the data of user:joined and user:left. More are others who left
-// at the same moment.
+// at the same moment, at most 130 of them.
 type Membership struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 	Identity

@@ -17,7 +17,7 @@ const (
 
 // Presence is the data of presence:update. At is when it was decided: frames
 // overtake each other, and a client drops what is older than what it has. More
-// are others of whom the same was found at the same moment.
+// are others of whom the same was found at the same moment, at most 130 of them.
 type Presence struct {
 	Identity
 	Status string     `json:"status"`

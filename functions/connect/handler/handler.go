@@ -3,6 +3,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -10,12 +11,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/protocol"
 )
 
 type presence interface {
 	Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error)
-	Disconnect(ctx context.Context, c chat.Connection) (last bool, err error)
 }
 
 type store interface {
@@ -35,6 +36,7 @@ type closer interface {
 
 type announcer interface {
 	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
+	Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID)
 }
 
 // Handler handles $connect.
@@ -51,21 +53,21 @@ func New(p presence, s store, j jobs, c closer, a announcer) *Handler {
 	return &Handler{presence: p, store: s, jobs: j, closer: c, announce: a}
 }
 
-// Handle registers the connection and asks welcome to greet it: nothing can be
-// posted to it before this function has returned. Any device of a user costs one
-// round trip to Redis and one to SQS; the first one also one to MongoDB and the
-// announcement, and each of an agent one to MongoDB.
+// Handle asks welcome to greet the connection, to which nothing can be posted
+// before this function has returned, and then registers it: in this order, so
+// that welcome buries what never opens, also where this function dies or refuses.
+// Any device of a user costs one round trip to SQS and one to Redis; the first
+// one also one to MongoDB and the announcement, and each of an agent one to
+// MongoDB.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
-	at := time.Now() // before Redis decides: a disconnect that follows is later
+	if err := h.jobs.EnqueueWelcome(ctx, protocol.WelcomeJobOf(c)); err != nil {
+		return chat.Unavailablef(fmt.Errorf("enqueue the welcome: %w", err), "the connection cannot be welcomed now; try again")
+	}
 	arrival, err := h.presence.Connect(ctx, c)
 	if err != nil {
 		return err
 	}
-	if err := h.jobs.EnqueueWelcome(ctx, protocol.WelcomeJobOf(c)); err != nil {
-		h.undo(ctx, c)
-		return chat.Unavailablef(fmt.Errorf("enqueue the welcome: %w", err), "the connection cannot be welcomed now; try again")
-	}
-	h.arrive(ctx, c.Principal, arrival, at)
+	h.arrive(ctx, c.Principal, arrival, time.Now()) // after Redis decided: a disconnect before it is earlier
 	return nil
 }
 
@@ -115,21 +117,20 @@ var tooMany = chat.Errorf(chat.TooManyConnections, "you have connected elsewhere
 // close ends a connection over the limit. The error is not retryable: its client
 // does not come back by itself.
 func (h *Handler) close(ctx context.Context, c chat.Connection) {
-	h.say(ctx, c)
+	at := time.Now()
+	if errors.Is(h.say(ctx, c), delivery.ErrGone) { // its $disconnect never came: it must not count against others
+		h.announce.Forget(ctx, []chat.Gone{{Connection: c, At: at}}, "")
+		return
+	}
 	h.closer.Close(ctx, c)
 }
 
-func (h *Handler) say(ctx context.Context, c chat.Connection) {
+func (h *Handler) say(ctx context.Context, c chat.Connection) error {
 	ctx, cancel := context.WithTimeout(ctx, saying)
 	defer cancel()
-	if err := h.closer.Post(ctx, c, protocol.ErrorFrame("", tooMany, time.Now())); err != nil {
+	err := h.closer.Post(ctx, c, protocol.ErrorFrame("", tooMany, time.Now()))
+	if err != nil {
 		slog.WarnContext(ctx, "say why a connection ends", "connection", c.ID, "err", err)
 	}
-}
-
-// undo takes back the registration of a connection that will not be opened.
-func (h *Handler) undo(ctx context.Context, c chat.Connection) {
-	if _, err := h.presence.Disconnect(ctx, c); err != nil {
-		slog.WarnContext(ctx, "take back a registration", "connection", c.ID, "err", err)
-	}
+	return err
 }

@@ -11,8 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+
 	"aiwm-chat/functions/connect/handler"
+	disconnect "aiwm-chat/functions/disconnect/handler"
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -46,22 +51,29 @@ func (w *world) step(ctx context.Context, name string, args ...any) error {
 	return w.fail[name]
 }
 
-// when tells a step that was decided before Redis was asked from a later one.
+// when tells a step that is dated before Redis had decided from a later one: a
+// disconnect that Redis decided before has to be the earlier one.
 func (w *world) when(at time.Time) string {
-	if at.Equal(w.start) {
+	if at.Equal(w.start.Add(redisTime)) {
 		return ""
 	}
-	return fmt.Sprint(" decided after ", at.Sub(w.start))
+	return fmt.Sprint(" dated ", at.Sub(w.start))
 }
+
+// redisTime is what Redis takes, by the clock of the test.
+const redisTime = 10 * time.Millisecond
 
 func (w *world) Connect(ctx context.Context, _ chat.Connection) (chat.Arrival, error) {
 	err := w.step(ctx, "register")
-	time.Sleep(10 * time.Millisecond) // by the clock of the test
+	time.Sleep(redisTime)
 	return w.arrival, err
 }
 
-func (w *world) Disconnect(ctx context.Context, _ chat.Connection) (bool, error) {
-	return false, w.step(ctx, "take back")
+func (w *world) Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID) {
+	if len(gone) != 1 || in != "" {
+		panic(fmt.Sprint("forget ", gone, in))
+	}
+	_ = w.step(ctx, "forget", " ", gone[0].Connection.ID)
 }
 
 func (w *world) EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error {
@@ -116,6 +128,7 @@ func TestConnect(t *testing.T) {
 		}
 		return fail
 	}
+	gone := map[string]error{"say": fmt.Errorf("post: %w", delivery.ErrGone)}
 	refused := map[string]error{"register": chat.Errorf(chat.TooManyConnections, "no")}
 	tests := []struct {
 		name    string
@@ -124,26 +137,26 @@ func TestConnect(t *testing.T) {
 		fail    map[string]error
 		hangs   string
 		code    chat.Code
-		want    []string // what follows the welcome goes on together: in any order
+		want    []string // what follows the registration goes on together: in any order
 	}{
-		{"a user", chat.User, first, nil, "", "", []string{"register", "welcome", "conversations", told}},
-		{"a user's other device", chat.User, chat.Arrival{}, nil, "", "", []string{"register", "welcome"}},
-		{"an agent", chat.Agent, first, nil, "", "", []string{"register", "welcome", status, "conversations", toldAgent}},
-		{"another of the agent", chat.Agent, chat.Arrival{}, nil, "", "", []string{"register", "welcome", status}},
-		{"one too many of a user", chat.User, full, nil, "", "", []string{"register", "welcome", say1, "close O1=", say2, "close O2="}},
-		{"those are gone", chat.User, full, failing("say"), "", "", []string{"register", "welcome", say1, "close O1=", say2, "close O2="}},
-		{"one too many of an agent", chat.Agent, first, refused, "", chat.TooManyConnections, []string{"register"}},
-		{"not registered", chat.User, first, failing("register"), "", chat.Internal, []string{"register"}},
-		{"not to be welcomed", chat.Agent, firstAndFull, failing("welcome"), "", chat.Unavailable, []string{"register", "welcome", "take back"}},
-		{"not even taken back", chat.User, first, failing("welcome", "take back"), "", chat.Unavailable, []string{"register", "welcome", "take back"}},
-		{"no status", chat.Agent, first, failing("status"), "", "", []string{"register", "welcome", status, "conversations", toldAgent}},
-		{"nobody to tell", chat.User, first, failing("conversations"), "", "", []string{"register", "welcome", "conversations"}},
+		{"a user", chat.User, first, nil, "", "", []string{"welcome", "register", "conversations", told}},
+		{"a user's other device", chat.User, chat.Arrival{}, nil, "", "", []string{"welcome", "register"}},
+		{"an agent", chat.Agent, first, nil, "", "", []string{"welcome", "register", status, "conversations", toldAgent}},
+		{"another of the agent", chat.Agent, chat.Arrival{}, nil, "", "", []string{"welcome", "register", status}},
+		{"one too many of a user", chat.User, full, nil, "", "", []string{"welcome", "register", say1, "close O1=", say2, "close O2="}},
+		{"those cannot be told", chat.User, full, failing("say"), "", "", []string{"welcome", "register", say1, "close O1=", say2, "close O2="}},
+		{"those are gone", chat.User, full, gone, "", "", []string{"welcome", "register", say1, "forget O1=", say2, "forget O2="}},
+		{"one too many of an agent", chat.Agent, first, refused, "", chat.TooManyConnections, []string{"welcome", "register"}},
+		{"not registered", chat.User, first, failing("register"), "", chat.Internal, []string{"welcome", "register"}},
+		{"not to be welcomed", chat.Agent, firstAndFull, failing("welcome"), "", chat.Unavailable, []string{"welcome"}},
+		{"no status", chat.Agent, first, failing("status"), "", "", []string{"welcome", "register", status, "conversations", toldAgent}},
+		{"nobody to tell", chat.User, first, failing("conversations"), "", "", []string{"welcome", "register", "conversations"}},
 		// What hangs keeps nothing else from being done, and the client not for long.
-		{"the status hangs", chat.Agent, first, nil, "status", "", []string{"register", "welcome", status, "conversations", toldAgent}},
-		{"the conversations hang", chat.Agent, first, nil, "conversations", "", []string{"register", "welcome", status, "conversations"}},
-		{"the telling hangs", chat.User, firstAndFull, nil, "tell", "", []string{"register", "welcome", "conversations", told, say1, "close O1="}},
-		{"the old one hangs", chat.User, firstAndFull, nil, "say", "", []string{"register", "welcome", "conversations", told, say1, "close O1="}},
-		{"the closing hangs", chat.User, full, nil, "close", "", []string{"register", "welcome", say1, "close O1=", say2, "close O2="}},
+		{"the status hangs", chat.Agent, first, nil, "status", "", []string{"welcome", "register", status, "conversations", toldAgent}},
+		{"the conversations hang", chat.Agent, first, nil, "conversations", "", []string{"welcome", "register", status, "conversations"}},
+		{"the telling hangs", chat.User, firstAndFull, nil, "tell", "", []string{"welcome", "register", "conversations", told, say1, "close O1="}},
+		{"the old one hangs", chat.User, firstAndFull, nil, "say", "", []string{"welcome", "register", "conversations", told, say1, "close O1="}},
+		{"the closing hangs", chat.User, full, nil, "close", "", []string{"welcome", "register", say1, "close O1=", say2, "close O2="}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,7 +170,7 @@ func TestConnect(t *testing.T) {
 				if !slices.Equal(arranged(w.steps), arranged(tt.want)) {
 					t.Errorf("the steps were %q, want %q", w.steps, tt.want)
 				}
-				took := time.Since(w.start) - 10*time.Millisecond
+				took := max(0, time.Since(w.start)-redisTime)
 				if took > 1500*time.Millisecond || (took > 0) != (tt.hangs != "") {
 					t.Errorf("what follows took %v", took)
 				}
@@ -171,4 +184,78 @@ func arranged(steps []string) []string {
 	steps = slices.Clone(steps)
 	slices.Sort(steps[min(2, len(steps)):])
 	return steps
+}
+
+// late is presence whose Redis is reached late, as by a cold function.
+type late struct {
+	*presence.Store
+	meanwhile func()
+}
+
+func (l late) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error) {
+	l.meanwhile()
+	return l.Store.Connect(ctx, c)
+}
+
+// A ledger is agents.status under the rule of the store, and of clients for
+// presence:update: what is older than what is known is dropped.
+type ledger struct {
+	online, told bool
+	at, toldAt   time.Time
+}
+
+func (l *ledger) SetAgentStatus(_ context.Context, _ chat.Principal, online bool, at time.Time) error {
+	if !l.at.After(at) {
+		l.online, l.at = online, at
+	}
+	return nil
+}
+
+func (l *ledger) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
+
+func (l *ledger) Presence(_ context.Context, _ chat.Principal, online bool, at time.Time, _ []chat.ConversationID) {
+	if !l.toldAt.After(at) {
+		l.told, l.toldAt = online, at
+	}
+}
+
+func (*ledger) ConversationsOf(context.Context, chat.Principal, int) ([]chat.ConversationID, error) {
+	return nil, nil
+}
+func (*ledger) Parted(context.Context, []chat.Parting)                    {}
+func (*ledger) EnqueueWelcome(context.Context, protocol.WelcomeJob) error { return nil }
+func (*ledger) Post(context.Context, chat.Connection, []byte) error       { return nil }
+func (*ledger) Close(context.Context, chat.Connection)                    {}
+
+// The old connection's end is dealt with by a warm function while a cold one is
+// on its way to Redis with the new one: the agent is online, and said to be.
+func TestAgentThatReconnectsIsOnline(t *testing.T) {
+	store, err := presence.Open(presence.Options{Addrs: []string{miniredis.RunT(t).Addr()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	a := chat.Principal{Type: chat.Agent, ID: "a1", OrgID: "acme"}
+	old := chat.Connection{ID: "old=", Principal: a, ExpiresAt: time.Now().Add(time.Hour)}
+	young := chat.Connection{ID: "young=", Principal: a, ExpiresAt: old.ExpiresAt}
+	l := &ledger{}
+	if err := handler.New(store, l, l, l, l).Handle(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	meanwhile := func() {
+		time.Sleep(5 * time.Millisecond) // so that the disconnect is later than the beginning of the connect
+		if err := disconnect.New(store, l, l).Handle(t.Context(), old); err != nil {
+			t.Fatal(err)
+		}
+		if l.online || l.told {
+			t.Fatal("the old connection was not the last one")
+		}
+	}
+	if err := handler.New(late{store, meanwhile}, l, l, l, l).Handle(t.Context(), young); err != nil {
+		t.Fatal(err)
+	}
+	online, err := store.Online(t.Context(), a)
+	if err != nil || !online[0] || !l.online || !l.told {
+		t.Errorf("in Redis the agent is online: %v, %v; agents.status says %v, peers were told %v", online, err, l.online, l.told)
+	}
 }

@@ -141,10 +141,7 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 		c, err = h.store.DeleteConversation(ctx, r.Principal, id, time.Now())
 	}
 	if err != nil && chat.CodeOf(err) == chat.NotFound { // maybe just now, by a repeat beside this one
-		if _, err := h.store.DeletedConversation(ctx, r.Principal, id); err != nil {
-			return gateway.HTTPResponse{}, err
-		}
-		return noContent, h.presence.Clear(ctx, id)
+		c, err = h.store.DeletedConversation(ctx, r.Principal, id)
 	}
 	if err != nil {
 		return gateway.HTTPResponse{}, err
@@ -170,9 +167,16 @@ func (h *Handler) summarize(ctx context.Context, r *gateway.HTTPRequest) (gatewa
 	if err := h.presence.BeginSummary(ctx, id, summarizing); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	defer h.presence.EndSummary(context.WithoutCancel(ctx), id)
+	defer h.endSummary(ctx, id)
 	text, err := h.summaries.Summarize(ctx, c)
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.SummaryResult{Summary: text}}, err
+}
+
+// endSummary has a moment of its own: the function's time may be up.
+func (h *Handler) endSummary(ctx context.Context, id chat.ConversationID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	h.presence.EndSummary(ctx, id)
 }
 
 func createdBy(c chat.Conversation, p chat.Principal) bool {

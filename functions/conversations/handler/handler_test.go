@@ -41,7 +41,9 @@ type world struct {
 	deleted      bool
 	onDelete     func()                    // at its beginning
 	onSummarize  func(ctx context.Context) // at its end
+	hangs        bool                      // the end of a summary, and its Redis
 	patience     time.Duration             // of the function: 0 is none
+	took         time.Duration             // a call
 	fail         map[string]error
 	steps        []string
 }
@@ -144,6 +146,9 @@ func (w *world) BeginSummary(_ context.Context, id chat.ConversationID, patience
 
 func (w *world) EndSummary(ctx context.Context, id chat.ConversationID) {
 	w.step("end", id, " ", ctx.Err() == nil)
+	if w.hangs {
+		<-ctx.Done()
+	}
 }
 
 func (w *world) Evict(_ context.Context, p chat.Principal, _ chat.ConversationID) ([]chat.Connection, error) {
@@ -218,6 +223,7 @@ func (w *world) answer(t *testing.T, route string, path map[string]string, query
 		}
 		defer cancel()
 		var err error
+		defer func() { w.took = time.Since(now) }()
 		if got, err = gateway.HTTP(w, w, h.Routes())(ctx, event); err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +302,8 @@ func TestCalls(t *testing.T) {
 
 // Removal and deletion are done when MongoDB and the room agree: what failed
 // between the two is one to try again, and the repeat, of which MongoDB has
-// nothing left to change, empties the room again and tells nobody twice.
+// nothing left to change, empties the room again. Of a deletion it tells once
+// more who is still there: who told them may have died before.
 func TestRepeats(t *testing.T) {
 	theMember := map[string]string{"id": "c1", "type": "user", "participantId": "member"}
 	tests := []struct {
@@ -324,7 +331,7 @@ func TestRepeats(t *testing.T) {
 		}, {
 			"delete", owner, "DELETE /conversations/{id}", map[string]string{"id": "c1"}, "clear",
 			[]string{"read", "delete", "room", "conversation:deleted O= M=", "clear"},
-			[]string{"read", "read deleted", "clear"}, 204,
+			[]string{"read", "read deleted", "room", "conversation:deleted O= M=", "clear"}, 204,
 		},
 	}
 	for _, tt := range tests {
@@ -365,7 +372,7 @@ func TestDeletedConversation(t *testing.T) {
 		status int
 		steps  []string
 	}{
-		{"delete", owner, "DELETE /conversations/{id}", c1, "", 204, []string{"read", "read deleted", "clear"}},
+		{"delete", owner, "DELETE /conversations/{id}", c1, "", 204, []string{"read", "read deleted", "room", "conversation:deleted O= M=", "clear"}},
 		{"delete, not known", owner, "DELETE /conversations/{id}", c1, "read deleted", 500, []string{"read", "read deleted"}},
 		{"delete, by a participant", member, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
 		{"delete, by a stranger", stranger, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
@@ -409,7 +416,8 @@ func TestDeletionBesideAnother(t *testing.T) {
 		t.Errorf("not deleted: got %d, the steps were %q", status, w.steps)
 	}
 	w.steps, w.onDelete = nil, func() { w.deleted = true }
-	if status, _ := w.call(t, "DELETE /conversations/{id}", c1, "", ""); status != 204 || !slices.Equal(w.steps, []string{"read", "delete", "read deleted", "clear"}) {
+	if status, _ := w.call(t, "DELETE /conversations/{id}", c1, "", ""); status != 204 ||
+		!slices.Equal(w.steps, []string{"read", "delete", "read deleted", "room", "conversation:deleted O= M=", "clear"}) {
 		t.Errorf("deleted: got %d, the steps were %q", status, w.steps)
 	}
 }
@@ -457,6 +465,34 @@ func TestSummaryIsEnded(t *testing.T) {
 		if want := []string{"read", "begin c1 30s", "summarize", "end c1 true"}; !slices.Equal(w.steps, want) {
 			t.Errorf("%s: the steps were %q", name, w.steps)
 		}
+	}
+}
+
+// The end of a summary has a second of its own: Redis, where it does not answer,
+// does not hold up the answer that is there.
+func TestEndOfSummaryHoldsUpNothing(t *testing.T) {
+	w := newWorld(member)
+	w.hangs = true
+	status, body := w.call(t, "POST /conversations/{id}/summary", map[string]string{"id": "c1"}, "", "")
+	if status != 200 || !strings.Contains(body, "a summary") || w.took != time.Second {
+		t.Errorf("got %d %s after %v", status, body, w.took)
+	}
+}
+
+// Who deletes and dies before the members are told, repeats it: then they are.
+func TestDeletionIsToldByTheRepeat(t *testing.T) {
+	c1 := map[string]string{"id": "c1"}
+	w := newWorld(owner)
+	w.fail["room"] = errDown
+	w.call(t, "DELETE /conversations/{id}", c1, "", "")
+	if slices.Contains(w.steps, "conversation:deleted O= M=") {
+		t.Fatalf("told without the room: %q", w.steps)
+	}
+	clear(w.fail)
+	w.steps = nil
+	status, _ := w.call(t, "DELETE /conversations/{id}", c1, "", "")
+	if told := slices.Index(w.steps, "conversation:deleted O= M="); status != 204 || told < 0 || told > slices.Index(w.steps, "clear") {
+		t.Errorf("the repeat: got %d, the steps were %q", status, w.steps)
 	}
 }
 

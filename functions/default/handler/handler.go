@@ -4,6 +4,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -17,11 +18,18 @@ import (
 
 type presence interface {
 	Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, known bool, err error)
+	Told(ctx context.Context, c chat.Connection) error
+	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
 
 type store interface {
 	Heads(ctx context.Context, p chat.Principal, ids []chat.ConversationID) (map[chat.ConversationID]int64, error)
 	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, at time.Time) error
+	ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error)
+}
+
+type announcer interface {
+	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
 }
 
 // greeter sends an agent what waits for it.
@@ -37,13 +45,14 @@ type Handler struct {
 	presence presence
 	store    store
 	greeter  greeter
+	announce announcer
 	actions  Actions
 	refusal  error // of any other action
 }
 
 // New returns a Handler of the given actions and of ping.
-func New(p presence, s store, g greeter, actions Actions) *Handler {
-	h := &Handler{presence: p, store: s, greeter: g, actions: maps.Clone(actions)}
+func New(p presence, s store, g greeter, a announcer, actions Actions) *Handler {
+	h := &Handler{presence: p, store: s, greeter: g, announce: a, actions: maps.Clone(actions)}
 	h.actions[protocol.ActionPing] = gateway.Decoded(h.ping)
 	names := slices.Sorted(maps.Keys(h.actions))
 	h.refusal = chat.Errorf(chat.BadRequest, "the action must be one of %s", strings.Join(names, ", "))
@@ -52,7 +61,8 @@ func New(p presence, s store, g greeter, actions Actions) *Handler {
 
 // Handle understands a frame by its action or, as the AIWM clients send it, by
 // its event. The round trips are those of the action; ping has two to Redis and
-// one to MongoDB.
+// one to MongoDB, one more to Redis to leave rooms, and after a loss those of
+// coming back.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, body []byte) error {
 	name, flat, err := translate(body)
 	if err != nil {
@@ -68,28 +78,62 @@ func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, body []byt
 // ping keeps the connection open and registered, and tells what the server knows
 // of it: its rooms, and the ends of their logs. So whatever Redis lost, whole or
 // in part, and even the last message of a conversation, is found by the next
-// ping. An agent that was lost hears again what waits for it.
+// ping. A room that is not its principal's any more is left: somebody died
+// between a removal and the room.
 func (h *Handler) ping(ctx context.Context, f *gateway.ClientFrame, _ protocol.Ping) error {
-	c, at := f.Connection, time.Now()
-	rooms, known, err := h.presence.Ping(ctx, c)
+	rooms, known, err := h.presence.Ping(ctx, f.Connection)
 	if err != nil {
 		return err
 	}
+	at := time.Now() // after Redis decided, as in connect
 	var heads map[chat.ConversationID]int64
 	if len(rooms) > 0 {
-		if heads, err = h.store.Heads(ctx, c.Principal, rooms); err != nil {
+		if heads, err = h.store.Heads(ctx, f.Connection.Principal, rooms); err != nil {
 			return err
 		}
 	}
 	f.Reply(ctx, protocol.EventPong, protocol.PongOf(rooms, heads, !known))
-	if known || c.Principal.Type != chat.Agent {
-		return nil
-	}
-	if err := h.store.SetAgentStatus(ctx, c.Principal, true, at); err != nil {
-		slog.WarnContext(ctx, "set agent status", "agent", c.Principal.ID, "err", err)
-	}
-	if err := h.greeter.Backlog(ctx, c); err != nil {
-		slog.WarnContext(ctx, "send the backlog again", "agent", c.Principal.ID, "err", err)
+	h.leave(ctx, f.Connection, rooms, heads)
+	if !known {
+		h.comeBack(ctx, f.Connection, at)
 	}
 	return nil
+}
+
+// leave takes the connection out of rooms that are not its principal's any more.
+// Nobody is told: as of an eviction, they see the participants change.
+func (h *Handler) leave(ctx context.Context, c chat.Connection, rooms []chat.ConversationID, heads map[chat.ConversationID]int64) {
+	stay := chat.Stay{Connection: c}
+	for _, id := range rooms {
+		if _, participant := heads[id]; !participant {
+			stay.Conversations = append(stay.Conversations, id)
+		}
+	}
+	if len(stay.Conversations) == 0 {
+		return
+	}
+	if _, err := h.presence.TakeOut(ctx, []chat.Stay{stay}); err != nil {
+		slog.WarnContext(ctx, "leave rooms of others", "connection", c.ID, "err", err)
+	}
+}
+
+// comeBack makes up for what was missed while Redis did not know the connection:
+// others may have been told that it is gone, and an agent was not asked. Only
+// when all of that is done the next ping knows it.
+func (h *Handler) comeBack(ctx context.Context, c chat.Connection, at time.Time) {
+	var statusErr, backlogErr error
+	if c.Principal.Type == chat.Agent {
+		statusErr = h.store.SetAgentStatus(ctx, c.Principal, true, at)
+		backlogErr = h.greeter.Backlog(ctx, c)
+	}
+	in, err := h.store.ConversationsOf(ctx, c.Principal, protocol.MaxPresenceConversations)
+	if err == nil {
+		h.announce.Presence(ctx, c.Principal, true, at, in)
+	}
+	if err = errors.Join(statusErr, backlogErr, err); err == nil {
+		err = h.presence.Told(ctx, c)
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "make up for what a connection missed", "connection", c.ID, "err", err) // the next ping does
+	}
 }

@@ -41,7 +41,7 @@ func (w *world) step(name string, args ...any) error {
 }
 
 func (w *world) Ping(_ context.Context, c chat.Connection) ([]chat.ConversationID, bool, error) {
-	time.Sleep(10 * time.Millisecond) // by the clock of the test
+	time.Sleep(redisTime)
 	return w.rooms, w.known, w.step("ping", " ", c.ID)
 }
 
@@ -49,10 +49,41 @@ func (w *world) Heads(_ context.Context, p chat.Principal, ids []chat.Conversati
 	return w.heads, w.step("heads", " ", p, " ", len(ids))
 }
 
-func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool, at time.Time) error {
-	if !at.Equal(w.start) {
-		panic("the status was decided after Redis was asked")
+// redisTime is what Redis takes, by the clock of the test.
+const redisTime = 10 * time.Millisecond
+
+// dated panics where what is told is not as of when Redis had answered.
+func (w *world) dated(at time.Time) {
+	if !at.Equal(w.start.Add(redisTime)) {
+		panic(fmt.Sprint("dated ", at.Sub(w.start)))
 	}
+}
+
+func (w *world) Told(_ context.Context, c chat.Connection) error {
+	return w.step("told", " ", c.ID)
+}
+
+func (w *world) TakeOut(_ context.Context, stays []chat.Stay) ([]chat.Parting, error) {
+	for _, s := range stays {
+		w.steps = append(w.steps, fmt.Sprint("out of ", s.Conversations, " ", s.Connection.ID))
+	}
+	return nil, w.fail["out"]
+}
+
+func (w *world) ConversationsOf(_ context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error) {
+	if limit != protocol.MaxPresenceConversations {
+		panic(fmt.Sprint("conversations up to ", limit))
+	}
+	return []chat.ConversationID{"c1", "c4"}, w.step("conversations", " ", p)
+}
+
+func (w *world) Presence(_ context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID) {
+	w.dated(at)
+	w.step("tell", " ", p, " ", online, " ", in) //nolint:errcheck // it has none
+}
+
+func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool, at time.Time) error {
+	w.dated(at)
 	return w.step("status", " ", p, " ", online)
 }
 
@@ -85,7 +116,7 @@ func action[In interface {
 
 func (w *world) frame(t testing.TB, body string) {
 	t.Helper()
-	h := handler.New(w, w, w, handler.Actions{
+	h := handler.New(w, w, w, w, handler.Actions{
 		protocol.ActionJoin: action[protocol.Join](w), protocol.ActionLeave: action[protocol.Leave](w),
 		protocol.ActionSend: action[protocol.Send](w), protocol.ActionTyping: action[protocol.Typing](w),
 	})
@@ -199,7 +230,7 @@ func TestDispatch(t *testing.T) {
 		for _, other := range []string{"join", "leave", "send", "typing"} {
 			actions[other] = func(context.Context, *gateway.ClientFrame, []byte) error { w.called += other; return nil }
 		}
-		h := handler.New(w, w, w, actions)
+		h := handler.New(w, w, w, w, actions)
 		if err := h.Handle(t.Context(), &gateway.ClientFrame{}, []byte(`{"action":"`+name+`"}`)); err != nil || w.called != name {
 			t.Errorf("%s: called %q, %v", name, w.called, err)
 		}
@@ -212,6 +243,11 @@ func TestDispatch(t *testing.T) {
 func TestPing(t *testing.T) {
 	rooms := []chat.ConversationID{"c1", "c2", "c3"}
 	heads := map[chat.ConversationID]int64{"c3": 0, "c1": 7} // no participant of c2
+	own := []chat.ConversationID{"c1", "c3"}
+	const out = "out of [c2] A="
+	pong := []string{"ping A=", "reply pong"}
+	again := []string{"status agent:p1 true", "backlog A=", "conversations agent:p1", "tell agent:p1 true [c1 c4]"}
+	const nothing = `{"resync":true,"rooms":[]}`
 	const named = `{"rooms":[{"conversationId":"c1","lastSeq":7},{"conversationId":"c3","lastSeq":0}]}`
 	const resync = `{"resync":true,"rooms":[{"conversationId":"c1","lastSeq":7},{"conversationId":"c3","lastSeq":0}]}`
 	failing := func(step string) map[string]error { return map[string]error{step: errors.New("no route to host")} }
@@ -221,14 +257,22 @@ func TestPing(t *testing.T) {
 		data  string // of the pong; "" is an error
 		want  []string
 	}{
-		{"a user", world{rooms: rooms, heads: heads, known: true}, named, []string{"ping A=", "heads user:p1 3", "reply pong"}},
-		{"an agent", world{who: chat.Agent, rooms: rooms, heads: heads, known: true}, named, []string{"ping A=", "heads agent:p1 3", "reply pong"}},
+		{"a user", world{rooms: rooms, heads: heads, known: true}, named, []string{"ping A=", "heads user:p1 3", "reply pong", out}},
+		{"an agent", world{who: chat.Agent, rooms: rooms, heads: heads, known: true}, named, []string{"ping A=", "heads agent:p1 3", "reply pong", out}},
+		{"in its own rooms only", world{rooms: own, heads: heads, known: true}, named, []string{"ping A=", "heads user:p1 2", "reply pong"}},
+		{"in rooms of others only", world{rooms: rooms, known: true}, `{"rooms":[]}`, []string{"ping A=", "heads user:p1 3", "reply pong", "out of [c1 c2 c3] A="}},
+		{"not to be put out", world{rooms: rooms, heads: heads, known: true, fail: failing("out")}, named, []string{"ping A=", "heads user:p1 3", "reply pong", out}},
 		{"in no room", world{known: true}, `{"rooms":[]}`, []string{"ping A=", "reply pong"}},
-		{"a user that was lost", world{rooms: rooms, heads: heads}, resync, []string{"ping A=", "heads user:p1 3", "reply pong"}},
-		{"an agent that was lost", world{who: chat.Agent, rooms: rooms, heads: heads}, resync, []string{"ping A=", "heads agent:p1 3", "reply pong", "status agent:p1 true", "backlog A="}},
-		{"and its rooms", world{who: chat.Agent}, `{"resync":true,"rooms":[]}`, []string{"ping A=", "reply pong", "status agent:p1 true", "backlog A="}},
-		{"no status", world{who: chat.Agent, fail: failing("status")}, `{"resync":true,"rooms":[]}`, []string{"ping A=", "reply pong", "status agent:p1 true", "backlog A="}},
-		{"no backlog", world{who: chat.Agent, fail: failing("backlog")}, `{"resync":true,"rooms":[]}`, []string{"ping A=", "reply pong", "status agent:p1 true", "backlog A="}},
+		// Of one that was lost: what it missed, and only then that it was told.
+		{"a user that was lost", world{rooms: own, heads: heads}, resync, []string{"ping A=", "heads user:p1 2", "reply pong", "conversations user:p1", "tell user:p1 true [c1 c4]", "told A="}},
+		{"an agent that was lost", world{who: chat.Agent, rooms: rooms, heads: heads}, resync, slices.Concat([]string{"ping A=", "heads agent:p1 3", "reply pong", out}, again, []string{"told A="})},
+		{"and its rooms", world{who: chat.Agent}, nothing, slices.Concat(pong, again, []string{"told A="})},
+		{"lost, and not to be put out", world{who: chat.Agent, rooms: rooms, heads: heads, fail: failing("out")}, resync, slices.Concat([]string{"ping A=", "heads agent:p1 3", "reply pong", out}, again, []string{"told A="})},
+		{"no status", world{who: chat.Agent, fail: failing("status")}, nothing, slices.Concat(pong, again)},
+		{"no backlog", world{who: chat.Agent, fail: failing("backlog")}, nothing, slices.Concat(pong, again)},
+		{"no conversations", world{who: chat.Agent, fail: failing("conversations")}, nothing, slices.Concat(pong, again[:3])},
+		{"no conversations of a user", world{fail: failing("conversations")}, nothing, slices.Concat(pong, []string{"conversations user:p1"})},
+		{"not noted", world{who: chat.Agent, fail: failing("told")}, nothing, slices.Concat(pong, again, []string{"told A="})},
 		{"no Redis", world{who: chat.Agent, fail: failing("ping")}, "", []string{"ping A=", "reply error"}},
 		{"no MongoDB", world{who: chat.Agent, rooms: rooms, fail: failing("heads")}, "", []string{"ping A=", "heads agent:p1 3", "reply error"}},
 	}
@@ -252,6 +296,27 @@ func TestPing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What a lost connection missed is made up for by each ping until all of it has
+// succeeded, and by none after that.
+func TestLostIsMadeUpForUntilItSucceeds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{who: chat.Agent, fail: map[string]error{}}
+		for _, failing := range []string{"status", "backlog", "conversations", "told", "", "over"} {
+			clear(w.fail)
+			w.fail[failing] = errors.New("no route to host")
+			w.steps, w.start = nil, time.Now()
+			w.frame(t, `{"action":"ping"}`)
+			tried := slices.Contains(w.steps, "backlog A=")
+			if told := slices.Contains(w.steps, "told A="); tried == (failing == "over") || told != (failing == "told" || failing == "") {
+				t.Errorf("%q fails: the steps were %q", failing, w.steps)
+			}
+			if failing == "" {
+				w.known = true // as the real Told makes it
+			}
+		}
+	})
 }
 
 // A pong fits a frame, however many rooms there are and however long their ids.

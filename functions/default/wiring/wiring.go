@@ -24,7 +24,8 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	h := handler.New(presence.In(p), mongostore.In(p), welcome.Handler(p), handler.Actions{
+	store := mongostore.In(p)
+	h := handler.New(presence.In(p), store, welcome.Handler(p), live.Announcements(p, store), handler.Actions{
 		protocol.ActionJoin:   gateway.Decoded(join.Handler(p).Handle),
 		protocol.ActionLeave:  gateway.Decoded(leave.Handler(p).Handle),
 		protocol.ActionSend:   gateway.Decoded(send.Handler(p).Handle),

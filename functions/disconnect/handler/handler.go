@@ -47,7 +47,7 @@ func New(p presence, s store, a announcer) *Handler {
 //
 // API Gateway calls it at best: one that never comes is made up for by the first
 // post that finds the connection gone, or by the keys' time to live. Three round
-// trips to Redis; for the last connection of a principal also one to MongoDB
+// trips to Redis; for the last connection of a principal one more, one to MongoDB
 // (two for an agent) and the announcement.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 	at := time.Now() // before Redis decides: a connect that follows is later

@@ -39,6 +39,7 @@ func TestDialects(t *testing.T) {
 					t.Run(fmt.Sprint(s, "/", s2, "/", m, "/", a), func(t *testing.T) {
 						w := newWorld()
 						w.conversation.Participants = append(w.conversation.Participants, chat.Participant{Type: chat.User, ID: stranger.ID})
+						w.now = w.conversation
 						caller := in(userConnection, "user=", dialects[s])
 						w.room = []chat.Connection{caller, in(userConnection, "user2=", dialects[s2]), in(strangerConnection, "member=", dialects[m])}
 						w.agents = nil

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,11 +15,11 @@ import (
 )
 
 // Finish does what is due of a message that an earlier send committed and did
-// not finish, and says what is left then: sweep calls it. What was done already
-// is done again, which clients, who drop what they have by seq, and the stores
-// do not mind.
+// not finish, and returns what is left. sweep calls it: it posts once, for others
+// wait. What was done already is done again, which clients (who drop what they
+// have by seq) and the stores do not mind.
 func (h *Handler) Finish(ctx context.Context, c chat.Conversation, m chat.Message) (left *chat.Due, err error) {
-	left = h.effects(ctx, chat.Connection{}, c, m, delivery.Patient)
+	left = h.effects(ctx, chat.Connection{}, c, m, delivery.Once)
 	return left, h.store.Settle(ctx, m, left)
 }
 
@@ -80,8 +79,8 @@ func guarded(do func() error) (err error) {
 	return do()
 }
 
-// maxTries is how often everybody is delivered to, where too many were not
-// reached to name them. After that the heads in their pongs tell.
+// maxTries is how often delivery is tried to who is not reached. After that the
+// heads in their pongs tell: who hangs must not keep sweep from others for ever.
 const maxTries = 3
 
 // remaining is what is still due. Who was not reached is named, and delivery
@@ -95,12 +94,14 @@ func remaining(due *chat.Due, projected, summarised, delivered error, unreached 
 		left.Left = append(left.Left, chat.EffectSummarise)
 	}
 	switch {
-	case delivered != nil: // the audience is not known
+	case delivered != nil: // the audience is not known, or not all of it
 		left.Left, left.To = append(left.Left, chat.EffectDeliver), due.To
-	case len(unreached) > chat.MaxDueTo && due.Tries+1 < maxTries:
+	case len(unreached) == 0 || due.Tries+1 >= maxTries: // done, or given up
+	default:
 		left.Left, left.Tries = append(left.Left, chat.EffectDeliver), due.Tries+1
-	case len(unreached) > 0 && len(unreached) <= chat.MaxDueTo:
-		left.Left, left.To = append(left.Left, chat.EffectDeliver), unreached
+		if len(unreached) <= chat.MaxDueTo {
+			left.To = unreached
+		}
 	}
 	if len(left.Left) == 0 {
 		return nil
@@ -115,77 +116,4 @@ func agentsOf(c *chat.Conversation) (ids []chat.PrincipalID) {
 		}
 	}
 	return ids
-}
-
-// post delivers the message to the room and, when a user wrote, to the agent.
-// The room is read after the commit, as join enters the room before it reads
-// the history: whoever is connected throughout gets the message one way or the
-// other. It returns who was not reached and may be later.
-func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) ([]chat.ConnectionID, error) {
-	var agent chat.Principal
-	if m.Sender.Type == chat.User && c.HasParticipant(c.Agent()) {
-		agent = c.Agent()
-	}
-	room, agents, err := h.presence.Audience(ctx, c.ID, agent)
-	if err != nil {
-		return nil, err
-	}
-	allowed, now, err := h.entitled(ctx, c, room)
-	if err != nil {
-		return nil, fmt.Errorf("check the audience: %w", err)
-	}
-	if !now.HasParticipant(agent) {
-		agents = nil
-	}
-	if !now.HasParticipant(caller.Principal) {
-		caller = chat.Connection{}
-	}
-	posts := compose(m, caller, allowed, agents, agent)
-	if to := m.Due.To; len(to) > 0 {
-		posts = slices.DeleteFunc(posts, func(p delivery.Post) bool { return !slices.Contains(to, p.To.ID) })
-	}
-	result := h.deliver.Deliver(ctx, posts, passes)
-	h.announce.Forget(ctx, result.Gone, c.ID)
-	var unreached []chat.ConnectionID
-	for _, to := range result.Failed {
-		if !slices.Contains(unreached, to.ID) {
-			unreached = append(unreached, to.ID)
-		}
-	}
-	return unreached, nil
-}
-
-// entitled returns the connections of current participants, and the conversation
-// as far as it is known: stale presence leaks nothing. A stranger in the room may
-// be a participant who was added after the conversation was read, so then, and
-// only then, it is read again; who is a stranger still was removed by somebody
-// who died before the room was told, and is put out.
-func (h *Handler) entitled(ctx context.Context, c chat.Conversation, room []chat.Connection) ([]chat.Connection, chat.Conversation, error) {
-	allowed := c.Entitled(room)
-	if len(allowed) == len(room) {
-		return allowed, c, nil
-	}
-	now, err := h.store.AnyConversation(ctx, c.OrgID, c.ID)
-	if err != nil && chat.CodeOf(err) == chat.NotFound {
-		now = chat.Conversation{} // deleted meanwhile, and nobody is entitled
-	} else if err != nil {
-		return nil, now, err
-	}
-	allowed = now.Entitled(room)
-	var strangers []chat.Stay
-	rest := allowed // in the order of the room
-	for _, one := range room {
-		if len(rest) > 0 && rest[0].ID == one.ID {
-			rest = rest[1:]
-			continue
-		}
-		strangers = append(strangers, chat.Stay{Connection: one, Conversations: []chat.ConversationID{c.ID}})
-	}
-	if len(strangers) == 0 {
-		return allowed, now, nil
-	}
-	if _, err := h.presence.TakeOut(ctx, strangers); err != nil {
-		slog.WarnContext(ctx, "put strangers out of a room", "conversation", c.ID, "err", err) // the next message does
-	}
-	return allowed, now, nil
 }

@@ -29,7 +29,7 @@ type store interface {
 type presence interface {
 	Admit(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Admission, error)
 	AgentOnline(ctx context.Context, agent chat.Principal) bool
-	Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (room, agentConnections []chat.Connection, err error)
+	Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (chat.Audience, error)
 	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
 	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
@@ -75,9 +75,10 @@ var (
 
 // Handle answers the frame as soon as the message is durable, and delivers it
 // meanwhile. Before the reply: one round trip to MongoDB and one to Redis
-// together, then the commit and one to Redis together. After it, together: two
-// to Redis and the fan-out, one to MongoDB, one to SQS for every tenth message;
-// and last one to MongoDB.
+// together, then the commit and one to Redis together. After it, together: one
+// to Redis and the fan-out (before it one to MongoDB where somebody is not vouched
+// for), one to MongoDB, one to SQS for every tenth message; and last one to
+// MongoDB.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) error {
 	if in.ConversationID == "" {
 		id, err := h.onlyJoined(ctx, f.Connection.ID)
@@ -149,7 +150,7 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 	var asked chan bool
 	if caller.Dialect != chat.Lean {
 		asked = make(chan bool, 1)
-		go func() { asked <- c.HasParticipant(c.Agent()) && h.presence.AgentOnline(ctx, c.Agent()) }()
+		go func() { asked <- h.agentOnline(ctx, &c) }()
 	}
 	stored, duplicate, err = h.store.Append(ctx, c.Head(), m)
 	if asked != nil {
@@ -157,6 +158,14 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 		online = &there
 	}
 	return stored, duplicate, online, err
+}
+
+func (h *Handler) agentOnline(ctx context.Context, c *chat.Conversation) (online bool) {
+	err := guarded(func() error {
+		online = c.HasParticipant(c.Agent()) && h.presence.AgentOnline(ctx, c.Agent())
+		return nil
+	})
+	return online && err == nil
 }
 
 func sentOf(m chat.Message, duplicate bool, a chat.Admission, online *bool) protocol.Sent {

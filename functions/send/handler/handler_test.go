@@ -456,17 +456,18 @@ func many(n int) (room []chat.Connection) {
 	return room
 }
 
-// Who was not reached is named, up to fifty; more are everybody, three times.
+// Who was not reached is named, up to fifty; more are everybody. All that is
+// three times, the send itself among them.
 func TestUnreached(t *testing.T) {
 	w := newWorld()
 	w.unreachable["agent="] = true
 	w.send(t.Context(), "m1", "hello")
-	if w.due() != "deliver [agent=]" {
+	if w.due() != "deliver [agent=] 1" {
 		t.Fatalf("due is %q", w.due())
 	}
 	w.posts = nil
 	w.sweep(t.Context())
-	if w.due() != "deliver [agent=]" || len(w.posts) != 2 {
+	if w.due() != "deliver [agent=] 2" || len(w.posts) != 2 {
 		t.Errorf("after another failure, due is %q, posted %v", w.due(), w.posts)
 	}
 	delete(w.unreachable, "agent=")
@@ -479,17 +480,23 @@ func TestUnreached(t *testing.T) {
 	for _, tt := range []struct {
 		name              string
 		unreachable, gone int
+		refusing          int      // the first ones after those
 		want              []string // what is due after the send and each sweep
 	}{
-		{"fifty", 50, 0, []string{"deliver of 50", "deliver of 50", "deliver of 50", "deliver of 50"}},
-		{"fifty-one", 51, 0, []string{"deliver 1", "deliver 2", ""}},
-		{"gone", 0, 60, []string{""}},
-		{"some of both", 10, 50, []string{"deliver of 10"}},
+		{"one", 1, 0, 0, []string{"deliver of 1, 1", "deliver of 1, 2", ""}},
+		{"fifty", 50, 0, 0, []string{"deliver of 50, 1", "deliver of 50, 2", ""}},
+		{"fifty-one", 51, 0, 0, []string{"deliver 1", "deliver 2", ""}},
+		{"gone", 0, 60, 0, []string{""}},
+		{"some of both", 10, 50, 0, []string{"deliver of 10, 1", "deliver of 10, 2", ""}},
+		{"refused", 0, 0, 1, []string{"deliver of 1, 1", "deliver of 1, 2", ""}},
+		{"some of each", 10, 40, 10, []string{"deliver of 20, 1", "deliver of 20, 2", ""}},
+		{"too many of each together", 30, 0, 30, []string{"deliver 1", "deliver 2", ""}},
 	} {
 		w := newWorld()
 		w.room, w.agents = many(60), nil
 		for i, c := range w.room {
 			w.unreachable[c.ID] = i < tt.unreachable
+			w.refusing[c.ID] = i >= tt.unreachable && i < tt.unreachable+tt.refusing
 			w.gone[c.ID] = i >= 60-tt.gone
 		}
 		for i, want := range tt.want {
@@ -500,7 +507,7 @@ func TestUnreached(t *testing.T) {
 			}
 			got := w.due()
 			if d := w.log[0].Due; d != nil && len(d.To) > 0 {
-				got = fmt.Sprintf("deliver of %d", len(d.To))
+				got = fmt.Sprintf("deliver of %d, %d", len(d.To), d.Tries)
 			}
 			if got != want {
 				t.Errorf("%s: after %d sweeps %q is due, want %q", tt.name, i, got, want)
@@ -537,6 +544,80 @@ func TestUnreachedThenOthers(t *testing.T) {
 	w.sweep(t.Context())
 	if w.due() != "" || len(w.delivered["message:new c08="]) != 1 {
 		t.Errorf("when it has left, due is %q, delivered %v", w.due(), w.delivered)
+	}
+}
+
+// A post that is refused, such as for a right that is missing, is made up for
+// when that is mended soon.
+func TestRefusedIsNotReached(t *testing.T) {
+	w := newWorld()
+	w.refusing["agent="] = true
+	w.send(t.Context(), "m1", "hello")
+	if w.due() != "deliver [agent=] 1" || len(w.delivered["message:new user="]) != 1 {
+		t.Fatalf("due is %q, delivered %v", w.due(), w.delivered)
+	}
+	clear(w.refusing)
+	w.sweep(t.Context())
+	if w.due() != "" || len(w.delivered["message:from-user agent="]) != 1 || len(w.delivered["message:new user="]) != 1 {
+		t.Errorf("due is %q, delivered %v", w.due(), w.delivered)
+	}
+}
+
+// Where a slot of Redis does not answer, who is known gets the message at once,
+// and delivery stays due, as often as it takes: it costs nobody a try.
+func TestPartOfTheAudience(t *testing.T) {
+	tests := []struct {
+		name  string
+		set   func(w *world, on bool)
+		known []string // who gets it at once
+		reads int      // of the conversation
+	}{
+		{"no agent", func(w *world, on bool) { w.agentsAway = on }, []string{"message:new agent=", "message:new user="}, 0},
+		{"no room", func(w *world, on bool) { w.roomAway = on }, []string{"message:from-user agent=", "message:new user="}, 1}, // the agent is not vouched for
+		{"neither", func(w *world, on bool) { w.roomAway, w.agentsAway = on, on }, nil, 0},
+		{"no room, and no agent to be asked", func(w *world, on bool) { w.roomAway, w.agents = on, nil }, nil, 0},
+		{"no room, and the agent was removed", func(w *world, on bool) {
+			w.roomAway = on
+			if w.now = w.conversation; on {
+				w.now.Participants = w.now.Participants[:1]
+			}
+		}, []string{"message:new user="}, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld()
+			w.fill(9, time.Now().Add(-time.Hour))
+			agents := w.agents
+			tt.set(w, true)
+			if err := w.send(t.Context(), "m1", "hello"); err != nil || w.due() != "deliver" || w.projected != 10 {
+				t.Fatalf("%v, due %q, projected %d", err, w.due(), w.projected)
+			}
+			if got := slices.Sorted(maps.Keys(w.delivered)); !slices.Equal(got, tt.known) || w.count("AnyConversation") != tt.reads {
+				t.Errorf("delivered %v, want %v; steps %v", got, tt.known, w.steps)
+			}
+			for range 4 {
+				w.sweep(t.Context())
+				if w.due() != "deliver" {
+					t.Fatalf("while that lasts, due is %q", w.due())
+				}
+			}
+			tt.set(w, false)
+			w.agents = agents
+			w.sweep(t.Context())
+			mustBeDone(t, w)
+		})
+	}
+}
+
+// Who is named stays so where a part of the audience is not known.
+func TestPartOfTheAudienceOfWhoIsNamed(t *testing.T) {
+	w := newWorld()
+	w.unreachable["agent="] = true
+	w.send(t.Context(), "m1", "hello")
+	w.agentsAway = true
+	w.sweep(t.Context())
+	if w.due() != "deliver [agent=] 1" || len(w.delivered["message:new user="]) != 1 {
+		t.Errorf("due is %q, delivered %v", w.due(), w.delivered)
 	}
 }
 
@@ -599,10 +680,31 @@ func TestAudience(t *testing.T) {
 	}{
 		{"a user", nil, userConnection, 0, toAll, nil},
 		{"an agent", nil, agentConnection, 0, []string{"message:new agent=", "message:new user="}, nil},
-		{"the agent is elsewhere", func(w *world) { w.room = w.room[:1] }, userConnection, 0, []string{"message:from-user agent=", "message:new user="}, nil},
-		{"the sender is not in the room", func(w *world) { w.room = w.room[1:] }, userConnection, 0, toAll, nil},
-		{"an agent is not in the room", func(w *world) { w.room = w.room[:1] }, agentConnection, 0, []string{"message:new agent=", "message:new user="}, nil},
-		{"nobody is in the room", func(w *world) { w.room = nil }, userConnection, 0, []string{"message:from-user agent=", "message:new user="}, nil},
+		{"the agent is elsewhere", func(w *world) { w.room = w.room[:1] }, userConnection, 1, []string{"message:from-user agent=", "message:new user="}, nil},
+		{"the sender is not in the room", func(w *world) { w.room = w.room[1:] }, userConnection, 1, toAll, nil},
+		{"an agent is not in the room", func(w *world) { w.room = w.room[:1] }, agentConnection, 1, []string{"message:new agent=", "message:new user="}, nil},
+		{"nobody is in the room", func(w *world) { w.room = nil }, userConnection, 1, []string{"message:from-user agent=", "message:new user="}, nil},
+		{"somebody is there on trial", func(w *world) { w.onTrial = true }, userConnection, 1, toAll, nil},
+		{"somebody on trial was removed meanwhile", func(w *world) {
+			w.onTrial, w.now.Participants = true, w.now.Participants[:1]
+		}, userConnection, 1, []string{"message:new user="}, []chat.ConnectionID{"agent="}},
+		{"the agent elsewhere was removed meanwhile", func(w *world) {
+			w.room, w.now.Participants = w.room[:1], w.now.Participants[:1]
+		}, userConnection, 1, []string{"message:new user="}, nil},
+		{"the sender outside was removed meanwhile", func(w *world) {
+			w.room, w.now.Participants = w.room[1:], w.now.Participants[1:]
+		}, userConnection, 1, toAll[:2], nil},
+		{"a sender outside was removed meanwhile, and everybody else", func(w *world) {
+			w.room, w.now.Participants = nil, nil
+		}, userConnection, 1, nil, nil},
+		{"the agent has another connection outside", func(w *world) {
+			second := agentConnection
+			second.ID = "agent2="
+			w.agents = append(w.agents, second)
+		}, userConnection, 1, []string{"message:from-user agent2=", "message:from-user agent=", "message:new agent=", "message:new user="}, nil},
+		{"deleted meanwhile, with nobody in the room", func(w *world) {
+			w.room, w.fail["AnyConversation"] = nil, chat.Errorf(chat.NotFound, "there is no such conversation")
+		}, userConnection, 1, nil, nil},
 		{"the agent is no participant", func(w *world) {
 			w.conversation.Participants = w.conversation.Participants[:1]
 			w.now = w.conversation
@@ -663,6 +765,61 @@ func TestAudience(t *testing.T) {
 	}
 }
 
+// The commit may wait, for an election or for other writers. Who is removed
+// meanwhile, and has the answer, is in no room: nothing goes to an agent by its
+// registration alone, nor to the sender's own connection, nor to one on trial.
+func TestNothingGoesToWhoWasRemovedBeforeTheCommit(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		removed chat.Principal
+		in      []chat.Connection // the room afterwards
+		onTrial bool
+		want    []string
+	}{
+		{"the agent", agent, []chat.Connection{userConnection}, false, []string{"message:new user="}},
+		{"the agent, back on trial", agent, []chat.Connection{userConnection, agentConnection}, true, []string{"message:new user="}},
+		{"the sender", user, []chat.Connection{agentConnection}, false, []string{"message:from-user agent=", "message:new agent="}},
+		{"the sender, back on trial", user, []chat.Connection{userConnection, agentConnection}, true, []string{"message:from-user agent=", "message:new agent="}},
+	} {
+		w := newWorld()
+		w.onStep = func(step string) {
+			if step == "Append" {
+				w.now.Participants = slices.DeleteFunc(slices.Clone(w.now.Participants), func(p chat.Participant) bool { return p.ID == tt.removed.ID })
+				w.room, w.onTrial = tt.in, tt.onTrial
+			}
+		}
+		if err := w.send(t.Context(), "m1", "for your eyes only"); err != nil || w.due() != "" {
+			t.Errorf("%s: %v, due %q", tt.name, err, w.due())
+		}
+		if got := slices.Sorted(maps.Keys(w.delivered)); !slices.Equal(got, tt.want) {
+			t.Errorf("%s was removed: delivered %v, want %v; steps %v", tt.name, got, tt.want, w.steps)
+		}
+	}
+}
+
+// Where nobody can say who is a participant now, nobody is told, and it is due.
+func TestNobodyIsVouchedForByADatabaseThatIsDown(t *testing.T) {
+	w := newWorld()
+	w.room, w.fail["AnyConversation"] = w.room[:1], down
+	if err := w.send(t.Context(), "m1", "hello"); err != nil || len(w.posts) != 0 || w.due() != "deliver" {
+		t.Errorf("%v, posted %v, due %q", err, w.posts, w.due())
+	}
+}
+
+// The agent's being there is a convenience of the answer: a panic costs that
+// alone.
+func TestPanicOfAgentOnline(t *testing.T) {
+	w := newWorld()
+	w.onStep = func(step string) {
+		if step == "AgentOnline" {
+			panic("a bug")
+		}
+	}
+	if err := w.send(t.Context(), "m1", "hello"); err != nil || len(w.acks) != 1 || w.acks[0].AgentOnline == nil || *w.acks[0].AgentOnline || w.due() != "" {
+		t.Errorf("%v, acks %+v, due %q", err, w.acks, w.due())
+	}
+}
+
 // The room is read after the commit: whoever enters it then is in it.
 func TestWhoEntersAfterTheCommit(t *testing.T) {
 	w := newWorld()
@@ -716,19 +873,19 @@ func TestContentLimit(t *testing.T) {
 }
 
 // REST waits for the first attempts and no longer; what failed stays due, which
-// sweep does with patience, as a frame is.
+// sweep tries once too, for others wait for it; a frame is sent with patience.
 func TestPatience(t *testing.T) {
 	w := newWorld()
 	w.unreachable["agent="] = true
 	if err := w.sendREST(t.Context(), protocol.MessageInput{ConversationID: "c1", Content: "hello"}); err != nil || len(w.acks) != 1 || w.acks[0].Resync {
 		t.Fatalf("%v, %+v", err, w.acks)
 	}
-	if w.due() != "deliver [agent=]" || len(w.delivered["message:new user="]) != 1 {
+	if w.due() != "deliver [agent=] 1" || len(w.delivered["message:new user="]) != 1 {
 		t.Errorf("due %q, delivered %v", w.due(), w.delivered)
 	}
 	w.sweep(t.Context())
 	w.send(t.Context(), "m1", "hello")
-	if want := []delivery.Passes{delivery.Once, delivery.Patient, delivery.Patient}; !slices.Equal(w.passes, want) {
+	if want := []delivery.Passes{delivery.Once, delivery.Once, delivery.Patient}; !slices.Equal(w.passes, want) {
 		t.Errorf("the passes are %v, want %v", w.passes, want)
 	}
 }

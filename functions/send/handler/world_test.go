@@ -49,11 +49,15 @@ type world struct {
 	agentIDs     []chat.PrincipalID // that Project got
 	admission    chat.Admission
 	room         []chat.Connection
+	onTrial      bool              // somebody in the room is not confirmed
 	agents       []chat.Connection // of the agent, in the room or not
+	roomAway     bool              // the slot of the room does not answer
+	agentsAway   bool              // that of the agent's connections
 	asked        chat.Principal    // whose connections Audience was to look up
 	joined       []chat.ConversationID
 	takenOut     []chat.Stay
 	unreachable  map[chat.ConnectionID]bool // a post fails for now
+	refusing     map[chat.ConnectionID]bool // a post is refused: somebody has to mend it
 	gone         map[chat.ConnectionID]bool
 	forgotten    []chat.ConnectionID
 	jobs         []protocol.SummaryJob
@@ -72,7 +76,7 @@ func newWorld() *world {
 	return &world{
 		conversation: c, now: c, delivered: map[string][]int64{}, admission: chat.Admission{Known: true},
 		fail: map[string]error{}, failAfter: map[string]error{}, onStep: func(string) {},
-		unreachable: map[chat.ConnectionID]bool{}, gone: map[chat.ConnectionID]bool{},
+		unreachable: map[chat.ConnectionID]bool{}, refusing: map[chat.ConnectionID]bool{}, gone: map[chat.ConnectionID]bool{},
 		room: []chat.Connection{userConnection, agentConnection}, agents: []chat.Connection{agentConnection},
 	}
 }
@@ -291,14 +295,21 @@ func (w *world) AgentOnline(context.Context, chat.Principal) (online bool) {
 	return online
 }
 
-func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Principal) (room, agents []chat.Connection, err error) {
+// Audience is presence's: a slot that does not answer costs its part alone.
+func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Principal) (a chat.Audience, err error) {
 	err = w.step("Audience", func() {
-		room, w.asked = slices.Clone(w.room), who
-		if who == agent {
-			agents = slices.Clone(w.agents)
+		w.asked, a.Vouched = who, true
+		if !w.roomAway {
+			a.Room, a.Vouched = slices.Clone(w.room), !w.onTrial
+		}
+		if who == agent && !w.agentsAway {
+			a.Agents = slices.Clone(w.agents)
 		}
 	})
-	return room, agents, err
+	if err == nil && (w.roomAway || who == agent && w.agentsAway) {
+		err = down
+	}
+	return a, err
 }
 
 func (w *world) Entered(context.Context, chat.ConnectionID) (ids []chat.ConversationID, err error) {
@@ -339,6 +350,8 @@ func (w *world) Deliver(_ context.Context, posts []delivery.Post, passes deliver
 				r.Gone = append(r.Gone, chat.Gone{Connection: p.To, At: time.Now()})
 			case w.unreachable[p.To.ID]:
 				r.Failed = append(r.Failed, p.To)
+			case w.refusing[p.To.ID]:
+				r.Refused = append(r.Refused, p.To)
 			default:
 				r.Posted++
 				key := event + " " + string(p.To.ID)

@@ -32,12 +32,11 @@ type presence interface {
 const (
 	// batch and parallel bound one look; there are looks as long as there is
 	// time.
-	batch    = 200
+	batch    = 100
 	parallel = 16
 	// share is how much of its time a run spends, in percent.
 	share = 80
-	// each is how long one message may take: longer than the patience of its
-	// posts.
+	// each is how long one message may take, many of whose posts may hang.
 	each = 8 * time.Second
 	// abandoned is after how long a message is given up.
 	abandoned = 24 * time.Hour
@@ -63,9 +62,9 @@ func New(s store, f finisher, p presence) *Handler {
 
 // Handle does what is due of messages, the oldest first, until nothing is that
 // can be claimed, or four fifths of its time are over. Two runs never meet at a
-// message, and what fails or is slow holds up nothing else for long. One round
-// trip to MongoDB to find two hundred; for each, two more and those of its
-// effects.
+// message, and what fails or is slow holds up nothing else for long. Two round
+// trips to Redis first; one to MongoDB to find a hundred, and for each, two more
+// and those of its effects.
 func (h *Handler) Handle(ctx context.Context) error {
 	start := time.Now()
 	end := start.Add(usual)

@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,11 @@ import (
 
 	"go.uber.org/goleak"
 
+	send "aiwm-chat/functions/send/handler"
 	"aiwm-chat/functions/sweep/handler"
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/protocol"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -218,7 +222,7 @@ func TestSettle(t *testing.T) {
 			if givenUp != (tt.age > 24*time.Hour) {
 				t.Errorf("the log is %s", log)
 			}
-			if w.limit != 200 || w.pruned.Load() != 1 {
+			if w.limit != 100 || w.pruned.Load() != 1 {
 				t.Errorf("asked for %d, pruned %d times", w.limit, w.pruned.Load())
 			}
 		}))
@@ -302,14 +306,15 @@ func TestOldestFirst(t *testing.T) {
 		if err := w.run(ctx); err != nil {
 			t.Fatal(err)
 		}
-		// Sixteen a second, for eight seconds. None begins later, not even the one
-		// that waits for its turn.
-		if len(w.finished) != 128 || !time.Now().Equal(now.Add(8*time.Second)) {
+		// A look of a hundred, sixteen a second, takes seven seconds, and there is one
+		// for sixteen more. None begins later, not even the one that waits for its
+		// turn.
+		if len(w.finished) != 116 || !time.Now().Equal(now.Add(8*time.Second)) {
 			t.Errorf("%d in %v", len(w.finished), time.Since(now))
 		}
-		for i := range 128 {
+		for i := range 116 {
 			if !slices.Contains(w.finished, chat.MessageID(fmt.Sprint("m", i))) {
-				t.Errorf("the one of place %d is not among the first 128", i)
+				t.Errorf("the one of place %d is not among the first 116", i)
 			}
 		}
 	})
@@ -329,7 +334,7 @@ func TestTwoThousand(t *testing.T) {
 		if err := w.run(ctx); err != nil || len(w.settled) != 2000 {
 			t.Errorf("%v, %d of 2000", err, len(w.settled))
 		}
-		if took := time.Since(now); took > 13*time.Second {
+		if took := time.Since(now); took > 14*time.Second {
 			t.Errorf("it took %v, at sixteen at once", took)
 		}
 	})
@@ -344,7 +349,7 @@ func TestNoDeadline(t *testing.T) {
 			w.due, w.byID[m.ID] = append(w.due, &m), &m
 		}
 		w.finish = func(context.Context, chat.Message) { time.Sleep(time.Second) }
-		if err := w.run(context.WithoutCancel(t.Context())); err != nil || time.Since(now) != 50*time.Second || len(w.finished) != 3*200+11*16 {
+		if err := w.run(context.WithoutCancel(t.Context())); err != nil || time.Since(now) != 50*time.Second || len(w.finished) != 7*100+16 {
 			t.Errorf("%v: %d in %v", err, len(w.finished), time.Since(now))
 		}
 	})
@@ -407,4 +412,159 @@ func TestTwoSweeps(t *testing.T) {
 			t.Errorf("finished %d times, %d messages", n, len(slices.Compact(w.finished)))
 		}
 	})
+}
+
+// What of send is not used to finish a message.
+type unused interface {
+	Conversation(context.Context, chat.Principal, chat.ConversationID) (chat.Conversation, error)
+	Message(context.Context, chat.OrgID, chat.MessageID) (chat.Message, error)
+	Append(context.Context, chat.Head, chat.Message) (chat.Message, bool, error)
+	Sent(context.Context, chat.ConversationID, chat.Principal, chat.ClientMessageID) (chat.Message, bool, error)
+	Admit(context.Context, chat.Connection, chat.ConversationID) (chat.Admission, error)
+	AgentOnline(context.Context, chat.Principal) bool
+	Entered(context.Context, chat.ConnectionID) ([]chat.ConversationID, error)
+	TakeOut(context.Context, []chat.Stay) ([]chat.Parting, error)
+	EnqueueSummary(context.Context, protocol.SummaryJob) error
+}
+
+// A flood is conversations with one connection each, which hangs where its
+// conversation is "hung".
+type flood struct {
+	unused
+	mu       sync.Mutex
+	due      map[chat.MessageID]*chat.Message
+	attempts map[chat.MessageID]int
+	reached  map[chat.ConversationID]time.Time
+}
+
+func (f *flood) DueBefore(_ context.Context, at time.Time, limit int) (all []chat.Message, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range f.due {
+		if !m.Due.At.After(at) {
+			all = append(all, *m)
+		}
+	}
+	slices.SortFunc(all, func(a, b chat.Message) int { return cmp.Or(a.Due.At.Compare(b.Due.At), cmp.Compare(a.ID, b.ID)) })
+	return all[:min(len(all), limit)], nil
+}
+
+func (f *flood) Claim(_ context.Context, m chat.Message, until time.Time) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := f.due[m.ID]
+	if own == nil || !own.Due.At.Equal(m.Due.At) {
+		return false, nil
+	}
+	due := *own.Due
+	due.At, own.Due = until, &due
+	f.attempts[m.ID]++
+	return true, nil
+}
+
+func (f *flood) Settle(_ context.Context, m chat.Message, left *chat.Due) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch own := f.due[m.ID]; {
+	case own == nil || !own.Due.At.Equal(m.Due.At):
+	case left == nil:
+		delete(f.due, m.ID)
+	default:
+		own.Due = left
+	}
+	return nil
+}
+
+func (f *flood) AnyConversation(_ context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error) {
+	return chat.Conversation{ID: id, OrgID: org, Participants: []chat.Participant{{Type: chat.User, ID: "u1"}}}, nil
+}
+
+func (f *flood) Audience(_ context.Context, id chat.ConversationID, _ chat.Principal) (chat.Audience, error) {
+	c := chat.Connection{ID: chat.ConnectionID(id), Principal: chat.Principal{Type: chat.User, ID: "u1", OrgID: "acme"}, ExpiresAt: time.Now().Add(time.Hour)}
+	return chat.Audience{Room: []chat.Connection{c}, Vouched: true}, nil
+}
+
+// Post is the Management API: it keeps the time of an attempt.
+func (f *flood) Post(_ context.Context, id chat.ConnectionID, _ []byte) error {
+	if id == "hung" {
+		time.Sleep(delivery.AttemptTime)
+		return context.DeadlineExceeded
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reached[chat.ConversationID(id)] = time.Now()
+	return nil
+}
+
+func (f *flood) Close(context.Context, chat.ConnectionID) error { return nil }
+
+func (f *flood) Project(context.Context, chat.Message, []chat.PrincipalID) error { return nil }
+
+func (f *flood) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
+
+func (f *flood) PruneOnline(context.Context) {}
+
+// add adds a message that a send has left: before it tried anything, or after.
+func (f *flood) add(id chat.MessageID, in chat.ConversationID, tried bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	due := chat.NewDue(time.Now(), 20*time.Second)
+	if tried {
+		due.Left, due.To, due.Tries = []chat.Effect{chat.EffectDeliver}, []chat.ConnectionID{chat.ConnectionID(in)}, 1
+	}
+	sender := chat.Principal{Type: chat.User, ID: "u1", OrgID: "acme"}
+	f.due[id] = &chat.Message{ID: id, ConversationID: in, Sender: sender, CreatedAt: time.Now(), Due: due}
+}
+
+// One sender within its limit, into a room with a connection that does not read:
+// the message of another conversation, whose function died, has its two minutes
+// all the same, for nobody is tried for ever. With send's own finishing.
+func TestHungConnectionDoesNotHoldUpOthers(t *testing.T) {
+	for _, every := range []time.Duration{200 * time.Millisecond, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			logged(t)
+			f := &flood{due: map[chat.MessageID]*chat.Message{}, attempts: map[chat.MessageID]int{}, reached: map[chat.ConversationID]time.Time{}}
+			h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f)
+			const minutes, death = 20, 10
+			var sender sync.WaitGroup
+			sender.Go(func() {
+				for i := range int((minutes - 5) * time.Minute / every) {
+					time.Sleep(every)
+					f.add(chat.MessageID(fmt.Sprintf("m%06d", i)), "hung", true)
+				}
+			})
+			var died time.Time
+			most := 0
+			for minute := range minutes {
+				if minute == death {
+					died = time.Now()
+					f.add("victim", "other", false)
+				}
+				next := time.Now().Add(time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), 49*time.Second)
+				if err := h.Handle(ctx); err != nil {
+					t.Fatal(err)
+				}
+				cancel()
+				f.mu.Lock()
+				most = max(most, len(f.due))
+				f.mu.Unlock()
+				time.Sleep(time.Until(next))
+			}
+			sender.Wait()
+			at, reached := f.reached["other"]
+			t.Logf("a message each %v: the victim waits %v, at most %d are due", every, at.Sub(died), most)
+			if wait := at.Sub(died); !reached || wait > 2*time.Minute {
+				t.Errorf("a message each %v to who hangs: another conversation's is delivered: %v, after %v", every, reached, wait)
+			}
+			for id, n := range f.attempts {
+				if n > 2 {
+					t.Errorf("%s was tried %d times by sweep", id, n)
+				}
+			}
+			if len(f.due) != 0 {
+				t.Errorf("when that is over, %d are still due", len(f.due))
+			}
+		})
+	}
 }

@@ -106,7 +106,7 @@ func connection(id chat.ConnectionID) chat.Connection {
 type counts struct{ posted, expired, refused, gone, failed int }
 
 func count(r delivery.Result) counts {
-	return counts{r.Posted, r.Expired, r.Refused, len(r.Gone), len(r.Failed)}
+	return counts{r.Posted, r.Expired, len(r.Refused), len(r.Gone), len(r.Failed)}
 }
 
 func TestDelivery(t *testing.T) {

@@ -1,0 +1,102 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
+)
+
+// post delivers the message to the room and, when a user wrote, to the agent.
+// The room is read after the commit, as join enters the room before it reads
+// the history: whoever is connected throughout gets the message one way or the
+// other. It returns who was not reached and may be later.
+func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) ([]chat.ConnectionID, error) {
+	var agent chat.Principal
+	if m.Sender.Type == chat.User && c.HasParticipant(c.Agent()) {
+		agent = c.Agent()
+	}
+	audience, partly := h.presence.Audience(ctx, c.ID, agent)
+	if partly != nil && len(audience.Room)+len(audience.Agents) == 0 {
+		return nil, partly
+	}
+	allowed, now, err := h.entitled(ctx, c, audience.Room, vouched(caller, audience))
+	if err != nil {
+		return nil, fmt.Errorf("check the audience: %w", err)
+	}
+	if !now.HasParticipant(agent) {
+		audience.Agents = nil
+	}
+	if !now.HasParticipant(caller.Principal) {
+		caller = chat.Connection{}
+	}
+	posts := compose(m, caller, allowed, audience.Agents, agent)
+	if to := m.Due.To; len(to) > 0 {
+		posts = slices.DeleteFunc(posts, func(p delivery.Post) bool { return !slices.Contains(to, p.To.ID) })
+	}
+	result := h.deliver.Deliver(ctx, posts, passes)
+	h.announce.Forget(ctx, result.Gone, c.ID)
+	return idsOf(append(result.Failed, result.Refused...)), partly
+}
+
+// vouched reports whether all who are to get a message are confirmed in the
+// room: who was removed has been put out of it. Of anybody else the conversation
+// must say what it is now, and not what it was before the commit.
+func vouched(caller chat.Connection, a chat.Audience) bool {
+	in := make(map[chat.ConnectionID]bool, len(a.Room))
+	for _, c := range a.Room {
+		in[c.ID] = true
+	}
+	outside := func(c chat.Connection) bool { return !in[c.ID] }
+	return a.Vouched && (caller.ID == "" || in[caller.ID]) && !slices.ContainsFunc(a.Agents, outside)
+}
+
+// idsOf returns the ids of connections, each once.
+func idsOf(connections []chat.Connection) (ids []chat.ConnectionID) {
+	seen := make(map[chat.ConnectionID]bool, len(connections))
+	for _, c := range connections {
+		if !seen[c.ID] {
+			seen[c.ID] = true
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+// entitled returns the connections of current participants, and the conversation
+// as far as it is known: stale presence leaks nothing. A stranger in the room may
+// be a participant who was added after the conversation was read, so then, or
+// where not everybody is vouched for, it is read again; who is a stranger still
+// was removed by somebody who died before the room was told, and is put out.
+func (h *Handler) entitled(ctx context.Context, c chat.Conversation, room []chat.Connection, vouched bool) ([]chat.Connection, chat.Conversation, error) {
+	allowed := c.Entitled(room)
+	if vouched && len(allowed) == len(room) {
+		return allowed, c, nil
+	}
+	now, err := h.store.AnyConversation(ctx, c.OrgID, c.ID)
+	if err != nil && chat.CodeOf(err) == chat.NotFound {
+		now = chat.Conversation{} // deleted meanwhile, and nobody is entitled
+	} else if err != nil {
+		return nil, now, err
+	}
+	allowed = now.Entitled(room)
+	var strangers []chat.Stay
+	rest := allowed // in the order of the room
+	for _, one := range room {
+		if len(rest) > 0 && rest[0].ID == one.ID {
+			rest = rest[1:]
+			continue
+		}
+		strangers = append(strangers, chat.Stay{Connection: one, Conversations: []chat.ConversationID{c.ID}})
+	}
+	if len(strangers) == 0 {
+		return allowed, now, nil
+	}
+	if _, err := h.presence.TakeOut(ctx, strangers); err != nil {
+		slog.WarnContext(ctx, "put strangers out of a room", "conversation", c.ID, "err", err) // the next message does
+	}
+	return allowed, now, nil
+}
