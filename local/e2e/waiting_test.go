@@ -1,0 +1,198 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"aiwm-chat/local/faults"
+	"aiwm-chat/local/server"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// status is what MongoDB says of an agent; "" where it knows nothing.
+func status(t *testing.T, s *server.Server, p chat.Principal) string {
+	t.Helper()
+	var doc struct{ Status string }
+	agents := mongoOf(t, s).Database().Collection("agents")
+	_ = agents.FindOne(t.Context(), bson.M{"_id": string(p.OrgID) + "/" + string(p.ID)}).Decode(&doc)
+	return doc.Status
+}
+
+// agents.status follows every way in which an agent comes and goes.
+func TestStatusOfAgents(t *testing.T) {
+	t.Parallel()
+	s := start(t, options())
+	agent := newAgent(t, s)
+	twin := agent.principal
+	twin.OrgID = "globex"
+	becomes := func(p chat.Principal, s *server.Server, want string) {
+		t.Helper()
+		eventually(t, fmt.Sprintf("%s is %q", p, want), func() bool { return status(t, s, p) == want })
+	}
+	first := agent.device()
+	becomes(agent.principal, s, protocol.Online)
+	second := agent.device()
+	first.Close()
+	time.Sleep(quiet)
+	if got := status(t, s, agent.principal); got != protocol.Online {
+		t.Errorf("with one of two connections left the agent is %q", got)
+	}
+	if got := status(t, s, twin); got != "" {
+		t.Errorf("the agent of the same id elsewhere is %q", got)
+	}
+	other := newActor(t, s, twin).device()
+	becomes(twin, s, protocol.Online)
+	second.Close()
+	becomes(agent.principal, s, protocol.Offline)
+	if got := status(t, s, twin); got != protocol.Online {
+		t.Errorf("the twin is %q", got)
+	}
+	other.Close()
+	becomes(twin, s, protocol.Offline)
+}
+
+func TestStatusOfAgentsWhenSomethingIsLost(t *testing.T) {
+	t.Parallel()
+	s := faulty(t, options(), map[faults.Kind]float64{faults.DropDisconnect: 1})
+	user, agent := newUser(t, s), newAgent(t, s).connect()
+	id := user.open(agent)
+	agent.Close()
+	eventually(t, "the gateway knows", func() bool { return s.Connections() == 0 })
+	if got := status(t, s, agent.principal); got != protocol.Online {
+		t.Errorf("before it is pruned the agent is %q", got)
+	}
+	age(t, redisOf(t, s), agent.principal, 11*time.Second)
+	user.postMessage(string(id), "there?", "")
+	if got := status(t, s, agent.principal); got != protocol.Offline {
+		t.Errorf("pruned, the agent is %q", got)
+	}
+	if os.Getenv("REDIS_ADDR") != "" {
+		return // a real Redis is not emptied by this test
+	}
+	agent.connect()
+	phone := agent.device()
+	if err := redisOf(t, s).FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	agents := mongoOf(t, s).Database().Collection("agents")
+	if _, err := agents.UpdateMany(t.Context(), bson.M{}, bson.M{"$set": bson.M{"status": protocol.Offline}}); err != nil {
+		t.Fatal(err)
+	}
+	if pong := phone.ping(); !pong.Resync {
+		t.Errorf("the pong says %+v", pong)
+	}
+	eventually(t, "the agent is online again", func() bool { return status(t, s, agent.principal) == protocol.Online })
+	phone.expect(protocol.EventMessageFromUser) // what waits for it, once more
+}
+
+// What is said to an agent that is away waits for it, all of it and in order.
+func TestBacklogIsComplete(t *testing.T) {
+	t.Parallel()
+	agent := newAgent(t, shared)
+	var want []string
+	for u := range 3 {
+		user := newUser(t, shared)
+		for c := range 2 {
+			id := user.open(agent)
+			for m := range 3 {
+				text := fmt.Sprintf("user %d, conversation %d, message %d", u, c, m)
+				sent := user.postMessage(string(id), text, "")
+				if u == 1 && m == 2 {
+					user.call(http.MethodDelete, "/messages/"+string(sent.MessageID), nil, nil)
+					continue
+				}
+				want = append(want, text)
+			}
+			time.Sleep(2 * time.Millisecond) // the order is that of the conversations' last activity
+		}
+	}
+	agent.connect()
+	for i, text := range want {
+		if m := data[protocol.Message](t, agent.expect(protocol.EventMessageFromUser)); m.Content != text {
+			t.Errorf("place %d of the backlog has %q, want %q", i, m.Content, text)
+		}
+	}
+	agent.expectNot(protocol.EventMessageFromUser)
+	if n := agent.count(protocol.EventBacklog); n != 0 {
+		t.Errorf("%d frames say that there is more", n)
+	}
+}
+
+func TestBacklogGoesOnOverREST(t *testing.T) {
+	t.Parallel()
+	s := start(t, crowd())
+	user, agent := newUser(t, s), newAgent(t, s)
+	id := user.open(agent)
+	const n = 210
+	for i := range n {
+		user.postMessage(string(id), fmt.Sprint(i+1), "")
+	}
+	agent.connect()
+	more := data[protocol.Backlog](t, agent.expect(protocol.EventBacklog))
+	if !more.More || more.Cursor == "" {
+		t.Errorf("backlog says %+v", more)
+	}
+	seen := int64(0)
+	for range 200 {
+		if m := data[protocol.Message](t, agent.expect(protocol.EventMessageFromUser)); m.Seq != seen+1 {
+			t.Fatalf("got seq %d after %d", m.Seq, seen)
+		}
+		seen++
+	}
+	agent.expectNot(protocol.EventMessageFromUser)
+	base := "/agents/" + string(agent.principal.ID) + "/backlog?"
+	for cursor := more.Cursor; cursor != ""; {
+		var page protocol.BacklogPage
+		agent.call(http.MethodGet, base+url.Values{"cursor": {cursor}, "limit": {"4"}}.Encode(), nil, &page)
+		for _, m := range page.Data {
+			if seen++; m.Seq != seen {
+				t.Fatalf("over REST seq %d comes, want %d", m.Seq, seen)
+			}
+		}
+		if page.Pagination.HasMore != (page.Pagination.Cursor != "") {
+			t.Errorf("the page says %+v", page.Pagination)
+		}
+		cursor = page.Pagination.Cursor
+	}
+	if seen != n {
+		t.Errorf("the backlog ended at %d", seen)
+	}
+	twin := agent.principal
+	twin.Type = chat.User
+	for _, other := range []*actor{user, newAgent(t, s), newActor(t, s, twin)} {
+		if err := other.try(http.MethodGet, base, nil, nil); code(t, err) != chat.Forbidden {
+			t.Errorf("%s reads it: %v", other.principal, err)
+		}
+	}
+}
+
+// An agent that was removed is not there for the conversation, though connected.
+func TestRemovedAgentIsNotOnline(t *testing.T) {
+	t.Parallel()
+	user, agent, id := talk(t, shared)
+	if sent := user.say(id, "there?"); !sent.IsAgentOnline() {
+		t.Error("the agent is not online")
+	}
+	agent.expect(protocol.EventMessageFromUser)
+	user.call(http.MethodDelete, fmt.Sprintf("/conversations/%s/participants/agent/%s", id, agent.principal.ID), nil, nil)
+	agent.expect(protocol.EventLeft)
+	if sent := user.say(id, "and now?"); sent.IsAgentOnline() {
+		t.Error("the removed agent is online")
+	}
+	if joined := user.device().join(id); joined.AgentOnline {
+		t.Errorf("joined with %+v", joined)
+	}
+	agent.expectNot(protocol.EventMessageFromUser)
+	if pong := agent.ping(); len(pong.Rooms) != 0 {
+		t.Errorf("the agent's pong has %+v", pong)
+	}
+	again := agent.device()
+	again.expectNot(protocol.EventMessageFromUser) // nor does anything wait for it
+}
