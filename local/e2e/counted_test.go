@@ -106,7 +106,7 @@ func TestWithoutRedis(t *testing.T) {
 	}
 	t.Cleanup(mini.Close)
 	o := crowd()
-	o.TimeScale = 30 // a sweep every two seconds; ten minutes of idle time are twenty
+	o.TimeScale = 15 // a sweep every four seconds; ten minutes of idle time are forty
 	o.Getenv = func(name string) string {
 		if strings.HasPrefix(name, "LIMIT_") && name != "LIMIT_PINGS" {
 			return ""

@@ -32,7 +32,7 @@ func hasten(t *testing.T, messages *mongo.Collection, id chat.ConversationID) {
 func TestThrottledMemberIsReachedByTheSweep(t *testing.T) {
 	t.Parallel()
 	o := options()
-	o.TimeScale = 60
+	o.TimeScale = 30 // a sweep every two seconds
 	s, between := startWired(t, o)
 	user, agent, id := talk(t, s)
 	throttled := string(agent.connectionID())
@@ -128,6 +128,7 @@ func TestHungMemberHoldsUpNobody(t *testing.T) {
 	within("adding a participant", func() { sender.add(late, id) })
 	within("conversation:joined", func() { late.join(id) })
 	within("conversation:left", func() { late.must("leave", fields{"conversationId": id}) })
+	between.rule(nil)
 	for _, a := range []*actor{sender, late} {
 		answers := map[string]int{}
 		time.Sleep(quiet)

@@ -131,7 +131,11 @@ func startWired(t *testing.T, o server.Options) (*server.Server, *posts) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	between := &posts{forward: &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, ErrorHandler: unanswered}}
+	transport := &http.Transport{MaxIdleConnsPerHost: 128}
+	t.Cleanup(transport.CloseIdleConnections)
+	between := &posts{forward: &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }, Transport: transport, ErrorHandler: unanswered,
+	}}
 	proxy := httptest.NewServer(between)
 	t.Cleanup(proxy.Close)
 	environment, err := s.Environment()
@@ -153,7 +157,9 @@ func startWired(t *testing.T, o server.Options) (*server.Server, *posts) {
 	return s, between
 }
 
-func unanswered(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+func unanswered(w http.ResponseWriter, _ *http.Request, _ error) {
+	w.WriteHeader(http.StatusBadGateway)
+}
 
 // invoker runs the functions with an environment: the binaries of AIWM_EXEC, or
 // in this process.
