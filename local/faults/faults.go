@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,6 +51,9 @@ type Faults struct {
 	seed   uint64
 	kinds  map[Kind]*sequence // fixed by construction
 	limits struct{ latency, reorder time.Duration }
+
+	stopped  atomic.Bool
+	happened atomic.Int64
 }
 
 type sequence struct {
@@ -148,10 +152,16 @@ func (f *Faults) String() string {
 	return b.String()
 }
 
+// Stop ends all faults for good.
+func (f *Faults) Stop() { f.stopped.Store(true) }
+
+// Happened is the number of faults so far.
+func (f *Faults) Happened() int64 { return f.happened.Load() }
+
 // roll decides, and draws a number in [0, 1) that says how much. Kinds that
 // never happen cost no lock.
 func (f *Faults) roll(kind Kind) (bool, float64) {
-	if f == nil {
+	if f == nil || f.stopped.Load() {
 		return false, 0
 	}
 	s := f.kinds[kind]
@@ -160,7 +170,11 @@ func (f *Faults) roll(kind Kind) (bool, float64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.random.Float64() < s.probability, s.random.Float64()
+	hit, share := s.random.Float64() < s.probability, s.random.Float64()
+	if hit {
+		f.happened.Add(1)
+	}
+	return hit, share
 }
 
 // reseed starts every sequence anew; a kind's place in the list keeps its

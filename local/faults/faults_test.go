@@ -130,3 +130,15 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+func TestStop(t *testing.T) {
+	f, err := New(1, map[Kind]float64{Duplicate: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := f.Roll(Duplicate) && f.Roll(Duplicate)
+	f.Stop()
+	if after := f.Roll(Duplicate); !before || after || f.Happened() != 2 {
+		t.Errorf("before: %t, after: %t, %d happened", before, after, f.Happened())
+	}
+}
