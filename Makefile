@@ -5,7 +5,7 @@ GO ?= go
 LAMBDA := CGO_ENABLED=0 GOFLAGS='-trimpath -tags=lambda.norpc "-ldflags=-s -w"'
 FUNCTIONS := $(notdir $(wildcard functions/*))
 
-.PHONY: run demo bench test race lint fuzz build build-arm64 sam clean
+.PHONY: run demo bench soak test race lint fuzz build build-arm64 sam clean
 
 run: ## the whole chat on http://127.0.0.1:3003
 	$(GO) run ./local
@@ -15,6 +15,9 @@ demo: ## a ten-message conversation, played by two real clients
 
 bench: ## the load generator
 	$(GO) run ./local bench -conversations 50 -seconds 20
+
+soak: ## two minutes in which everything fails, and what became of the promises
+	$(GO) run ./local soak -seconds 120
 
 test: ## every test, on the embedded databases
 	$(GO) test -shuffle=on ./...

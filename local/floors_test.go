@@ -38,18 +38,21 @@ var floors = map[string]int{
 	"local/embedded":    0,
 	"local/faults":      0,
 	"local/logline":     0,
+	"local/proxy":       0,
 	"local/aws/account": 0,
 	"local/aws":         1,
 	"local/client":      4,
 	"local/command":     4,
 	"local/server":      5,
 	"local/bench":       6,
+	"local/checker":     6,
 	"local/demo":        6,
 	"local/e2e":         6,
 	"local/indexes":     6,
 	"local/serve":       6,
+	"local/soak":        7,
 	"local/token":       6,
-	"local":             7,
+	"local":             8,
 }
 
 const (
@@ -62,7 +65,7 @@ const (
 var drivers = []string{"go.mongodb.org/", "github.com/redis/", "github.com/aws/aws-sdk-go-v2", "github.com/sashabaranov/"}
 
 // emulators know nothing of chat: they would run any other template as well.
-var emulators = []string{"local/embedded", "local/faults", "local/logline", "local/aws"}
+var emulators = []string{"local/embedded", "local/faults", "local/logline", "local/proxy", "local/aws"}
 
 func TestFloors(t *testing.T) {
 	for _, pkg := range packages(t) {

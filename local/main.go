@@ -4,6 +4,7 @@
 //	go run ./local            serve on http://127.0.0.1:3003
 //	go run ./local demo       play a conversation between two real clients
 //	go run ./local bench      measure
+//	go run ./local soak       let everything fail, and check what is promised
 //	go run ./local token      sign a token for a user or an agent
 //	go run ./local indexes    create the indexes in the MongoDB of MONGODB_URI
 package main
@@ -27,6 +28,7 @@ import (
 	"aiwm-chat/local/demo"
 	"aiwm-chat/local/indexes"
 	"aiwm-chat/local/serve"
+	"aiwm-chat/local/soak"
 	"aiwm-chat/local/token"
 )
 
@@ -49,7 +51,8 @@ func main() {
 const gcPercent = 400
 
 var commands = map[string]command.Command{
-	"serve": serve.Command, "demo": demo.Command, "bench": bench.Command, "token": token.Command, "indexes": indexes.Command,
+	"serve": serve.Command, "demo": demo.Command, "bench": bench.Command, "soak": soak.Command, "token": token.Command,
+	"indexes": indexes.Command,
 }
 
 func run(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {

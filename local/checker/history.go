@@ -1,0 +1,156 @@
+// Package checker holds what clients saw of a server against what the README
+// promises. It knows neither a server nor a client: a History is what happened,
+// a Final is what REST says at the end, and Check names every lie between them.
+package checker
+
+import (
+	"hash/fnv"
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+// A History is what clients did and saw. Times are those of the clients' clock,
+// which is one; a Recorder writes it.
+type History struct {
+	Members   []Member
+	Attempts  []Attempt
+	Deletions []Deletion
+	Removals  []Removal
+	Links     []Link
+	Views     []View
+	Heard     []Heard
+}
+
+// A Member is somebody who was made a participant, at the start or later.
+type Member struct {
+	Conversation chat.ConversationID
+	Principal    chat.Principal
+}
+
+// A Key is what stores at most one message.
+type Key struct {
+	Conversation chat.ConversationID
+	Sender       chat.Principal
+	Client       chat.ClientMessageID
+}
+
+// An Outcome is what a client knows of its attempt.
+type Outcome int
+
+// The outcomes. Unknown is also what may be sent again.
+const (
+	Unknown Outcome = iota
+	Acknowledged
+	Refused
+)
+
+// An Attempt is one send. Many may have the same key.
+type Attempt struct {
+	Key
+	Content Content
+	Tokens  int64 // that it says it used
+	Begun   time.Time
+	Ended   time.Time // zero: no answer came
+	Outcome Outcome
+	Seq     int64          // if acknowledged
+	ID      chat.MessageID // if acknowledged
+	Code    chat.Code      // if refused
+}
+
+// A Content is a hash of what a message says.
+type Content uint64
+
+// ContentOf hashes a text.
+func ContentOf(text string) Content {
+	h := fnv.New64a()
+	h.Write([]byte(text)) //nolint:errcheck // it never fails
+	return Content(h.Sum64())
+}
+
+// A Deletion is an author's wish that a message says nothing any more.
+type Deletion struct {
+	ID        chat.MessageID
+	Begun     time.Time
+	Confirmed time.Time // zero: not, or not known
+}
+
+// A Removal took a participant out, until they were added again.
+type Removal struct {
+	Conversation chat.ConversationID
+	Principal    chat.Principal
+	Begun        time.Time
+	Confirmed    time.Time // zero: not, or not known
+	Back         time.Time // when adding them again was begun; zero: never
+}
+
+// A Link is one connection.
+type Link struct {
+	Connection string
+	Principal  chat.Principal
+	Opened     time.Time
+	Closed     time.Time // zero: open to the end
+}
+
+// A View is what one connection saw of one conversation, whether it had joined
+// it or not.
+type View struct {
+	Connection   string
+	Principal    chat.Principal
+	Conversation chat.ConversationID
+	After        int64     // what it had before: it asked for what follows
+	Joined       time.Time // zero: it never did
+	Ended        time.Time // left, put out or closed; zero: it stayed to the end
+	Frames       []Frame   // also those that came after it ended
+}
+
+// A Frame is a message as it came, live or as history.
+type Frame struct {
+	Entry
+	At time.Time
+}
+
+// Heard is a presence:update that says that somebody is online.
+type Heard struct {
+	By, About chat.Principal
+	At        time.Time // when it was decided, by the server's clock
+}
+
+// A Final is what is there in the end, when nothing is under way any more.
+type Final struct {
+	At            time.Time
+	Conversations map[chat.ConversationID]Conversation
+}
+
+// A Conversation is what REST says of one.
+type Conversation struct {
+	Log     []Entry
+	Total   int64
+	Tokens  int64
+	LastSeq int64   // of lastMessage; 0: none
+	Last    Content // of lastMessage
+	Summary *Range
+	Online  map[chat.Principal]bool // of each participant
+	Due     int                     // messages of which something is left to do
+}
+
+// An Entry is a message of the log.
+type Entry struct {
+	Seq     int64
+	ID      chat.MessageID
+	Sender  chat.Principal
+	Client  chat.ClientMessageID
+	Content Content
+	Tokens  int64
+	Deleted bool
+	Created time.Time // what REST says
+}
+
+// A Range is what a summary says that it covers.
+type Range struct{ From, To int64 }
+
+// Bounds are how long what is promised may take.
+type Bounds struct {
+	Delivery time.Duration // of a message to who is connected and joined
+	Presence time.Duration // until who is connected is known
+}

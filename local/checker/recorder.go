@@ -1,0 +1,206 @@
+package checker
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+// A Recorder writes a History that many clients are part of. All methods may
+// be called concurrently; what they return are places in it.
+type Recorder struct {
+	mu    sync.Mutex
+	h     History
+	views map[viewKey]int // the last one
+}
+
+type viewKey struct {
+	connection   string
+	conversation chat.ConversationID
+}
+
+// NewRecorder returns a Recorder of nothing.
+func NewRecorder() *Recorder { return &Recorder{views: map[viewKey]int{}} }
+
+// History returns a copy of what was recorded.
+func (r *Recorder) History() History {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := r.h
+	h.Members, h.Attempts, h.Deletions = slices.Clone(h.Members), slices.Clone(h.Attempts), slices.Clone(h.Deletions)
+	h.Removals, h.Links, h.Views, h.Heard = slices.Clone(h.Removals), slices.Clone(h.Links), slices.Clone(h.Views), slices.Clone(h.Heard)
+	for i := range h.Views {
+		h.Views[i].Frames = slices.Clone(h.Views[i].Frames)
+	}
+	return h
+}
+
+// Member notes a participant, before they can know of it.
+func (r *Recorder) Member(id chat.ConversationID, p chat.Principal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Members = append(r.h.Members, Member{id, p})
+}
+
+// Try notes an attempt before it is made.
+func (r *Recorder) Try(k Key, content string, tokens int64) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Attempts = append(r.h.Attempts, Attempt{Key: k, Content: ContentOf(content), Tokens: tokens, Begun: time.Now()})
+	return len(r.h.Attempts) - 1
+}
+
+// Acknowledge notes that an attempt succeeded.
+func (r *Recorder) Acknowledge(attempt int, seq int64, id chat.MessageID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := &r.h.Attempts[attempt]
+	a.Ended, a.Outcome, a.Seq, a.ID = time.Now(), Acknowledged, seq, id
+}
+
+// Refuse notes that an attempt was refused for good.
+func (r *Recorder) Refuse(attempt int, code chat.Code) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := &r.h.Attempts[attempt]
+	a.Ended, a.Outcome, a.Code = time.Now(), Refused, code
+}
+
+// Acknowledged returns how many attempts were made and how many succeeded.
+func (r *Recorder) Acknowledged() (attempts, acknowledged int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.h.Attempts {
+		if a.Outcome == Acknowledged {
+			acknowledged++
+		}
+	}
+	return len(r.h.Attempts), acknowledged
+}
+
+// Delete notes a deletion before it is asked for.
+func (r *Recorder) Delete(id chat.MessageID) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Deletions = append(r.h.Deletions, Deletion{ID: id, Begun: time.Now()})
+	return len(r.h.Deletions) - 1
+}
+
+// Deleted notes that it was answered.
+func (r *Recorder) Deleted(deletion int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Deletions[deletion].Confirmed = time.Now()
+}
+
+// Remove notes a removal before it is asked for.
+func (r *Recorder) Remove(id chat.ConversationID, p chat.Principal) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Removals = append(r.h.Removals, Removal{Conversation: id, Principal: p, Begun: time.Now()})
+	return len(r.h.Removals) - 1
+}
+
+// Removed notes that it was answered.
+func (r *Recorder) Removed(removal int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Removals[removal].Confirmed = time.Now()
+}
+
+// Back notes that who was removed is about to be added again.
+func (r *Recorder) Back(removal int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Removals[removal].Back = time.Now()
+}
+
+// Open notes a connection, before it is asked for: presence may tell of it
+// before its client knows.
+func (r *Recorder) Open(connection string, p chat.Principal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Links = append(r.h.Links, Link{Connection: connection, Principal: p, Opened: time.Now()})
+}
+
+// Close notes the end of a connection, and of all that it viewed.
+func (r *Recorder) Close(connection string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	for i := len(r.h.Links) - 1; i >= 0; i-- {
+		if l := &r.h.Links[i]; l.Connection == connection && l.Closed.IsZero() {
+			l.Closed = now
+			break
+		}
+	}
+	for key, at := range r.views {
+		if key.connection == connection {
+			r.end(at, now)
+			delete(r.views, key)
+		}
+	}
+}
+
+// Ask notes that a connection is about to join: what comes from now on is of a
+// new view, if it was out.
+func (r *Recorder) Ask(connection string, p chat.Principal, id chat.ConversationID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v := r.view(connection, p, id); !v.Ended.IsZero() {
+		delete(r.views, viewKey{connection, id})
+	}
+}
+
+// Join notes that a connection is in a conversation, and had asked for what
+// follows after. While it is in there that changes nothing.
+func (r *Recorder) Join(connection string, p chat.Principal, id chat.ConversationID, after int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v := r.view(connection, p, id); v.Joined.IsZero() {
+		v.Joined, v.After = time.Now(), after
+	}
+}
+
+// Leave notes that a connection is out of a conversation again.
+func (r *Recorder) Leave(connection string, id chat.ConversationID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if at, ok := r.views[viewKey{connection, id}]; ok {
+		r.end(at, time.Now())
+	}
+}
+
+// Frame notes a message that came.
+func (r *Recorder) Frame(connection string, p chat.Principal, id chat.ConversationID, e Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := r.view(connection, p, id)
+	v.Frames = append(v.Frames, Frame{Entry: e, At: time.Now()})
+}
+
+// Hear notes that somebody is said to be online.
+func (r *Recorder) Hear(by, about chat.Principal, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Heard = append(r.h.Heard, Heard{by, about, at})
+}
+
+func (r *Recorder) view(connection string, p chat.Principal, id chat.ConversationID) *View {
+	key := viewKey{connection, id}
+	at, ok := r.views[key]
+	if !ok {
+		at = len(r.h.Views)
+		r.views[key] = at
+		r.h.Views = append(r.h.Views, View{Connection: connection, Principal: p, Conversation: id})
+	}
+	return &r.h.Views[at]
+}
+
+func (r *Recorder) end(view int, at time.Time) {
+	if v := &r.h.Views[view]; v.Ended.IsZero() {
+		v.Ended = at
+	}
+}

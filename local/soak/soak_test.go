@@ -1,0 +1,24 @@
+package soak_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"aiwm-chat/local/command"
+	"aiwm-chat/local/soak"
+)
+
+// A few seconds in which clients misbehave, and what is around the functions.
+// What needs minutes is a check of its own.
+func TestSoak(t *testing.T) {
+	command.Quiet()
+	var out strings.Builder
+	o := soak.Options{Template: "../../template.yaml", Duration: 4 * time.Second, Seed: rand.Uint64(), Conversations: 6, Light: true}
+	err := soak.Run(t.Context(), o, &out)
+	if err != nil || !strings.Contains(out.String(), "0 lost, 0 doubled") || strings.Contains(out.String(), " 0 acknowledged") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	t.Log(out.String())
+}
