@@ -21,6 +21,7 @@ func Command(ctx context.Context, args []string, out io.Writer, _ func(string) s
 	fs.StringVar(&o.Template, "template", "template.yaml", "the SAM `file` that says what to run")
 	fs.StringVar(&o.Exec, "exec", "", "run the bootstrap binaries in this `folder`")
 	fs.Float64Var(&o.Kill, "kill", 0, "`probability` that a function's process dies in the middle of an invocation (-exec only)")
+	fs.BoolVar(&o.Passive, "passive", false, "clients ask for nothing that is missing, and Redis loses nothing: the server alone has to deliver in two minutes")
 	if err := command.Parse(fs, args); err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (d *device) ping(ctx context.Context, l *link) {
 		heads[room.ConversationID] = room.LastSeq
 	}
 	for _, id := range d.wanted() {
-		if head, in := heads[id]; !in || head > d.have(id) {
+		if head, in := heads[id]; !in || head > d.have(id) && !d.soak.Passive {
 			d.join(ctx, l, id)
 		}
 	}

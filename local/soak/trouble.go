@@ -6,36 +6,41 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"aiwm-chat/local/checker"
 	"aiwm-chat/local/client"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
 
 // A trouble is something that happens now and then. Those of one place do not
-// happen together.
+// happen together; that of the place lost takes from Redis what clients have to
+// ask for again.
 type trouble struct {
 	name  string
 	place string
 	do    func(s *soak, ctx context.Context, r *rand.Rand)
 }
 
-// troubles are drawn with equal chances; the first few are of clients only.
+// troubles are drawn with equal chances, so that what is there twice comes
+// twice as often; the first few leave the databases alone.
 var troubles = []trouble{
 	{"all clients connect again", "clients", (*soak).storm},
 	{"one frame, and gone", "", (*soak).hitAndRun},
 	{"a client that never reads", "", (*soak).neverReads},
 	{"fifty equal ids", "", (*soak).equalIDs},
-	{"a participant removed and added", "members", (*soak).removeAndAdd},
+	{"a participant removed and added", "", (*soak).removeAndAdd},
+	{"a participant removed and added", "", (*soak).removeAndAdd},
 	{"a message deleted", "", (*soak).deleteMessage},
-	{"Redis emptied", "", (*soak).emptyRedis},
-	{"a key of Redis lost", "", (*soak).loseKey},
-	{"a key of Redis lost", "", (*soak).loseKey},
+	{"Redis emptied", lost, (*soak).emptyRedis},
+	{"a key of Redis lost", lost, (*soak).loseKey},
+	{"a key of Redis lost", lost, (*soak).loseKey},
 	{"Redis answers errors", "redis", (*soak).redisErrors},
 	{"Redis away", "redis", (*soak).redisAway},
 	{"a bad network to Redis", "redis", (*soak).badRedis},
@@ -43,8 +48,9 @@ var troubles = []trouble{
 }
 
 const (
-	harmless     = 6 // troubles that leave the databases alone
-	troubleEvery = 1500 * time.Millisecond
+	lost         = "what Redis has"
+	harmless     = 7
+	troubleEvery = 700 * time.Millisecond
 )
 
 // brew draws troubles by the seed until ctx is done; each has its own sequence,
@@ -54,6 +60,9 @@ func (s *soak) brew(ctx, until context.Context) {
 	choice := troubles
 	if s.Light {
 		choice = troubles[:harmless]
+	}
+	if s.Passive {
+		choice = slices.DeleteFunc(slices.Clone(choice), func(t trouble) bool { return t.place == lost })
 	}
 	busy := map[string]*sync.Mutex{}
 	for _, t := range choice {
@@ -153,14 +162,19 @@ func (s *soak) equalIDs(ctx context.Context, r *rand.Rand) {
 	wg.Wait()
 }
 
-// removeAndAdd takes a guest out for a moment. Both are repeated until they are
-// answered, as they may be.
+// removeAndAdd takes a guest out for a moment in which the others talk. Both are
+// repeated until they are answered, as they may be.
 func (s *soak) removeAndAdd(ctx context.Context, r *rand.Rand) {
 	t := s.talks[r.IntN(len(s.talks))]
 	if len(t.guests) == 0 {
 		return
 	}
 	guest, creator := t.guests[r.IntN(len(t.guests))], t.members[0]
+	key := checker.Member{Conversation: t.id, Principal: guest}
+	if _, out := s.removed.LoadOrStore(key, true); out {
+		return
+	}
+	defer s.removed.Delete(key)
 	path := fmt.Sprintf("/conversations/%s/participants", t.id)
 	removal := s.record.Remove(t.id, guest)
 	err := s.persist(ctx, "remove", func(ctx context.Context) error {
@@ -169,7 +183,12 @@ func (s *soak) removeAndAdd(ctx context.Context, r *rand.Rand) {
 	if err == nil {
 		s.record.Removed(removal)
 	}
-	pause(ctx, s.some(r, 0.2, 2))
+	var others sync.WaitGroup
+	for range 5 {
+		pause(ctx, s.some(r, 0.1, 0.6))
+		others.Go(func() { creator.say(ctx, t.id) })
+	}
+	others.Wait()
 	s.record.Back(removal)
 	_ = s.persist(ctx, "add", func(ctx context.Context) error {
 		return creator.rest.Do(ctx, http.MethodPost, path, protocol.AddParticipant{Type: guest.Type, ID: guest.ID}, nil)
