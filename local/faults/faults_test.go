@@ -136,9 +136,9 @@ func TestStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := f.Roll(Duplicate) && f.Roll(Duplicate)
+	before := rolls(f, Duplicate, 2)
 	f.Stop()
-	if after := f.Roll(Duplicate); !before || after || f.Happened() != 2 {
-		t.Errorf("before: %t, after: %t, %d happened", before, after, f.Happened())
+	if after := rolls(f, Duplicate, 2); before != "xx" || after != ".." || f.Happened() != 2 {
+		t.Errorf("before: %s, after: %s, %d happened", before, after, f.Happened())
 	}
 }
