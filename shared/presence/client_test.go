@@ -42,7 +42,9 @@ func faulty(s *server, do func(p *redisserver.Peer, command string) bool) *fault
 	s.mini.Server().SetPreHook(func(p *redisserver.Peer, command string, args ...string) bool {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.peers[p] = f.peers[p]
+		if _, known := f.peers[p]; !known {
+			f.peers[p] = false
+		}
 		if (f.peers[p] || f.forever) && f.do(p, command) {
 			f.count++
 			return true
