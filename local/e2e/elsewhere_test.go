@@ -43,7 +43,7 @@ func TestFunctionsElsewhere(t *testing.T) {
 		if url := env["CONNECTIONS_URL"]; url != "" && !strings.HasPrefix(url, "http://localhost:") {
 			t.Errorf("%s is told that @connections is at %s", name, url)
 		}
-		exec.Functions[name] = lambda.ExecFunction{Env: env, Timeout: patience}
+		exec.Functions[name] = lambda.ExecFunction{Env: env, Timeout: patience / 4}
 	}
 	running, err := lambda.NewExec(exec)
 	if err != nil {

@@ -45,7 +45,7 @@ func TestPromisesUnderFaults(t *testing.T) {
 			written := r.write()
 			r.checkLog(written)
 			for _, member := range r.members {
-				missing := r.missing(member, len(written), patience/4)
+				missing := r.missing(member, len(written), 5*time.Second)
 				if len(missing) > len(written)/4 {
 					t.Errorf("%s received all but %v: faults so rare cannot lose so much", member.principal, missing)
 				}
@@ -300,7 +300,7 @@ func (a *actor) insist(action string, in fields) (reply client.Frame) {
 func persist(t *testing.T, what string, do func(context.Context) error) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * patience); ; time.Sleep(10 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(t.Context(), patience/5)
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		err := do(ctx)
 		cancel()
 		if err == nil {

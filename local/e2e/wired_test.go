@@ -168,7 +168,7 @@ func invoker(t *testing.T, environment map[string]map[string]string) (_ lambda.I
 	if dir := os.Getenv("AIWM_EXEC"); dir != "" {
 		o := lambda.ExecOptions{Dir: dir, Functions: map[string]lambda.ExecFunction{}, Output: io.Discard}
 		for name, env := range environment {
-			o.Functions[name] = lambda.ExecFunction{Env: env, Timeout: patience}
+			o.Functions[name] = lambda.ExecFunction{Env: env, Timeout: patience / 4}
 		}
 		running, err := lambda.NewExec(o)
 		if err != nil {
