@@ -72,6 +72,9 @@ func (h *handler) WithGroup(name string) slog.Handler {
 }
 
 func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
+	if a.Equal(slog.Attr{}) { // slog's handlers leave it out
+		return
+	}
 	v := a.Value.Resolve()
 	if v.Kind() == slog.KindGroup {
 		for _, inner := range v.Group() {

@@ -22,6 +22,7 @@ func TestOneLinePerEvent(t *testing.T) {
 		{"a line break stays inside", func(l *slog.Logger) { l.Info("event", "err", "a\nb") }, " event err=\"a\\nb\"\n"},
 		{"an equals sign is quoted", func(l *slog.Logger) { l.Info("event", "connection", "abc=") }, " event connection=\"abc=\"\n"},
 		{"empty values are left out", func(l *slog.Logger) { l.Info("event", "code", "") }, " event\n"},
+		{"no attribute is left out", func(l *slog.Logger) { l.Info("event", slog.Attr{}, "route", "send") }, " event route=send\n"},
 		{"groups and given attributes", func(l *slog.Logger) { l.With("a", 1).WithGroup("g").Info("m", "b", 2, slog.Group("h", "c", 3)) }, " m a=1 g.b=2 g.h.c=3\n"},
 		{"below the level", func(l *slog.Logger) { l.Debug("event") }, ""},
 	}

@@ -31,6 +31,10 @@ type serveFlags struct {
 // flagsOfServe declares the flags of serve.
 func flagsOfServe(o *server.Options) (*flag.FlagSet, *serveFlags) {
 	fs, f := flag.NewFlagSet("local", flag.ContinueOnError), &serveFlags{}
+	fs.Usage = func() {
+		fmt.Fprintln(fs.Output(), "Usage: go run ./local [serve|demo|bench|soak|token|indexes] [flags]; <command> -h lists the flags of another. Those of serve:")
+		fs.PrintDefaults()
+	}
 	fs.BoolVar(&f.memory, "memory", false, "keep no data; without it they are in "+command.DataDir)
 	fs.StringVar(&f.log, "log", "text", "`form` of the log: text or json")
 	fs.BoolVar(&f.verbose, "v", false, "log the emulators' own lines too")

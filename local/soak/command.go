@@ -16,7 +16,7 @@ func Command(ctx context.Context, args []string, out io.Writer, _ func(string) s
 	fs := flag.NewFlagSet("soak", flag.ContinueOnError)
 	o := Options{}
 	seconds := fs.Int("seconds", 120, "how long there is trouble")
-	fs.Uint64Var(&o.Seed, "seed", rand.Uint64(), "`number` that makes the troubles repeatable (default random)")
+	fs.Uint64Var(&o.Seed, "seed", 0, "`number` that makes the troubles repeatable (default random)")
 	fs.IntVar(&o.Conversations, "conversations", 20, "conversations at the same time")
 	fs.StringVar(&o.Template, "template", "template.yaml", "the SAM `file` that says what to run")
 	fs.StringVar(&o.Exec, "exec", "", "run the bootstrap binaries in this `folder`")
@@ -27,6 +27,9 @@ func Command(ctx context.Context, args []string, out io.Writer, _ func(string) s
 	}
 	if *seconds < 1 || o.Conversations < 1 {
 		return errors.New("soak: -seconds and -conversations must be at least 1")
+	}
+	if o.Seed == 0 {
+		o.Seed = rand.Uint64()
 	}
 	o.Duration = time.Duration(*seconds) * time.Second
 	command.Quiet()

@@ -123,8 +123,8 @@ func enter(t *testing.T, l process, c chat.Connection, rooms ...chat.Conversatio
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := l.presence.Confirm(t.Context(), entry, chat.Principal{Type: chat.Agent, ID: "a1", OrgID: "acme"}); err != nil {
-			t.Fatal(err)
+		if _, in, err := l.presence.Confirm(t.Context(), entry, chat.Principal{Type: chat.Agent, ID: "a1", OrgID: "acme"}); err != nil || !in {
+			t.Fatal(in, err)
 		}
 	}
 	return c

@@ -122,17 +122,17 @@ redis.call('HSET', KEYS[1], ARGV[1], 'c' .. string.sub(v, 2))
 return 1`
 
 // Confirm makes the entry one that counts, if it is there and of the generation
-// that this join saw; otherwise it is chat.Unavailable: evicted, disconnected,
-// lost, or another join's meanwhile. One round trip, and one more to delete joins
+// that this join saw; otherwise in is false: evicted, disconnected, lost, or
+// another join's meanwhile. One round trip, and one more to delete joins
 // that died.
-func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (chat.Company, error) {
+func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (with chat.Company, in bool, err error) {
 	now, c := s.now(), e.Connection
 	var done *redis.Cmd
 	var room, typing *redis.StringSliceCmd
 	var online bool
 	var g errgroup.Group // another slot: that it does not answer is no reason to refuse
 	g.Go(func() error { online = s.AgentOnline(ctx, agent); return nil })
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		done = p.Eval(ctx, confirmScript, []string{roomKey(e.ConversationID)}, string(c.ID), e.Generation+" ")
 		room = hash(ctx, p, roomKey(e.ConversationID))
 		typing = queueTyping(ctx, p, e.ConversationID, now)
@@ -141,12 +141,12 @@ func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal)
 	})
 	g.Wait() //nolint:errcheck // there is none
 	if err != nil {
-		return chat.Company{}, failed("confirm an entry", err)
+		return chat.Company{}, false, failed("confirm an entry", err)
 	}
 	s.sweepRoom(ctx, e.ConversationID, room.Val(), now)
 	result, _ := done.Val().(int64)
 	if result == 0 {
-		return chat.Company{}, chat.Errorf(chat.Unavailable, "the connection is out of the conversation again; try again")
+		return chat.Company{}, false, nil
 	}
 	company := chat.Company{New: result == 1, Typing: whoTypes(typing.Val(), c.Principal), AgentOnline: online}
 	seen := map[chat.Principal]bool{}
@@ -160,5 +160,5 @@ func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal)
 			company.Members = append(company.Members, other.Principal)
 		}
 	}
-	return company, nil
+	return company, true, nil
 }

@@ -468,3 +468,12 @@ func checkConnections(t testing.TB, s *server, p chat.Principal, want ...chat.Co
 }
 
 func name(i int) string { return fmt.Sprint("n", i) }
+
+// Confirm has the error that a join answers with in the end where it is out.
+func (s *server) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (chat.Company, error) {
+	company, in, err := s.Store.Confirm(ctx, e, agent)
+	if err == nil && !in {
+		err = chat.Errorf(chat.Unavailable, "out again")
+	}
+	return company, err
+}

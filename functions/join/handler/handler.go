@@ -22,7 +22,7 @@ type store interface {
 type presence interface {
 	Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error)
 	Closed(ctx context.Context, c chat.Connection) (bool, error)
-	Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (chat.Company, error)
+	Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (with chat.Company, in bool, err error)
 	Withdraw(ctx context.Context, e chat.Entry)
 	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
@@ -54,27 +54,37 @@ func New(s store, p presence, a announcer) *Handler {
 // history, and only then confirms: whoever loses the right, or the connection,
 // meanwhile is not left in the room, and a message committed in between arrives
 // twice rather than never. The reply comes before the announcement. Three round
-// trips to Redis, and one to MongoDB beside the second; for a new member the
-// fan-out of its announcement.
+// trips to Redis, and one to MongoDB beside the second, twice where it was put out
+// meanwhile; for a new member the fan-out of its announcement.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Join) error {
-	entry, err := h.presence.Enter(ctx, f.Connection, in.ConversationID)
+	found, company, joined, err := h.join(ctx, f.Connection, in)
+	if err == nil && !joined { // put out meanwhile, or overtaken by another join: what is it now?
+		found, company, joined, err = h.join(ctx, f.Connection, in)
+	}
 	if err != nil {
 		return err
 	}
-	found, err := h.look(ctx, entry, in.AfterSeq)
-	if err != nil {
-		h.leave(ctx, entry, err)
-		return err
-	}
-	company, err := h.presence.Confirm(ctx, entry, found.conversation.Agent())
-	if err != nil {
-		return err
+	if !joined {
+		return chat.Errorf(chat.Unavailable, "the connection is out of the conversation again; try again")
 	}
 	h.reply(ctx, f, in, found, company)
 	if company.New {
 		h.announce.Joined(ctx, f.Connection.Principal, in.ConversationID, company.Room)
 	}
 	return nil
+}
+
+func (h *Handler) join(ctx context.Context, c chat.Connection, in protocol.Join) (found view, company chat.Company, joined bool, err error) {
+	entry, err := h.presence.Enter(ctx, c, in.ConversationID)
+	if err != nil {
+		return found, company, false, err
+	}
+	if found, err = h.look(ctx, entry, in.AfterSeq); err != nil {
+		h.leave(ctx, entry, err)
+		return found, company, false, err
+	}
+	company, joined, err = h.presence.Confirm(ctx, entry, found.conversation.Agent())
+	return found, company, joined, err
 }
 
 // A view is what MongoDB says of a conversation.

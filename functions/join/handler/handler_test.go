@@ -42,6 +42,7 @@ type world struct {
 	hangs    string // this step does not come back before its time is up
 	closed   bool
 	agentOut bool // the agent is no participant
+	out      int  // how often a confirm finds the entry out
 	log      []chat.Message
 	total    int64
 	company  chat.Company
@@ -121,12 +122,13 @@ func (w *world) Closed(ctx context.Context, _ chat.Connection) (bool, error) {
 	return w.closed, w.step(ctx, "Closed")
 }
 
-func (w *world) Confirm(ctx context.Context, e chat.Entry, a chat.Principal) (chat.Company, error) {
+func (w *world) Confirm(ctx context.Context, e chat.Entry, a chat.Principal) (chat.Company, bool, error) {
 	mine(e)
 	if a != agent {
 		panic(fmt.Sprint("the agent is ", a))
 	}
-	return w.company, w.step(ctx, "Confirm")
+	w.out--
+	return w.company, w.out < 0, w.step(ctx, "Confirm")
 }
 
 func (w *world) Withdraw(ctx context.Context, e chat.Entry) {
@@ -321,5 +323,34 @@ func TestFailures(t *testing.T) {
 				t.Errorf("the steps were %v", w.steps)
 			}
 		})
+	}
+}
+
+// Of two joins at once only the last one confirms: the other looks again, and is
+// in by then. Who was put out meanwhile learns why.
+func TestAJoinThatIsOutLooksAgain(t *testing.T) {
+	once := []string{"Enter", "Closed", "Conversation", "Messages", "Confirm"}
+	for _, tt := range []struct {
+		out   int
+		event string
+		code  chat.Code
+		tries int
+	}{{1, "conversation:joined", "", 2}, {2, "error", chat.Unavailable, 2}} {
+		w := &world{out: tt.out, company: company()}
+		w.join(t, "")
+		if len(w.frames) == 0 || w.frames[0].Event != tt.event || w.frames[0].Error.Code != tt.code {
+			t.Errorf("out %d times: %+v", tt.out, w.frames)
+		}
+		for _, step := range once {
+			n := 0
+			for _, s := range w.steps {
+				if s == step {
+					n++
+				}
+			}
+			if n != tt.tries {
+				t.Errorf("out %d times: %d times %s in %v", tt.out, n, step, w.steps)
+			}
+		}
 	}
 }
