@@ -177,7 +177,10 @@ func TestPostsOfAMessageAreLinear(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	between.take()
+	eventually(t, "all joins are told", func() bool {
+		time.Sleep(quiet)
+		return len(between.take()) == 0
+	})
 	owner.postMessage(string(id), "to those who are left", "")
 	eventually(t, "everybody has it", func() bool {
 		return !slices.ContainsFunc(stay, func(a *actor) bool { return a.count(protocol.EventMessageNew) == 0 })

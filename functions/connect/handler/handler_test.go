@@ -54,7 +54,7 @@ func (w *world) step(ctx context.Context, name string, args ...any) error {
 // when tells a step that is dated before Redis had decided from a later one: a
 // disconnect that Redis decided before has to be the earlier one.
 func (w *world) when(at time.Time) string {
-	if at.Equal(w.start.Add(redisTime)) {
+	if at.Equal(w.start.Add(redisTime + time.Millisecond)) {
 		return ""
 	}
 	return fmt.Sprint(" dated ", at.Sub(w.start))

@@ -85,7 +85,7 @@ func (h *Handler) ping(ctx context.Context, f *gateway.ClientFrame, _ protocol.P
 	if err != nil {
 		return err
 	}
-	at := time.Now() // after Redis decided, as in connect
+	at := time.Now().Add(time.Millisecond) // as in connect
 	var heads map[chat.ConversationID]int64
 	if len(rooms) > 0 {
 		if heads, err = h.store.Heads(ctx, f.Connection.Principal, rooms); err != nil {
