@@ -20,8 +20,20 @@ func (s *Store) Prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 	return s.prune(ctx, gone, also, opening)
 }
 
-// Bury is Prune for a connection that is known not to open any more.
+// Bury is Prune for a connection that is known not to open any more. Where it is
+// not registered yet it leaves a tombstone: a $connect that is so late is refused,
+// and does not leave a registration that nobody would ever find gone. One round
+// trip more.
 func (s *Store) Bury(ctx context.Context, c chat.Connection) (chat.Departure, error) {
+	var buried *redis.BoolCmd
+	key := principalKey(c.Principal)
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		buried = p.HSetNX(ctx, key, string(c.ID), tombstoneText(s.now()))
+		p.Expire(ctx, key, lifetime)
+	})
+	if err != nil || buried.Val() {
+		return chat.Departure{}, failed("bury a connection", err)
+	}
 	return s.prune(ctx, []chat.Gone{{Connection: c, At: s.now()}}, "", 0)
 }
 
@@ -56,10 +68,7 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 			stay.Conversations = append(stay.Conversations, also)
 		}
 		stays = append(stays, stay)
-		switch {
-		case known && r.closed: // its end is its $disconnect's to tell
-		case !known && age == 0: // it was never registered
-		default:
+		if !known || !r.closed { // the end of a closed one is its $disconnect's to tell
 			lost = append(lost, c)
 		}
 	}

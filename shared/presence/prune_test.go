@@ -188,6 +188,9 @@ func TestBuryOfWhatWasNeverRegisteredTellsNobody(t *testing.T) {
 		d, err = s.Bury(t.Context(), s.connection("never", s.user("u1")))
 		must(t, err)
 		checkNoDeparture(t, "beside another", d)
+		if _, err := s.Connect(t.Context(), s.connection("never", s.user("u1"))); chat.CodeOf(err) != chat.Unavailable {
+			t.Errorf("a $connect that is so late: %v", err)
+		}
 		checkConnections(t, s, there.Principal, there)
 		checkRoom(t, s, k1, there)
 	})

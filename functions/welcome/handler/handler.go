@@ -17,7 +17,7 @@ type store interface {
 }
 
 type poster interface {
-	Post(ctx context.Context, id chat.ConnectionID, frame []byte) error
+	Post(ctx context.Context, c chat.Connection, frame []byte) error
 }
 
 type burier interface {
@@ -28,14 +28,13 @@ type burier interface {
 const maxBacklog = 200
 
 // A connection becomes reachable a moment after $connect has returned. One
-// that is not by the end of the patience has been closed again. A post that
-// hangs, as to a client that has lost its network, fails the job: the queue
-// tries again.
+// that is not by the end of the patience has been closed again. A post that is
+// throttled or hangs is tried again by the poster; where that is in vain, as to a
+// client that has lost its network, the job fails and the queue tries again.
 const (
 	firstWait   = 10 * time.Millisecond
 	longestWait = 320 * time.Millisecond
 	patience    = 3 * time.Second
-	postTimeout = 2 * time.Second
 )
 
 // Handler handles the jobs of the welcome queue.
@@ -55,7 +54,7 @@ func New(s store, p poster, b burier) *Handler { return &Handler{store: s, poste
 func (h *Handler) Handle(ctx context.Context, job protocol.WelcomeJob) error {
 	c := job.Connection()
 	frame := protocol.Frame(protocol.EventConnected, "", protocol.ConnectedOf(c), time.Now())
-	err := h.greet(ctx, c.ID, frame)
+	err := h.greet(ctx, c, frame)
 	if errors.Is(err, delivery.ErrGone) {
 		return h.burier.Bury(ctx, c)
 	}
@@ -83,7 +82,7 @@ func (h *Handler) Backlog(ctx context.Context, c chat.Connection) error {
 		frames = append(frames, protocol.Frame(protocol.EventBacklog, "", protocol.Backlog{More: true, Cursor: next}, time.Now()))
 	}
 	for _, frame := range frames {
-		err := h.post(ctx, c.ID, frame)
+		err := h.poster.Post(ctx, c, frame)
 		if errors.Is(err, delivery.ErrGone) {
 			return nil // the next connection of the agent gets them
 		}
@@ -95,10 +94,10 @@ func (h *Handler) Backlog(ctx context.Context, c chat.Connection) error {
 }
 
 // greet posts to a connection that may not be reachable yet.
-func (h *Handler) greet(ctx context.Context, id chat.ConnectionID, frame []byte) error {
+func (h *Handler) greet(ctx context.Context, c chat.Connection, frame []byte) error {
 	start := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
-		err := h.post(ctx, id, frame)
+		err := h.poster.Post(ctx, c, frame)
 		if !errors.Is(err, delivery.ErrGone) || time.Since(start)+wait > patience {
 			return err
 		}
@@ -108,10 +107,4 @@ func (h *Handler) greet(ctx context.Context, id chat.ConnectionID, frame []byte)
 		case <-time.After(wait):
 		}
 	}
-}
-
-func (h *Handler) post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, postTimeout)
-	defer cancel()
-	return h.poster.Post(ctx, id, frame)
 }

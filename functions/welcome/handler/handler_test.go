@@ -44,12 +44,16 @@ func (w *world) Bury(ctx context.Context, c chat.Connection) error {
 	return errors.Join(w.buryErr, ctx.Err())
 }
 
-func (w *world) Post(ctx context.Context, id chat.ConnectionID, frame []byte) error {
+func (w *world) Post(ctx context.Context, c chat.Connection, frame []byte) error {
 	n := w.posts
 	w.posts++
-	if w.hangs {
-		<-ctx.Done()
-		return ctx.Err()
+	if w.hangs { // for as long as the poster has patience
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(3500 * time.Millisecond):
+			return errDown
+		}
 	}
 	if w.post != nil {
 		if err := w.post(n); err != nil {
@@ -111,7 +115,7 @@ func TestWelcome(t *testing.T) {
 		{"throttled", chat.User, world{post: failing(errDown, always)}, true, nil, 0},
 		{"throttled later", chat.Agent, world{waiting: []chat.Message{first, second}, post: failing(errDown, func(n int) bool { return n == 2 })}, true, []string{connected, one}, 0},
 		{"no messages to be read", chat.Agent, world{readErr: errDown}, true, []string{connected}, 0},
-		{"a post hangs", chat.User, world{hangs: true}, true, nil, 2 * time.Second},
+		{"a post hangs", chat.User, world{hangs: true}, true, nil, 3500 * time.Millisecond},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

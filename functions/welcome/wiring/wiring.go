@@ -4,7 +4,6 @@ package wiring
 import (
 	"aiwm-chat/functions/welcome/handler"
 	"aiwm-chat/shared/config"
-	"aiwm-chat/shared/delivery/apigateway"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
@@ -24,5 +23,5 @@ func wired(p *wire.Process) any {
 // Handler returns the handler of welcome, for default too.
 func Handler(p *wire.Process) *handler.Handler {
 	store := mongostore.In(p)
-	return handler.New(store, apigateway.In(p), live.Announcements(p, store))
+	return handler.New(store, live.Deliverer(p), live.Announcements(p, store))
 }
