@@ -170,7 +170,7 @@ func each(n, atOnce int, do func(i int)) {
 // G7: who is removed is out of the room, whatever they do at that moment.
 func TestRemovedWhileSendingAndJoining(t *testing.T) {
 	t.Parallel()
-	s := start(t, crowd())
+	s := start(t, crowd(t))
 	creator, witness := newUser(t, s).connect(), newUser(t, s).connect()
 	id := creator.open(newAgent(t, s))
 	creator.add(witness, id)
@@ -312,7 +312,7 @@ func (a *actor) online(id chat.ConversationID) (n int) {
 // Clients that send a frame and are gone leave nothing behind.
 func TestHitAndRun(t *testing.T) {
 	t.Parallel()
-	s := start(t, crowd())
+	s := start(t, crowd(t))
 	owner := newUser(t, s)
 	id := owner.open(newAgent(t, s))
 	users := make([]*actor, 10)
@@ -369,7 +369,7 @@ func abort(t *testing.T, s *server.Server, token string) {
 // registered for ten seconds.
 func TestLostDisconnectsOfMany(t *testing.T) {
 	t.Parallel()
-	s := faulty(t, crowd(), map[faults.Kind]float64{faults.DropDisconnect: 1})
+	s := faulty(t, crowd(t), map[faults.Kind]float64{faults.DropDisconnect: 1})
 	owner, agent := newUser(t, s), newAgent(t, s).connect()
 	id := owner.open(agent)
 	users := make([]*actor, 12)
@@ -422,7 +422,7 @@ func age(t *testing.T, r redis.UniversalClient, p chat.Principal, by time.Durati
 // the rules say, is deaf in no room.
 func TestStormOfReconnects(t *testing.T) {
 	t.Parallel()
-	o := crowd()
+	o := crowd(t)
 	o.TimeScale = 10 // a sweep every six seconds, for posts that a busy machine could not make
 	s := start(t, o)
 	const rooms, agents, rounds = 10, 30, 10
@@ -507,7 +507,7 @@ func TestStormOfReconnects(t *testing.T) {
 // Who comes back is online for everybody who drops, by at, what is older.
 func TestPresenceOfReconnectsEndsOnline(t *testing.T) {
 	t.Parallel()
-	s := start(t, crowd())
+	s := start(t, crowd(t))
 	owner := newUser(t, s).connect()
 	id := owner.open(newAgent(t, s))
 	owner.join(id)

@@ -83,7 +83,7 @@ func TestThrottledMemberIsReachedByTheSweep(t *testing.T) {
 // A member whose connections hang holds up nobody else.
 func TestHungMemberHoldsUpNobody(t *testing.T) {
 	t.Parallel()
-	o := crowd()
+	o := crowd(t)
 	s, between := startWired(t, o)
 	sender, healthy, hung := newUser(t, s).connect(), newUser(t, s).connect(), newUser(t, s)
 	id := sender.open(newAgent(t, s))
@@ -149,7 +149,7 @@ func TestHungMemberHoldsUpNobody(t *testing.T) {
 // their departure one notice for each who is left.
 func TestPostsOfAMessageAreLinear(t *testing.T) {
 	t.Parallel()
-	s, between := startWired(t, crowd())
+	s, between := startWired(t, crowd(t))
 	owner := newUser(t, s)
 	id := owner.open(newAgent(t, s))
 	const goneOnes, live = 60, 61
