@@ -64,8 +64,21 @@ func (c *check) tell() {
 		if a.Outcome == Acknowledged && (s.acked.IsZero() || a.Ended.Before(s.acked)) {
 			s.acked = a.Ended
 		}
-		s.refused = s.refused && a.Outcome == Refused
+		s.refused = s.refused && a.Outcome == Refused && !(a.Code == chat.NotFound && c.removedBeside(&a))
 	}
+}
+
+// removedBeside reports whether the sender was being removed when an attempt
+// ended. A message that is sent just then may still be committed, and where its
+// event comes twice only one of the two finds the sender removed.
+func (c *check) removedBeside(a *Attempt) bool {
+	for _, r := range c.Removals {
+		if r.Conversation == a.Conversation && r.Principal == a.Sender && !r.Begun.After(a.Ended) &&
+			(r.Confirmed.IsZero() || !r.Confirmed.Before(a.Begun)) {
+			return true
+		}
+	}
+	return false
 }
 
 // log checks G2, G3 and G8: one message for each id, 1 to n, in an order that

@@ -195,6 +195,21 @@ func TestEachLieIsFound(t *testing.T) {
 	}
 }
 
+// What was sent while its sender was being removed may be stored though it was
+// refused; what was sent after the removal was confirmed may not.
+func TestRefusedBesideARemoval(t *testing.T) {
+	for confirmed, wrong := range map[time.Time]int{at(22): 0, at(19): 1} {
+		w := right()
+		w.h.Attempts[2].Outcome, w.h.Attempts[2].Code = checker.Refused, chat.NotFound // from 20 to 21
+		w.h.Removals = append(w.h.Removals, checker.Removal{
+			Conversation: "c", Principal: user, Begun: at(18), Confirmed: confirmed, Back: at(24),
+		})
+		if r := checker.Check(w.h, w.f, bounds); r.Counts[checker.Wrong] != wrong {
+			t.Errorf("confirmed at %v: %v\n%s", confirmed, r, r.Details())
+		}
+	}
+}
+
 // A report of much is short.
 func TestReport(t *testing.T) {
 	w := right()
