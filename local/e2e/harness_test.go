@@ -313,6 +313,20 @@ func eventuallyWithin(t *testing.T, what string, limit time.Duration, is func() 
 	}
 }
 
+// luckily tries what a machine that is busy may spoil: one of three times it
+// must be as it says.
+func luckily(t *testing.T, try func() error) {
+	t.Helper()
+	var err error
+	for range 3 {
+		if err = try(); err == nil || t.Failed() {
+			return
+		}
+		t.Log("again:", err)
+	}
+	t.Error(err)
+}
+
 // must sends an action that must not be refused.
 func (a *actor) must(action string, in any) client.Frame {
 	a.t.Helper()
