@@ -39,3 +39,34 @@ func (s *Store) SetAgentStatus(ctx context.Context, agent chat.Principal, online
 		return failed("set the status of an agent", err)
 	})
 }
+
+// settling is how long an agent must have been online until that is looked at:
+// its connection may just be opening.
+const settling = time.Minute
+
+// UncheckedAgents returns agents that are stored as online for a while: those
+// first at which was never looked, or not for the longest time. They are noted as
+// looked at now. Two round trips.
+func (s *Store) UncheckedAgents(ctx context.Context, now time.Time, limit int) ([]chat.Principal, error) {
+	const step = "find agents that are online"
+	now = millis(now)
+	type agentDoc struct {
+		ID      string           `bson:"_id"`
+		OrgID   chat.OrgID       `bson:"orgId"`
+		AgentID chat.PrincipalID `bson:"agentId"`
+	}
+	docs, err := find[agentDoc](ctx, s.agents, bson.M{"status": "online", "lastConnectedAt": bson.M{"$lt": now.Add(-settling)}}, step,
+		options.Find().SetSort(by("checkedAt")).SetLimit(int64(limit)).SetProjection(bson.M{"orgId": 1, "agentId": 1}))
+	if err != nil || len(docs) == 0 {
+		return nil, err
+	}
+	ids, agents := make([]string, len(docs)), make([]chat.Principal, len(docs))
+	for i, d := range docs {
+		ids[i], agents[i] = d.ID, chat.Principal{Type: chat.Agent, ID: d.AgentID, OrgID: d.OrgID}
+	}
+	err = attempt(ctx, func(ctx context.Context) error {
+		_, err := s.agents.UpdateMany(ctx, bson.M{"_id": bson.M{"$in": ids}}, bson.M{"$set": bson.M{"checkedAt": now}})
+		return failed(step, err)
+	})
+	return agents, err
+}

@@ -77,3 +77,48 @@ func TestConcurrentAgentEventsKeepTheNewest(t *testing.T) {
 		t.Errorf("the agent is %s, want online as the last event says", got)
 	}
 }
+
+// Who is online for a minute or more comes, each in its turn.
+func TestUncheckedAgents(t *testing.T) {
+	f := open(t)
+	agent := func(id chat.PrincipalID) chat.Principal {
+		return chat.Principal{Type: chat.Agent, ID: id, OrgID: bot.OrgID}
+	}
+	now := start.Add(time.Hour)
+	set := func(id chat.PrincipalID, online bool, at time.Time) {
+		t.Helper()
+		if err := f.SetAgentStatus(t.Context(), agent(id), online, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range []chat.PrincipalID{"a", "b", "c"} {
+		set(id, true, start)
+	}
+	set("opening", true, now.Add(-50*time.Second))
+	set("away", false, start)
+	namesake := chat.Principal{Type: chat.Agent, ID: "a", OrgID: "o2"}
+	if err := f.SetAgentStatus(t.Context(), namesake, true, start); err != nil {
+		t.Fatal(err)
+	}
+	turns := map[chat.Principal]int{}
+	for i := range 4 { // four agents, three at a time
+		got, err := f.UncheckedAgents(t.Context(), now.Add(time.Duration(i)*time.Second), 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 3 {
+			t.Errorf("look %d: %v", i, got)
+		}
+		for _, a := range got {
+			turns[a]++
+		}
+		if i == 1 && len(turns) != 4 {
+			t.Errorf("in two looks only %v had their turn", turns)
+		}
+	}
+	for _, a := range []chat.Principal{namesake, agent("a"), agent("b"), agent("c")} {
+		if turns[a] < 2 {
+			t.Errorf("the turns are %v", turns)
+		}
+	}
+}

@@ -30,6 +30,10 @@ func conversationIndexes() []mongo.IndexModel {
 	}
 }
 
+// uncheckedIndex is the index of the agents that are online, by when that was
+// last looked at.
+var uncheckedIndex = by("status", "checkedAt")
+
 // partial is an index of the documents that have a field.
 func partial(field string, key bson.D) mongo.IndexModel {
 	return mongo.IndexModel{Keys: key, Options: options.Index().SetPartialFilterExpression(bson.M{field: bson.M{"$exists": true}})}
@@ -48,6 +52,9 @@ func (s *Store) CreateIndexes(ctx context.Context) error {
 	}
 	if _, err := s.conversations.Indexes().CreateMany(ctx, conversationIndexes()); err != nil {
 		return failed("create the indexes of conversations", err)
+	}
+	if _, err := s.agents.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: uncheckedIndex}); err != nil {
+		return failed("create the index of agents", err)
 	}
 	return nil
 }

@@ -27,6 +27,12 @@ type finisher interface {
 
 type presence interface {
 	PruneOnline(ctx context.Context)
+	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
+}
+
+type agents interface {
+	UncheckedAgents(ctx context.Context, now time.Time, limit int) ([]chat.Principal, error)
+	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, at time.Time) error
 }
 
 const (
@@ -40,10 +46,11 @@ const (
 	each = 8 * time.Second
 	// abandoned is after how long a message is given up.
 	abandoned = 24 * time.Hour
-	// soonest and latest bound when what failed is tried again: after half its
-	// age, so that it goes to the back.
-	soonest = 30 * time.Second
-	latest  = 15 * time.Minute
+	// again is after how long what failed is tried once more: it goes to the back,
+	// and the next run finds it, so that whatever failed for long is done within
+	// two minutes of when it can be. Where everything fails for an hour, a run has
+	// no more than parallel of them in hand.
+	again = 30 * time.Second
 	// usual is the time of a run where nobody has set a deadline.
 	usual = 50 * time.Second
 )
@@ -53,25 +60,27 @@ type Handler struct {
 	store    store
 	finisher finisher
 	presence presence
+	agents   agents
 }
 
 // New returns a Handler.
-func New(s store, f finisher, p presence) *Handler {
-	return &Handler{store: s, finisher: f, presence: p}
+func New(s store, f finisher, p presence, a agents) *Handler {
+	return &Handler{store: s, finisher: f, presence: p, agents: a}
 }
 
 // Handle does what is due of messages, the oldest first, until nothing is that
 // can be claimed, or four fifths of its time are over. Two runs never meet at a
-// message, and what fails or is slow holds up nothing else for long. Two round
-// trips to Redis first; one to MongoDB to find a hundred, and for each, two more
-// and those of its effects.
+// message, and what fails or is slow holds up nothing else for long. One round
+// trip to MongoDB to find a hundred, and for each, two more and those of its
+// effects. Before that, three to Redis and two to MongoDB for what else may have
+// been left: see correct.
 func (h *Handler) Handle(ctx context.Context) error {
 	start := time.Now()
 	end := start.Add(usual)
 	if deadline, ok := ctx.Deadline(); ok {
 		end = start.Add(deadline.Sub(start) * share / 100)
 	}
-	h.presence.PruneOnline(ctx)
+	h.correct(ctx)
 	var done, failed atomic.Int64
 	defer func() {
 		if n, bad := done.Load(), failed.Load(); n+bad > 0 {
@@ -123,13 +132,12 @@ func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err er
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
 	now := time.Now()
-	age := now.Sub(m.CreatedAt)
-	if age > abandoned {
+	if now.Sub(m.CreatedAt) > abandoned {
 		slog.ErrorContext(ctx, "a message is given up", "conversation", m.ConversationID, "seq", m.Seq, "left", m.Due.Left, "undelivered", len(m.Due.To))
 		err := h.store.Settle(ctx, m, nil)
 		return err == nil, err
 	}
-	until := now.Add(min(max(age/2, soonest), latest))
+	until := now.Add(again)
 	if mine, err = h.store.Claim(ctx, m, until); err != nil || !mine {
 		return false, err
 	}

@@ -48,6 +48,9 @@ type world struct {
 	limit    int
 	pruned   atomic.Int64
 	finish   func(ctx context.Context, m chat.Message) // called without the lock
+
+	online    map[chat.PrincipalID]time.Time // agents, as they are stored, since when
+	connected map[chat.PrincipalID]bool      // as Redis knows them
 }
 
 func newWorld(messages ...chat.Message) *world {
@@ -155,9 +158,38 @@ func (w *world) Finish(ctx context.Context, c chat.Conversation, m chat.Message)
 
 func (w *world) PruneOnline(context.Context) { w.pruned.Add(1) }
 
+func (w *world) Online(_ context.Context, ps ...chat.Principal) (online []bool, err error) {
+	err = w.step("Online", "", func() {
+		for _, p := range ps {
+			online = append(online, w.connected[p.ID])
+		}
+	})
+	return online, err
+}
+
+func (w *world) UncheckedAgents(_ context.Context, at time.Time, limit int) (ps []chat.Principal, err error) {
+	err = w.step("UncheckedAgents", "", func() {
+		for id, since := range w.online {
+			if since.Before(at) && len(ps) < limit {
+				ps = append(ps, chat.Principal{Type: chat.Agent, ID: id, OrgID: "acme"})
+			}
+		}
+	})
+	return ps, err
+}
+
+func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool, _ time.Time) error {
+	return w.step("SetAgentStatus", "", func() {
+		if online {
+			panic("nobody comes")
+		}
+		delete(w.online, p.ID)
+	})
+}
+
 // run sweeps once.
 func (w *world) run(ctx context.Context) error {
-	return handler.New(w, w, w).Handle(ctx)
+	return handler.New(w, w, w, w).Handle(ctx)
 }
 
 // inBubble is a test whose clock begins at now.
@@ -272,19 +304,17 @@ func TestSettleAll(t *testing.T) {
 	}))
 }
 
-// What is claimed is tried again after half its age, between half a minute and a
-// quarter of an hour, and what is left is due then.
+// What is claimed is tried again by the next run, however old it is, and what is
+// left is due then.
 func TestClaim(t *testing.T) {
-	for age, want := range map[time.Duration]time.Duration{
-		20 * time.Second: 30 * time.Second, time.Minute: 30 * time.Second, 62 * time.Second: 31 * time.Second, 10 * time.Minute: 5 * time.Minute,
-		30 * time.Minute: 15 * time.Minute, 23 * time.Hour: 15 * time.Minute,
-	} {
+	for _, age := range []time.Duration{20 * time.Second, time.Minute, 10 * time.Minute, 23 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(message("m1", age))
 			w.fail["leave m1"] = errDown
 			if err := w.run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+			const want = 30 * time.Second
 			if got := w.claims["m1"].Sub(now); got != want || w.byID["m1"].Due == nil || !w.byID["m1"].Due.At.Equal(now.Add(want)) {
 				t.Errorf("at the age of %v, claimed for %v, want %v; due %+v", age, got, want, w.byID["m1"].Due)
 			}
@@ -401,7 +431,7 @@ func TestTwoSweeps(t *testing.T) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
-				if err := handler.New(w, w, w).Handle(t.Context()); err != nil {
+				if err := handler.New(w, w, w, w).Handle(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})
@@ -504,6 +534,14 @@ func (f *flood) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
 
 func (f *flood) PruneOnline(context.Context) {}
 
+func (f *flood) Online(context.Context, ...chat.Principal) ([]bool, error) { return nil, nil }
+
+func (f *flood) UncheckedAgents(context.Context, time.Time, int) ([]chat.Principal, error) {
+	return nil, nil
+}
+
+func (f *flood) SetAgentStatus(context.Context, chat.Principal, bool, time.Time) error { return nil }
+
 // add adds a message that a send has left: before it tried anything, or after.
 func (f *flood) add(id chat.MessageID, in chat.ConversationID, tried bool) {
 	f.mu.Lock()
@@ -524,7 +562,7 @@ func TestHungConnectionDoesNotHoldUpOthers(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			logged(t)
 			f := &flood{due: map[chat.MessageID]*chat.Message{}, attempts: map[chat.MessageID]int{}, reached: map[chat.ConversationID]time.Time{}}
-			h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f)
+			h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f, f)
 			const minutes, death = 20, 10
 			var sender sync.WaitGroup
 			sender.Go(func() {

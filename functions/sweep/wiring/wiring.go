@@ -18,6 +18,7 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	h := handler.New(mongostore.In(p), send.Handler(p), presence.In(p))
+	store := mongostore.In(p)
+	h := handler.New(store, send.Handler(p), presence.In(p), store)
 	return gateway.Schedule(h.Handle)
 }

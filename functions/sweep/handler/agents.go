@@ -1,0 +1,50 @@
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	// checked is how many agents a run asks about: of more, each has its turn.
+	checked = 200
+	// correcting is how long that may take: the messages are more important.
+	correcting = 5 * time.Second
+)
+
+// correct makes good what a $disconnect left that died half-way, or met an error:
+// agents that are stored as online and have no connection. Problems are logged,
+// and the next run tries again.
+func (h *Handler) correct(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, correcting)
+	defer cancel()
+	h.presence.PruneOnline(ctx)
+	if err := h.correctAgents(ctx); err != nil {
+		slog.WarnContext(ctx, "compare the status of agents", "err", err)
+	}
+}
+
+// correctAgents decides as of before it asks Redis: a connect that Redis knows
+// only after that is later, and stays.
+func (h *Handler) correctAgents(ctx context.Context) error {
+	agents, err := h.agents.UncheckedAgents(ctx, time.Now(), checked)
+	if err != nil || len(agents) == 0 {
+		return err
+	}
+	at := time.Now()
+	online, err := h.presence.Online(ctx, agents...)
+	if err != nil {
+		return err
+	}
+	for i, a := range agents {
+		if online[i] {
+			continue
+		}
+		slog.InfoContext(ctx, "an agent was left online", "agent", a.ID, "org", a.OrgID)
+		if err := h.agents.SetAgentStatus(ctx, a, false, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}

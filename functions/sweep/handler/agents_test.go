@@ -1,0 +1,37 @@
+package handler_test
+
+import (
+	"testing"
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+// An agent that is stored as online and has no connection is set offline, and
+// nobody else; where that cannot be found out, the messages have their turn all
+// the same.
+func TestAgentsLeftOnline(t *testing.T) {
+	for _, tt := range []struct{ fails, stays string }{{"", "a"}, {"UncheckedAgents ", "ab"}, {"Online ", "ab"}, {"SetAgentStatus ", "ab"}} {
+		t.Run(tt.fails, inBubble(func(t *testing.T) {
+			logged(t)
+			w := newWorld(message("m1", time.Minute))
+			w.online = map[chat.PrincipalID]time.Time{"a": now.Add(-time.Hour), "b": now.Add(-time.Hour)}
+			w.connected = map[chat.PrincipalID]bool{"a": true}
+			if tt.fails != "" {
+				w.fail[tt.fails] = errDown
+			}
+			if err := w.run(t.Context()); err != nil || len(w.settled) != 1 {
+				t.Errorf("%v, settled %v", err, w.settled)
+			}
+			stays := ""
+			for _, id := range []chat.PrincipalID{"a", "b"} {
+				if _, online := w.online[id]; online {
+					stays += string(id)
+				}
+			}
+			if stays != tt.stays {
+				t.Errorf("%q are online, want %q", stays, tt.stays)
+			}
+		}))
+	}
+}
