@@ -10,6 +10,10 @@ type Arrival struct {
 	Excess []Connection // of a user over the limit: the oldest, to be closed
 }
 
+// A Loss is that of a connection's registration, which was made again and has not
+// been told to its client. The empty one is none.
+type Loss string
+
 // An Entry is the attempt of one join to be in a room.
 type Entry struct {
 	Connection     Connection

@@ -94,19 +94,20 @@ func (s *Store) queueAgain(ctx context.Context, p redis.Pipeliner, c chat.Connec
 	s.queueRegister(ctx, p, c, lostMark+registrationText(c, now))
 }
 
-// toldScript takes the mark from a registration, if that is what is there.
+// toldScript takes the mark from a registration, if it is still the same.
 //
-// KEYS: the principal. ARGV: the connection.
+// KEYS: the principal. ARGV: the connection, the registration.
 const toldScript = `
 local v = redis.call('HGET', KEYS[1], ARGV[1])
-if v and string.sub(v, 1, 2) == 'l ' then redis.call('HSET', KEYS[1], ARGV[1], string.sub(v, 3)) end
+if v and v == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], string.sub(v, 3)) end
 return 0`
 
-// Told notes that a connection knows that it was lost, and has what it missed.
-// If it fails, the next ping tells again. One round trip.
-func (s *Store) Told(ctx context.Context, c chat.Connection) error {
+// Told notes that a connection knows of a loss that Ping returned, and has what
+// it missed; of one that came after that it has to hear yet. If it fails, the
+// next ping tells again. One round trip.
+func (s *Store) Told(ctx context.Context, c chat.Connection, of chat.Loss) error {
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		p.Eval(ctx, toldScript, []string{principalKey(c.Principal)}, string(c.ID))
+		p.Eval(ctx, toldScript, []string{principalKey(c.Principal)}, string(c.ID), string(of))
 	})
 	return failed("note who was told of a loss", err)
 }

@@ -12,9 +12,9 @@ import (
 
 // Ping registers a connection again, unless it was closed, and returns the
 // rooms that it is really in: those of its set whose own hash has it confirmed.
-// Known says that the registration was there; one that was lost is not known
-// until Told. Over its limit it is chat.RateLimited. Two round trips.
-func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, known bool, err error) {
+// A registration that was not there is a loss, until Told of it. Over its limit
+// it is chat.RateLimited. Two round trips.
+func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, loss chat.Loss, err error) {
 	var rate *redis.Cmd
 	var set *redis.StringSliceCmd
 	var record *redis.StringCmd
@@ -30,7 +30,7 @@ func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.Conve
 		err = failed("renew a connection", err)
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, "", err
 	}
 	states := make([]*redis.StringCmd, len(set.Val()))
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -39,14 +39,17 @@ func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.Conve
 		}
 	})
 	if err != nil {
-		return nil, false, failed("look for a connection in its rooms", err)
+		return nil, "", failed("look for a connection in its rooms", err)
 	}
 	for i, id := range set.Val() {
 		if strings.HasPrefix(states[i].Val(), confirmed) {
 			rooms = append(rooms, chat.ConversationID(id))
 		}
 	}
-	return rooms, !strings.HasPrefix(record.Val(), lostMark), nil
+	if strings.HasPrefix(record.Val(), lostMark) {
+		loss = chat.Loss(record.Val())
+	}
+	return rooms, loss, nil
 }
 
 // Entered returns the rooms that a connection has entered, in no order: it may

@@ -10,9 +10,9 @@ import (
 
 func checkPing(t *testing.T, s *server, when string, c chat.Connection, known bool, want ...chat.ConversationID) {
 	t.Helper()
-	rooms, gotKnown, err := s.Ping(t.Context(), c)
-	if err != nil || known != gotKnown {
-		t.Errorf("%s: known %v, %v, want %v", when, gotKnown, err, known)
+	rooms, loss, err := s.Ping(t.Context(), c)
+	if err != nil || known != (loss == "") {
+		t.Errorf("%s: the loss is %q, %v, want known %v", when, loss, err, known)
 	}
 	checkSame(t, when, rooms, want...)
 	checkConnections(t, s, c.Principal, c)
@@ -23,7 +23,7 @@ func TestPingTellsTheRoomsThatAConnectionIsReallyIn(t *testing.T) {
 		k1, k2, k3 := s.conversation("k1"), s.conversation("k2"), s.conversation("k3")
 		c := s.connection("c1", s.user("u1"))
 		checkPing(t, s, "before it was registered", c, false)
-		must(t, s.Told(t.Context(), c))
+		s.told(t, c)
 		checkPing(t, s, "registered by that", c, true)
 		s.joined(t, c, k1)
 		s.joined(t, c, k2)
@@ -53,7 +53,7 @@ func TestPingFindsEveryLoss(t *testing.T) {
 		s.lose(t, principalKey(c.Principal))
 		checkPing(t, s, "the principal", c, false, k1, k2)
 		checkPing(t, s, "and nobody has told it", c, false, k1, k2)
-		must(t, s.Told(t.Context(), c))
+		s.told(t, c)
 		checkPing(t, s, "after that", c, true, k1, k2)
 
 		s.lose(t, roomsKey(c))
@@ -65,7 +65,7 @@ func TestPingFindsEveryLoss(t *testing.T) {
 
 		s.empty(t)
 		checkPing(t, s, "everything", c, false)
-		must(t, s.Told(t.Context(), c))
+		s.told(t, c)
 		checkRoom(t, s, k1)
 		s.joined(t, c, k1)
 		checkPing(t, s, "joined again", c, true, k1)
@@ -126,6 +126,33 @@ func TestAHalfFailedPingDoesNotHideALoss(t *testing.T) {
 	})
 }
 
+// told tells a connection of what is lost.
+func (s *server) told(t *testing.T, c chat.Connection) {
+	t.Helper()
+	_, loss, err := s.Ping(t.Context(), c)
+	must(t, err)
+	must(t, s.Told(t.Context(), c, loss))
+}
+
+// Between the answer to a ping and the note of it the registration is lost again,
+// and made again by a join: of that the connection has to hear.
+func TestToldOfOneLossOnly(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.connected(t, "c1", s.agent("a1"))
+		s.lose(t, principalKey(c.Principal))
+		_, loss, err := s.Ping(t.Context(), c)
+		must(t, err)
+		s.lose(t, principalKey(c.Principal))
+		time.Sleep(2 * time.Millisecond)
+		s.joined(t, c, k1)
+		must(t, s.Told(t.Context(), c, loss))
+		checkPing(t, s, "lost twice", c, false, k1)
+		s.told(t, c)
+		checkPing(t, s, "told twice", c, true, k1)
+	})
+}
+
 func TestAJoinDoesNotHideALoss(t *testing.T) {
 	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		k1 := s.conversation("k1")
@@ -133,7 +160,7 @@ func TestAJoinDoesNotHideALoss(t *testing.T) {
 		s.lose(t, principalKey(c.Principal))
 		s.joined(t, c, k1)
 		checkPing(t, s, "after a join", c, false, k1)
-		must(t, s.Told(t.Context(), c))
+		s.told(t, c)
 		s.joined(t, c, k1)
 		checkPing(t, s, "told, and joined again", c, true, k1)
 	})
@@ -145,7 +172,7 @@ func TestToldChangesNothingElse(t *testing.T) {
 		s.disconnect(t, closed)
 		before := s.recorded(t, principalKey(there.Principal), there)
 		for _, c := range []chat.Connection{never, there, closed} {
-			must(t, s.Told(t.Context(), c))
+			must(t, s.Told(t.Context(), c, "l of another time"))
 		}
 		if got := s.recorded(t, principalKey(there.Principal), there); got != before {
 			t.Errorf("%q became %q", before, got)

@@ -233,7 +233,7 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 		{"Enter", 1, func() (err error) { e, err = s.Enter(ctx, c, k2); return err }},
 		{"Closed", 1, func() error { _, err := s.Closed(ctx, c); return err }},
 		{"Confirm", 2, func() error { _, err := s.Confirm(ctx, e, s.agent("a1")); return err }}, // at the same time
-		{"Told", 1, func() error { return s.Told(ctx, c) }},
+		{"Told", 1, func() error { return s.Told(ctx, c, "l 1 1 -") }},
 		{"Ping", 2, func() error { _, _, err := s.Ping(ctx, c); return err }},
 		{"Typing", 1, func() error { _, err := s.Typing(ctx, c, k1); return err }},
 		{"NoteTyping", 1, func() error { return s.NoteTyping(ctx, c.Principal, k1, true) }},
@@ -387,7 +387,7 @@ func TestWithRedisAwayPresenceIsUnavailable(t *testing.T) {
 		"online":      func() error { _, err := s.Online(ctx, c.Principal); return err },
 		"prune":       func() error { _, err := s.Prune(ctx, gone, k1); return err },
 		"bury":        func() error { _, err := s.Bury(ctx, c); return err },
-		"told":        func() error { return s.Told(ctx, c) },
+		"told":        func() error { return s.Told(ctx, c, "l 1 1 -") },
 		"summary":     func() error { return s.BeginSummary(ctx, k1, time.Minute) },
 		"health":      func() error { return s.Health(ctx) },
 	} {

@@ -17,8 +17,8 @@ import (
 )
 
 type presence interface {
-	Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, known bool, err error)
-	Told(ctx context.Context, c chat.Connection) error
+	Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, loss chat.Loss, err error)
+	Told(ctx context.Context, c chat.Connection, of chat.Loss) error
 	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
 
@@ -81,7 +81,7 @@ func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, body []byt
 // ping. A room that is not its principal's any more is left: somebody died
 // between a removal and the room.
 func (h *Handler) ping(ctx context.Context, f *gateway.ClientFrame, _ protocol.Ping) error {
-	rooms, known, err := h.presence.Ping(ctx, f.Connection)
+	rooms, loss, err := h.presence.Ping(ctx, f.Connection)
 	if err != nil {
 		return err
 	}
@@ -92,10 +92,10 @@ func (h *Handler) ping(ctx context.Context, f *gateway.ClientFrame, _ protocol.P
 			return err
 		}
 	}
-	f.Reply(ctx, protocol.EventPong, protocol.PongOf(rooms, heads, !known))
+	f.Reply(ctx, protocol.EventPong, protocol.PongOf(rooms, heads, loss != ""))
 	h.leave(ctx, f.Connection, rooms, heads)
-	if !known {
-		h.comeBack(ctx, f.Connection, at)
+	if loss != "" {
+		h.comeBack(ctx, f.Connection, loss, at)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (h *Handler) leave(ctx context.Context, c chat.Connection, rooms []chat.Con
 // comeBack makes up for what was missed while Redis did not know the connection:
 // others may have been told that it is gone, and an agent was not asked. Only
 // when all of that is done the next ping knows it.
-func (h *Handler) comeBack(ctx context.Context, c chat.Connection, at time.Time) {
+func (h *Handler) comeBack(ctx context.Context, c chat.Connection, loss chat.Loss, at time.Time) {
 	var statusErr, backlogErr error
 	if c.Principal.Type == chat.Agent {
 		statusErr = h.store.SetAgentStatus(ctx, c.Principal, true, at)
@@ -131,7 +131,7 @@ func (h *Handler) comeBack(ctx context.Context, c chat.Connection, at time.Time)
 		h.announce.Presence(ctx, c.Principal, true, at, in)
 	}
 	if err = errors.Join(statusErr, backlogErr, err); err == nil {
-		err = h.presence.Told(ctx, c)
+		err = h.presence.Told(ctx, c, loss)
 	}
 	if err != nil {
 		slog.WarnContext(ctx, "make up for what a connection missed", "connection", c.ID, "err", err) // the next ping does

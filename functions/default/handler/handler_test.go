@@ -40,9 +40,13 @@ func (w *world) step(name string, args ...any) error {
 	return w.fail[name]
 }
 
-func (w *world) Ping(_ context.Context, c chat.Connection) ([]chat.ConversationID, bool, error) {
+func (w *world) Ping(_ context.Context, c chat.Connection) ([]chat.ConversationID, chat.Loss, error) {
 	time.Sleep(redisTime)
-	return w.rooms, w.known, w.step("ping", " ", c.ID)
+	loss := chat.Loss("of today")
+	if w.known {
+		loss = ""
+	}
+	return w.rooms, loss, w.step("ping", " ", c.ID)
 }
 
 func (w *world) Heads(_ context.Context, p chat.Principal, ids []chat.ConversationID) (map[chat.ConversationID]int64, error) {
@@ -59,7 +63,10 @@ func (w *world) dated(at time.Time) {
 	}
 }
 
-func (w *world) Told(_ context.Context, c chat.Connection) error {
+func (w *world) Told(_ context.Context, c chat.Connection, of chat.Loss) error {
+	if of != "of today" {
+		panic("another loss: " + of)
+	}
 	return w.step("told", " ", c.ID)
 }
 

@@ -3,17 +3,14 @@
 // shared/presence, functions/join, disconnect, send, sweep and conversations;
 // whoever changes one there changes it here first.
 //
-// It leaves out leave (a leave is a removal of the own entry that nobody
-// repeats, and the next pong tells where it and a join crossed), a $disconnect
-// that never comes or dies half-way (a post finds the connection gone and prunes
-// it: the tombstone only keeps it from being registered again), and
-// message:from-user (the agent's connections are its principal's hash, which
-// connect and ping write, and no room).
+// It leaves out leave: that is a removal of the own entry that nobody repeats,
+// and the next pong tells where it and a join crossed.
 package live
 
 // One room, one listener L (participant until removed), two joins that may overlap, one message of somebody else and one of
 // L's own, a removal that is repeated until it is confirmed, a disconnect at any moment, lost slots of Redis, crashes of join,
-// send and removal between any two steps, reads of MongoDB that fail, a post that fails.
+// send, removal, ping and disconnect between any two steps, a disconnect that never comes, reads of MongoDB that fail, a
+// post that fails. L may be an agent, to which messages come for its registration as well, in the room or not.
 // Checked is what is left when all functions have ended and L, if it is still connected, has pinged once more.
 
 import (
@@ -37,6 +34,8 @@ type st struct {
 	mine                   [2]int8 // the generation that each join saw when it entered
 	errs                   int8    // reads of MongoDB that may still fail
 	reg, joined, tomb      bool    // Redis: L's registration, the room in L's set, the tombstone of L's connection
+	mark                   int8    // of the registration: which loss L was not told of yet; 0: none
+	marks                  int8    // the last one given out
 	part                   bool    // MongoDB: L is a participant
 	log                    int8
 	due                    [2]bool // the outbox: message i+1 has deliverAt
@@ -45,16 +44,18 @@ type st struct {
 	wants                  bool    // L has been told that it is in the room
 	join, send             [2]proc
 	seq                    [2]int8
-	disc, remove           proc
+	disc, remove, ping     proc
 	removed                bool // the removal was confirmed to who asked
 	flushed                bool
 	flushes, crashes, lost int8
+	never                  bool // a $disconnect may still never come
 }
 
 type variant struct {
 	name string
 	noTombstone, checkFirst, historyFirst, blindConfirm, sendEnters, noteInRedis, blindPong, noHeads, dropsFailed, evictOnce,
-	overlap, noGenerations, undoAny, oneSend bool
+	overlap, noGenerations, undoAny, oneSend,
+	agent, noMark, blindTold, backlogFirst bool // with agent: L is one, and pings
 	errs int8
 }
 
@@ -79,7 +80,7 @@ func (s st) next(v variant) (out []st, lbl []string) {
 		n.flushed = true
 		switch slot {
 		case 0:
-			n.reg, n.tomb = false, false
+			n.reg, n.tomb, n.mark = false, false, 0
 		case 1:
 			n.room = absent
 		case 2:
@@ -94,6 +95,11 @@ func (s st) next(v variant) (out []st, lbl []string) {
 		n.open = false
 		n.disc.pc = 1
 		add(n, "close")
+		if s.never {
+			n.never = false
+			n.disc.pc = 92
+			add(n, "close, and no $disconnect")
+		}
 	}
 	undo := func(n *st) { n.room, n.joined = absent, false }
 	// join: 0 enter provisionally, register unless closed · 1 tombstone? · 2 participant? history · 3 confirm if still there
@@ -131,9 +137,7 @@ func (s st) next(v variant) (out []st, lbl []string) {
 			}
 			n.mine[i] = n.gen
 			n.joined = true
-			if !n.tomb || v.noTombstone {
-				n.reg = true
-			}
+			n.register(v)
 			q.pc = 1
 			add(n, "join%d enters", i)
 		case 5:
@@ -214,7 +218,7 @@ func (s st) next(v variant) (out []st, lbl []string) {
 			if i == 1 && v.sendEnters && n.room == absent {
 				n.room, n.joined = confirmed, true
 			}
-			if n.room != absent || i == 1 {
+			if n.room != absent || i == 1 || v.agent && n.reg {
 				q.snap = 1
 			}
 			q.pc = 3
@@ -247,7 +251,7 @@ func (s st) next(v variant) (out []st, lbl []string) {
 		}
 		if s.due[k] && !busy {
 			n := s
-			if n.room != absent {
+			if n.room != absent || v.agent && n.reg {
 				n.post(int8(k))
 			}
 			n.due[k] = false
@@ -270,10 +274,57 @@ func (s st) next(v variant) (out []st, lbl []string) {
 		}
 		add(n, "remove again")
 	}
+	// ping: 1 register again, with a mark where that was lost · 2 pong, and an agent's backlog · 3 told: take out that mark
+	if p := s.ping; v.agent && live(p) && (p.pc > 0 || s.open) {
+		if p.pc > 0 {
+			die(func(n *st) *proc { return &n.ping }, "ping")
+		}
+		n := s
+		q := &n.ping
+		switch p.pc {
+		case 0:
+			q.pc = 1
+			if v.backlogFirst && !s.reg { // as if it looked first whether something was lost
+				n.backlog()
+			}
+			add(n, "ping is invoked")
+		case 1:
+			lost := !s.reg
+			n.register(v)
+			q.pc, q.snap = 2, n.mark
+			if v.noMark && lost {
+				q.snap = 1
+			}
+			add(n, "ping registers again: marked %d", n.mark)
+		case 2:
+			q.pc = 3
+			if p.snap == 0 {
+				q.pc = 90
+			} else if !v.backlogFirst {
+				n.backlog()
+			}
+			add(n, "ping answers")
+			if s.lost > 0 && p.snap > 0 && s.open { // 429 to the end of patience: the mark stays
+				m := s
+				m.lost--
+				m.ping.pc = 90
+				add(m, "ping: the post fails")
+			}
+		case 3:
+			if n.mark == p.snap || v.blindTold {
+				n.mark = 0
+			}
+			q.pc = 90
+			add(n, "ping has told")
+		}
+	}
 	// $disconnect: 1 tombstone, registration · 2 rooms of its set
+	if s.disc.pc == 1 || s.disc.pc == 2 {
+		die(func(n *st) *proc { return &n.disc }, "disconnect")
+	}
 	switch n := s; s.disc.pc {
 	case 1:
-		n.tomb, n.reg, n.disc.pc = true, false, 2
+		n.tomb, n.reg, n.mark, n.disc.pc = true, false, 0, 2
 		add(n, "disconnect: tombstone, registration")
 	case 2:
 		if n.joined {
@@ -293,6 +344,25 @@ func (s *st) reply(q *proc, history int8) {
 	q.pc = 90
 }
 
+// register is by join and ping: what is not there was lost, and is marked until L has been told.
+func (s *st) register(v variant) {
+	if s.reg || s.tomb && !v.noTombstone {
+		return
+	}
+	s.reg = true
+	if v.agent && !v.noMark {
+		s.marks++
+		s.mark = s.marks
+	}
+}
+
+// backlog is what an agent gets that may have missed something: all that waits for it.
+func (s *st) backlog() {
+	if s.open && s.part {
+		s.view |= 1<<s.log - 1
+	}
+}
+
 // post is one frame to L: checked against the participants, and pruned where it is no more.
 func (s *st) post(k int8) {
 	switch {
@@ -301,13 +371,13 @@ func (s *st) post(k int8) {
 	case s.open:
 		s.view |= 1 << k
 	default:
-		s.room, s.joined, s.reg = absent, false, false
+		s.room, s.joined, s.reg, s.mark = absent, false, false, 0
 	}
 }
 
 func (s st) quiet() bool {
 	busy := func(p proc) bool { return p.pc > 0 && p.pc < 90 }
-	for _, p := range []proc{s.join[0], s.join[1], s.send[0], s.send[1], s.disc, s.remove} {
+	for _, p := range []proc{s.join[0], s.join[1], s.send[0], s.send[1], s.disc, s.remove, s.ping} {
 		if busy(p) {
 			return false
 		}
@@ -323,8 +393,11 @@ func settle(s st, v variant) st {
 	if !s.open {
 		return s
 	}
-	lost := !s.reg
+	lost := !s.reg || s.mark > 0
 	s.reg = true
+	if v.agent && lost {
+		s.backlog()
+	}
 	again := s.wants && lost
 	if !v.blindPong {
 		again = again || s.wants && s.room != confirmed
@@ -351,6 +424,8 @@ func check(s st, v variant) string {
 		return fmt.Sprintf("L is connected and in the room, and misses messages: has %b of %b", e.view, full)
 	case s.open && s.part && s.wants && !s.flushed && s.room != confirmed:
 		return "nothing was lost, L is told that it is in the room, and is deaf until it pings"
+	case v.agent && e.open && e.part && e.view != full:
+		return fmt.Sprintf("L is an agent that is connected, and is not asked: has %b of %b", e.view, full)
 	case e.open && e.part && e.wants && e.room != confirmed:
 		return "L believes it is in the room, and is deaf"
 	case e.removed && e.room == confirmed:
@@ -362,7 +437,7 @@ func check(s st, v variant) string {
 }
 
 func explore(v variant, crashes, flushes int8) (int, string, []string) {
-	init := st{part: true, open: true, reg: true, flushes: flushes, crashes: crashes, lost: 1, errs: v.errs}
+	init := st{part: true, open: true, reg: true, flushes: flushes, crashes: crashes, lost: 1, errs: v.errs, never: v.oneSend}
 	type node struct {
 		s      st
 		parent int
@@ -400,6 +475,7 @@ func TestLive(t *testing.T) {
 		{variant{name: "the design, two messages, a read fails", errs: 1}, 1, 1, true},
 		{variant{name: "the design, two crashes, two slots lost", oneSend: true}, 2, 2, true},
 		{variant{name: "the design, pong without heads"}, 1, 0, true},
+		{variant{name: "the design, an agent, two slots lost", agent: true, oneSend: true}, 1, 2, true},
 		{variant{name: "no tombstone", noTombstone: true}, 0, 0, false},
 		{variant{name: "join checks, then enters", checkFirst: true}, 0, 0, false},
 		{variant{name: "confirm does not look whether it is still there", blindConfirm: true}, 0, 0, false},
@@ -411,14 +487,20 @@ func TestLive(t *testing.T) {
 		{variant{name: "pong says only whether the registration was lost", blindPong: true}, 1, 1, false},
 		{variant{name: "a failed post clears the outbox, no heads", dropsFailed: true, noHeads: true}, 0, 0, false},
 		{variant{name: "a repeated removal does not evict", evictOnce: true}, 1, 0, false},
+		{variant{name: "a ping that registers again leaves no mark", agent: true, oneSend: true, noMark: true}, 1, 1, false},
+		{variant{name: "told takes any mark", agent: true, oneSend: true, blindTold: true}, 1, 2, false},
+		{variant{name: "the backlog before the registration", agent: true, oneSend: true, backlogFirst: true}, 0, 1, false},
 	} {
-		if c.holds && os.Getenv("AIWM_MODEL") == "" && (c.crashes+c.flushes > 1 || c.v.overlap) {
+		if heavy := c.crashes+c.flushes > 2 || c.holds && (c.crashes+c.flushes > 1 || c.v.overlap); heavy && os.Getenv("AIWM_MODEL") == "" {
 			continue // these take most of a minute: CI sets it
 		}
-		n, bad, trace := explore(c.v, c.crashes, c.flushes)
-		t.Logf("%-52s %8d states  %s %v", c.v.name, n, map[bool]string{true: "holds", false: "FAILS: " + bad}[bad == ""], trace)
-		if (bad == "") != c.holds {
-			t.Errorf("%s: want holds=%v", c.v.name, c.holds)
-		}
+		t.Run(c.v.name, func(t *testing.T) {
+			t.Parallel()
+			n, bad, trace := explore(c.v, c.crashes, c.flushes)
+			t.Logf("%8d states  %s %v", n, map[bool]string{true: "holds", false: "FAILS: " + bad}[bad == ""], trace)
+			if (bad == "") != c.holds {
+				t.Errorf("want holds=%v", c.holds)
+			}
+		})
 	}
 }
