@@ -352,6 +352,9 @@ func interleavings(lengths ...int) iter.Seq[[]int] {
 
 // The rules of local/model/live, on the store itself.
 func TestEveryInterleaving(t *testing.T) {
+	if testing.Short() {
+		t.Skip("exhaustive, one step after the other")
+	}
 	for _, of := range []struct {
 		what  string
 		tells func(y *story) [][]func()

@@ -465,6 +465,9 @@ func explore(v variant, crashes, flushes int8) (int, string, []string) {
 }
 
 func TestLive(t *testing.T) {
+	if testing.Short() {
+		t.Skip("exhaustive, and without concurrency")
+	}
 	for _, c := range []struct {
 		v                variant
 		crashes, flushes int8
