@@ -17,9 +17,12 @@ var messageIndexes = []bson.D{
 	by("conversationId", "participantType", "participantId", "clientMessageId"),
 }
 
-// dueIndex is the index of what is due, oldest first: only of the few messages
-// that have it. (The driver writes into a model: each use makes its own.)
-func dueIndex() mongo.IndexModel { return partial("due.at", by("due.at")) }
+// dueOrder is that in which what is due is taken up.
+var dueOrder = by("due.tries", "due.at")
+
+// dueIndex is its index: only of the few messages of which something is due. (The
+// driver writes into a model: each use makes its own.)
+func dueIndex() mongo.IndexModel { return partial("due.at", slices.Clone(dueOrder)) }
 
 // conversationIndexes are the lists of a participant, newest activity first,
 // and what waits for an agent's answer, oldest activity first.

@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -13,13 +14,14 @@ import (
 // maxDue bounds the messages of one read of what is due.
 const maxDue = 100
 
-// DueBefore returns messages of which something is due at now, the longest due
-// first: at most limit (100), and not more than about 0.75 MB of them. Deleted
+// DueBefore returns messages of which something is due at now: those first that
+// nobody tried to deliver, and of those that were tried as often the longest due.
+// So whoever cannot be reached is behind those who can. At most limit (100), and not more than about 0.75 MB of them. Deleted
 // ones are among them. It takes one round trip.
 func (s *Store) DueBefore(ctx context.Context, now time.Time, limit int) ([]chat.Message, error) {
 	limit = min(max(limit, 1), maxDue)
 	docs, _, err := findWithin[messageDoc](ctx, s.messages, bson.M{"due.at": bson.M{"$lte": now}}, "read what is due",
-		options.Find().SetSort(by("due.at")).SetLimit(int64(limit)).SetBatchSize(int32(limit)), maxMessageBytes)
+		options.Find().SetSort(dueOrder).SetLimit(int64(limit)).SetBatchSize(int32(limit)), maxMessageBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -28,21 +30,31 @@ func (s *Store) DueBefore(ctx context.Context, now time.Time, limit int) ([]chat
 
 // Claim puts off what is due of m until then, so that nobody else takes it up
 // before, and reports whether it did: not if somebody else has it or has done
-// it. Whoever claimed it goes on with until in m.Due.At. It takes one round
-// trip. If an answer is lost claimed may be false though nobody else has it;
-// then it is due again at until.
-func (s *Store) Claim(ctx context.Context, m chat.Message, until time.Time) (claimed bool, err error) {
-	if m.Due == nil {
-		return false, nil
+// it. Whoever claimed it goes on with the message as it is now, which is due at
+// until. It takes one round trip. If an answer is lost claimed may be false though
+// nobody else has it; then it is due again at until.
+func (s *Store) Claim(ctx context.Context, m chat.Message, until time.Time) (now chat.Message, claimed bool, err error) {
+	const step = "claim what is due"
+	if m.Due == nil || millis(m.Due.At).Equal(millis(until)) {
+		return m, false, nil
 	}
 	filter := bson.M{"_id": m.ID, "due.at": millis(m.Due.At)}
+	after := options.FindOneAndUpdate().SetReturnDocument(options.After)
+	var d messageDoc
 	err = attempt(ctx, func(ctx context.Context) error {
-		r, err := s.messages.UpdateOne(ctx, filter, bson.M{"$set": bson.M{"due.at": millis(until)}})
-		claimed = err == nil && r.ModifiedCount > 0
-		return failed("claim what is due", err)
+		r := s.messages.FindOneAndUpdate(ctx, filter, bson.M{"$set": bson.M{"due.at": millis(until)}}, after)
+		return decode(r, &d, step, errNotMine)
 	})
-	return claimed, err
+	if errors.Is(err, errNotMine) {
+		return m, false, nil
+	}
+	if err != nil {
+		return m, false, err
+	}
+	return d.message(), true, nil
 }
+
+var errNotMine = errors.New("somebody else has it")
 
 // Settle notes what is left to do of m: nil is nothing, whoever has it; else
 // left replaces what is due if m.Due is what is still there: somebody who took

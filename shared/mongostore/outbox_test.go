@@ -33,7 +33,7 @@ func (f fixture) message(t testing.TB, id chat.MessageID) chat.Message {
 
 func (f fixture) claim(t testing.TB, m chat.Message, until time.Time, want bool) {
 	t.Helper()
-	if claimed, err := f.Claim(t.Context(), m, until); err != nil || claimed != want {
+	if _, claimed, err := f.Claim(t.Context(), m, until); err != nil || claimed != want {
 		t.Errorf("Claim = %v, %v, want %v", claimed, err, want)
 	}
 }
@@ -118,7 +118,7 @@ func TestOfClaimsAtOnceOneWins(t *testing.T) {
 	var g errgroup.Group
 	for range 10 {
 		g.Go(func() error {
-			ok, err := f.Claim(t.Context(), m, start.Add(time.Minute)) // to the same time
+			_, ok, err := f.Claim(t.Context(), m, start.Add(time.Minute)) // to the same time
 			if ok {
 				claimed.Add(1)
 			}

@@ -37,9 +37,19 @@ func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conve
 	if to := m.Due.To; len(to) > 0 {
 		posts = slices.DeleteFunc(posts, func(p delivery.Post) bool { return !slices.Contains(to, p.To.ID) })
 	}
-	result := h.deliver.Deliver(ctx, posts, passes)
+	result := h.deliver.Deliver(ctx, turned(posts, m.Due.Tries), passes)
 	h.announce.Forget(ctx, result.Gone, c.ID)
 	return idsOf(append(result.Failed, result.Refused...)), partly
+}
+
+// turned begins with another third of the posts in each try: where one try has no
+// time for all of them, those whom it leaves out are the first of another.
+func turned(posts []delivery.Post, try int) []delivery.Post {
+	at := len(posts) * (try % maxTries) / maxTries
+	if at == 0 {
+		return posts
+	}
+	return slices.Concat(posts[at:], posts[:at])
 }
 
 // vouched reports whether all who are to get a message are confirmed in the

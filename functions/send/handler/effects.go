@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -20,7 +21,20 @@ import (
 // have by seq) and the stores do not mind.
 func (h *Handler) Finish(ctx context.Context, c chat.Conversation, m chat.Message) (left *chat.Due, err error) {
 	left = h.effects(ctx, chat.Connection{}, c, m, delivery.Once)
-	return left, h.store.Settle(ctx, m, left)
+	return left, h.settle(ctx, m, left)
+}
+
+// noting is how long it may take to note what was done, also where doing it has
+// taken all the time there was: without the note everybody gets it again.
+const noting = time.Second
+
+func (h *Handler) settle(ctx context.Context, m chat.Message, left *chat.Due) error {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < noting {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), noting)
+		defer cancel()
+	}
+	return h.store.Settle(ctx, m, left)
 }
 
 // finish answers the sender and does what follows from the message. Problems
@@ -30,7 +44,7 @@ func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Con
 	g.Go(func() error { answer(); return nil })
 	left := h.effects(ctx, caller, c, m, passes)
 	g.Wait() //nolint:errcheck // there is none
-	if err := h.store.Settle(ctx, m, left); err != nil {
+	if err := h.settle(ctx, m, left); err != nil {
 		slog.WarnContext(ctx, "take out what is due", "conversation", m.ConversationID, "seq", m.Seq, "err", err) // sweep does it again
 	}
 }
@@ -61,7 +75,8 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 		projected = guarded(func() error { return h.store.Project(ctx, m, agentsOf(&c)) })
 	}
 	g.Wait() //nolint:errcheck // each error has a name
-	left := remaining(m.Due, projected, summarised, delivered, unreached)
+	asked := m.Sender.Type == chat.User && c.HasParticipant(c.Agent())
+	left := remaining(m, asked, projected, summarised, delivered, unreached)
 	if left != nil {
 		slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
 			"left", left.Left, "unreached", len(unreached), "err", errors.Join(projected, summarised, delivered))
@@ -79,14 +94,22 @@ func guarded(do func() error) (err error) {
 	return do()
 }
 
-// maxTries is how often delivery is tried to who is not reached. After that the
-// heads in their pongs tell: who hangs must not keep sweep from others for ever.
-const maxTries = 3
+// Delivery to who is not reached is tried so often, and for so long. After that
+// the heads in their pongs tell: who hangs must not keep sweep from others for
+// ever.
+const (
+	maxTries = 3
+	maxAge   = 2 * time.Minute
+)
 
 // remaining is what is still due. Who was not reached is named, and delivery
-// that was done is not done again because something else failed.
-func remaining(due *chat.Due, projected, summarised, delivered error, unreached []chat.ConnectionID) *chat.Due {
+// that was done is not done again because something else failed; only where an
+// agent is asked, which may have connected meanwhile and finds what waits for it
+// by the projection, the message comes again when that is made good.
+func remaining(m chat.Message, asked bool, projected, summarised, delivered error, unreached []chat.ConnectionID) *chat.Due {
+	due := m.Due
 	left := &chat.Due{At: due.At, Tries: due.Tries}
+	givenUp := due.Tries+1 >= maxTries && time.Since(m.CreatedAt) >= maxAge
 	if projected != nil {
 		left.Left = append(left.Left, chat.EffectProject)
 	}
@@ -96,7 +119,9 @@ func remaining(due *chat.Due, projected, summarised, delivered error, unreached 
 	switch {
 	case delivered != nil: // the audience is not known, or not all of it
 		left.Left, left.To = append(left.Left, chat.EffectDeliver), due.To
-	case len(unreached) == 0 || due.Tries+1 >= maxTries: // done, or given up
+	case projected != nil && asked:
+		left.Left = append(left.Left, chat.EffectDeliver)
+	case len(unreached) == 0 || givenUp:
 	default:
 		left.Left, left.Tries = append(left.Left, chat.EffectDeliver), due.Tries+1
 		if len(unreached) <= chat.MaxDueTo {

@@ -62,6 +62,8 @@ func TestRemaining(t *testing.T) {
 	tests := []struct {
 		name                             string
 		tries                            int
+		asked                            bool // an agent is
+		young                            bool
 		to                               []chat.ConnectionID
 		projected, summarised, delivered error
 		unreached                        []chat.ConnectionID
@@ -83,7 +85,13 @@ func TestRemaining(t *testing.T) {
 		{name: "part of an audience, and one of it not reached", delivered: bad, unreached: some(1), left: []chat.Effect{deliver}},
 		{name: "part of an audience of who is named", tries: 2, to: named, delivered: bad, unreached: some(1), left: []chat.Effect{deliver}, leftTries: 2, leftTo: named},
 
-		// Who is not reached is tried three times in all.
+		// An agent that connected before the projection is made good was not told.
+		{name: "no projection of what an agent is asked", asked: true, tries: 1, to: named, projected: bad, left: []chat.Effect{project, deliver}, leftTries: 1},
+		{name: "nor is everybody reached", asked: true, projected: bad, unreached: named, left: []chat.Effect{project, deliver}},
+		{name: "an agent is asked, and all is done", asked: true},
+
+		// Who is not reached is tried three times in all, and for two minutes.
+		{name: "one, third, young", young: true, tries: 2, to: some(1), unreached: some(1), left: []chat.Effect{deliver}, leftTries: 3, leftTo: some(1)},
 		{name: "one, first", unreached: some(1), left: []chat.Effect{deliver}, leftTries: 1, leftTo: some(1)},
 		{name: "one, second", tries: 1, to: some(1), unreached: some(1), left: []chat.Effect{deliver}, leftTries: 2, leftTo: some(1)},
 		{name: "one, third", tries: 2, to: some(1), unreached: some(1)},
@@ -100,7 +108,11 @@ func TestRemaining(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			due := &chat.Due{At: at, Left: []chat.Effect{deliver, project, summarise}, To: tt.to, Tries: tt.tries}
-			left := remaining(due, tt.projected, tt.summarised, tt.delivered, tt.unreached)
+			m := chat.Message{Due: due, CreatedAt: time.Now().Add(-maxAge)}
+			if tt.young {
+				m.CreatedAt = time.Now().Add(-maxAge + time.Second*30)
+			}
+			left := remaining(m, tt.asked, tt.projected, tt.summarised, tt.delivered, tt.unreached)
 			if (left == nil) != (tt.left == nil) {
 				t.Fatalf("left is %+v", left)
 			}

@@ -14,15 +14,13 @@ const (
 )
 
 // correct makes good what a $disconnect left that died half-way, or met an error:
-// agents that are stored as online and have no connection. Problems are logged,
-// and the next run tries again.
-func (h *Handler) correct(ctx context.Context) {
+// agents that are stored as online and have no connection. After an error the
+// next run tries again.
+func (h *Handler) correct(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, correcting)
 	defer cancel()
 	h.presence.PruneOnline(ctx)
-	if err := h.correctAgents(ctx); err != nil {
-		slog.WarnContext(ctx, "compare the status of agents", "err", err)
-	}
+	return h.correctAgents(ctx)
 }
 
 // correctAgents decides as of before it asks Redis: a connect that Redis knows

@@ -1,9 +1,12 @@
 package handler_test
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"aiwm-chat/functions/sweep/handler"
 	"aiwm-chat/shared/chat"
 )
 
@@ -34,4 +37,26 @@ func TestAgentsLeftOnline(t *testing.T) {
 			}
 		}))
 	}
+}
+
+// A panic in what a run does besides is no reason to leave the messages.
+func TestPanicOfACorrection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logged(t)
+		w := newWorld(message("m1", time.Minute))
+		defer func() { // as gateway.Schedule does
+			if v := recover(); v != nil || len(w.settled) != 1 {
+				t.Errorf("panic %v, settled %v", v, w.settled)
+			}
+		}()
+		if err := handler.New(w, w, w, panicking{w}).Handle(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+type panicking struct{ *world }
+
+func (panicking) UncheckedAgents(context.Context, time.Time, int) ([]chat.Principal, error) {
+	panic("a bug")
 }

@@ -16,7 +16,7 @@ import (
 
 type store interface {
 	DueBefore(ctx context.Context, now time.Time, limit int) ([]chat.Message, error)
-	Claim(ctx context.Context, m chat.Message, until time.Time) (claimed bool, err error)
+	Claim(ctx context.Context, m chat.Message, until time.Time) (now chat.Message, claimed bool, err error)
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 	AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error)
 }
@@ -42,8 +42,9 @@ const (
 	parallel = 16
 	// share is how much of its time a run spends, in percent.
 	share = 80
-	// each is how long one message may take, many of whose posts may hang.
-	each = 8 * time.Second
+	// each is how long one message may take, many of whose posts may hang; what came
+	// of it is noted in the time after that.
+	each = 7 * time.Second
 	// abandoned is after how long a message is given up.
 	abandoned = 24 * time.Hour
 	// again is after how long what failed is tried once more: it goes to the back,
@@ -80,7 +81,9 @@ func (h *Handler) Handle(ctx context.Context) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		end = start.Add(deadline.Sub(start) * share / 100)
 	}
-	h.correct(ctx)
+	if err := guarded(func() error { return h.correct(ctx) }); err != nil {
+		slog.WarnContext(ctx, "correct what was left", "err", err)
+	}
 	var done, failed atomic.Int64
 	defer func() {
 		if n, bad := done.Load(), failed.Load(); n+bad > 0 {
@@ -100,7 +103,11 @@ func (h *Handler) Handle(ctx context.Context) error {
 				if !time.Now().Before(end) { // it may have waited for its turn
 					return nil
 				}
-				mine, err := h.settle(ctx, m)
+				var mine bool
+				err := guarded(func() (err error) {
+					mine, err = h.settle(ctx, m)
+					return err
+				})
 				switch {
 				case err != nil:
 					failed.Add(1)
@@ -122,13 +129,18 @@ func (h *Handler) Handle(ctx context.Context) error {
 	return nil
 }
 
-// settle does what is due of a message, where it is to be had: mine says so.
-func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err error) {
+// guarded turns a panic into an error of what was done: the rest goes on.
+func guarded(do func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
+	return do()
+}
+
+// settle does what is due of a message, where it is to be had: mine says so.
+func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
 	now := time.Now()
@@ -138,12 +150,10 @@ func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err er
 		return err == nil, err
 	}
 	until := now.Add(again)
-	if mine, err = h.store.Claim(ctx, m, until); err != nil || !mine {
+	// As it is now: it may have been deleted while it waited for its turn.
+	if m, mine, err = h.store.Claim(ctx, m, until); err != nil || !mine {
 		return false, err
 	}
-	due := *m.Due
-	due.At = until
-	m.Due = &due
 	c, err := h.store.AnyConversation(ctx, m.Sender.OrgID, m.ConversationID)
 	if err != nil && chat.CodeOf(err) == chat.NotFound {
 		return true, h.store.Settle(ctx, m, nil) // deleted: nobody is to hear of it
