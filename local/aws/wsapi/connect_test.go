@@ -37,6 +37,8 @@ func TestHandshake(t *testing.T) {
 		{fact: "[?] malformed response is 502: no status", functions: functions{"$connect": returns(`{"body":"x"}`)}, status: 502, body: "…"},
 		{fact: "[?] malformed response is 502: no JSON", functions: functions{"$connect": returns(`nope`)}, status: 502, body: "…"},
 		{fact: "[?] malformed response is 502: null", functions: functions{"$connect": returns(`null`)}, status: 502, body: "…"},
+		{fact: "malformed response is 502: an unknown member", functions: functions{"$connect": returns(`{"statusCode":200,"foo":1}`)}, status: 502, body: "…"},
+		{fact: "malformed response is 502: cookies", functions: functions{"$connect": returns(`{"statusCode":200,"cookies":["a=b"]}`)}, status: 502, body: "…"},
 		{fact: "[?] malformed response is 502: status 99", functions: functions{"$connect": returns(`{"statusCode":99}`)}, status: 502, body: "…"},
 		{fact: "[?] $connect cannot be invoked", functions: functions{"$connect": fails(errors.New("no such function"))}, status: 500, body: "…"},
 		{fact: "[?] $connect cannot be invoked, switched", options: Options{Unproven: Unproven{ConnectNotInvoked: 502}}, functions: functions{"$connect": fails(errors.New("no such function"))}, status: 502, body: "…"},

@@ -27,6 +27,12 @@ func TestDisconnect(t *testing.T) {
 		reason  string
 		client  int // close code that the client sees, 0 if it does not look
 	}{
+		{"[?] IANA's newer codes are codes", Options{}, func(_ *harness, r raw) {
+			r.frame(true, ws.OpClose, ws.NewCloseFrameBody(1012, "restart"))
+		}, 1012, "restart", 1012},
+		{"[?] the last of them", Options{}, func(_ *harness, r raw) {
+			r.frame(true, ws.OpClose, ws.NewCloseFrameBody(1014, ""))
+		}, 1014, "", 1014},
 		{"[R] client close without code", Options{}, func(_ *harness, r raw) { r.frame(true, ws.OpClose, nil) }, 1005, "Client-side close frame status not set", 1005},
 		{"[R] browser navigates away", Options{}, func(_ *harness, r raw) { r.frame(true, ws.OpClose, ws.NewCloseFrameBody(1001, "")) }, 1001, "", 1001},
 		{"[?] client's code and reason", Options{}, func(_ *harness, r raw) { r.frame(true, ws.OpClose, ws.NewCloseFrameBody(4000, "done")) }, 4000, "done", 4000},

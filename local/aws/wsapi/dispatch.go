@@ -88,7 +88,12 @@ func (c *conn) handle(o occasion, event []byte) {
 		c.postError(internalError, o.requestID)
 		return
 	}
-	if o.route.RouteResponse && response.Body != "" {
+	switch {
+	case !o.route.RouteResponse || response.Body == "":
+	case len(response.Body) > maxMessage:
+		c.api.options.Logger.Warn("route response not delivered: it is over 128 KB", "function", o.route.Function, "route", o.route.Key,
+			"bytes", len(response.Body))
+	default:
 		c.logUndelivered(c.post(newFrame(ws.OpText, response.Body)))
 	}
 }
@@ -203,9 +208,10 @@ type response struct {
 }
 
 // parseResponse refuses what API Gateway calls a malformed proxy response: no
-// JSON object, no status code, wrong types.
+// JSON object, no status code, wrong types, and any member that is none of
+// format 1.0's, such as the cookies of an HTTP API's response.
 func parseResponse(out []byte) (r response, err error) {
-	if err := json.Unmarshal(out, &r, jsontext.AllowDuplicateNames(true)); err != nil {
+	if err := json.Unmarshal(out, &r, jsontext.AllowDuplicateNames(true), json.RejectUnknownMembers(true)); err != nil {
 		return r, err
 	}
 	r.status, err = strconv.Atoi(string(unquote(r.Status)))

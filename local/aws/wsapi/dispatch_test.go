@@ -35,6 +35,10 @@ func TestMessageReplies(t *testing.T) {
 		{"[?] missing function or permission", Options{}, fails(errors.New("no such function")), frame("Internal server error")},
 		{"[?] malformed response: no status", Options{}, returns(`{"body":"x"}`), frame("Internal server error")},
 		{"[?] malformed response: no JSON", Options{}, returns(`x`), frame("Internal server error")},
+		{"malformed response: a member that format 1.0 does not have", Options{}, returns(`{"statusCode":200,"foo":1}`), frame("Internal server error")},
+		{"malformed response: cookies, of format 2.0", Options{}, returns(`{"statusCode":200,"cookies":[]}`), frame("Internal server error")},
+		{"malformed response: another case", Options{}, returns(`{"statusCode":200,"Body":""}`), frame("Internal server error")},
+		{"every member of format 1.0", Options{}, returns(`{"statusCode":200,"headers":null,"multiValueHeaders":{},"body":"","isBase64Encoded":false}`), nothing},
 		{"[?] Lambda throttles", Options{}, fails(fmt.Errorf("invoke: %w", throttledError{})), frame("Internal server error")},
 		{"[?] Lambda throttles, switched", Options{Unproven: Unproven{ThrottledMessage: "Too Many Requests"}}, fails(throttledError{}), frame("Too Many Requests")},
 		{"[R] integration timeout", Options{IntegrationTimeout: time.Millisecond}, func(ctx context.Context, _ []byte) ([]byte, error) {
@@ -52,6 +56,10 @@ func TestMessageReplies(t *testing.T) {
 		{"[R] status 401 sends nothing", Options{}, returns(silent["401"]), nothing},
 		{"[R] status 501 sends nothing", Options{}, returns(silent["501"]), nothing},
 		{"[D] a RouteResponse sends the body", Options{Routes: []Route{{Key: "x", Function: "x", RouteResponse: true}}}, returns(silent["501"]), "^secret$"},
+		{"a RouteResponse over 128 KB is not delivered", Options{Routes: []Route{{Key: "x", Function: "x", RouteResponse: true}}},
+			returns(`{"statusCode":200,"body":"` + strings.Repeat("x", 128<<10+1) + `"}`), nothing},
+		{"a RouteResponse of 128 KB", Options{Routes: []Route{{Key: "x", Function: "x", RouteResponse: true}}},
+			returns(`{"statusCode":200,"body":"` + strings.Repeat("x", 128<<10) + `"}`), "^x+$"},
 		{"a RouteResponse without body", Options{Routes: []Route{{Key: "x", Function: "x", RouteResponse: true}}}, returns(`{"statusCode":200}`), nothing},
 	} {
 		t.Run(c.fact, func(t *testing.T) {

@@ -50,10 +50,7 @@ func (c *conn) readFrames(r *bufio.Reader) error {
 		scratch = make([]byte, ws.MaxHeaderSize)
 	)
 	for {
-		h, err := ws.ReadHeaderBuffer(r, scratch)
-		if errors.Is(err, ws.ErrHeaderLengthMSB) {
-			return closeError{code: 1002}
-		}
+		h, err := readHeader(r, scratch)
 		if err != nil {
 			return err
 		}
@@ -103,6 +100,21 @@ func (c *conn) readFrames(r *bufio.Reader) error {
 	}
 }
 
+// readHeader reads a frame's header. It refuses a length that is not in its
+// shortest form, as RFC 6455 (5.2) demands.
+func readHeader(r *bufio.Reader, scratch []byte) (ws.Header, error) {
+	start, err := r.Peek(2)
+	if err != nil {
+		return ws.Header{}, err
+	}
+	form := start[1] & 0x7f
+	h, err := ws.ReadHeaderBuffer(r, scratch)
+	if errors.Is(err, ws.ErrHeaderLengthMSB) || err == nil && (form == 126 && h.Length < 126 || form == 127 && h.Length <= 0xffff) {
+		err = closeError{code: 1002}
+	}
+	return h, err
+}
+
 // peek returns a payload unmasked in the reader's own buffer. It is valid until
 // the caller discards it.
 func peek(r *bufio.Reader, h ws.Header) ([]byte, error) {
@@ -127,8 +139,11 @@ func (c *conn) control(op ws.OpCode, payload []byte) (done bool, err error) {
 		e := ending{code: closeNotSetCode, reason: closeNotSet}
 		if len(payload) > 0 {
 			code, reason := ws.ParseCloseFrameData(payload)
-			if ws.CheckCloseFrameData(code, reason) != nil {
+			switch {
+			case len(payload) == 1 || !closeCode(int(code)):
 				return false, closeError{code: 1002}
+			case !utf8.ValidString(reason):
+				return false, closeError{code: 1007}
 			}
 			if !c.api.options.Unproven.HideClientClose {
 				e = ending{code: int(code), reason: reason}
@@ -142,6 +157,13 @@ func (c *conn) control(op ws.OpCode, payload []byte) (done bool, err error) {
 		return true, nil
 	}
 	return false, nil
+}
+
+// closeCode reports whether a client may close with code: with one that is
+// registered for close frames (RFC 6455, 7.4, and IANA's list, which goes on to
+// 1014) or is left to libraries and applications. 1004 to 1006 never travel.
+func closeCode(code int) bool {
+	return code >= 1000 && code <= 1014 && (code < 1004 || code > 1006) || code >= 3000 && code <= 4999
 }
 
 // message checks a complete message and dispatches it.

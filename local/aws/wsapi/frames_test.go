@@ -94,6 +94,15 @@ func TestFrames(t *testing.T) {
 		{"RFC 6455: a length with the top bit closes 1002", bytes([]byte{0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}), 1002, ""},
 		{"RFC 6455: a close code of one byte closes 1002", one(ws.OpClose, text(1)), 1002, ""},
 		{"RFC 6455: close code 1005 on the wire closes 1002", one(ws.OpClose, ws.NewCloseFrameBody(1005, "")), 1002, ""},
+		{"RFC 6455: close code 999 closes 1002", one(ws.OpClose, ws.NewCloseFrameBody(999, "")), 1002, ""},
+		{"RFC 6455: close code 1015 closes 1002", one(ws.OpClose, ws.NewCloseFrameBody(1015, "")), 1002, ""},
+		{"RFC 6455: close code 2999 closes 1002", one(ws.OpClose, ws.NewCloseFrameBody(2999, "")), 1002, ""},
+		{"RFC 6455: close code 5000 closes 1002", one(ws.OpClose, ws.NewCloseFrameBody(5000, "")), 1002, ""},
+		{"RFC 6455: close code 65535 closes 1002", one(ws.OpClose, ws.NewCloseFrameBody(65535, "")), 1002, ""},
+		{"RFC 6455: a close reason that is no UTF-8 closes 1007", one(ws.OpClose, ws.NewCloseFrameBody(1000, "\xff")), 1007, ""},
+		{"RFC 6455: a short length in two bytes closes 1002", bytes([]byte{0x81, 0x80 | 126, 0, 1, 0, 0, 0, 0, 'x'}), 1002, ""},
+		{"RFC 6455: a short length in eight bytes closes 1002", bytes(append([]byte{0x81, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 0, 0}, text(0xffff)...)), 1002, ""},
+		{"RFC 6455: a close frame's length in two bytes closes 1002", bytes([]byte{0x88, 0x80 | 126, 0, 2, 0, 0, 0, 0, 3, 0xe8}), 1002, ""},
 	} {
 		t.Run(c.fact, func(t *testing.T) {
 			message, disconnect := newRecorder(), newRecorder()

@@ -33,5 +33,5 @@ func newID(at time.Time, end tail) string {
 // possibleID reports whether id could have come from newID.
 func possibleID(id string) bool {
 	b, err := base64.URLEncoding.DecodeString(id)
-	return err == nil && len(b) == 11
+	return err == nil && len(b) == 11 && len(id) == 16 // the decoder skips line ends
 }

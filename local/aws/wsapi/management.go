@@ -5,8 +5,10 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 
@@ -22,7 +24,9 @@ const pooledFrame = 16 << 10
 // ManagementHandler serves POST, GET and DELETE on @connections/{connectionId}
 // at the root, under /{Stage} and under /{MappingKey}. It reads the escaped
 // path itself, so an id may come as it is or escaped.
-func (a *API) ManagementHandler() http.Handler { return http.HandlerFunc(a.serveManagement) }
+func (a *API) ManagementHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { a.serveManagement(w, r, a.options.SigningKeys) })
+}
 
 // IsManagement reports whether a request is for a ManagementHandler, whatever
 // its prefix: for callers that share one port.
@@ -52,7 +56,7 @@ func splitManagement(r *http.Request) (prefix, id string, ok bool) {
 	return "", "", false
 }
 
-func (a *API) serveManagement(w http.ResponseWriter, r *http.Request) {
+func (a *API) serveManagement(w http.ResponseWriter, r *http.Request, keys map[string]SigningKey) {
 	o := &a.options
 	now := time.Now()
 	w.Header()["x-amzn-RequestId"] = []string{newID(now, newTail())}
@@ -61,7 +65,7 @@ func (a *API) serveManagement(w http.ResponseWriter, r *http.Request) {
 		refuseManagement(w, http.StatusForbidden, "ForbiddenException", forbidden)
 		return
 	}
-	if refusal := a.checkSignature(r, now); refusal != "" {
+	if refusal := a.checkSignature(r, keys, now); refusal != "" {
 		refuseManagement(w, http.StatusForbidden, "ForbiddenException", refusal)
 		return
 	}
@@ -107,8 +111,12 @@ func (a *API) servePost(w http.ResponseWriter, r *http.Request, c *conn) {
 			_, _ = io.CopyN(io.Discard, r.Body, maxDrain) // an answer to a client that still writes may be lost
 			refuseManagement(w, http.StatusRequestEntityTooLarge, "PayloadTooLargeException", "Message too long")
 		} else {
-			refuseManagement(w, http.StatusBadRequest, "BadRequestException", "Could not read the body")
+			refuseManagement(w, bodyStatus(err), "BadRequestException", "Could not read the body")
 		}
+		return
+	}
+	if status := a.options.Unproven.InvalidPostStatus; status != 0 && !utf8.Valid((*buffer)[headerRoom:]) {
+		refuseManagement(w, status, "BadRequestException", "The body is not UTF-8")
 		return
 	}
 	a.pause(a.options.Faults.Delay(faults.Latency))
@@ -129,6 +137,15 @@ func (a *API) servePost(w http.ResponseWriter, r *http.Request, c *conn) {
 	default:
 		w.WriteHeader(http.StatusOK)
 	}
+}
+
+// bodyStatus is the status for a body that could not be read: 408 if the
+// client took longer than the server allows.
+func bodyStatus(err error) int {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return http.StatusRequestTimeout
+	}
+	return http.StatusBadRequest
 }
 
 var errTooLarge = errors.New("the payload is too large")

@@ -36,10 +36,13 @@ func TestManagement(t *testing.T) {
 		{"[M] unknown id: POST", Options{}, "POST", "/prod/@connections/" + url.PathEscape(unknown), "x", 410, "GoneException"},
 		{"[M] unknown id: GET", Options{}, "GET", "/prod/@connections/" + unknown, "", 410, "GoneException"},
 		{"[M] unknown id: DELETE", Options{}, "DELETE", "/prod/@connections/" + unknown, "", 410, "GoneException"},
-		{"trap 8: %2F in an id", Options{}, "POST", "/prod/@connections/a%2Fb", "x", 410, "GoneException"},
-		{"[?] malformed id", Options{}, "POST", "/prod/@connections/nope", "x", 410, "GoneException"},
-		{"[?] malformed id, switched", Options{Unproven: Unproven{MalformedIDStatus: 400}}, "POST", "/prod/@connections/nope", "x", 400, "BadRequestException"},
-		{"[?] unknown id while malformed ones are 400", Options{Unproven: Unproven{MalformedIDStatus: 400}}, "POST", "/prod/@connections/" + unknown, "x", 410, "GoneException"},
+		{"trap 8: %2F in an id", Options{}, "POST", "/prod/@connections/a%2Fb", "x", 400, "BadRequestException"},
+		{"[I] malformed id", Options{}, "POST", "/prod/@connections/nope", "x", 400, "BadRequestException"},
+		{"[I] malformed id: a line end", Options{}, "GET", "/prod/@connections/PJqB0fHsqRcCHlw%0A=", "", 400, "BadRequestException"},
+		{"[I] malformed id: no padding", Options{}, "DELETE", "/prod/@connections/PJqB0fHsqRcCHlw", "", 400, "BadRequestException"},
+		{"[?] malformed id, switched", Options{Unproven: Unproven{MalformedIDStatus: 410}}, "POST", "/prod/@connections/nope", "x", 410, "GoneException"},
+		{"[?] no UTF-8, switched", Options{Unproven: Unproven{InvalidPostStatus: 400}}, "POST", "/prod/@connections/ID", "a\xff", 400, "BadRequestException"},
+		{"[?] UTF-8, switched", Options{Unproven: Unproven{InvalidPostStatus: 400}}, "POST", "/prod/@connections/ID", "ü", 200, ""},
 		{"[M] 128 KB", Options{}, "POST", "/prod/@connections/ID", strings.Repeat("x", 128<<10), 200, ""},
 		{"[M] more than 128 KB", Options{}, "POST", "/prod/@connections/ID", strings.Repeat("x", 128<<10+1), 413, "PayloadTooLargeException"},
 		{"[?] more than 32 KB", Options{}, "POST", "/prod/@connections/ID", strings.Repeat("x", 32<<10+1), 200, ""},
@@ -146,10 +149,10 @@ func TestSignatureForm(t *testing.T) {
 }
 
 func TestSignatureVerified(t *testing.T) {
-	h := start(t, Options{SigningKeys: map[string]string{"AKIA/test": "secret"}}, functions{})
+	h := start(t, Options{SigningKeys: map[string]SigningKey{"AKIA/test": {Secret: "secret", Token: "token"}}}, functions{})
 	c := h.dial()
 	now := time.Now()
-	sign := func(key, secret string, at time.Time, path, body string) *http.Request {
+	sign := func(key, secret, token string, at time.Time, path, body string) *http.Request {
 		r, err := http.NewRequest(http.MethodPost, h.url+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -157,7 +160,7 @@ func TestSignatureVerified(t *testing.T) {
 		r.Header.Set("Content-Type", "application/octet-stream")
 		// SHA-256 of "hello"
 		const hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
-		if err := v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: key, SecretAccessKey: secret}, r, hash, "execute-api", "eu-west-1", at); err != nil {
+		if err := v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: key, SecretAccessKey: secret, SessionToken: token}, r, hash, "execute-api", "eu-west-1", at); err != nil {
 			t.Fatal(err)
 		}
 		return r
@@ -168,12 +171,14 @@ func TestSignatureVerified(t *testing.T) {
 		request *http.Request
 		status  int
 	}{
-		{"valid", sign("AKIA/test", "secret", now, path, "hello"), 200},
-		{"another secret", sign("AKIA/test", "Secret", now, path, "hello"), 403},
-		{"unknown key", sign("AKIA", "secret", now, path, "hello"), 403},
-		{"another body", sign("AKIA/test", "secret", now, path, "hellO"), 403},
-		{"too old", sign("AKIA/test", "secret", now.Add(-time.Hour), path, "hello"), 403},
-		{"from the future", sign("AKIA/test", "secret", now.Add(time.Hour), path, "hello"), 403},
+		{"valid", sign("AKIA/test", "secret", "", now, path, "hello"), 200},
+		{"valid with its token", sign("AKIA/test", "secret", "token", now, path, "hello"), 200},
+		{"another token", sign("AKIA/test", "secret", "taken", now, path, "hello"), 403},
+		{"another secret", sign("AKIA/test", "Secret", "", now, path, "hello"), 403},
+		{"unknown key", sign("AKIA", "secret", "", now, path, "hello"), 403},
+		{"another body", sign("AKIA/test", "secret", "", now, path, "hellO"), 403},
+		{"too old", sign("AKIA/test", "secret", "", now.Add(-time.Hour), path, "hello"), 403},
+		{"from the future", sign("AKIA/test", "secret", "", now.Add(time.Hour), path, "hello"), 403},
 	} {
 		resp, err := h.http.Do(x.request)
 		if err != nil {
@@ -184,7 +189,7 @@ func TestSignatureVerified(t *testing.T) {
 			t.Errorf("%s: %s, want %d", x.name, resp.Status, x.status)
 		}
 	}
-	if c.receive() != "hello" {
+	if c.receive() != "hello" || c.receive() != "hello" {
 		t.Error("the body was lost by verifying it")
 	}
 }

@@ -3,6 +3,7 @@ package wsapi
 import (
 	"cmp"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"aiwm-chat/local/faults"
@@ -32,10 +33,16 @@ type Options struct {
 	MaxDuration        time.Duration // of a connection; 2 h if zero
 	IntegrationTimeout time.Duration // 29 s if zero
 
-	SigningKeys map[string]string // access key id to secret, by which @connections verifies signatures; nil: only their form
+	SigningKeys map[string]SigningKey // by access key id; with them @connections verifies signatures that come over HTTP; nil: only their form
 	Unproven    Unproven
 	Faults      *faults.Faults // nil: none
 	Logger      *slog.Logger   // one line per invocation, never a body or a header; nil: nothing is logged
+}
+
+// A SigningKey is what is secret of an access key.
+type SigningKey struct {
+	Secret string
+	Token  string // the session token that a request may name; empty: none
 }
 
 // Unproven are the points on which AWS is silent, each with the value that
@@ -54,7 +61,8 @@ type Unproven struct {
 	LostSilently         bool   // no $disconnect for a lost TCP connection
 	HideClientClose      bool   // the client's close code and reason are reported as 1005 instead of passed through
 	MaxPost              int    // bytes of one POST, 413 above; 131072 if zero. With 32768 the frame rule holds for posts too
-	MalformedIDStatus    int    // @connections with an id that cannot be one; 410 if zero, but 400 has been seen
+	MalformedIDStatus    int    // @connections with an id that cannot be one; 400 if zero, as has been seen; 410 is what an unknown one gets
+	InvalidPostStatus    int    // of a POST whose body is no UTF-8 and so cannot be a text frame, such as 400; sent as it came if zero, and a strict client closes with 1007
 	DisconnectedClientIP bool   // X-Forwarded-For of $disconnect is the client's address instead of empty
 }
 
@@ -70,7 +78,7 @@ func (o Options) withDefaults() Options {
 	u.MaxDurationCode = cmp.Or(u.MaxDurationCode, 1001)
 	u.LostCode = cmp.Or(u.LostCode, 1006)
 	u.MaxPost = cmp.Or(u.MaxPost, maxMessage)
-	u.MalformedIDStatus = cmp.Or(u.MalformedIDStatus, 410)
+	u.MalformedIDStatus = cmp.Or(u.MalformedIDStatus, http.StatusBadRequest)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -40,7 +40,7 @@ func TestGoSDK(t *testing.T) {
 	}{{"", false}, {"/prod", false}, {"/ws", false}, {"/prod", true}} {
 		t.Run(fmt.Sprintf("[E] endpoint %q, in process %v", variant.endpoint, variant.inProcess), func(t *testing.T) {
 			// With a key configured the signature is verified too.
-			h := start(t, Options{SigningKeys: map[string]string{"AKIDEXAMPLE": "secret"}}, functions{})
+			h := start(t, Options{SigningKeys: map[string]SigningKey{"AKIDEXAMPLE": {Secret: "secret"}}}, functions{})
 			c := h.dial()
 			id := aws.String(h.only().id)
 			if variant.inProcess {
@@ -85,7 +85,7 @@ func TestGoSDK(t *testing.T) {
 		}
 	})
 	t.Run("[M] 403 is typed", func(t *testing.T) {
-		h := start(t, Options{SigningKeys: map[string]string{"AKIDEXAMPLE": "another"}}, functions{})
+		h := start(t, Options{SigningKeys: map[string]SigningKey{"AKIDEXAMPLE": {Secret: "another"}}}, functions{})
 		h.dial()
 		if forbidden := (*types.ForbiddenException)(nil); !errors.As(post(h, h.sdk("", 1), 1), &forbidden) {
 			t.Error("want a ForbiddenException")

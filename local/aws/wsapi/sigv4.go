@@ -27,9 +27,9 @@ const (
 )
 
 // checkSignature requires a well-formed Signature Version 4 in the
-// Authorization header, and with SigningKeys a valid one. It returns why the
-// request is refused, empty if it is not.
-func (a *API) checkSignature(r *http.Request, now time.Time) (refusal string) {
+// Authorization header, and with keys a valid one. It returns why the request
+// is refused, empty if it is not.
+func (a *API) checkSignature(r *http.Request, keys map[string]SigningKey, now time.Time) (refusal string) {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		return unsigned
@@ -39,15 +39,15 @@ func (a *API) checkSignature(r *http.Request, now time.Time) (refusal string) {
 	if !ok || len(date) != len("20060102T150405Z") || !strings.HasPrefix(date, s.date) {
 		return malformedHeader
 	}
-	if len(a.options.SigningKeys) == 0 {
+	if len(keys) == 0 {
 		return ""
 	}
-	secret, known := a.options.SigningKeys[s.key]
-	if !known {
+	key, known := keys[s.key]
+	if token := r.Header.Get("X-Amz-Security-Token"); !known || token != "" && token != key.Token {
 		return unknownKey
 	}
 	at, err := time.Parse("20060102T150405Z", date)
-	if err != nil || at.Before(now.Add(-signatureAge)) || at.After(now.Add(signatureAge)) || !a.verify(r, s, secret, at) {
+	if err != nil || at.Before(now.Add(-signatureAge)) || at.After(now.Add(signatureAge)) || !a.verify(r, s, key.Secret, at) {
 		return signatureMismatch
 	}
 	return ""

@@ -10,7 +10,8 @@ import (
 // Transport returns a transport that hands requests to the ManagementHandler
 // without a network between, whatever host they name. An unmodified SDK client
 // that is given it (as the Transport of its HTTPClient) sees the same answers
-// at a third of the cost.
+// at a third of the cost. Whoever has it is let in: of signatures only the form
+// is checked.
 func (a *API) Transport() http.RoundTripper { return transport{a} }
 
 type transport struct{ api *API }
@@ -28,7 +29,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		in.Host = r.URL.Host
 	}
 	w := answer{header: http.Header{}, status: http.StatusOK}
-	t.api.serveManagement(&w, &in)
+	t.api.serveManagement(&w, &in, nil)
 	header := make(http.Header, len(w.header))
 	for name, values := range w.header {
 		header[http.CanonicalHeaderKey(name)] = values // as a client reads it from the wire
