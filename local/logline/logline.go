@@ -88,8 +88,8 @@ func appendAttr(b *strings.Builder, prefix string, a slog.Attr) {
 		return
 	case v.Kind() == slog.KindDuration:
 		text = v.Duration().Round(10 * time.Microsecond).String()
-	case strings.ContainsAny(text, " \t\r\n\"="):
-		text = strconv.Quote(text) // whatever it holds, an event stays one line
+	case strings.ContainsFunc(text, func(r rune) bool { return r == '"' || r == '=' || r == ' ' || !strconv.IsPrint(r) }):
+		text = strconv.Quote(text) // whatever it holds, an event stays one line, and a terminal obeys none of it
 	}
 	b.WriteString(" " + prefix + a.Key + "=" + text)
 }

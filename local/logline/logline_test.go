@@ -21,6 +21,7 @@ func TestOneLinePerEvent(t *testing.T) {
 		{"a level", func(l *slog.Logger) { l.Error("event", "err", errors.New("no such thing")) }, " ERROR event err=\"no such thing\"\n"},
 		{"a line break stays inside", func(l *slog.Logger) { l.Info("event", "err", "a\nb") }, " event err=\"a\\nb\"\n"},
 		{"an equals sign is quoted", func(l *slog.Logger) { l.Info("event", "connection", "abc=") }, " event connection=\"abc=\"\n"},
+		{"nothing reaches the terminal raw", func(l *slog.Logger) { l.Info("http", "path", "/\x1b[2J\x07\u009b\u202e") }, ` http path="/\x1b[2J\a\u009b\u202e"` + "\n"},
 		{"empty values are left out", func(l *slog.Logger) { l.Info("event", "code", "") }, " event\n"},
 		{"no attribute is left out", func(l *slog.Logger) { l.Info("event", slog.Attr{}, "route", "send") }, " event route=send\n"},
 		{"groups and given attributes", func(l *slog.Logger) { l.With("a", 1).WithGroup("g").Info("m", "b", 2, slog.Group("h", "c", 3)) }, " m a=1 g.b=2 g.h.c=3\n"},
