@@ -21,6 +21,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
@@ -167,6 +168,9 @@ func (h *Handler) serve(r *http.Request, id string, start time.Time) (response, 
 	body, err := io.ReadAll(r.Body)
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return failure(http.StatusRequestEntityTooLarge), route.key, nil
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) { // the server's: the client is too slow
+		return failure(http.StatusRequestTimeout), route.key, nil
 	}
 	if err != nil {
 		return failure(http.StatusBadRequest), route.key, nil

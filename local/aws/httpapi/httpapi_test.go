@@ -293,9 +293,9 @@ func TestFunctionResponse(t *testing.T) {
 }
 
 func TestCookiesBecomeSetCookieAndMultiValueHeadersAreIgnored(t *testing.T) {
-	resp := serve(t, Options{}, returns(`{"statusCode":200,"headers":{"X-One":"1","Content-Length":"99","Transfer-Encoding":"gzip"},
+	resp := serve(t, Options{}, returns(`{"statusCode":200,"headers":{"X-One":"1","Content-Length":"99","Transfer-Encoding":"gzip","set-cookie":"c=3"},
 		"multiValueHeaders":{"X-Many":["1","2"]},"cookies":["a=1; Path=/","b=2"]}`), httptest.NewRequest("GET", "/", nil))
-	if got := resp.Header.Values("Set-Cookie"); !slices.Equal(got, []string{"a=1; Path=/", "b=2"}) {
+	if got := resp.Header.Values("Set-Cookie"); !slices.Equal(got, []string{"a=1; Path=/", "b=2", "c=3"}) {
 		t.Errorf("Set-Cookie is %q", got)
 	}
 	if resp.Header.Get("X-One") != "1" || resp.Header.Get("X-Many") != "" || resp.Header.Get("Content-Length") != "0" || resp.Header.Get("Transfer-Encoding") != "" {

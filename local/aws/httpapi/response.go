@@ -88,8 +88,8 @@ func parseResponse(payload []byte) (response, error) {
 		}
 		resp.header[name] = []string{value}
 	}
-	for _, c := range cookies {
-		resp.header.Add("Set-Cookie", c)
+	if len(cookies) > 0 { // they come before a Set-Cookie among the headers
+		resp.header["Set-Cookie"] = append(cookies, resp.header["Set-Cookie"]...)
 	}
 	if len(resp.body) > 0 && resp.header.Get("Content-Type") == "" {
 		resp.header.Set("Content-Type", "text/plain; charset=utf-8")

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -65,7 +64,10 @@ func (a *API) serveManagement(w http.ResponseWriter, r *http.Request, keys map[s
 		refuseManagement(w, http.StatusForbidden, "ForbiddenException", forbidden)
 		return
 	}
-	if refusal := a.checkSignature(r, keys, now); refusal != "" {
+	if refusal := a.checkSignature(r, keys, now); refusal == unreadable {
+		refuseManagement(w, http.StatusRequestTimeout, "RequestTimeoutException", refusal)
+		return
+	} else if refusal != "" {
 		refuseManagement(w, http.StatusForbidden, "ForbiddenException", refusal)
 		return
 	}
@@ -111,7 +113,7 @@ func (a *API) servePost(w http.ResponseWriter, r *http.Request, c *conn) {
 			_, _ = io.CopyN(io.Discard, r.Body, maxDrain) // an answer to a client that still writes may be lost
 			refuseManagement(w, http.StatusRequestEntityTooLarge, "PayloadTooLargeException", "Message too long")
 		} else {
-			refuseManagement(w, bodyStatus(err), "BadRequestException", "Could not read the body")
+			refuseManagement(w, http.StatusRequestTimeout, "RequestTimeoutException", unreadable)
 		}
 		return
 	}
@@ -137,15 +139,6 @@ func (a *API) servePost(w http.ResponseWriter, r *http.Request, c *conn) {
 	default:
 		w.WriteHeader(http.StatusOK)
 	}
-}
-
-// bodyStatus is the status for a body that could not be read: 408 if the
-// client took longer than the server allows.
-func bodyStatus(err error) int {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return http.StatusRequestTimeout
-	}
-	return http.StatusBadRequest
 }
 
 var errTooLarge = errors.New("the payload is too large")

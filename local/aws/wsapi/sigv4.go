@@ -23,6 +23,7 @@ const (
 	unsigned          = "Missing Authentication Token"
 	malformedHeader   = "Authorization header requires 'Credential', 'SignedHeaders' and 'Signature' parameters and an 'X-Amz-Date' header"
 	unknownKey        = "The security token included in the request is invalid."
+	unreadable        = "Could not read the body"
 	signatureMismatch = "The request signature we calculated does not match the signature you provided."
 )
 
@@ -47,10 +48,10 @@ func (a *API) checkSignature(r *http.Request, keys map[string]SigningKey, now ti
 		return unknownKey
 	}
 	at, err := time.Parse("20060102T150405Z", date)
-	if err != nil || at.Before(now.Add(-signatureAge)) || at.After(now.Add(signatureAge)) || !a.verify(r, s, key.Secret, at) {
+	if err != nil || at.Before(now.Add(-signatureAge)) || at.After(now.Add(signatureAge)) {
 		return signatureMismatch
 	}
-	return ""
+	return a.verify(r, s, key.Secret, at)
 }
 
 // A signature is an Authorization header taken apart.
@@ -93,10 +94,10 @@ func cutLast(s string) (before, after string) {
 
 // verify signs the same request with the SDK's own signer and compares. It
 // reads the body and puts it back.
-func (a *API) verify(r *http.Request, s signature, secret string, at time.Time) bool {
+func (a *API) verify(r *http.Request, s signature, secret string, at time.Time) (refusal string) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, int64(a.options.Unproven.MaxPost)+1))
 	if err != nil {
-		return false
+		return unreadable
 	}
 	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), r.Body))
 	again := &http.Request{Method: r.Method, URL: r.URL, Host: r.Host, Header: http.Header{}}
@@ -112,8 +113,11 @@ func (a *API) verify(r *http.Request, s signature, secret string, at time.Time) 
 	hash := sha256.Sum256(body)
 	credentials := aws.Credentials{AccessKeyID: s.key, SecretAccessKey: secret, SessionToken: r.Header.Get("X-Amz-Security-Token")}
 	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, again, hex.EncodeToString(hash[:]), "execute-api", s.region, at); err != nil {
-		return false
+		return signatureMismatch
 	}
 	want, ok := parseSignature(again.Header.Get("Authorization"))
-	return ok && subtle.ConstantTimeCompare([]byte(want.hex), []byte(s.hex)) == 1
+	if !ok || subtle.ConstantTimeCompare([]byte(want.hex), []byte(s.hex)) != 1 {
+		return signatureMismatch
+	}
+	return ""
 }
