@@ -40,6 +40,7 @@ var floors = map[string]int{
 	"local/logline":     0,
 	"local/proxy":       0,
 	"local/aws/account": 0,
+	"local/aws/drain":   0,
 	"local/aws":         1,
 	"local/client":      4,
 	"local/command":     4,

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"aiwm-chat/local/aws/account"
+	"aiwm-chat/local/aws/drain"
 )
 
 const (
@@ -99,21 +100,10 @@ func Start(functions invoker, o Options, rules ...Rule) (*Scheduler, error) {
 // done it cancels them, waits on, and returns the error of ctx, wrapped.
 func (s *Scheduler) Stop(ctx context.Context) error {
 	s.stopTick()
-	done := make(chan struct{})
-	go func() {
-		s.rules.Wait()
-		s.inFlight.Wait()
-		close(done)
-	}()
-	var err error
-	select {
-	case <-done:
-	case <-ctx.Done():
-		err = fmt.Errorf("wait for scheduled functions: %w", ctx.Err())
+	if err := drain.Wait(ctx, s.cancel, &s.rules, &s.inFlight); err != nil {
+		return fmt.Errorf("wait for scheduled functions: %w", err)
 	}
-	s.cancel()
-	<-done
-	return err
+	return nil
 }
 
 func (s *Scheduler) run(r Rule) {

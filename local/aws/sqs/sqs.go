@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"aiwm-chat/local/aws/account"
+	"aiwm-chat/local/aws/drain"
 )
 
 const (
@@ -187,20 +188,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	s.stopPoll()
 
-	done := make(chan struct{})
-	go func() {
-		s.pollers.Wait()
-		s.inFlight.Wait()
-		close(done)
-	}()
-	var err error
-	select {
-	case <-done:
-	case <-ctx.Done():
-		err = fmt.Errorf("wait for deliveries: %w", ctx.Err())
+	err := drain.Wait(ctx, s.stopInvoke, &s.pollers, &s.inFlight)
+	if err != nil {
+		err = fmt.Errorf("wait for deliveries: %w", err)
 	}
-	s.stopInvoke()
-	<-done
 	for _, name := range s.names {
 		if n := s.queues[name].counts(); n.total() > 0 {
 			s.options.Logger.Warn("messages lost", "queue", name, "messages", n.total())
