@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -47,8 +48,10 @@ type ExecOptions struct {
 	Dir string
 	// Functions are the functions that can be invoked, by name.
 	Functions map[string]ExecFunction
-	// Concurrency is how many invocations may run at the same time, all
-	// functions together, and so how many processes; 1000 if zero.
+	// Concurrency is how many invocations there may be at the same time, all
+	// functions together; more are throttled. If zero it is 1000, which one
+	// machine could not run: only DefaultProcesses of them do, and the others
+	// wait for as long as their callers.
 	Concurrency int
 	// IdleTimeout is how long a process may wait for its next invocation before
 	// it is ended; 5 min if zero.
@@ -79,11 +82,14 @@ type Exec struct {
 	functions map[string]*execFunction
 	output    *lineWriter
 
+	atWork chan struct{} // one element per process that runs an invocation; its capacity is how many may
+	most   int           // processes, the idle ones included
+
 	mu        sync.Mutex
 	closed    bool                  // no new invocations
 	ended     bool                  // no new processes
 	processes map[*process]struct{} // starting, busy, idle and ending
-	running   int                   // invocations
+	running   int                   // invocations, those that wait included
 	idle      []*process            // the one used last is at the end
 	wg        sync.WaitGroup        // processes, invocations and the reaper; Add only under mu and while not closed
 	closing   chan struct{}
@@ -97,11 +103,20 @@ type execFunction struct {
 	timeout time.Duration
 }
 
+// DefaultProcesses is how many processes an Exec without a Concurrency has at
+// work at the same time: enough for each core to have something to do while
+// others wait for a database, and no more. Lambda would go on and start an
+// execution environment for every invocation; on one machine they would keep
+// each other from ending.
+func DefaultProcesses() int { return 8 * runtime.GOMAXPROCS(0) }
+
 // NewExec checks that every function has a binary that this machine can run,
 // and returns an invoker. No process is started yet.
 func NewExec(o ExecOptions) (*Exec, error) {
+	atWork, most := o.Concurrency, o.Concurrency
 	if o.Concurrency <= 0 {
-		o.Concurrency = defaultConcurrency
+		o.Concurrency, atWork = defaultConcurrency, DefaultProcesses()
+		most = 2 * (atWork + len(o.Functions)) // room for idle ones: a start costs more than its memory
 	}
 	if o.IdleTimeout <= 0 {
 		o.IdleTimeout = defaultIdleTimeout
@@ -121,6 +136,8 @@ func NewExec(o ExecOptions) (*Exec, error) {
 		output:    &lineWriter{out: o.Output},
 		processes: map[*process]struct{}{},
 		closing:   make(chan struct{}),
+		atWork:    make(chan struct{}, atWork),
+		most:      most,
 	}
 	for name, f := range o.Functions {
 		if f.Dir == "" {
@@ -157,15 +174,9 @@ func NewExec(o ExecOptions) (*Exec, error) {
 // the next one starts another. The function's timeout counts from when it has
 // the event.
 func (e *Exec) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
-	f, ok := e.functions[function]
-	if !ok {
-		return nil, fmt.Errorf("invoke %s: %w", function, ErrNotFound)
-	}
-	if len(event) > MaxEvent {
-		return nil, fmt.Errorf("invoke %s: %w", function, ErrTooLarge)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("invoke %s: %w", function, err)
+	f, err := admit(ctx, e.functions, function, event)
+	if err != nil {
+		return nil, err
 	}
 	if err := e.acquire(function); err != nil {
 		return nil, err
@@ -180,7 +191,6 @@ func (e *Exec) Invoke(ctx context.Context, function string, event []byte) ([]byt
 		e.release() // before the caller knows: it may invoke again at once
 		close(inv.done)
 	}()
-	var err error
 	select {
 	case <-inv.done:
 		err = inv.result.err
@@ -215,8 +225,16 @@ func (e *Exec) release() {
 	e.wg.Done()
 }
 
-// serve has a process run the invocation and sets its result.
+// serve has a process run the invocation and sets its result. It waits until
+// one may; a caller that gives up before takes the invocation back.
 func (e *Exec) serve(f *execFunction, inv *invocation) {
+	select {
+	case e.atWork <- struct{}{}:
+		defer func() { <-e.atWork }()
+	case <-inv.ctx.Done():
+		inv.result.err = fmt.Errorf("invoke %s: %w", f.name, inv.ctx.Err())
+		return
+	}
 	for {
 		p, err := e.process(f)
 		if err != nil {
@@ -244,7 +262,7 @@ func (e *Exec) process(f *execFunction) (*process, error) {
 			return p, nil
 		}
 	}
-	if len(e.processes) >= e.options.Concurrency && len(e.idle) > 0 { // make room: end the one that is idle longest
+	if len(e.processes) >= e.most && len(e.idle) > 0 { // make room: end the one that is idle longest
 		p := e.idle[0]
 		e.idle = e.idle[1:]
 		go p.end()

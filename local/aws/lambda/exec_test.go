@@ -11,7 +11,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -83,11 +85,23 @@ func TestExecEnvironment(t *testing.T) {
 	}
 	for _, want := range []string{
 		"COLOUR=blue", "AWS_REGION=us-east-1", "AWS_LAMBDA_FUNCTION_NAME=getenv", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256",
-		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "_HANDLER=bootstrap",
+		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "_HANDLER=bootstrap", "LAMBDA_RUNTIME_DIR=/var/runtime", "TZ=:UTC",
 	} {
 		if !slices.Contains(env, want) {
 			t.Errorf("no %s in %q", want, env)
 		}
+	}
+	var root, libraries string
+	for _, v := range env {
+		if value, ok := strings.CutPrefix(v, "LAMBDA_TASK_ROOT="); ok {
+			root = value
+		}
+		if value, ok := strings.CutPrefix(v, "LD_LIBRARY_PATH="); ok {
+			libraries = value
+		}
+	}
+	if want := "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:" + root + ":" + root + "/lib:/opt/lib"; root == "" || libraries != want {
+		t.Errorf("LD_LIBRARY_PATH is %q, want %q", libraries, want)
 	}
 	if slices.Contains(env, "OF_THIS_PROCESS=secret") {
 		t.Error("the environment of the server leaks into the function")
@@ -177,6 +191,48 @@ func TestExecBoundsProcesses(t *testing.T) {
 		}
 	}
 	eventually(t, "two of three processes end", func() bool { return strings.Count(log.String(), "process ended") == 2 })
+}
+
+// Without a Concurrency there are as many processes at work as the machine can
+// bear. What comes on top waits for its turn, or until its caller gives up.
+func TestExecWaitsForTheMachine(t *testing.T) {
+	var log lockedBuffer
+	e := startExec(t, lambda.ExecOptions{Logger: debugLogger(&log)}, "block", "echo")
+	defer closeInvoker(t, e)
+	dir := t.TempDir()
+	release := filepath.Join(dir, "release")
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer touch(t, release)
+	most := lambda.DefaultProcesses()
+	for i := range most {
+		wg.Go(func() {
+			in := encode(t, event{Started: filepath.Join(dir, strconv.Itoa(i)), Release: release})
+			if _, err := e.Invoke(t.Context(), "block", in); err != nil {
+				t.Errorf("invocation %d: %v", i, err)
+			}
+		})
+	}
+	for i := range most {
+		eventually(t, "they run at once", exists(filepath.Join(dir, strconv.Itoa(i))))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := e.Invoke(ctx, "echo", []byte(`{}`)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("one too many: %v", err)
+	}
+	for range 3 * most { // these wait, and are not throttled
+		wg.Go(func() {
+			if _, err := e.Invoke(t.Context(), "echo", []byte(`{}`)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	touch(t, release)
+	wg.Wait()
+	if n := strings.Count(log.String(), "process started"); n > 2*most {
+		t.Errorf("%d processes were started where %d may be at work", n, most)
+	}
 }
 
 // TestExecCloseTerminates shows that only a function with an extension is told

@@ -126,15 +126,9 @@ func NewInProcess(functions map[string]Function, o InProcessOptions) (*InProcess
 
 // Invoke implements Invoker.
 func (p *InProcess) Invoke(ctx context.Context, function string, event []byte) ([]byte, error) {
-	f, ok := p.functions[function]
-	if !ok {
-		return nil, fmt.Errorf("invoke %s: %w", function, ErrNotFound)
-	}
-	if len(event) > MaxEvent {
-		return nil, fmt.Errorf("invoke %s: %w", function, ErrTooLarge)
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("invoke %s: %w", function, err)
+	f, err := admit(ctx, p.functions, function, event)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.acquire(function); err != nil {
 		return nil, err

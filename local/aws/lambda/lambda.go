@@ -19,6 +19,7 @@ package lambda
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -55,6 +56,23 @@ var (
 	_ Invoker = (*Exec)(nil)
 	_ Invoker = (*Remote)(nil)
 )
+
+// admit finds a function, and refuses what is not invoked at all.
+func admit[F any](ctx context.Context, functions map[string]F, function string, event []byte) (f F, err error) {
+	f, ok := functions[function]
+	switch {
+	case !ok:
+		err = ErrNotFound
+	case len(event) > MaxEvent:
+		err = ErrTooLarge
+	default:
+		err = ctx.Err()
+	}
+	if err != nil {
+		err = fmt.Errorf("invoke %s: %w", function, err)
+	}
+	return f, err
+}
 
 func functionARN(function string) string {
 	return "arn:aws:lambda:" + account.Region + ":" + account.ID + ":function:" + function
