@@ -14,7 +14,6 @@ const implicitAPI = "ServerlessHttpApi"
 // httpAPI reads an AWS::Serverless::HttpApi. Its routes come from the events of
 // functions.
 func (p *parser) httpAPI(r resource) {
-	p.refuse(r.properties, "Auth", "DefinitionBody", "DefinitionUri")
 	p.t.HTTPAPIs = append(p.t.HTTPAPIs, HTTPAPI{
 		LogicalID:      r.id,
 		StageName:      p.text(r.properties, "StageName", "$default"),
@@ -50,7 +49,6 @@ func (p *parser) cors(r resource) *CORS {
 // httpEvent reads a function's event of type HttpApi, which is one route.
 func (p *parser) httpEvent(f Function, e entry) {
 	properties := p.mapping(e.value, "Properties")
-	p.refuse(properties, "Auth")
 	if v := p.text(properties, "PayloadFormatVersion", "2.0"); v != "2.0" {
 		p.fail(e.at, "payload format %s is not emulated", v)
 	}
@@ -85,6 +83,19 @@ func (p *parser) httpEvent(f Function, e entry) {
 		}
 	}
 	api.Routes = append(api.Routes, route)
+}
+
+// hasImplicitAPI tells whether an event makes SAM add an API, before any is
+// read: a variable may refer to it.
+func (p *parser) hasImplicitAPI() bool {
+	for r := range entries(member(p.root, "Resources")) {
+		for e := range entries(member(member(r.value, "Properties"), "Events")) {
+			if t := member(e.value, "Type"); t != nil && t.Value == "HttpApi" && member(member(e.value, "Properties"), "ApiId") == nil {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // apiOf finds the API an event belongs to; the implicit one begins to exist

@@ -3,6 +3,7 @@ package template
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,7 @@ func Parse(data []byte, parameters map[string]string) (*Template, error) {
 	for c := range entries(member(root, "Conditions")) {
 		p.eval.conditions[c.key] = c.value
 	}
+	p.checkTemplate()
 	p.parseResources()
 	if len(p.faults) > 0 {
 		return nil, errors.Join(p.faults...)
@@ -74,7 +76,8 @@ type parser struct {
 type resource struct {
 	id, kind   string
 	at         *yaml.Node
-	properties *yaml.Node
+	properties *yaml.Node // with those of Globals
+	own        *yaml.Node // without
 }
 
 // add keeps a fault of the resource being read.
@@ -82,7 +85,15 @@ func (p *parser) add(err error) {
 	if p.in != "" {
 		err = fmt.Errorf("%s: %w", p.in, err)
 	}
-	p.faults = append(p.faults, err)
+	// What is checked and then read has the same fault twice.
+	if !slices.ContainsFunc(p.faults, func(known error) bool { return known.Error() == err.Error() }) {
+		p.faults = append(p.faults, err)
+	}
+}
+
+// warn keeps a warning about the resource being read.
+func (p *parser) warn(at *yaml.Node, format string, args ...any) {
+	p.t.Warnings = append(p.t.Warnings, p.in+": "+fault(at, format, args...).Error())
 }
 
 func (p *parser) fail(at *yaml.Node, format string, args ...any) {
@@ -123,8 +134,15 @@ func (p *parser) parseResources() {
 	for e := range entries(member(p.root, "Resources")) {
 		p.eval.resources[e.key] = true
 	}
+	if p.hasImplicitAPI() {
+		p.eval.resources[implicitAPI] = true
+	}
 	for e := range entries(member(p.root, "Resources")) {
+		if isMacro(e.key) {
+			continue
+		}
 		p.in = e.key
+		p.check(e.value, "a resource", attributes)
 		if c := member(e.value, "Condition"); c != nil {
 			exists, err := p.eval.condition(c.Value, c)
 			if err != nil {
@@ -134,13 +152,15 @@ func (p *parser) parseResources() {
 				continue
 			}
 		}
-		r := resource{id: e.key, at: e.at, properties: member(e.value, "Properties")}
+		r := resource{id: e.key, at: e.at, own: member(e.value, "Properties")}
+		r.properties = r.own
 		if n := member(e.value, "Type"); n != nil {
 			r.kind = n.Value
 		}
 		if sam, ok := strings.CutPrefix(r.kind, "AWS::Serverless::"); ok {
 			r.properties = merge(member(globals, sam), r.properties)
 		}
+		p.checkResource(r)
 		p.resources = append(p.resources, r)
 	}
 	p.each("AWS::SQS::Queue", p.queue)
@@ -290,13 +310,4 @@ func (p *parser) number(m *yaml.Node, key string, absent, least, most int) int {
 
 func (p *parser) seconds(m *yaml.Node, key string, absent, least, most int) time.Duration {
 	return time.Duration(p.number(m, key, absent, least, most)) * time.Second
-}
-
-// refuse reports properties whose effect the local server does not have.
-func (p *parser) refuse(m *yaml.Node, keys ...string) {
-	for _, key := range keys {
-		if n := p.property(m, key); n != nil {
-			p.fail(n, "%s is not emulated", key)
-		}
-	}
 }

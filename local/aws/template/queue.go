@@ -7,7 +7,6 @@ func (p *parser) queue(r resource) {
 	q := Queue{
 		LogicalID:         r.id,
 		Name:              p.text(r.properties, "QueueName", r.id),
-		FIFO:              p.flag(r.properties, "FifoQueue", false),
 		VisibilityTimeout: p.seconds(r.properties, "VisibilityTimeout", 30, 0, 43200),
 		Retention:         p.seconds(r.properties, "MessageRetentionPeriod", 345600, 60, 1209600),
 		Delay:             p.seconds(r.properties, "DelaySeconds", 0, 0, 900),
@@ -29,7 +28,6 @@ func (p *parser) queue(r resource) {
 // message again before the function's timeout.
 func (p *parser) queueEvent(f Function, e entry) {
 	properties := p.mapping(e.value, "Properties")
-	p.refuse(properties, "FilterCriteria", "ProvisionedPollerConfig")
 	n := p.property(properties, "Queue")
 	if n == nil {
 		p.fail(e.at, "the event %s names no Queue", e.key)
@@ -49,8 +47,8 @@ func (p *parser) queueEvent(f Function, e entry) {
 		MaximumConcurrency: p.number(p.mapping(properties, "ScalingConfig"), "MaximumConcurrency", 0, 2, 1000),
 	}
 	s.ReportBatchItemFailures = slices.Contains(p.texts(properties, "FunctionResponseTypes"), "ReportBatchItemFailures")
-	if s.BatchSize > 10 && (queue.FIFO || s.Window == 0) {
-		p.fail(e.at, "a BatchSize over 10 takes a standard queue and a MaximumBatchingWindowInSeconds")
+	if s.BatchSize > 10 && s.Window == 0 {
+		p.fail(e.at, "a BatchSize over 10 takes a MaximumBatchingWindowInSeconds")
 	}
 	if queue.VisibilityTimeout < f.Timeout {
 		p.fail(e.at, "the visibility timeout of %s (%s) is less than the function's timeout (%s)",

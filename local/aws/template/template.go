@@ -7,8 +7,10 @@
 // Fn::Join, Fn::Split, Fn::Select and Fn::If in short and long form. What it
 // does not understand, in a place it reads, is an error that names the line and
 // the resource; silence would make the local server differ from the deployed
-// one. Resources that carry no traffic (roles, alarms, buckets, ...) are not
-// looked at.
+// one. So are resources and properties that carry traffic and are not emulated,
+// and those that AWS does not know either; what only tunes is a warning.
+// Resources that carry no traffic (roles, alarms, tables, ...) are not looked
+// at.
 package template
 
 import (
@@ -26,6 +28,9 @@ type Template struct {
 	Queues        []Queue
 	QueueSources  []QueueSource
 	Schedules     []Schedule
+	// Warnings name what only tunes and is not emulated, such as a throttling
+	// limit: each with its line and resource.
+	Warnings []string
 
 	eval      *evaluator
 	variables map[string][]entry // by function
@@ -100,7 +105,6 @@ type CORS struct {
 type Queue struct {
 	LogicalID         string
 	Name              string // the logical id where the template names none
-	FIFO              bool
 	VisibilityTimeout time.Duration
 	Retention         time.Duration
 	Delay             time.Duration

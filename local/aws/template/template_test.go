@@ -314,9 +314,8 @@ Resources:
 		{"large batch without window", function + `
       Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 11}}}
   Q: {Type: "AWS::SQS::Queue"}`, "BatchSize over 10"},
-		{"large batch of a FIFO queue", function + `
-      Events: {A: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn, BatchSize: 11, MaximumBatchingWindowInSeconds: 1}}}
-  Q: {Type: "AWS::SQS::Queue", Properties: {FifoQueue: true}}`, "BatchSize over 10"},
+		{"FIFO queue", function + `
+  Q: {Type: "AWS::SQS::Queue", Properties: {FifoQueue: true}}`, "Q: line 8: FifoQueue is not emulated"},
 		{"stage", function + `
   Api:
     Type: AWS::Serverless::WebSocketApi
@@ -403,8 +402,8 @@ Resources:
 				Authorizer: &Authorizer{Function: "F", IdentitySource: []string{"route.request.querystring.token"}}}},
 		{"open API", "  Api: {Type: 'AWS::Serverless::WebSocketApi', Properties: {RouteSelectionExpression: x, Routes: {$connect: {FunctionArn: !GetAtt F.Arn}}, Auth: {AuthType: NONE}}}",
 			func(t *Template) any { return t.WebSocketAPIs[0].Authorizer == nil }, true},
-		{"queue", "  R: {Type: 'AWS::SQS::Queue', Properties: {QueueName: r.fifo, FifoQueue: true, DelaySeconds: 5, RedrivePolicy: {deadLetterTargetArn: !GetAtt Q.Arn, maxReceiveCount: 3}}}",
-			func(t *Template) any { return t.Queues[1] }, Queue{LogicalID: "R", Name: "r.fifo", FIFO: true, VisibilityTimeout: 30 * time.Second,
+		{"queue", "  R: {Type: 'AWS::SQS::Queue', Properties: {QueueName: r, FifoQueue: false, DelaySeconds: 5, RedrivePolicy: {deadLetterTargetArn: !GetAtt Q.Arn, maxReceiveCount: 3}}}",
+			func(t *Template) any { return t.Queues[1] }, Queue{LogicalID: "R", Name: "r", VisibilityTimeout: 30 * time.Second,
 				Retention: 96 * time.Hour, Delay: 5 * time.Second, Redrive: &Redrive{"Q", 3}}},
 	}
 	for _, test := range tests {
