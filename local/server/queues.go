@@ -97,10 +97,7 @@ func (q *queues) close(ctx context.Context) error {
 func startSchedules(t *template.Template, functions lambda.Invoker, o Options) (*schedule.Scheduler, error) {
 	rules := make([]schedule.Rule, 0, len(t.Schedules))
 	for _, r := range t.Schedules {
-		if r.Input != "" {
-			return nil, fmt.Errorf("the schedule %s has an input of its own, which is not emulated", r.Name)
-		}
-		rules = append(rules, schedule.Rule{Name: r.Name, Function: r.Function, Every: r.Every})
+		rules = append(rules, schedule.Rule{Name: r.Name, Function: r.Function, Every: r.Every, Input: r.Input})
 	}
 	return schedule.Start(functions, schedule.Options{TimeScale: o.TimeScale, Logger: o.Logger}, rules...)
 }

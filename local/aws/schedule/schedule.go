@@ -40,6 +40,8 @@ type Rule struct {
 	// Every is the time between two invocations, of which the first comes after
 	// as long; at least a minute, as in AWS.
 	Every time.Duration
+	// Input is the event, JSON; EventBridge's own if empty.
+	Input string
 }
 
 // Options configures Start. Its zero value is ready to use.
@@ -82,6 +84,9 @@ func Start(functions invoker, o Options, rules ...Rule) (*Scheduler, error) {
 	for _, r := range rules {
 		if r.Every < time.Minute {
 			faults = append(faults, fmt.Errorf("rule %s: %v is less than a minute", r.Name, r.Every))
+		}
+		if r.Input != "" && !json.Valid([]byte(r.Input)) {
+			faults = append(faults, fmt.Errorf("rule %s: its input is no JSON", r.Name))
 		}
 	}
 	if len(faults) > 0 {
@@ -141,8 +146,12 @@ func (s *Scheduler) invoke(r Rule) {
 	s.options.Logger.Debug("scheduled", "rule", r.Name, "function", r.Function, "duration", time.Since(start))
 }
 
-// newEvent returns EventBridge's "Scheduled Event", key by key.
+// newEvent returns the rule's own event, or EventBridge's "Scheduled Event",
+// key by key.
 func newEvent(r Rule, at time.Time) ([]byte, error) {
+	if r.Input != "" {
+		return []byte(r.Input), nil
+	}
 	return json.Marshal(struct {
 		Version    string   `json:"version"`
 		ID         string   `json:"id"`

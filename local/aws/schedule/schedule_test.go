@@ -63,6 +63,23 @@ func TestEvent(t *testing.T) {
 	}
 }
 
+func TestOwnInput(t *testing.T) {
+	got := make(chan []byte, 100)
+	s := start(t, discard(), func(_ context.Context, _ string, event []byte) ([]byte, error) {
+		select {
+		case got <- event:
+		default:
+		}
+		return nil, nil
+	}, schedule.Rule{Function: "Sweep", Every: time.Minute, Input: `{"a": 1}`})
+	if event := <-got; string(event) != `{"a": 1}` {
+		t.Errorf("the event is %s", event)
+	}
+	if err := s.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestOverlapIsBounded(t *testing.T) {
 	var running, most atomic.Int32
 	release, logged := make(chan struct{}), make(chan struct{}, 1)
@@ -136,8 +153,9 @@ func TestStopCancels(t *testing.T) {
 }
 
 func TestStartRefuses(t *testing.T) {
-	_, err := schedule.Start(function(nil), schedule.Options{}, schedule.Rule{Name: "Often", Every: time.Second})
-	if err == nil || !strings.Contains(err.Error(), "Often") {
+	_, err := schedule.Start(function(nil), schedule.Options{}, schedule.Rule{Name: "Often", Every: time.Second},
+		schedule.Rule{Name: "Broken", Every: time.Minute, Input: "{"})
+	if err == nil || !strings.Contains(err.Error(), "Often") || !strings.Contains(err.Error(), "Broken") {
 		t.Errorf("err = %v", err)
 	}
 }

@@ -104,6 +104,7 @@ func TestWhatOnlyTunesIsAWarning(t *testing.T) {
 		{"custom resource", "  R: {Type: 'Custom::Thing'}", []string{"R: line 8: Custom::Thing is not emulated"}},
 
 		{"what is not there is not missed", "      FunctionUrlConfig: !Ref AWS::NoValue\n      ReservedConcurrentExecutions: !Ref AWS::NoValue", nil},
+		{"no retries", "      EventInvokeConfig: {MaximumRetryAttempts: 0}", nil},
 		{"what is off", "  R: {Type: 'AWS::Events::Rule', Properties: {State: DISABLED}}", nil},
 		{"names, rights and logs", "      Description: d\n      Policies: []\n      Tracing: Active\n      Tags: {a: b}", nil},
 		{"a table and a role", "  R: {Type: 'AWS::DynamoDB::Table'}\n  S: {Type: 'AWS::IAM::Role'}\n  T: {Type: 'AWS::SQS::QueuePolicy'}\n  U: {Type: 'AWS::S3::Bucket'}", nil},

@@ -139,6 +139,7 @@ func (p *parser) check(m *yaml.Node, what string, table map[string]effect) {
 		n := p.property(m, e.key)
 		switch {
 		case n == nil || n.Value == "false":
+		case e.key == "MaximumRetryAttempts" && n.Value == "0": // what failed is not tried again here
 		case effect == tunes:
 			p.warn(e.at, "%s is not emulated", e.key)
 		case effect == carries:
