@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/local/command"
 	"aiwm-chat/local/server"
 )
@@ -29,17 +30,29 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
 		summaries = "offline, because OPENAI_API_KEY is not set"
 	}
 	var more string
-	if o.Lambda != "" {
+	switch {
+	case o.Exec != "" && o.Concurrency == 0:
+		more += fmt.Sprintf("  Functions     from %s, %d at the same time; others wait (-concurrency)\n", o.Exec, lambda.DefaultProcesses())
+	case o.Exec != "":
+		more += fmt.Sprintf("  Functions     from %s, %d at the same time; more are throttled\n", o.Exec, o.Concurrency)
+	case o.Lambda != "":
 		more += fmt.Sprintf("  Functions     at %s, with the environment in %s\n", o.Lambda, environmentFile)
 	}
 	if f := o.Faults.String(); f != "none" {
 		more += fmt.Sprintf("  Faults        %s\n", f)
 	}
+	webSocket, connections, rest := s.WebSocketURL(), s.ConnectionsURL()+"/@connections/{id}", s.URL()
+	if webSocket == "" {
+		webSocket, connections = "none in "+o.Template, "none"
+	}
+	if !s.HasHTTPAPI() {
+		rest = "none in " + o.Template
+	}
 	_, err = fmt.Fprintf(out, `aiwm-chat is running
 
   WebSocket     %s
   REST          %s
-  @connections  %s/@connections/{id}
+  @connections  %s
   MongoDB       %s
   Redis         %s
   Data          %s
@@ -49,7 +62,7 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
   Agent token   %s
 
 More tokens: go run ./local token -user u1    Stop: Ctrl-C
-`, s.WebSocketURL(), s.URL(), s.ConnectionsURL(), where(s.MongoURI(), getenv("MONGODB_URI")),
+`, webSocket, rest, connections, where(s.MongoURI(), getenv("MONGODB_URI")),
 		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, more, user, agent)
 	return err
 }

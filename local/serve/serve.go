@@ -43,7 +43,7 @@ func flagsOfServe(o *server.Options) (*flag.FlagSet, *serveFlags) {
 	fs.StringVar(&o.Exec, "exec", "", "run the bootstrap binaries in this `folder` (.aws-sam/build or .build)")
 	fs.StringVar(&o.Lambda, "lambda", "", "invoke the functions at this `URL`, such as that of sam local start-lambda; writes "+environmentFile+" for them")
 	fs.StringVar(&o.Host, "host", "", "with -lambda: the `name` by which the functions reach this machine, such as host.docker.internal")
-	fs.IntVar(&o.Concurrency, "concurrency", 0, "invocations at the same time, more are throttled; 0: 1000, as on AWS")
+	fs.IntVar(&o.Concurrency, "concurrency", 0, "invocations at the same time, more are throttled; 0: 1000, as on AWS, of which with -exec the machine decides how many run and how many wait")
 	fs.Float64Var(&o.TimeScale, "timescale", 1, "divide the gateway's and the queues' waiting times by this `factor`: 60 makes 10 min idle 10 s")
 	fs.Var(&o.Unproven, "unproven", "set a `switch` for what AWS leaves open, such as MaxPost=32768; may be repeated")
 	o.Faults = faults.Register(fs)

@@ -26,17 +26,28 @@ func (s *Server) Environment() (map[string]map[string]string, error) {
 // with everything that is elsewhere on AWS replaced by what is here.
 func (s *Server) environment(function string) (map[string]string, error) {
 	env, err := s.template.Environment(function, template.Resolver{
-		Values:    s.queues.values(s.template, s.reach(s.queues.addr())),
+		Values:    s.values(),
 		Variables: s.overrides(function),
 	})
 	if err != nil {
 		return nil, err
 	}
+	here := s.here()
+	for name, value := range env {
+		env[name] = here.Replace(value)
+	}
 	env["AWS_REGION"] = account.Region
-	env["AWS_ACCESS_KEY_ID"] = "local"
-	env["AWS_SECRET_ACCESS_KEY"] = "local"
+	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"] = accessKey, secretKey, sessionToken
 	return env, nil
 }
+
+// The credentials that functions are given, and with which @connections checks
+// their signatures: no secrets, for they are the same everywhere.
+const (
+	accessKey    = "local"
+	secretKey    = "local"
+	sessionToken = "local"
+)
 
 // overrides are the variables that differ from the template's: where things
 // are on this machine, and whatever the user's own environment sets.
@@ -44,7 +55,9 @@ func (s *Server) overrides(function string) map[string]string {
 	o := map[string]string{
 		"MONGODB_URI": s.databases.mongoURI, "MONGODB_DB": s.databases.mongoDB,
 		"REDIS_ADDR": s.databases.redisAddr, "REDIS_TLS": "false",
-		"CONNECTIONS_URL": "http://" + s.reach(s.listener.Addr().String()) + "/" + s.stage,
+	}
+	if s.stage != "" {
+		o["CONNECTIONS_URL"] = "http://" + s.reach(s.listener.Addr().String()) + "/" + s.stage
 	}
 	if m := s.databases.mongo; m != nil {
 		o["MONGODB_URI"] = strings.Replace(m.URI(), m.Addr(), s.reach(m.Addr()), 1)

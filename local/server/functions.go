@@ -68,6 +68,22 @@ func (s *Server) startFunctions(ctx context.Context) error {
 	return err
 }
 
+// checkWired refuses a template whose functions are not those of this process,
+// before anything is missed that only ours need.
+func (s *Server) checkWired() error {
+	if s.options.Exec != "" || s.options.Lambda != "" {
+		return nil
+	}
+	known := Functions()
+	for _, f := range s.template.Functions {
+		if _, ok := known[path.Base(f.CodeURI)]; !ok {
+			return fmt.Errorf("%s: %s: %s is not wired in this process: run its binary with -exec (-exec .aws-sam/build after sam build), or name it in local/server",
+				s.options.Template, f.LogicalID, f.CodeURI)
+		}
+	}
+	return nil
+}
+
 // newRemote signs its calls, which only the real service demands, where the
 // user's environment has credentials.
 func (s *Server) newRemote(context.Context) (lambda.Invoker, error) {
@@ -111,11 +127,7 @@ func (s *Server) newInProcess(ctx context.Context) (lambda.Invoker, error) {
 	}
 	table := map[string]lambda.Function{}
 	for _, f := range s.template.Functions {
-		function, ok := known[path.Base(f.CodeURI)]
-		if !ok {
-			return nil, fmt.Errorf("%s: %s is not wired in this process; name it in local/server, or run its binary with -exec", f.LogicalID, f.CodeURI)
-		}
-		handler, err := function.Handler(process)
+		handler, err := known[path.Base(f.CodeURI)].Handler(process)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.LogicalID, err)
 		}
@@ -157,21 +169,28 @@ type clients struct {
 // would otherwise fail with the first client.
 func (s *Server) openClients(ctx context.Context, p *wire.Process) (err error) {
 	cfg := p.Config
-	if s.clients.store, err = mongostore.OpenOver(cfg.Mongo.URI, cfg.Mongo.Database, s.databases.dialMongo()); err != nil {
-		return err
+	if cfg.ConnectionsURL != "" {
+		poster, err := apigateway.New(apigateway.Options{Endpoint: cfg.ConnectionsURL, AWS: cfg.AWS, Transport: s})
+		if err != nil {
+			return err
+		}
+		wire.Put(p, poster)
 	}
-	wire.Put(p, s.clients.store)
+	if cfg.Mongo.URI != "" {
+		if s.clients.store, err = mongostore.OpenOver(cfg.Mongo.URI, cfg.Mongo.Database, s.databases.dialMongo()); err != nil {
+			return err
+		}
+		wire.Put(p, s.clients.store)
+	}
+	if len(cfg.Redis.Addrs) == 0 {
+		return nil
+	}
 	redis := presence.OptionsOf(cfg)
 	redis.Dial, redis.MaxIdle = s.databases.dialRedis(), maxIdle
 	if s.clients.presence, err = presence.Open(redis); err != nil {
 		return err
 	}
 	wire.Put(p, s.clients.presence)
-	poster, err := apigateway.New(apigateway.Options{Endpoint: cfg.ConnectionsURL, AWS: cfg.AWS, Transport: s})
-	if err != nil {
-		return err
-	}
-	wire.Put(p, poster)
 	ctx, cancel := context.WithTimeout(ctx, reachable)
 	defer cancel()
 	if err := s.clients.presence.Health(ctx); err != nil {

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"syscall"
 	"time"
 
@@ -39,7 +38,7 @@ type Options struct {
 	Exec        string // run the bootstrap binaries in this folder
 	Lambda      string // invoke functions at this URL; they need Environment
 	Host        string // what functions at Lambda call this machine; the host of Addr if empty
-	Concurrency int    // invocations at the same time; Lambda's 1,000 if zero
+	Concurrency int    // invocations at the same time; Lambda's 1,000 if zero, of which with Exec the machine decides how many run and how many wait
 	Strict      bool   // an invocation that leaves a goroutine running fails
 
 	// TimeScale divides the waiting times of API Gateway and SQS and the times
@@ -60,7 +59,8 @@ func (o Options) anyPort() string {
 type Server struct {
 	options   Options
 	template  *template.Template
-	stage     string
+	stage     string          // of the WebSocket API; empty: there is none
+	shared    map[string]bool // paths that the HTTP API and the WebSocket API both have
 	databases *databases
 	listener  net.Listener
 	http      *http.Server
@@ -96,10 +96,18 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.template, err = template.Load(o.Template, nil); err != nil {
 		return nil, err
 	}
-	if len(s.template.WebSocketAPIs) != 1 || len(s.template.HTTPAPIs) != 1 {
-		return nil, fmt.Errorf("%s: the local server wants exactly one WebSocketApi and one HttpApi", o.Template)
+	for _, w := range s.template.Warnings {
+		o.Logger.Warn(o.Template + ": " + w)
 	}
-	s.stage = s.template.WebSocketAPIs[0].StageName
+	if len(s.template.WebSocketAPIs) > 1 || len(s.template.HTTPAPIs) > 1 {
+		return nil, fmt.Errorf("%s: the local server has room for one WebSocketApi and one HttpApi", o.Template)
+	}
+	for _, a := range s.template.WebSocketAPIs {
+		s.stage = a.StageName
+	}
+	if err = s.checkWired(); err != nil {
+		return nil, err
+	}
 	if s.listener, err = net.Listen("tcp", o.Addr); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			err = fmt.Errorf("%w; is another server running? PORT chooses another port", err)
@@ -127,26 +135,40 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 
 // serve mounts the emulated APIs on the listener.
 func (s *Server) serve() error {
-	rest, err := s.newHTTPAPI()
-	if err != nil {
-		return err
+	var rest, connect, management http.Handler
+	var err error
+	for _, api := range s.template.WebSocketAPIs {
+		if s.websocket, err = s.newWebSocketAPI(api); err != nil {
+			return err
+		}
+		connect, management = s.websocket.ConnectHandler(), s.websocket.ManagementHandler()
 	}
-	if s.websocket, err = s.newWebSocketAPI(); err != nil {
-		return err
+	rest = http.HandlerFunc(notFound)
+	for _, api := range s.template.HTTPAPIs {
+		if rest, err = s.newHTTPAPI(api); err != nil {
+			return err
+		}
+		if s.websocket != nil {
+			var warnings []string
+			s.shared, warnings = collisions(api, s.stage)
+			for _, w := range warnings {
+				s.options.Logger.Warn(s.options.Template + ": " + w)
+			}
+		}
 	}
-	connect, management := s.websocket.ConnectHandler(), s.websocket.ManagementHandler()
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
-			case wsapi.IsManagement(r):
+			case s.websocket != nil && wsapi.IsManagement(r):
 				management.ServeHTTP(w, r)
-			case strings.EqualFold(r.Header.Get("Upgrade"), "websocket"), s.isStage(r.URL.Path):
+			case s.isWebSocket(r):
 				connect.ServeHTTP(w, r)
 			default:
 				rest.ServeHTTP(w, r)
 			}
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       max(s.scaled(readTimeout), leastReadTimeout),
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug),
 	}
@@ -155,21 +177,23 @@ func (s *Server) serve() error {
 	return nil
 }
 
-// mappingKey is the path under which the WebSocket API is found without its
-// stage, as behind a custom domain.
-const mappingKey = "ws"
+// readTimeout is how long a request may take to come, body and all; at least
+// leastReadTimeout, whatever the time scale.
+const (
+	readTimeout      = 30 * time.Second
+	leastReadTimeout = 2 * time.Second
+)
 
-// isStage reports whether a path is the WebSocket API's own, also where the
-// HTTP API has a stage of the same name.
-func (s *Server) isStage(path string) bool {
-	path = strings.Trim(path, "/")
-	return path == mappingKey || path == s.stage
+// notFound answers where the template has no HTTP API, as one without routes.
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = w.Write([]byte(`{"message":"Not Found"}`))
 }
 
-func (s *Server) newHTTPAPI() (http.Handler, error) {
-	api := s.template.HTTPAPIs[0]
+func (s *Server) newHTTPAPI(api template.HTTPAPI) (http.Handler, error) {
 	o := httpapi.Options{
-		Stage: api.StageName, StageVariables: api.StageVariables,
+		APIID: httpID, Stage: api.StageName, StageVariables: api.StageVariables,
 		Logger: s.options.Logger, Unproven: s.options.Unproven.HTTP,
 	}
 	for _, r := range api.Routes {
@@ -184,13 +208,15 @@ func (s *Server) newHTTPAPI() (http.Handler, error) {
 	return httpapi.New(o, s.invoker)
 }
 
-func (s *Server) newWebSocketAPI() (*wsapi.API, error) {
-	api := s.template.WebSocketAPIs[0]
+func (s *Server) newWebSocketAPI(api template.WebSocketAPI) (*wsapi.API, error) {
 	o := wsapi.Options{
-		APIID: "localws000", Stage: api.StageName, MappingKey: mappingKey,
+		APIID: webSocketID, Stage: api.StageName, MappingKey: mappingKey,
 		RouteSelectionExpression: api.RouteSelectionExpression, StageVariables: api.StageVariables,
 		IdleTimeout: s.scaled(10 * time.Minute), MaxDuration: s.scaled(2 * time.Hour),
 		Unproven: s.options.Unproven.WebSocket, Faults: s.options.Faults, Logger: s.options.Logger,
+	}
+	if s.options.Lambda == "" { // elsewhere functions sign with keys of their own
+		o.SigningKeys = map[string]wsapi.SigningKey{accessKey: {Secret: secretKey, Token: sessionToken}}
 	}
 	if a := api.Authorizer; a != nil {
 		o.Authorizer, o.IdentitySource = a.Function, a.IdentitySource
@@ -204,6 +230,9 @@ func (s *Server) newWebSocketAPI() (*wsapi.API, error) {
 // RoundTrip carries the SDK's calls of @connections from functions in this
 // process to the emulator without a network. It is used once the server runs.
 func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
+	if s.websocket == nil {
+		return nil, errors.New("the template has no WebSocketApi, and so no @connections")
+	}
 	return s.websocket.Transport().RoundTrip(r)
 }
 
@@ -214,8 +243,12 @@ func (s *Server) scaled(d time.Duration) time.Duration {
 // URL is the base of the HTTP API.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() }
 
-// WebSocketURL is where clients connect.
+// WebSocketURL is where clients connect; empty where the template has no
+// WebSocketApi.
 func (s *Server) WebSocketURL() string {
+	if s.stage == "" {
+		return ""
+	}
 	return "ws://" + s.listener.Addr().String() + "/" + mappingKey
 }
 
@@ -228,8 +261,16 @@ func (s *Server) MongoURI() string { return s.databases.mongoURI }
 // RedisAddr is the address of Redis.
 func (s *Server) RedisAddr() string { return s.databases.redisAddr }
 
+// HasHTTPAPI reports whether the template has an HttpApi.
+func (s *Server) HasHTTPAPI() bool { return len(s.template.HTTPAPIs) > 0 }
+
 // Connections is the number of WebSocket connections that are open.
-func (s *Server) Connections() int { return s.websocket.Connections() }
+func (s *Server) Connections() int {
+	if s.websocket == nil {
+		return 0
+	}
+	return s.websocket.Connections()
+}
 
 // Token signs a token for p with the secret of this machine.
 func (s *Server) Token(p chat.Principal, ttl time.Duration) (string, error) {

@@ -159,7 +159,7 @@ func NewExec(o ExecOptions) (*Exec, error) {
 		e.functions[name] = &execFunction{
 			name:    name,
 			path:    path,
-			arn:     functionARN(name),
+			arn:     ARN(name),
 			env:     environment(name, filepath.Dir(path), f),
 			timeout: f.Timeout,
 		}

@@ -118,7 +118,7 @@ func NewInProcess(functions map[string]Function, o InProcessOptions) (*InProcess
 			f.Timeout = defaultTimeout
 		}
 		p.functions[name] = &inProcessFunction{
-			name: name, arn: functionARN(name), timeout: f.Timeout, start: start,
+			name: name, arn: ARN(name), timeout: f.Timeout, start: start,
 		}
 	}
 	return p, nil

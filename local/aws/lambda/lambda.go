@@ -74,7 +74,8 @@ func admit[F any](ctx context.Context, functions map[string]F, function string, 
 	return f, err
 }
 
-func functionARN(function string) string {
+// ARN returns the ARN of a function.
+func ARN(function string) string {
 	return "arn:aws:lambda:" + account.Region + ":" + account.ID + ":function:" + function
 }
 
