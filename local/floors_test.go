@@ -37,6 +37,7 @@ var floors = map[string]int{
 
 	"local/embedded":    0,
 	"local/faults":      0,
+	"local/filelock":    -1,
 	"local/logline":     0,
 	"local/proxy":       0,
 	"local/aws/account": 0,
@@ -66,7 +67,7 @@ const (
 var drivers = []string{"go.mongodb.org/", "github.com/redis/", "github.com/aws/aws-sdk-go-v2", "github.com/sashabaranov/"}
 
 // emulators know nothing of chat: they would run any other template as well.
-var emulators = []string{"local/embedded", "local/faults", "local/logline", "local/proxy", "local/aws"}
+var emulators = []string{"local/embedded", "local/faults", "local/filelock", "local/logline", "local/proxy", "local/aws"}
 
 func TestFloors(t *testing.T) {
 	for _, pkg := range packages(t) {

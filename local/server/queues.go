@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"aiwm-chat/local/aws/lambda"
@@ -37,16 +38,20 @@ func newQueues(t *template.Template, o Options) (*queues, error) {
 		}
 		declared = append(declared, d)
 	}
-	service, err := sqs.New(sqs.Options{TimeScale: o.TimeScale, Logger: o.Logger}, declared...)
+	dir := o.Dir
+	if dir != "" {
+		dir = filepath.Join(dir, "sqs")
+	}
+	service, err := sqs.New(sqs.Options{TimeScale: o.TimeScale, Dir: dir, Logger: o.Logger}, declared...)
 	if err != nil {
 		return nil, fmt.Errorf("the template's queues: %w", err)
 	}
 	q := &queues{sqs: service, served: make(chan error, 1)}
 	if q.listener, err = net.Listen("tcp", o.anyPort()); err != nil {
-		return nil, fmt.Errorf("listen for SQS: %w", err)
+		return nil, errors.Join(fmt.Errorf("listen for SQS: %w", err), service.Close())
 	}
 	q.http = &http.Server{
-		Handler: service, ReadHeaderTimeout: 10 * time.Second,
+		Handler: service, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, // of which a receive may wait 20 s
 		ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 	}
 	go func() { q.served <- q.http.Serve(q.listener) }()
@@ -91,7 +96,7 @@ func (q *queues) close(ctx context.Context) error {
 	if err := <-q.served; !errors.Is(err, http.ErrServerClosed) {
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, q.sqs.Close())...)
 }
 
 func startSchedules(t *template.Template, functions lambda.Invoker, o Options) (*schedule.Scheduler, error) {

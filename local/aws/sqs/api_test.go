@@ -60,6 +60,9 @@ func newFixture(t *testing.T, o sqs.Options, queues ...sqs.Queue) *fixture {
 		}
 		transport.CloseIdleConnections()
 		web.Close()
+		if err := server.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
 	})
 	return f
 }

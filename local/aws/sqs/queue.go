@@ -66,6 +66,8 @@ type queue struct {
 	created     time.Time
 
 	mu       sync.Mutex
+	journal  *journal // nil: the messages are in memory alone
+	leaving  int      // messages on their way to the dead-letter queue, which are in the journal and not in messages
 	messages messageHeap
 	byID     map[string]*message
 	bytes    int
@@ -88,19 +90,61 @@ func newQueue(o Options, config Queue) *queue {
 
 func (q *queue) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / q.scale) }
 
-// put adds a message that becomes visible after the delay.
+// load opens the queue's journal and takes what is in it.
+func (q *queue) load(dir string) error {
+	j, messages, err := openJournal(dir, q.config.Name)
+	if err != nil {
+		return fmt.Errorf("queue %s: %w", q.config.Name, err)
+	}
+	q.journal = j
+	for _, m := range messages {
+		q.add(m)
+	}
+	return nil
+}
+
+// put adds a message that becomes visible after the delay. One that is there
+// already, because a process died between two journals, stays alone.
 func (q *queue) put(m *message, delay time.Duration) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.byID[m.id] != nil {
+		return nil
+	}
 	if len(q.messages) >= q.maxMessages || q.bytes+m.size > maxQueueBytes {
 		return errFull
 	}
 	m.visibleAt = time.Now().Add(q.scaled(delay))
+	if err := q.journal.append(entry{Put: keep(m)}); err != nil {
+		return fmt.Errorf("write the journal of %s: %w", q.config.Name, err)
+	}
+	q.add(m)
+	q.wake()
+	return nil
+}
+
+// add takes a message into the queue. The caller holds q.mu, or is alone.
+func (q *queue) add(m *message) {
 	heap.Push(&q.messages, m)
 	q.byID[m.id] = m
 	q.bytes += m.size
-	q.wake()
-	return nil
+}
+
+// note writes what became of messages to the journal, and the journal anew when
+// it is mostly history. A failure is logged: the worst that comes of it is that
+// a message comes once more. The caller holds q.mu.
+func (q *queue) note(e entry) {
+	if q.journal == nil {
+		return
+	}
+	err := q.journal.append(e)
+	const perMessage = 512 // what a line has beside the message
+	if live := int64(q.bytes + perMessage*len(q.messages)); err == nil && q.leaving == 0 && q.journal.size > compactBeyond && q.journal.size > 2*live {
+		err = q.journal.rewrite(q.messages)
+	}
+	if err != nil {
+		q.log.Error("journal", "queue", q.config.Name, "err", err)
+	}
 }
 
 // wake tells those who wait to look again. The caller holds q.mu.
@@ -145,15 +189,20 @@ func (q *queue) take(max, maxBytes int, visibility time.Duration) (got []message
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now, bytes := time.Now(), 0
-	var taken []*message
+	var (
+		taken   []*message
+		expired []string
+	)
 	for len(taken) < max && len(q.messages) > 0 && !q.messages[0].visibleAt.After(now) {
 		m := q.messages[0]
 		switch {
 		case now.Sub(m.sent) > q.scaled(q.config.Retention):
 			q.remove(m)
+			expired = append(expired, m.id)
 			continue
 		case q.deadLetters != nil && m.received >= q.config.MaxReceiveCount:
 			q.remove(m)
+			q.leaving++
 			dead = append(dead, m)
 			continue
 		}
@@ -168,8 +217,13 @@ func (q *queue) take(max, maxBytes int, visibility time.Duration) (got []message
 		}
 		got = append(got, *m)
 	}
+	var ids []string
 	for _, m := range taken {
 		heap.Push(&q.messages, m)
+		ids = append(ids, m.id)
+	}
+	if len(taken) > 0 || len(expired) > 0 {
+		q.note(entry{Taken: ids, At: now.UnixMilli(), Gone: expired})
 	}
 	if len(got) == 0 {
 		if len(q.messages) > 0 {
@@ -187,9 +241,13 @@ func (q *queue) bury(m *message) {
 	m.received, m.firstReceived, m.deadLetterOf = 0, time.Time{}, q.arn
 	if err := q.deadLetters.put(m, 0); err != nil {
 		log.Error("dead letter lost", "err", err)
-		return
+	} else {
+		log.Warn("dead letter")
 	}
-	log.Warn("dead letter")
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.leaving--
+	q.note(entry{Gone: []string{m.id}}) // last: a process that dies before has it in both queues
 }
 
 // delete removes the message of a receipt handle. As in SQS, an older handle
@@ -204,6 +262,7 @@ func (q *queue) delete(handle string) error {
 	defer q.mu.Unlock()
 	if m := q.byID[id]; m != nil && m.received == receive {
 		q.remove(m)
+		q.note(entry{Gone: []string{m.id}})
 	}
 	return nil
 }
@@ -232,6 +291,11 @@ func (q *queue) purge() {
 	defer q.mu.Unlock()
 	q.messages, q.bytes = nil, 0
 	clear(q.byID)
+	if q.journal != nil {
+		if err := q.journal.rewrite(nil); err != nil {
+			q.log.Error("journal", "queue", q.config.Name, "err", err)
+		}
+	}
 }
 
 // remove takes a message out of the queue. The caller holds q.mu.

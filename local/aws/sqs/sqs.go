@@ -1,12 +1,12 @@
-// Package sqs is a small Amazon SQS for development: standard queues in memory,
-// reached through the unmodified AWS SDKs, and the pollers that Lambda runs
+// Package sqs is a small Amazon SQS for development: standard queues, reached
+// through the unmodified AWS SDKs, and the pollers that Lambda runs
 // between a queue and a function. Clients find it by their BaseEndpoint.
 //
 // It keeps SQS's semantics where a function can tell: at least once, no order,
 // visibility timeout, delay, receive count, dead-letter queues, partial batch
-// responses, size limits, typed errors. Queues are declared at the start and
-// nothing is written to disk: what is in a queue when the process ends is gone.
-// FIFO queues, encryption, permissions and the old query protocol are not
+// responses, size limits, typed errors. Queues are declared at the start. What
+// is in them comes back after the end of the process if there is a directory to
+// keep it in. FIFO queues, encryption, permissions and the old query protocol are not
 // there.
 package sqs
 
@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 
 	"aiwm-chat/local/aws/account"
 	"aiwm-chat/local/aws/drain"
+	"aiwm-chat/local/filelock"
 )
 
 const (
@@ -73,6 +75,11 @@ type Options struct {
 	// still does not take all memory; 100,000 if zero. A send over it, or over
 	// 256 MiB, is refused with OverLimit, which SQS itself never does.
 	MaxMessages int
+	// Dir keeps the messages in journals, one file per queue, over the end of
+	// the process, however it ends; a message that was received then and not
+	// deleted comes again at once. It is made if it is not there. In memory
+	// alone if empty.
+	Dir string
 	// Logger gets one line per delivery to a function and per dead letter, and
 	// never a body; nil: slog.Default.
 	Logger *slog.Logger
@@ -85,6 +92,7 @@ type Server struct {
 	queues  map[string]*queue
 	names   []string // in the order they were given
 
+	lock       *os.File        // of Options.Dir
 	polling    context.Context // ended first, at shutdown
 	stopPoll   context.CancelFunc
 	invoking   context.Context // ended when the shutdown may wait no longer
@@ -137,9 +145,46 @@ func New(o Options, queues ...Queue) (*Server, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+	if err := s.load(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	s.polling, s.stopPoll = context.WithCancel(context.Background())
 	s.invoking, s.stopInvoke = context.WithCancel(context.Background())
 	return s, nil
+}
+
+// load takes what an earlier server left in the directory.
+func (s *Server) load() (err error) {
+	if s.options.Dir == "" {
+		return nil
+	}
+	if err := os.MkdirAll(s.options.Dir, 0o700); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	if s.lock, err = filelock.Take(s.options.Dir); err != nil {
+		return err
+	}
+	for _, name := range s.names {
+		if err := s.queues[name].load(s.options.Dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes the journals, when Shutdown has returned and no more requests
+// come: what is sent after it is refused.
+func (s *Server) Close() error {
+	var errs []error
+	for _, q := range s.queues {
+		q.mu.Lock()
+		errs = append(errs, q.journal.close())
+		q.mu.Unlock()
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // complete fills in the defaults and reports what SQS would refuse.
@@ -180,8 +225,8 @@ func ARN(queue string) string {
 
 // Shutdown ends all polling, that of HTTP clients included, and waits for the
 // deliveries in flight. When ctx is done it cancels them, waits on, and returns
-// the error of ctx, wrapped. Messages that are left are lost; the log says how
-// many.
+// the error of ctx, wrapped. Messages that are left stay in the directory, or
+// are lost without one; the log says how many. Close comes after it.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -193,8 +238,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		err = fmt.Errorf("wait for deliveries: %w", err)
 	}
 	for _, name := range s.names {
-		if n := s.queues[name].counts(); n.total() > 0 {
-			s.options.Logger.Warn("messages lost", "queue", name, "messages", n.total())
+		n := s.queues[name].counts().total()
+		switch {
+		case n > 0 && s.options.Dir != "":
+			s.options.Logger.Info("messages kept", "queue", name, "messages", n)
+		case n > 0:
+			s.options.Logger.Warn("messages lost", "queue", name, "messages", n)
 		}
 	}
 	return err

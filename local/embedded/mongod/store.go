@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -13,6 +12,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 	"golang.org/x/sync/errgroup"
+
+	"aiwm-chat/local/filelock"
 )
 
 // maxCollections bounds what a client can create.
@@ -38,12 +39,9 @@ func openStore(dir string) (*store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := filelock.Take(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open the lock of the data directory: %w", err)
-	}
-	if err := lockFile(lock); err != nil {
-		return nil, errors.Join(fmt.Errorf("data directory %s is in use by another server: %w", dir, err), lock.Close())
+		return nil, err
 	}
 	s.lock = lock
 	if err := s.load(dir); err != nil {

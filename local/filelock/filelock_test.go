@@ -1,0 +1,34 @@
+package filelock_test
+
+import (
+	"runtime"
+	"testing"
+
+	"aiwm-chat/local/filelock"
+)
+
+func TestTake(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no flock")
+	}
+	dir := t.TempDir()
+	first, err := filelock.Take(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := filelock.Take(dir); err == nil {
+		_ = second.Close()
+		t.Error("two servers have it")
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := filelock.Take(dir)
+	if err != nil {
+		t.Fatal("it is not given back:", err)
+	}
+	_ = again.Close()
+	if _, err := filelock.Take(dir + "/nowhere"); err == nil {
+		t.Error("a directory that is not there is locked")
+	}
+}
