@@ -16,14 +16,26 @@ const (
 	targetPrefix = "AmazonSQS."
 )
 
-// ServeHTTP serves the SQS API: AWS JSON 1.0, a POST to any path with the
-// action in X-Amz-Target. Signatures are not checked; a browser's page cannot
-// get in, because the content type that is asked for is one it may not send to
-// another origin.
+// ServeHTTP serves the SQS API: a POST to any path, in AWS JSON 1.0 with the
+// action in X-Amz-Target, or in the query protocol of older SDKs. Signatures
+// are not checked; a browser's page cannot get in, because it may not send that
+// content type to another origin, nor the header of a signature, which a form
+// must have.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	requestID := uuid.NewString()
+	w.Header().Set("X-Amzn-Requestid", requestID)
+	isForm := strings.HasPrefix(r.Header.Get("Content-Type"), formType)
+	action, response, err := s.serve(w, r, isForm)
+	if isForm {
+		if err == nil {
+			err = writeQuery(w, action, requestID, response)
+		}
+		if err != nil {
+			writeQueryError(w, requestID, toAPIError(err))
+		}
+		return
+	}
 	w.Header().Set("Content-Type", contentType)
-	w.Header().Set("X-Amzn-Requestid", uuid.NewString())
-	response, err := s.serve(w, r)
 	if err != nil {
 		writeError(w, toAPIError(err))
 		return
@@ -31,21 +43,35 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(response)
 }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) (any, error) {
-	if r.Method != http.MethodPost || r.Header.Get("Content-Type") != contentType {
-		return nil, &apiError{"", "InvalidAction", 400, "send a POST with Content-Type " + contentType}
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, isForm bool) (action string, response any, err error) {
+	switch {
+	case r.Method != http.MethodPost || !isForm && r.Header.Get("Content-Type") != contentType:
+		return "", nil, &apiError{"", "InvalidAction", 400, "send a POST with Content-Type " + contentType}
+	case isForm && !isSigned(r):
+		return "", nil, errUnsigned
 	}
-	action, _ := strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
-	// JSON may write every byte of a message as \u00XX.
+	// JSON may write every byte of a message as \u00XX, and a form as %XX.
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(6*s.options.MaxMessageSize+1<<20)))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &apiError{"", "RequestEntityTooLarge", http.StatusRequestEntityTooLarge, "The request is too large."}
+		return "", nil, &apiError{"", "RequestEntityTooLarge", http.StatusRequestEntityTooLarge, "The request is too large."}
 	case err != nil:
-		return nil, &apiError{"", "MalformedInput", 400, "The request could not be read."}
+		return "", nil, &apiError{"", "MalformedInput", 400, "The request could not be read."}
 	}
+	if isForm {
+		action, body, err = fromForm(r, body)
+	} else {
+		action, _ = strings.CutPrefix(r.Header.Get("X-Amz-Target"), targetPrefix)
+	}
+	if err == nil {
+		response, err = s.do(r, action, body)
+	}
+	return action, response, err
+}
 
+// do does an action with its input, which is JSON.
+func (s *Server) do(r *http.Request, action string, body []byte) (any, error) {
 	switch action {
 	case "SendMessage":
 		return withQueue(s, body, func(q *queue, in sendMessage) (any, error) { return s.send(q, in) })

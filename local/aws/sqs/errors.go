@@ -16,6 +16,14 @@ type apiError struct {
 	message   string
 }
 
+// fault says whose fault it is.
+func (e *apiError) fault() string {
+	if e.status >= 500 {
+		return "Receiver"
+	}
+	return "Sender"
+}
+
 func (e *apiError) Error() string { return e.queryCode + ": " + e.message }
 
 var (
@@ -68,11 +76,7 @@ func writeError(w http.ResponseWriter, e *apiError) {
 	if shape == "" {
 		shape = e.queryCode
 	}
-	fault := "Sender"
-	if e.status >= 500 {
-		fault = "Receiver"
-	}
-	w.Header().Set("X-Amzn-Query-Error", e.queryCode+";"+fault)
+	w.Header().Set("X-Amzn-Query-Error", e.queryCode+";"+e.fault())
 	w.WriteHeader(e.status)
 	_ = json.NewEncoder(w).Encode(map[string]string{"__type": "com.amazonaws.sqs#" + shape, "message": e.message})
 }

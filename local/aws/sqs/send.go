@@ -38,7 +38,7 @@ func (s *Server) send(q *queue, in sendMessage) (sent, error) {
 		return sent{}, invalidValue("Number of message attributes [%d] exceeds the allowed maximum [10].", len(in.MessageAttributes))
 	}
 	for name, a := range in.MessageAttributes {
-		if !a.valid() {
+		if !a.valid() || a.StringValue != nil && !validText(*a.StringValue) {
 			return sent{}, invalidValue("The message attribute '%s' has no value of its type.", name)
 		}
 	}

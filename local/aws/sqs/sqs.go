@@ -6,8 +6,7 @@
 // visibility timeout, delay, receive count, dead-letter queues, partial batch
 // responses, size limits, typed errors. Queues are declared at the start. What
 // is in them comes back after the end of the process if there is a directory to
-// keep it in. FIFO queues, encryption, permissions and the old query protocol are not
-// there.
+// keep it in. FIFO queues, encryption and permissions are not there.
 package sqs
 
 import (
