@@ -41,7 +41,9 @@ build: ## the functions for this machine, for go run ./local -exec .build
 build-arm64: ## the functions as they deploy, in one folder
 	rm -rf .build-arm64 && GOOS=linux GOARCH=arm64 $(LAMBDA) $(GO) build -o .build-arm64/ ./functions/...
 
+# sam builds all functions at once, and with a cold cache each of them compiled everything: once before it is enough.
 sam: ## what sam deploy takes
+	GOOS=linux GOARCH=arm64 $(LAMBDA) $(GO) list -export ./functions/... >/dev/null
 	$(LAMBDA) sam build
 
 clean:
