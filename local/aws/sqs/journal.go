@@ -190,3 +190,33 @@ func (j *journal) close() error {
 	}
 	return j.file.Close()
 }
+
+// load opens the queue's journal and takes what is in it.
+func (q *queue) load(dir string) error {
+	j, messages, err := openJournal(dir, q.config.Name)
+	if err != nil {
+		return fmt.Errorf("queue %s: %w", q.config.Name, err)
+	}
+	q.journal = j
+	for _, m := range messages {
+		q.add(m)
+	}
+	return nil
+}
+
+// note writes what became of messages to the journal, and the journal anew when
+// it is mostly history. A failure is logged: the worst that comes of it is that
+// a message comes once more. The caller holds q.mu.
+func (q *queue) note(e entry) {
+	if q.journal == nil {
+		return
+	}
+	err := q.journal.append(e)
+	const perMessage = 512 // what a line has beside the message
+	if live := int64(q.bytes + perMessage*len(q.messages)); err == nil && q.leaving == 0 && q.journal.size > compactBeyond && q.journal.size > 2*live {
+		err = q.journal.rewrite(q.messages)
+	}
+	if err != nil {
+		q.log.Error("journal", "queue", q.config.Name, "err", err)
+	}
+}

@@ -90,19 +90,6 @@ func newQueue(o Options, config Queue) *queue {
 
 func (q *queue) scaled(d time.Duration) time.Duration { return time.Duration(float64(d) / q.scale) }
 
-// load opens the queue's journal and takes what is in it.
-func (q *queue) load(dir string) error {
-	j, messages, err := openJournal(dir, q.config.Name)
-	if err != nil {
-		return fmt.Errorf("queue %s: %w", q.config.Name, err)
-	}
-	q.journal = j
-	for _, m := range messages {
-		q.add(m)
-	}
-	return nil
-}
-
 // put adds a message that becomes visible after the delay. One that is there
 // already, because a process died between two journals, stays alone.
 func (q *queue) put(m *message, delay time.Duration) error {
@@ -128,23 +115,6 @@ func (q *queue) add(m *message) {
 	heap.Push(&q.messages, m)
 	q.byID[m.id] = m
 	q.bytes += m.size
-}
-
-// note writes what became of messages to the journal, and the journal anew when
-// it is mostly history. A failure is logged: the worst that comes of it is that
-// a message comes once more. The caller holds q.mu.
-func (q *queue) note(e entry) {
-	if q.journal == nil {
-		return
-	}
-	err := q.journal.append(e)
-	const perMessage = 512 // what a line has beside the message
-	if live := int64(q.bytes + perMessage*len(q.messages)); err == nil && q.leaving == 0 && q.journal.size > compactBeyond && q.journal.size > 2*live {
-		err = q.journal.rewrite(q.messages)
-	}
-	if err != nil {
-		q.log.Error("journal", "queue", q.config.Name, "err", err)
-	}
 }
 
 // wake tells those who wait to look again. The caller holds q.mu.
@@ -342,30 +312,4 @@ func (q *queue) parseHandle(handle string) (id string, receive int, err error) {
 		return "", 0, errBadHandle
 	}
 	return id, receive, nil
-}
-
-// A messageHeap orders messages by the time they become visible.
-type messageHeap []*message
-
-func (h messageHeap) Len() int           { return len(h) }
-func (h messageHeap) Less(i, j int) bool { return h[i].visibleAt.Before(h[j].visibleAt) }
-func (h messageHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-// Push implements heap.Interface.
-func (h *messageHeap) Push(x any) {
-	m := x.(*message)
-	m.index = len(*h)
-	*h = append(*h, m)
-}
-
-// Pop implements heap.Interface.
-func (h *messageHeap) Pop() any {
-	old := *h
-	m := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return m
 }
