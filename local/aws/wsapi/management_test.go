@@ -189,8 +189,10 @@ func TestSignatureVerified(t *testing.T) {
 			t.Errorf("%s: %s, want %d", x.name, resp.Status, x.status)
 		}
 	}
-	if c.receive() != "hello" || c.receive() != "hello" {
-		t.Error("the body was lost by verifying it")
+	for range 2 { // as many as were let in
+		if c.receive() != "hello" {
+			t.Error("the body was lost by verifying it")
+		}
 	}
 }
 
