@@ -44,9 +44,12 @@ type Options struct {
 	// TimeScale divides the waiting times of API Gateway and SQS and the times
 	// between scheduled invocations: 60 makes a minute into a second; 1 if zero.
 	TimeScale float64
-	Faults    *faults.Faults // nil: none
-	Unproven  Unproven
-	Logger    *slog.Logger // nil: slog.Default
+	// ReadTimeout is how long a request may take to come, body and all,
+	// whatever the time scale; 30 s if zero.
+	ReadTimeout time.Duration
+	Faults      *faults.Faults // nil: none
+	Unproven    Unproven
+	Logger      *slog.Logger // nil: slog.Default
 }
 
 // anyPort is a free port beside Addr. Start has listened on Addr by then.
@@ -86,6 +89,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	}
 	if o.TimeScale == 0 {
 		o.TimeScale = 1
+	}
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = 30 * time.Second
 	}
 	s := &Server{options: o, served: make(chan error, 1)}
 	defer func() {
@@ -168,7 +174,7 @@ func (s *Server) serve() error {
 			}
 		}),
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       max(s.scaled(readTimeout), leastReadTimeout),
+		ReadTimeout:       s.options.ReadTimeout,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.options.Logger.Handler(), slog.LevelDebug),
 	}
@@ -176,13 +182,6 @@ func (s *Server) serve() error {
 	go func() { s.served <- s.http.Serve(listener) }()
 	return nil
 }
-
-// readTimeout is how long a request may take to come, body and all; at least
-// leastReadTimeout, whatever the time scale.
-const (
-	readTimeout      = 30 * time.Second
-	leastReadTimeout = 2 * time.Second
-)
 
 // notFound answers where the template has no HTTP API, as one without routes.
 func notFound(w http.ResponseWriter, _ *http.Request) {

@@ -229,7 +229,7 @@ func TestTemplatesThatDoNotRun(t *testing.T) {
 // A body that does not come is not waited for.
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
-	s := startTemplate(t, restOnly, server.Options{TimeScale: 1000})
+	s := startTemplate(t, restOnly, server.Options{ReadTimeout: 200 * time.Millisecond})
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -245,6 +245,33 @@ func TestSlowBody(t *testing.T) {
 	}
 	if resp.StatusCode != http.StatusRequestTimeout {
 		t.Errorf("got %s", resp.Status)
+	}
+}
+
+// What takes its time is the function's business: neither a handshake nor a
+// request is cut off because its function is slow.
+func TestSlowFunction(t *testing.T) {
+	t.Parallel()
+	const timeout = 200 * time.Millisecond
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(3 * timeout)
+		_, _ = io.WriteString(w, `{"statusCode":200,"body":"late"}`)
+	}))
+	t.Cleanup(api.Close)
+	s := start(t, server.Options{Template: writeTemplate(t, both), Addr: "127.0.0.1:0", Lambda: api.URL, ReadTimeout: timeout})
+	c, _, err := websocket.Dial(t.Context(), s.WebSocketURL(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.CloseNow()
+	if status, body := do(t, "GET", s.URL()+"/elsewhere"); status != 200 || body != "late" {
+		t.Errorf("got %d %s", status, body)
+	}
+	if err := c.Write(t.Context(), websocket.MessageText, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if _, reply, err := c.Read(t.Context()); err != nil || !strings.Contains(string(reply), "Forbidden") {
+		t.Errorf("the connection says %s, %v", reply, err)
 	}
 }
 
