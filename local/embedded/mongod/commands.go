@@ -123,6 +123,11 @@ func empty(_ *Server, _ *request, dst []byte) ([]byte, error) { return dst, nil 
 // hello shows a standalone server: no setName, and no
 // logicalSessionTimeoutMinutes, so that drivers open no sessions.
 func hello(_ *Server, r *request, dst []byte) ([]byte, error) {
+	if introduces := !isMissing(field(r.body, "client")); introduces && r.peer.introduced {
+		return nil, errorf(codeMetadata, "The client metadata document may only be sent in the first hello")
+	} else if introduces {
+		r.peer.introduced = true
+	}
 	primary := "ismaster"
 	if r.name == "hello" {
 		primary = "isWritablePrimary"

@@ -34,6 +34,7 @@ var (
 	codeUnsupported       = code{115, "CommandNotSupported"}
 	codeParallelArrays    = code{171, "CannotIndexParallelArrays"}
 	codeTooLarge          = code{10334, "BSONObjectTooLarge"}
+	codeMetadata          = code{186, "ClientMetadataCannotBeMutated"}
 	codeDuplicateKey      = code{11000, "DuplicateKey"}
 )
 

@@ -18,6 +18,7 @@ func TestJournalFails(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		r.peer = &peer{}
 		return string(s.answer(r, nil))
 	}
 	write := message(0, insert2, sequence("documents", emptyDocument))

@@ -125,6 +125,7 @@ func (s *Server) serve(conn net.Conn) {
 	}()
 	r := bufio.NewReaderSize(conn, 4096)
 	var msg, reply []byte
+	var client peer
 	for {
 		var err error
 		if msg, err = readMessage(r, msg); err != nil {
@@ -138,6 +139,7 @@ func (s *Server) serve(conn net.Conn) {
 			s.log.Info("mongod: connection closed: malformed message", "client", conn.RemoteAddr().String(), "err", err)
 			return
 		}
+		req.peer = &client
 		reply = s.answer(req, reply[:0])
 		if cap(msg) > keptBuffer {
 			msg = nil

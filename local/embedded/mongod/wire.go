@@ -36,7 +36,13 @@ type request struct {
 	name         string // the command: the body's first field
 	db           string
 	ns           string // "database.collection" of a command on a collection
-	err          error  // why the command, though well formed, cannot be run
+	peer         *peer
+	err          error // why the command, though well formed, cannot be run
+}
+
+// A peer is what the server knows of the client of one connection.
+type peer struct {
+	introduced bool // it has said what it is
 }
 
 // readMessage reads one message into buf, which may be used again for the next.
