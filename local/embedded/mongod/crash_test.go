@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -221,6 +223,79 @@ func TestDamagedJournal(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "damaged at byte") && !strings.Contains(err.Error(), "not a journal") {
 			t.Fatalf("byte %d flipped: %v", at, err)
 		}
+	}
+}
+
+// TestTailOfNoRecords: what a power failure leaves after whole records is cut
+// off, and what is written then is read again.
+func TestTailOfNoRecords(t *testing.T) {
+	random := make([]byte, 5000)
+	rand.NewChaCha8([32]byte{1}).Read(random)
+	for name, tail := range map[string][]byte{
+		"a zero": make([]byte, 1), "a header of zeros": make([]byte, 12), "a page of zeros": make([]byte, 4096), "many zeros": make([]byte, 3<<20),
+		"garbage": random, "zeros and garbage": append(make([]byte, 1000), random...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := fill(t, dir, 5)
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, append(whole, tail...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var log strings.Builder
+			s := start(t, mongod.Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			if want := fmt.Sprintf("bytes=%d", len(tail)); !strings.Contains(log.String(), want) {
+				t.Errorf("the log says %q, want %s", log.String(), want)
+			}
+			c := mongotest.Connect(t, s.URI()).Database("chat").Collection("things")
+			if _, err := c.InsertOne(t.Context(), bson.D{{Key: "_id", Value: "after"}}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if n := countThings(t, dir); n != 6 {
+				t.Errorf("%d documents, want 6", n)
+			}
+			// Between records it is damage: some of them are lost.
+			if err := os.WriteFile(path, append(append(whole[:len(whole):len(whole)], tail...), whole[len("aiwm-chat local/mongod journal 2\n"):]...), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := mongod.Listen("127.0.0.1:0", mongod.Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "damaged at byte") {
+				t.Errorf("with records after it: %v", err)
+			}
+		})
+	}
+}
+
+// TestEmptiedJournal: a file that lost all is no new database.
+func TestEmptiedJournal(t *testing.T) {
+	dir := t.TempDir()
+	path := fill(t, dir, 5)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{0, 1, 20, 32} {
+		if err := os.WriteFile(path, whole[:size], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := mongod.Listen("127.0.0.1:0", mongod.Options{Dir: dir})
+		if err == nil || !strings.Contains(err.Error(), "emptied") || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "remove it to begin") {
+			t.Errorf("%d bytes left: %v", size, err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Size() != int64(size) {
+			t.Errorf("%d bytes left: the file was touched: %v, %v", size, info, err)
+		}
+	}
+	if err := os.Remove(path); err != nil { // as the error says
+		t.Fatal(err)
+	}
+	if n := countThings(t, dir); n != 0 {
+		t.Errorf("%d documents in a new database", n)
 	}
 }
 

@@ -5,7 +5,9 @@
 // drivers, other processes and mongosh can use it. Documents live in memory;
 // with a data directory every acknowledged write is in a journal file first,
 // so it survives kill -9 of the process. The journal is written but not
-// flushed to the disk: a power failure may lose the last seconds.
+// flushed to the disk: a power failure may lose the last seconds, and what it
+// leaves at the end that is no record is cut off. A journal with damage before
+// a record, or that was emptied, is an error and never a new database.
 //
 // It is not a database for production. Set MONGODB_URI and this server is not
 // started at all: the server named there takes its place. The suite in package

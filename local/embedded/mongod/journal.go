@@ -2,12 +2,10 @@ package mongod
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"os"
 	"path/filepath"
 	"sync"
@@ -130,98 +128,6 @@ func (j *journal) close() error {
 		return nil
 	}
 	return errors.Join(j.sync(), j.file.Close())
-}
-
-// openJournal opens or makes the journal of a directory and hands its records
-// to replay. What the death of a process left half-written at the end is cut
-// off; damage anywhere else is an error. The returned size is the file's.
-func openJournal(dir string, replay func(kind byte, ns string, doc bsoncore.Document) error) (*journal, int64, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "journal"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, 0, fmt.Errorf("open the journal: %w", err)
-	}
-	end, err := readJournal(f, replay)
-	if err == nil && end == 0 {
-		_, err = f.WriteAt([]byte(journalMagic), 0)
-		end = int64(len(journalMagic))
-	}
-	if err == nil {
-		err = f.Truncate(end)
-	}
-	if err == nil {
-		_, err = f.Seek(end, io.SeekStart)
-	}
-	if err != nil {
-		return nil, 0, errors.Join(fmt.Errorf("read the journal %s: %w", f.Name(), err), f.Close())
-	}
-	return &journal{file: f}, end, nil
-}
-
-// readJournal returns where the last whole record ends; 0 asks for a new file.
-func readJournal(f *os.File, replay func(kind byte, ns string, doc bsoncore.Document) error) (int64, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	size, r := info.Size(), bufio.NewReaderSize(f, 1<<20)
-	magic := make([]byte, min(size, int64(len(journalMagic))))
-	if _, err := io.ReadFull(r, magic); err != nil {
-		return 0, err
-	}
-	if string(magic) != journalMagic[:len(magic)] {
-		return 0, errors.New("not a journal of this server, or one of an older version: remove it")
-	}
-	if len(magic) < len(journalMagic) {
-		return 0, nil
-	}
-	var header [recordHeader]byte
-	var payload []byte
-	var ns string // most records are of the namespace before
-	for at := int64(len(magic)); ; {
-		left := size - at
-		if left < recordHeader {
-			return at, nil
-		}
-		if _, err := io.ReadFull(r, header[:]); err != nil {
-			return 0, err
-		}
-		length := int64(binary.LittleEndian.Uint32(header[:]))
-		next := at + recordHeader + length
-		if binary.LittleEndian.Uint32(header[8:]) != crc32.Checksum(header[:8], castagnoli) || length > maxRecord {
-			return 0, fmt.Errorf("damaged at byte %d of %d: restore the file or remove it", at, size)
-		}
-		if next > size {
-			return at, nil
-		}
-		if int64(cap(payload)) < length {
-			payload = make([]byte, length)
-		}
-		payload = payload[:length]
-		if _, err := io.ReadFull(r, payload); err != nil {
-			return 0, err
-		}
-		if binary.LittleEndian.Uint32(header[4:]) != crc32.Checksum(payload, castagnoli) {
-			if next == size {
-				return at, nil
-			}
-			return 0, fmt.Errorf("damaged at byte %d of %d: restore the file or remove it", at, size)
-		}
-		end := bytes.IndexByte(payload, 0)
-		if end < 1 {
-			return 0, fmt.Errorf("record at byte %d: %w", at, errMalformed)
-		}
-		if name := payload[1:end]; string(name) != ns {
-			ns = string(name)
-		}
-		doc := bsoncore.Document(payload[end+1:])
-		if err = validate(doc, -maxPathDepth); err == nil {
-			err = replay(payload[0], ns, doc)
-		}
-		if err != nil {
-			return 0, fmt.Errorf("record at byte %d: %w", at, err)
-		}
-		at = next
-	}
 }
 
 // rewriteJournal replaces the journal by one that holds only what write gives.

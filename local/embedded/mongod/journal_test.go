@@ -1,14 +1,20 @@
 package mongod
 
 import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
 // TestJournalFails: when the journal cannot be written nothing is acknowledged
 // any more, and nothing piles up.
 func TestJournalFails(t *testing.T) {
-	st, err := openStore(t.TempDir())
+	st, err := openStore(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,4 +45,40 @@ func TestJournalFails(t *testing.T) {
 	if err := st.close(); err == nil {
 		t.Error("close does not tell of the failure")
 	}
+}
+
+// FuzzJournal reads whatever a file may hold: it is refused and left alone, or
+// what was read once is read again.
+func FuzzJournal(f *testing.F) {
+	record := appendRecord(nil, opPut, "d.c", bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "_id", 1)))
+	f.Add([]byte(journalMagic))
+	f.Add(append([]byte(journalMagic), record...))
+	f.Add(append(append([]byte(journalMagic), record...), make([]byte, 40)...))
+	f.Add(append(append([]byte(journalMagic), record[:20]...), record...))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, content []byte) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "journal")
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		count := func() (n int, err error) {
+			j, _, _, err := openJournal(dir, func(byte, string, bsoncore.Document) error { n++; return nil })
+			if err != nil {
+				return 0, err
+			}
+			return n, j.close()
+		}
+		n, err := count()
+		after, _ := os.ReadFile(path)
+		if err != nil {
+			if !bytes.Equal(after, content) {
+				t.Errorf("refused (%v) and changed", err)
+			}
+			return
+		}
+		if again, err := count(); again != n || err != nil || !bytes.HasPrefix(content, after) {
+			t.Errorf("%d records, then %d, %v", n, again, err)
+		}
+	})
 }

@@ -22,7 +22,8 @@ type Options struct {
 	// empty. One server at a time can use it.
 	Dir string
 	// Logger gets a line for each connection that is closed because of what the
-	// client sent, and never a document; nil: nothing is logged.
+	// client sent, and for what is cut off a journal, and never a document; nil:
+	// nothing is logged.
 	Logger *slog.Logger
 }
 
@@ -50,14 +51,14 @@ func Listen(addr string, o Options) (*Server, error) {
 	if !listener.Addr().(*net.TCPAddr).IP.IsLoopback() {
 		return nil, errors.Join(fmt.Errorf("mongod: listen on %s: only loopback addresses are served, there is no authentication", addr), listener.Close())
 	}
-	st, err := openStore(o.Dir)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	st, err := openStore(o.Dir, o.Logger)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mongod: %w", err), listener.Close())
 	}
 	s := &Server{store: st, listener: listener, log: o.Logger, conns: make(map[net.Conn]bool)}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
 	s.Serve(listener)
 	return s, nil
 }

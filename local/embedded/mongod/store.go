@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime"
 	"slices"
@@ -31,7 +32,7 @@ type store struct {
 
 // openStore loads the data of a directory, or makes an empty store in memory
 // when dir is "".
-func openStore(dir string) (*store, error) {
+func openStore(dir string, log *slog.Logger) (*store, error) {
 	s := &store{collections: make(map[string]*collection)}
 	if dir == "" {
 		return s, nil
@@ -44,17 +45,20 @@ func openStore(dir string) (*store, error) {
 		return nil, err
 	}
 	s.lock = lock
-	if err := s.load(dir); err != nil {
+	if err := s.load(dir, log); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return s, nil
 }
 
 // load replays the journal and rewrites it when most of it is history.
-func (s *store) load(dir string) error {
-	j, size, err := openJournal(dir, s.replay)
+func (s *store) load(dir string, log *slog.Logger) error {
+	j, size, cut, err := openJournal(dir, s.replay)
 	if err != nil {
 		return err
+	}
+	if cut > 0 {
+		log.Warn("mongod: what was no record at the end of the journal was cut off", "dir", dir, "bytes", cut)
 	}
 	if err := s.buildIndexes(); err != nil {
 		return errors.Join(err, j.close())
