@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"time"
 
 	"aiwm-chat/local/command"
 	"aiwm-chat/shared/config"
@@ -23,13 +22,12 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	if err != nil {
 		return fmt.Errorf("%w (the local server creates the indexes of its own database)", err)
 	}
-	store, err := mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database)
+	store, err := mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database, mongostore.OptionsOf(cfg))
 	if err != nil {
 		return fmt.Errorf("MONGODB_URI: %w", err)
 	}
 	defer store.Close(context.WithoutCancel(ctx)) //nolint:errcheck // the process ends
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
+	// On a large collection it takes as long as it takes; who waits can end it.
 	if err := store.CreateIndexes(ctx); err != nil {
 		return fmt.Errorf("create the indexes: %w", err)
 	}

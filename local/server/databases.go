@@ -22,6 +22,7 @@ import (
 // ports, so that the functions use the real drivers either way.
 type databases struct {
 	mongoURI, mongoDB string
+	mongoAPI          string
 	redisAddr         string
 	mongo             *mongod.Server // nil: a real one
 	mongoPipe         *pipe.Listener
@@ -34,7 +35,7 @@ type databases struct {
 const reachable = 3 * time.Second
 
 func openDatabases(ctx context.Context, o Options) (_ *databases, err error) {
-	d := &databases{mongoURI: o.Getenv("MONGODB_URI"), mongoDB: o.Getenv("MONGODB_DB"), redisAddr: o.Getenv("REDIS_ADDR")}
+	d := &databases{mongoURI: o.Getenv("MONGODB_URI"), mongoDB: o.Getenv("MONGODB_DB"), mongoAPI: o.Getenv("MONGODB_SERVER_API"), redisAddr: o.Getenv("REDIS_ADDR")}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -110,22 +111,31 @@ func (d *databases) embedRedis(o Options) error {
 }
 
 // createIndexes is the explicit step without which the functions that write
-// messages refuse to start. It is also how an unreachable database shows.
+// messages refuse to start. Where there are many messages it takes long; only
+// the first answer has to come soon.
 func (d *databases) createIndexes(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, reachable)
-	defer cancel()
-	store, err := mongostore.Open(d.mongoURI, d.mongoDB)
+	store, err := mongostore.Open(d.mongoURI, d.mongoDB, mongostore.Options{ServerAPI: d.mongoAPI})
 	if err != nil {
 		return fmt.Errorf("MONGODB_URI: %w", err)
 	}
-	err = store.CreateIndexes(ctx)
-	if e, ok := errors.AsType[*chat.Error](err); ok && e.Code == chat.Unavailable {
-		err = fmt.Errorf("no database answers within %v: %w", reachable, e.Unwrap())
+	err = d.answers(ctx, store)
+	if err == nil {
+		err = store.CreateIndexes(ctx)
 	}
 	if err := errors.Join(err, store.Close(context.WithoutCancel(ctx))); err != nil {
 		return fmt.Errorf("MONGODB_URI: %w", err)
 	}
 	return nil
+}
+
+func (d *databases) answers(ctx context.Context, store *mongostore.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, reachable)
+	defer cancel()
+	err := store.Ping(ctx)
+	if e, ok := errors.AsType[*chat.Error](err); ok && e.Code == chat.Unavailable {
+		return fmt.Errorf("no database answers within %v: %w", reachable, e.Unwrap())
+	}
+	return err
 }
 
 // dialMongo returns how functions in this process reach the embedded MongoDB:

@@ -177,7 +177,9 @@ func (s *Server) openClients(ctx context.Context, p *wire.Process) (err error) {
 		wire.Put(p, poster)
 	}
 	if cfg.Mongo.URI != "" {
-		if s.clients.store, err = mongostore.OpenOver(cfg.Mongo.URI, cfg.Mongo.Database, s.databases.dialMongo()); err != nil {
+		mongo := mongostore.OptionsOf(cfg)
+		mongo.Dial = s.databases.dialMongo()
+		if s.clients.store, err = mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database, mongo); err != nil {
 			return err
 		}
 		wire.Put(p, s.clients.store)

@@ -17,8 +17,9 @@ type Config struct {
 	AWS      AWS        // with Connections and the queues
 
 	Mongo struct {
-		URI      string // MONGODB_URI, required: mongodb:// or mongodb+srv://
-		Database string // MONGODB_DB, default aiwm_chat: the name of the database
+		URI       string // MONGODB_URI, required: mongodb:// or mongodb+srv://
+		Database  string // MONGODB_DB, default aiwm_chat: the name of the database
+		ServerAPI string // MONGODB_SERVER_API, version of the Stable API to declare, 1; empty: none
 	}
 	Redis struct {
 		Addrs    []string  // REDIS_ADDR, required: host:port, or several separated by commas for a cluster

@@ -66,7 +66,7 @@ func TestDefaults(t *testing.T) {
 func TestEverythingGiven(t *testing.T) {
 	env := enough()
 	for name, v := range map[string]string{
-		"LOG_LEVEL": "debug", "MONGODB_DB": "other", "REDIS_ADDR": "a:1, [::1]:2", "REDIS_MODE": "cluster", "REDIS_USERNAME": "chat", "REDIS_PASSWORD": " p ", "REDIS_TLS": "true",
+		"LOG_LEVEL": "debug", "MONGODB_DB": "other", "MONGODB_SERVER_API": "1", "REDIS_ADDR": "a:1, [::1]:2", "REDIS_MODE": "cluster", "REDIS_USERNAME": "chat", "REDIS_PASSWORD": " p ", "REDIS_TLS": "true",
 		"JWT_ALGORITHMS": "HS256, RS256", "JWT_PUBLIC_KEY": `-----BEGIN\nAA\n-----END`, "JWT_ISSUER": "iam", "JWT_AUDIENCE": "chat",
 		"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://llm/v1/", "OPENAI_MODEL": "m", "OPENAI_TIMEOUT": "5s",
 		"LIMIT_ROOMS": "0", "LIMIT_USER_CONNECTIONS": "3", "LIMIT_AGENT_CONNECTIONS": " 4 ", "LIMIT_JOINS": "0", "LIMIT_TYPING": "7/s", "LIMIT_FANOUT": " 5/min burst 9 ",
@@ -80,7 +80,7 @@ func TestEverythingGiven(t *testing.T) {
 	}
 	for name, ok := range map[string]bool{
 		"log":      c.LogLevel == slog.LevelDebug,
-		"database": c.Mongo.Database == "other",
+		"database": c.Mongo.Database == "other" && c.Mongo.ServerAPI == "1",
 		"redis":    slices.Equal(c.Redis.Addrs, []string{"a:1", "[::1]:2"}) && c.Redis.Mode == config.RedisCluster && c.Redis.Username == "chat" && c.Redis.Password == " p " && c.Redis.TLS,
 		"jwt":      slices.Equal(c.JWT.Algorithms, []string{"HS256", "RS256"}) && c.JWT.Issuer == "iam" && c.JWT.Audience == "chat",
 		"pem":      c.JWT.PublicKey == "-----BEGIN\nAA\n-----END",
@@ -103,6 +103,7 @@ func TestFaults(t *testing.T) {
 		{"MONGODB_URI", "postgres://hunter2", "MONGODB_URI must begin"},
 		{"MONGODB_DB", "a/hunter2", "MONGODB_DB must be"},
 		{"MONGODB_DB", strings.Repeat("x", 64), "MONGODB_DB must be"},
+		{"MONGODB_SERVER_API", "2", "MONGODB_SERVER_API must be 1"},
 		{"REDIS_ADDR", "", "REDIS_ADDR is required"},
 		{"REDIS_ADDR", ",", "REDIS_ADDR is required"},
 		{"REDIS_ADDR", "hunter2", "REDIS_ADDR must be host:port"},

@@ -45,7 +45,7 @@ var groups = [...]struct {
 	variables []string
 	read      func(*reader, *Config)
 }{
-	Mongo:        {[]string{"MONGODB_URI", "MONGODB_DB"}, readMongo},
+	Mongo:        {[]string{"MONGODB_URI", "MONGODB_DB", "MONGODB_SERVER_API"}, readMongo},
 	Redis:        {[]string{"REDIS_ADDR", "REDIS_MODE", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_TLS"}, readRedis},
 	Connections:  {[]string{"CONNECTIONS_URL"}, readConnections},
 	WelcomeQueue: {[]string{"WELCOME_QUEUE_URL"}, readWelcomeQueue},
@@ -97,6 +97,9 @@ func readMongo(r *reader, c *Config) {
 	c.Mongo.Database = r.textOr("MONGODB_DB", "aiwm_chat")
 	if db := c.Mongo.Database; len(db) > longest || strings.ContainsAny(db, forbidden) {
 		r.fault("MONGODB_DB", "must be the name of a database")
+	}
+	if c.Mongo.ServerAPI = r.text("MONGODB_SERVER_API"); c.Mongo.ServerAPI != "" && c.Mongo.ServerAPI != "1" {
+		r.fault("MONGODB_SERVER_API", "must be 1, or empty")
 	}
 }
 

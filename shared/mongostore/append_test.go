@@ -172,7 +172,7 @@ func TestAnUnreachableServerIsUnavailable(t *testing.T) {
 	gone.Close()
 	for name, addr := range map[string]net.Addr{"silent": silent.Addr(), "gone": gone.Addr()} {
 		t.Run(name, func(t *testing.T) {
-			s, err := mongostore.Open("mongodb://user:sEcret@"+addr.String()+"/?directConnection=true", "db")
+			s, err := mongostore.Open("mongodb://user:sEcret@"+addr.String()+"/?directConnection=true", "db", mongostore.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

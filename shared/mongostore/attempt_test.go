@@ -44,7 +44,7 @@ func (f fixture) through(t *testing.T) (fixture, *swallower) {
 		t.Fatal(err)
 	}
 	p.wg.Go(func() { p.accept(target.Host) })
-	s, err := mongostore.OpenOver(serverURI, f.db.Name(), p)
+	s, err := mongostore.Open(serverURI, f.db.Name(), mongostore.Options{Dial: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestAnElectionIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	c := f.newConversation(t, "t", start)
-	s, err := mongostore.OpenOver(serverURI, f.db.Name(), absent(time.Now().Add(3*time.Second)))
+	s, err := mongostore.Open(serverURI, f.db.Name(), mongostore.Options{Dial: absent(time.Now().Add(3 * time.Second))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -42,21 +41,31 @@ type Store struct {
 	unchecked atomic.Bool // the indexes of messages, by ForAppends
 }
 
+// Options say what a URI cannot.
+type Options struct {
+	// ServerAPI is the version of MongoDB's Stable API that the client declares:
+	// "1", which clusters may require. Empty declares none.
+	ServerAPI string
+	// Dial is another way to the server than TCP: one in the same process can be
+	// reached without a network. nil is TCP.
+	Dial options.ContextDialer
+}
+
 // Open returns a store on a database of the server that uri names. It connects
 // in the background: an unreachable server shows with the first operation, or
-// with Ping. (Only a mongodb+srv URI is looked up in the DNS at once.) The
-// error never contains credentials.
-func Open(uri, database string) (*Store, error) { return OpenOver(uri, database, nil) }
-
-// OpenOver is Open with another way to the server than TCP: a server in the
-// same process can be reached without a network. nil is TCP.
-func OpenOver(uri, database string, dial options.ContextDialer) (*Store, error) {
+// with Ping. (Only a mongodb+srv URI is looked up in the DNS at once, and the
+// files that a URI names are read.) The error never contains credentials.
+func Open(uri, database string, o Options) (*Store, error) {
 	if database == "" {
 		return nil, errors.New("open mongodb: the name of the database is missing")
 	}
+	settings := options.Client()
+	if o.ServerAPI != "" {
+		settings.SetServerAPIOptions(options.ServerAPI(options.ServerAPIVersion(o.ServerAPI)))
+	}
 	// What follows ApplyURI is not for the URI to change.
-	client, err := mongo.Connect(options.Client().
-		SetDialer(dial).
+	client, err := mongo.Connect(settings.
+		SetDialer(o.Dial).
 		SetAppName("aiwm-chat").
 		SetServerSelectionTimeout(selectionTimeout).
 		SetConnectTimeout(connectTimeout).
@@ -67,11 +76,7 @@ func OpenOver(uri, database string, dial options.ContextDialer) (*Store, error) 
 		SetReadConcern(readconcern.Majority()).
 		SetWriteConcern(writeconcern.Majority()))
 	if err != nil {
-		// The driver quotes parts of the URI: those may be credentials.
-		if strings.ContainsAny(uri, "@?") {
-			return nil, errors.New("open mongodb: the URI is not valid (not shown, it may contain a password)")
-		}
-		return nil, fmt.Errorf("open mongodb: %w", err)
+		return nil, fmt.Errorf("open mongodb: %w", refusedURI(uri, err))
 	}
 	db := client.Database(database)
 	return &Store{

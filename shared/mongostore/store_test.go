@@ -74,7 +74,7 @@ func open(t testing.TB) fixture {
 func openWithoutIndexes(t testing.TB) fixture {
 	t.Helper()
 	name := "test_" + bson.NewObjectID().Hex()
-	s, err := mongostore.Open(serverURI, name)
+	s, err := mongostore.Open(serverURI, name, mongostore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,12 +159,12 @@ func TestOpenRefusesABadURIWithoutShowingIt(t *testing.T) {
 		"mongodb://host/?authMechanism=NONE&authMechanismProperties=AWS_SESSION_TOKEN:sEcret",
 		"",
 	} {
-		_, err := mongostore.Open(uri, "db")
+		_, err := mongostore.Open(uri, "db", mongostore.Options{})
 		if err == nil || strings.Contains(err.Error(), "sEcret") {
 			t.Errorf("Open(%q): error = %v", uri, err)
 		}
 	}
-	if _, err := mongostore.Open("mongodb://127.0.0.1", ""); err == nil {
+	if _, err := mongostore.Open("mongodb://127.0.0.1", "", mongostore.Options{}); err == nil {
 		t.Error("Open accepts an empty database name")
 	}
 }

@@ -12,7 +12,10 @@ import (
 // In returns the store of a process that needs config.Mongo.
 func In(p *wire.Process) *Store { return wire.Client(p, open) }
 
-func open(c config.Config) (*Store, error) { return Open(c.Mongo.URI, c.Mongo.Database) }
+// OptionsOf are the options of a process that has config.Mongo.
+func OptionsOf(c config.Config) Options { return Options{ServerAPI: c.Mongo.ServerAPI} }
+
+func open(c config.Config) (*Store, error) { return Open(c.Mongo.URI, c.Mongo.Database, OptionsOf(c)) }
 
 // startTime is how long MongoDB may take to answer while a function starts:
 // Lambda gives the whole of it 10 s.
