@@ -14,7 +14,7 @@ import (
 func listDatabases(s *Server, r *request, dst []byte) ([]byte, error) {
 	var docs []bsoncore.Value
 	last := ""
-	for _, ns := range s.store.namespaces("") {
+	for _, ns := range r.store.namespaces("") {
 		db, _, _ := strings.Cut(ns, ".")
 		if db != last {
 			docs = append(docs, docValue(bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "name", db),
@@ -29,7 +29,7 @@ func listDatabases(s *Server, r *request, dst []byte) ([]byte, error) {
 
 func listCollections(s *Server, r *request, dst []byte) ([]byte, error) {
 	var docs []bsoncore.Value
-	for _, ns := range s.store.namespaces(r.db) {
+	for _, ns := range r.store.namespaces(r.db) {
 		docs = append(docs, docValue(bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "name", strings.TrimPrefix(ns, r.db+".")),
 			bsoncore.AppendStringElement(nil, "type", "collection"), bsoncore.AppendDocumentElement(nil, "options", emptyDocument))))
 	}
@@ -58,7 +58,7 @@ func (s *Server) appendList(dst []byte, ns string, docs []bsoncore.Value) []byte
 }
 
 func listIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
-	c := s.store.get(r.ns)
+	c := r.store.get(r.ns)
 	if !c.exists() {
 		return nil, errorf(codeNamespaceNotFound, "ns does not exist: %s", r.ns)
 	}
@@ -72,13 +72,13 @@ func listIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
 }
 
 func drop(s *Server, r *request, dst []byte) ([]byte, error) {
-	s.store.drop(r.ns)
+	r.store.drop(r.ns)
 	return bsoncore.AppendStringElement(dst, "ns", r.ns), nil
 }
 
 func dropDatabase(s *Server, r *request, dst []byte) ([]byte, error) {
-	for _, ns := range s.store.namespaces(r.db) {
-		s.store.drop(ns)
+	for _, ns := range r.store.namespaces(r.db) {
+		r.store.drop(ns)
 	}
 	return bsoncore.AppendStringElement(dst, "dropped", r.db), nil
 }
@@ -88,7 +88,7 @@ func createIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.store.toWrite(r.ns)
+	c, err := r.store.toWrite(r.ns)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func dropIndexes(s *Server, r *request, dst []byte) ([]byte, error) {
 	if !ok || name == "*" {
 		return nil, unsupported("dropIndexes by other than one name:", display(field(r.body, "index")))
 	}
-	c, err := s.store.toWrite(r.ns)
+	c, err := r.store.toWrite(r.ns)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,12 @@ import (
 // maxIndexes bounds the indexes of a collection, as in MongoDB.
 const maxIndexes = 64
 
+// A recorder takes every change, in the order of the changes in memory. What it
+// is given is not changed later.
+type recorder interface {
+	append(kind byte, ns string, doc bsoncore.Document)
+}
+
 // A collection is a set of records under its indexes; the first one is _id_,
 // which also keeps the records. Writing methods need mu, reading ones its read
 // side.
@@ -20,11 +26,11 @@ type collection struct {
 	mu      sync.RWMutex
 	dropped bool // it is no longer the store's
 	indexes []*index
-	journal *journal
+	changes recorder  // nil: nobody records them
 	buffers [2][]byte // of updates
 }
 
-func newCollection(ns string, j *journal) *collection {
+func newCollection(ns string, changes recorder) *collection {
 	id, err := parseIndex(bsoncore.BuildDocument(nil,
 		bsoncore.AppendDocumentElement(nil, "key", bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "_id", 1))),
 		bsoncore.AppendStringElement(nil, "name", "_id_")))
@@ -32,7 +38,13 @@ func newCollection(ns string, j *journal) *collection {
 		panic(err) // the literal above is valid
 	}
 	id.unique = true // which MongoDB does not say of this index
-	return &collection{ns: ns, indexes: []*index{id}, journal: j}
+	return &collection{ns: ns, indexes: []*index{id}, changes: changes}
+}
+
+func (c *collection) record(kind byte, doc bsoncore.Document) {
+	if c.changes != nil {
+		c.changes.append(kind, c.ns, doc)
+	}
 }
 
 // exists says whether clients are shown the collection.
@@ -64,7 +76,7 @@ func (c *collection) put(r *record, doc bsoncore.Document, indexed bool) error {
 		return err
 	}
 	r.doc = doc
-	c.journal.append(opPut, c.ns, doc)
+	c.record(opPut, doc)
 	return nil
 }
 
@@ -76,7 +88,7 @@ func (c *collection) remove(r *record) {
 		}
 	}
 	start, id := startDocument(nil)
-	c.journal.append(opDelete, c.ns, endDocument(appendElement(id, "_id", field(r.doc, "_id")), start))
+	c.record(opDelete, endDocument(appendElement(id, "_id", field(r.doc, "_id")), start))
 }
 
 // reindex moves a record in all indexes to where doc belongs, or in none.
@@ -135,7 +147,7 @@ func (c *collection) createIndex(ix *index) error {
 		return err
 	}
 	c.indexes = append(c.indexes, ix)
-	c.journal.append(opCreateIndex, c.ns, ix.spec)
+	c.record(opCreateIndex, ix.spec)
 	return nil
 }
 
@@ -171,6 +183,6 @@ func (c *collection) dropIndex(name string) bool {
 		return false
 	}
 	c.indexes = slices.Delete(c.indexes, i, i+1)
-	c.journal.append(opDropIndex, c.ns, bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "name", name)))
+	c.record(opDropIndex, bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "name", name)))
 	return true
 }

@@ -17,6 +17,7 @@ const (
 type command struct {
 	run          func(s *Server, r *request, dst []byte) ([]byte, error)
 	onCollection bool // its own field names a collection
+	writes       bool // it may change something
 	// options are the arguments it knows besides the general ones; nil for
 	// greetings, which every driver sends with others.
 	options []string
@@ -28,38 +29,43 @@ var (
 )
 
 var commands = map[string]command{
-	"hello": {hello, false, nil}, "isMaster": {hello, false, nil}, "ismaster": {hello, false, nil},
-	"buildInfo": {buildInfo, false, nil}, "buildinfo": {buildInfo, false, nil},
-	"ping": {empty, false, nil}, "endSessions": {empty, false, nil},
+	"hello": {hello, false, false, nil}, "isMaster": {hello, false, false, nil}, "ismaster": {hello, false, false, nil},
+	"buildInfo": {buildInfo, false, false, nil}, "buildinfo": {buildInfo, false, false, nil},
+	"ping": {empty, false, false, nil}, "endSessions": {empty, false, false, nil},
 
-	"listDatabases":   {listDatabases, false, listOptions},
-	"listCollections": {listCollections, false, listOptions},
-	"listIndexes":     {listIndexes, true, []string{"cursor"}},
-	"createIndexes":   {createIndexes, true, []string{"indexes", "commitQuorum"}},
-	"dropIndexes":     {dropIndexes, true, []string{"index"}},
-	"drop":            {drop, true, none},
-	"dropDatabase":    {dropDatabase, false, none},
+	"listDatabases":   {listDatabases, false, false, listOptions},
+	"listCollections": {listCollections, false, false, listOptions},
+	"listIndexes":     {listIndexes, true, false, []string{"cursor"}},
+	"createIndexes":   {createIndexes, true, true, []string{"indexes", "commitQuorum"}},
+	"dropIndexes":     {dropIndexes, true, true, []string{"index"}},
+	"drop":            {drop, true, true, none},
+	"dropDatabase":    {dropDatabase, false, true, none},
 
-	"insert":        {insert, true, []string{"documents", "ordered"}},
-	"update":        {updates, true, []string{"updates", "ordered"}},
-	"delete":        {deletes, true, []string{"deletes", "ordered"}},
-	"findAndModify": {findAndModify, true, []string{"query", "sort", "update", "new"}},
-	"find":          {find, true, []string{"filter", "sort", "skip", "limit", "projection", "batchSize", "singleBatch"}},
-	"aggregate":     {aggregate, true, []string{"pipeline", "cursor"}},
-	"getMore":       {getMore, false, []string{"collection", "batchSize"}},
-	"killCursors":   {killCursors, true, []string{"cursors"}},
+	"insert":        {insert, true, true, []string{"documents", "ordered"}},
+	"update":        {updates, true, true, []string{"updates", "ordered"}},
+	"delete":        {deletes, true, true, []string{"deletes", "ordered"}},
+	"findAndModify": {findAndModify, true, true, []string{"query", "sort", "update", "new"}},
+	"find":          {find, true, false, []string{"filter", "sort", "skip", "limit", "projection", "batchSize", "singleBatch"}},
+	"aggregate":     {aggregate, true, false, []string{"pipeline", "cursor"}},
+	"getMore":       {getMore, false, false, []string{"collection", "batchSize"}},
+	"killCursors":   {killCursors, true, false, []string{"cursors"}},
 }
 
-// general are options of every command that need nothing done: a standalone
-// server meets every concern, and there is no session to look up.
+// general are options of every command that need nothing done by it: a
+// standalone server meets every concern, and a replica set sees to them.
 var general = []string{
 	"$db", "lsid", "txnNumber", "$clusterTime", "$readPreference", "readConcern", "writeConcern", "maxTimeMS", "comment", "hint",
 	"apiVersion", "apiStrict", "apiDeprecationErrors", "bypassDocumentValidation",
 }
 
-// answer runs a command and appends the whole reply to dst.
-func (s *Server) answer(r *request, dst []byte) []byte {
+// answer runs a command and appends the whole reply to dst. It reports whether
+// the client gets that: if not, the connection is to be closed.
+func (s *Server) answer(r *request, dst []byte) (reply []byte, answered bool) {
 	dst = r.startReply(dst)
+	if s.set != nil {
+		return s.set.answer(s, r, dst)
+	}
+	r.store = s.store
 	reply, err := s.run(r, dst)
 	if err == nil {
 		// Not for writes only: what a reply shows must be in the journal too.
@@ -72,7 +78,7 @@ func (s *Server) answer(r *request, dst []byte) []byte {
 	} else {
 		reply = bsoncore.AppendDoubleElement(reply, "ok", 1)
 	}
-	return r.endReply(reply)
+	return r.endReply(reply), true
 }
 
 func (s *Server) run(r *request, dst []byte) ([]byte, error) {
@@ -101,6 +107,9 @@ func (s *Server) run(r *request, dst []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
+	if s.set == nil && !isMissing(field(r.body, "txnNumber")) {
+		return nil, errorf(codeIllegalOperation, "Transaction numbers are only allowed on a replica set member or mongos")
+	}
 	return c.run(s, r, dst)
 }
 
@@ -120,9 +129,10 @@ func (r *request) check(known []string) error {
 // empty answers what only asks whether it is there.
 func empty(_ *Server, _ *request, dst []byte) ([]byte, error) { return dst, nil }
 
-// hello shows a standalone server: no setName, and no
-// logicalSessionTimeoutMinutes, so that drivers open no sessions.
-func hello(_ *Server, r *request, dst []byte) ([]byte, error) {
+// hello shows a standalone server, with no setName, and no
+// logicalSessionTimeoutMinutes, so that drivers open no sessions; or a member of
+// a replica set.
+func hello(s *Server, r *request, dst []byte) ([]byte, error) {
 	if introduces := !isMissing(field(r.body, "client")); introduces && r.peer.introduced {
 		return nil, errorf(codeMetadata, "The client metadata document may only be sent in the first hello")
 	} else if introduces {
@@ -133,7 +143,11 @@ func hello(_ *Server, r *request, dst []byte) ([]byte, error) {
 		primary = "isWritablePrimary"
 	}
 	dst = bsoncore.AppendBooleanElement(dst, "helloOk", true)
-	dst = bsoncore.AppendBooleanElement(dst, primary, true)
+	if s.set == nil {
+		dst = bsoncore.AppendBooleanElement(dst, primary, true)
+	} else {
+		dst = s.set.appendHello(dst, primary, r.peer.member)
+	}
 	dst = bsoncore.AppendInt32Element(dst, "maxBsonObjectSize", maxDocument)
 	dst = bsoncore.AppendInt32Element(dst, "maxMessageSizeBytes", maxMessage)
 	dst = bsoncore.AppendInt32Element(dst, "maxWriteBatchSize", maxBatch)

@@ -40,6 +40,13 @@ func (cs *cursors) keep(c cursor) {
 	cs.open = append(cs.open, c)
 }
 
+// clear closes all.
+func (cs *cursors) clear() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.open = nil
+}
+
 // take removes and returns a cursor. Whoever took it keeps it again.
 func (cs *cursors) take(id int64) (cursor, bool) {
 	cs.mu.Lock()

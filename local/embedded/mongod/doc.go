@@ -13,10 +13,13 @@
 // started at all: the server named there takes its place. The suite in package
 // mongotest runs on either, so it shows where the two differ.
 //
-// It answers as a standalone server: no replica set, no transactions, no
-// sessions, no retryable writes, no change streams, no authentication, no TLS,
-// no compression. Read and write concerns are accepted and always met: what a
-// reply shows is in the journal. Of MongoDB it has what the chat's stores use:
+// It answers as a standalone server: no replica set, no sessions, no retryable
+// writes. Read and write concerns are accepted and always met: what a reply
+// shows is in the journal. For tests it can be the members of a replica set
+// (Replica), with retryable writes, a majority that lags, failovers that take
+// back what it has not, and faults. It never has transactions, change streams,
+// authentication, TLS, or compression. Of MongoDB it has what the chat's stores
+// use:
 //
 //   - filters: $eq $ne $gt $gte $lt $lte $in $exists $elemMatch (on documents)
 //     $not (of one operator) $and

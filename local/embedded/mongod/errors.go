@@ -16,26 +16,37 @@ type code struct {
 }
 
 var (
-	codeBadValue          = code{2, "BadValue"}
-	codeJournalFailed     = code{8, "UnknownError"}
-	codeFailedToParse     = code{9, "FailedToParse"}
-	codeTypeMismatch      = code{14, "TypeMismatch"}
-	codeNamespaceNotFound = code{26, "NamespaceNotFound"}
-	codeIndexNotFound     = code{27, "IndexNotFound"}
-	codePathNotViable     = code{28, "PathNotViable"}
-	codeConflict          = code{40, "ConflictingUpdateOperators"}
-	codeCursorNotFound    = code{43, "CursorNotFound"}
-	codeInvalidID         = code{53, "InvalidIdField"}
-	codeCommandNotFound   = code{59, "CommandNotFound"}
-	codeImmutableField    = code{66, "ImmutableField"}
-	codeCannotCreateIndex = code{67, "CannotCreateIndex"}
-	codeInvalidNamespace  = code{73, "InvalidNamespace"}
-	codeIndexConflict     = code{86, "IndexKeySpecsConflict"}
-	codeUnsupported       = code{115, "CommandNotSupported"}
-	codeParallelArrays    = code{171, "CannotIndexParallelArrays"}
-	codeTooLarge          = code{10334, "BSONObjectTooLarge"}
-	codeMetadata          = code{186, "ClientMetadataCannotBeMutated"}
-	codeDuplicateKey      = code{11000, "DuplicateKey"}
+	codeBadValue              = code{2, "BadValue"}
+	codeJournalFailed         = code{8, "UnknownError"}
+	codeFailedToParse         = code{9, "FailedToParse"}
+	codeTypeMismatch          = code{14, "TypeMismatch"}
+	codeIllegalOperation      = code{20, "IllegalOperation"}
+	codeNamespaceNotFound     = code{26, "NamespaceNotFound"}
+	codeIndexNotFound         = code{27, "IndexNotFound"}
+	codePathNotViable         = code{28, "PathNotViable"}
+	codeConflict              = code{40, "ConflictingUpdateOperators"}
+	codeCursorNotFound        = code{43, "CursorNotFound"}
+	codeInvalidID             = code{53, "InvalidIdField"}
+	codeCommandNotFound       = code{59, "CommandNotFound"}
+	codeImmutableField        = code{66, "ImmutableField"}
+	codeCannotCreateIndex     = code{67, "CannotCreateIndex"}
+	codeInvalidNamespace      = code{73, "InvalidNamespace"}
+	codeIndexConflict         = code{86, "IndexKeySpecsConflict"}
+	codeUnsupported           = code{115, "CommandNotSupported"}
+	codeParallelArrays        = code{171, "CannotIndexParallelArrays"}
+	codeTooLarge              = code{10334, "BSONObjectTooLarge"}
+	codeMetadata              = code{186, "ClientMetadataCannotBeMutated"}
+	codeTimeExpired           = code{50, "MaxTimeMSExpired"}
+	codeConcernFailed         = code{64, "WriteConcernFailed"}
+	codeInvalidOptions        = code{72, "InvalidOptions"}
+	codeShutdown              = code{91, "ShutdownInProgress"}
+	codeTransactionTooOld     = code{225, "TransactionTooOld"}
+	codeTooManySessions       = code{261, "TooManyLogicalSessions"}
+	codeNotWritablePrimary    = code{10107, "NotWritablePrimary"}
+	codeStateChange           = code{11602, "InterruptedDueToReplStateChange"}
+	codeNotPrimaryNoSecondary = code{13435, "NotPrimaryNoSecondaryOk"}
+	codeNotRetryable          = code{50768, "NotARetryableWriteCommand"}
+	codeDuplicateKey          = code{11000, "DuplicateKey"}
 )
 
 // A commandError is what a client sees of a refused command or write.

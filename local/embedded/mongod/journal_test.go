@@ -25,7 +25,8 @@ func TestJournalFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.peer = &peer{}
-		return string(s.answer(r, nil))
+		reply, _ := s.answer(r, nil)
+		return string(reply)
 	}
 	write := message(0, insert2, sequence("documents", emptyDocument))
 	if reply := run(write); strings.Contains(reply, "errmsg") {

@@ -100,7 +100,7 @@ func find(s *Server, r *request, dst []byte) ([]byte, error) {
 	if err = cmp.Or(r.err, err); err != nil {
 		return nil, err
 	}
-	c := cursor{ns: r.ns, docs: s.store.get(r.ns).read(q), projection: p}
+	c := cursor{ns: r.ns, docs: r.store.get(r.ns).read(q), projection: p}
 	return s.cursors.appendBatch(dst, c, "firstBatch", batch, truthy(field(r.body, "singleBatch"))), nil
 }
 
@@ -138,7 +138,7 @@ func aggregate(s *Server, r *request, dst []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	docs := s.store.get(r.ns).read(q)
+	docs := r.store.get(r.ns).read(q)
 	if total != "" && len(docs) > 0 {
 		docs = []bsoncore.Document{bsoncore.BuildDocument(nil, appendElement(nil, "_id", id), bsoncore.AppendInt32Element(nil, total, int32(len(docs))))}
 	}

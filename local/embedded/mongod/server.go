@@ -25,13 +25,18 @@ type Options struct {
 	// client sent, and for what is cut off a journal, and never a document; nil:
 	// nothing is logged.
 	Logger *slog.Logger
+	// Replica makes it a replica set, for tests; nil: a standalone server. It
+	// has no Dir.
+	Replica *Replica
 }
 
 // A Server serves one store on one loopback port.
 type Server struct {
 	store    *store
+	set      *replicaSet // nil: it is a standalone server
 	cursors  cursors
 	listener net.Listener
+	members  []net.Listener // of the set, but the first
 	log      *slog.Logger
 
 	mu      sync.Mutex
@@ -54,35 +59,72 @@ func Listen(addr string, o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Replica != nil && o.Dir != "" {
+		return nil, errors.Join(errors.New("mongod: a replica set keeps nothing, so it has no directory"), listener.Close())
+	}
 	st, err := openStore(o.Dir, o.Logger)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mongod: %w", err), listener.Close())
 	}
 	s := &Server{store: st, listener: listener, log: o.Logger, conns: make(map[net.Conn]bool)}
+	if o.Replica != nil {
+		s.set = newReplicaSet(s, *o.Replica)
+		if err := s.set.listen(listener); err != nil {
+			return nil, errors.Join(fmt.Errorf("mongod: %w", err), listener.Close(), s.closeMembers())
+		}
+	}
 	s.Serve(listener)
+	for i, l := range s.members {
+		s.wg.Go(func() { s.accept(l, i+1) })
+	}
 	return s, nil
 }
 
-// Addr is the address it listens on, "host:port".
+// Addr is the address it listens on, "host:port"; of a replica set, that of the
+// first member.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // URI is what a driver connects to.
-func (s *Server) URI() string { return "mongodb://" + s.Addr() + "/?directConnection=true" }
+func (s *Server) URI() string {
+	if s.set != nil {
+		return s.set.uri()
+	}
+	return "mongodb://" + s.Addr() + "/?directConnection=true"
+}
 
 // Close ends all connections, waits for their commands and closes the data.
 func (s *Server) Close() error {
-	err := s.listener.Close()
+	err := errors.Join(s.listener.Close(), s.closeMembers())
 	s.mu.Lock()
 	s.closing = true
-	for c := range s.conns {
-		_ = c.Close()
-	}
 	s.mu.Unlock()
+	if s.set != nil {
+		s.set.close()
+	}
+	s.disconnect()
 	s.wg.Wait()
 	return errors.Join(err, s.store.close())
 }
 
-func (s *Server) accept(l net.Listener) {
+func (s *Server) closeMembers() error {
+	var errs []error
+	for _, l := range s.members {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// disconnect ends all connections.
+func (s *Server) disconnect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		_ = c.Close()
+	}
+}
+
+// accept serves the clients of one member.
+func (s *Server) accept(l net.Listener, member int) {
 	for {
 		conn, err := l.Accept()
 		switch {
@@ -93,7 +135,7 @@ func (s *Server) accept(l net.Listener) {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		if !s.admit(conn) {
+		if !s.admit(conn, member) {
 			_ = conn.Close()
 		}
 	}
@@ -101,23 +143,23 @@ func (s *Server) accept(l net.Listener) {
 
 // Serve accepts clients on another listener too, such as one without a
 // network, until that is closed.
-func (s *Server) Serve(l net.Listener) { s.wg.Go(func() { s.accept(l) }) }
+func (s *Server) Serve(l net.Listener) { s.wg.Go(func() { s.accept(l, 0) }) }
 
 // admit begins to serve a connection, if there is room for it.
-func (s *Server) admit(conn net.Conn) bool {
+func (s *Server) admit(conn net.Conn, member int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing || len(s.conns) == maxConnections {
 		return false
 	}
 	s.conns[conn] = true
-	s.wg.Go(func() { s.serve(conn) })
+	s.wg.Go(func() { s.serve(conn, member) })
 	return true
 }
 
 // serve answers the commands of one connection in turn. A message that cannot
 // be read ends the connection and nothing else.
-func (s *Server) serve(conn net.Conn) {
+func (s *Server) serve(conn net.Conn, member int) {
 	defer func() {
 		s.mu.Lock()
 		delete(s.conns, conn)
@@ -126,7 +168,7 @@ func (s *Server) serve(conn net.Conn) {
 	}()
 	r := bufio.NewReaderSize(conn, 4096)
 	var msg, reply []byte
-	var client peer
+	client := peer{member: member}
 	for {
 		var err error
 		if msg, err = readMessage(r, msg); err != nil {
@@ -141,7 +183,10 @@ func (s *Server) serve(conn net.Conn) {
 			return
 		}
 		req.peer = &client
-		reply = s.answer(req, reply[:0])
+		var answered bool
+		if reply, answered = s.answer(req, reply[:0]); !answered {
+			return
+		}
 		if cap(msg) > keptBuffer {
 			msg = nil
 		}

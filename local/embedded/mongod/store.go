@@ -26,6 +26,7 @@ const maxCollections = 10_000
 type store struct {
 	mu          sync.Mutex
 	collections map[string]*collection
+	changes     recorder // nil: nobody records them
 	journal     *journal
 	lock        *os.File
 }
@@ -71,9 +72,9 @@ func (s *store) load(dir string, log *slog.Logger) error {
 			return err
 		}
 	}
-	s.journal = j
+	s.journal, s.changes = j, j
 	for _, c := range s.collections {
-		c.journal = j
+		c.changes = j
 	}
 	return nil
 }
@@ -185,7 +186,7 @@ func (s *store) ensure(ns string) (*collection, error) {
 	if len(s.collections) == maxCollections {
 		return nil, errorf(codeUnsupported, "more than %d collections are not supported by local/embedded/mongod", maxCollections)
 	}
-	c = newCollection(ns, s.journal)
+	c = newCollection(ns, s.changes)
 	s.collections[ns] = c
 	return c, nil
 }
@@ -200,7 +201,9 @@ func (s *store) drop(ns string) {
 		defer c.mu.Unlock()
 		c.dropped = true
 		delete(s.collections, ns)
-		s.journal.append(opDrop, ns, emptyDocument)
+		if s.changes != nil {
+			s.changes.append(opDrop, ns, emptyDocument)
+		}
 	}
 }
 

@@ -37,12 +37,15 @@ type request struct {
 	db           string
 	ns           string // "database.collection" of a command on a collection
 	peer         *peer
-	err          error // why the command, though well formed, cannot be run
+	store        *store // what it works on
+	retryable    *retry // what is known of a write that may be repeated; nil: nothing
+	err          error  // why the command, though well formed, cannot be run
 }
 
 // A peer is what the server knows of the client of one connection.
 type peer struct {
 	introduced bool // it has said what it is
+	member     int  // of the replica set, to which it is connected
 }
 
 // readMessage reads one message into buf, which may be used again for the next.

@@ -22,15 +22,21 @@ func (s *Server) write(r *request, list string, run func(c *collection, w *write
 	if err != nil {
 		return w, err
 	}
-	c, err := s.store.toWrite(r.ns)
+	c, err := r.store.toWrite(r.ns)
 	if err != nil {
 		return w, err
 	}
 	defer c.mu.Unlock()
 	ordered := field(r.body, "ordered")
 	for i, statement := range statements {
+		if done, ok := r.retryable.outcome(i); ok {
+			w.add(done)
+			continue
+		}
+		before := w
 		err := run(c, &w, i, statement)
 		if err == nil {
+			r.retryable.remember(i, w.since(before))
 			continue
 		}
 		start, b := startDocument(nil)
@@ -41,6 +47,23 @@ func (s *Server) write(r *request, list string, run func(c *collection, w *write
 		}
 	}
 	return w, nil
+}
+
+// add counts a statement that was run before.
+func (w *writes) add(o outcome) {
+	w.n, w.modified = w.n+o.n, w.modified+o.modified
+	if !isMissing(o.upserted) {
+		w.upserted = append(w.upserted, o.upserted)
+	}
+}
+
+// since is what came after before.
+func (w *writes) since(before writes) outcome {
+	o := outcome{n: w.n - before.n, modified: w.modified - before.modified}
+	if n := len(before.upserted); len(w.upserted) > n {
+		o.upserted = w.upserted[n]
+	}
+	return o
 }
 
 func (w *writes) append(dst []byte) []byte {
@@ -165,13 +188,17 @@ func deletes(s *Server, r *request, dst []byte) ([]byte, error) {
 }
 
 // findAndModify updates one record and returns it, as it was or as it is.
-func findAndModify(s *Server, r *request, dst []byte) ([]byte, error) {
+func findAndModify(_ *Server, r *request, dst []byte) ([]byte, error) {
+	if done, ok := r.retryable.outcome(0); ok {
+		return append(dst, done.reply...), nil
+	}
+	begin := len(dst)
 	q := r.query("query")
 	u, err := compileUpdate(field(r.body, "update"))
 	if err = cmp.Or(r.err, err); err != nil {
 		return nil, err
 	}
-	c, err := s.store.toWrite(r.ns)
+	c, err := r.store.toWrite(r.ns)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +209,9 @@ func findAndModify(s *Server, r *request, dst []byte) ([]byte, error) {
 	last = bsoncore.AppendBooleanElement(last, "updatedExisting", len(found) > 0)
 	dst = bsoncore.AppendDocumentElement(dst, "lastErrorObject", bsoncore.BuildDocument(nil, last))
 	if len(found) == 0 {
-		return bsoncore.AppendNullElement(dst, "value"), nil
+		dst = bsoncore.AppendNullElement(dst, "value")
+		r.retryable.remember(0, outcome{reply: bytes.Clone(dst[begin:])})
+		return dst, nil
 	}
 	value := found[0].doc
 	if _, err := c.update(found[0], u); err != nil {
@@ -191,5 +220,7 @@ func findAndModify(s *Server, r *request, dst []byte) ([]byte, error) {
 	if truthy(field(r.body, "new")) {
 		value = found[0].doc
 	}
-	return bsoncore.AppendDocumentElement(dst, "value", value), nil
+	dst = bsoncore.AppendDocumentElement(dst, "value", value)
+	r.retryable.remember(0, outcome{reply: bytes.Clone(dst[begin:])})
+	return dst, nil
 }
