@@ -5,21 +5,20 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/url"
 	"sync"
 	"testing"
 	"time"
 
+	"aiwm-chat/local/embedded/pipe"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/mongostore"
 )
 
-// A swallower is a proxy to the server that can stop forwarding what goes over
-// the connections that it has: they stay open and say nothing, as after a
-// firewall has forgotten them.
+// A swallower is the way to a server. It can stop forwarding what goes over the
+// connections that it has: they stay open and say nothing, as after a firewall
+// has forgotten them.
 type swallower struct {
-	listener net.Listener
-	wg       sync.WaitGroup
+	wg sync.WaitGroup
 
 	mu    sync.Mutex
 	links []*link
@@ -31,19 +30,10 @@ type link struct {
 	client, server   net.Conn
 }
 
-// through returns the fixture with a store that reaches the server through a
-// proxy.
+// through returns the fixture with a store that reaches the server so.
 func (f fixture) through(t *testing.T) (fixture, *swallower) {
 	t.Helper()
-	target, err := url.Parse(serverURI)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &swallower{}
-	if p.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		t.Fatal(err)
-	}
-	p.wg.Go(func() { p.accept(target.Host) })
 	s, err := mongostore.Open(serverURI, f.db.Name(), mongostore.Options{Dial: p})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +42,6 @@ func (f fixture) through(t *testing.T) (fixture, *swallower) {
 		if err := s.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		p.listener.Close()
 		p.mu.Lock()
 		for _, l := range p.links {
 			l.client.Close()
@@ -67,30 +56,20 @@ func (f fixture) through(t *testing.T) (fixture, *swallower) {
 	return fixture{Store: s, db: f.db}, p
 }
 
-// DialContext leads every connection of a client to the proxy.
-func (p *swallower) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
-	var d net.Dialer
-	return d.DialContext(ctx, "tcp", p.listener.Addr().String())
-}
-
-func (p *swallower) accept(target string) {
-	for {
-		client, err := p.listener.Accept()
-		if err != nil {
-			return
-		}
-		server, err := net.Dial("tcp", target)
-		if err != nil {
-			client.Close()
-			continue
-		}
-		l := &link{client: client, server: server}
-		p.mu.Lock()
-		p.links = append(p.links, l)
-		p.mu.Unlock()
-		p.wg.Go(func() { l.copy(server, client, &l.requests) })
-		p.wg.Go(func() { l.copy(client, server, &l.answer) })
+// DialContext connects a client to a server through memory.
+func (p *swallower) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	server, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
 	}
+	near, far := pipe.New()
+	l := &link{client: far, server: server}
+	p.mu.Lock()
+	p.links = append(p.links, l)
+	p.mu.Unlock()
+	p.wg.Go(func() { l.copy(server, far, &l.requests) })
+	p.wg.Go(func() { l.copy(far, server, &l.answer) })
+	return near, nil
 }
 
 func (l *link) copy(to, from net.Conn, swallowed *bool) {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
@@ -41,6 +43,17 @@ func (f fixture) claim(t testing.TB, m chat.Message, until time.Time, want bool)
 func (f fixture) settle(t testing.TB, m chat.Message, left *chat.Due) {
 	t.Helper()
 	if err := f.Settle(t.Context(), m, left); err != nil {
+		t.Error(err)
+	}
+	f.untilMajority(t)
+}
+
+// untilMajority returns when the majority has all that one server had
+// acknowledged: what is written later it has later.
+func (f fixture) untilMajority(t testing.TB) {
+	t.Helper()
+	after := f.db.Collection("after", options.Collection().SetWriteConcern(writeconcern.Majority()))
+	if _, err := after.InsertOne(t.Context(), bson.M{}); err != nil {
 		t.Error(err)
 	}
 }
