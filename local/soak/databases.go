@@ -32,7 +32,7 @@ func openDatabases(seed uint64) (_ *databases, err error) {
 			err = errors.Join(err, d.close())
 		}
 	}()
-	if d.mongo, err = mongod.Listen("127.0.0.1:0", mongod.Options{}); err != nil {
+	if d.mongo, err = openReplica(seed + 2); err != nil {
 		return nil, err
 	}
 	if d.redis, err = miniredis.Run(); err != nil {
@@ -44,6 +44,7 @@ func openDatabases(seed uint64) (_ *databases, err error) {
 	if d.redisProxy, err = proxy.Listen(d.redis.Addr(), seed+1, bad); err != nil {
 		return nil, err
 	}
+	d.mongo.Advertise(0, d.mongoProxy.Addr())
 	d.wg.Go(d.tick)
 	return d, nil
 }
@@ -67,7 +68,7 @@ func (d *databases) tick() {
 func (d *databases) getenv(name string) string {
 	switch name {
 	case "MONGODB_URI":
-		return "mongodb://" + d.mongoProxy.Addr() + "/?directConnection=true"
+		return d.mongo.URI()
 	case "REDIS_ADDR":
 		return d.redisProxy.Addr()
 	case "LOG_LEVEL":
@@ -78,6 +79,7 @@ func (d *databases) getenv(name string) string {
 
 func (d *databases) heal() {
 	d.redis.SetError("")
+	d.mongo.Trouble(false)
 	for _, p := range []*proxy.Proxy{d.mongoProxy, d.redisProxy} {
 		p.Off()
 		p.Return()

@@ -45,6 +45,9 @@ var troubles = []trouble{
 	{"Redis away", "redis", (*soak).redisAway},
 	{"a bad network to Redis", "redis", (*soak).badRedis},
 	{"a bad network to MongoDB", "mongo", (*soak).badMongo},
+	{"a failover of MongoDB", "mongo", (*soak).failover},
+	{"MongoDB's answers are lost, or bad", "mongo", (*soak).badReplica},
+	{"MongoDB's majority lags", "mongo", (*soak).lagging},
 }
 
 const (
