@@ -138,7 +138,7 @@ func (s *Store) project(ctx context.Context, m chat.Message, condition string, u
 // may be repeated. It takes two round trips.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error {
 	if err := attempt(ctx, func(ctx context.Context) error {
-		r, err := s.messages.UpdateOne(ctx, bson.M{"_id": m.ID, "conversationId": m.ConversationID}, bson.M{
+		r, err := s.messages.UpdateOne(ctx, where(m), bson.M{
 			"$set": bson.M{"isDeleted": true, "updatedAt": now},
 			"$unset": bson.M{
 				"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "",
@@ -156,6 +156,13 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now time.Time
 	// what is deleted. Who is to answer is not touched.
 	m.Draft.Content, m.Deleted = "", true
 	return s.project(ctx, m, "$lte", projection(m))
+}
+
+// where is the filter of a message. Where messages are sharded its conversation
+// says on which shard it is: without it all would be asked, and a write that is
+// repeated while it moves might be done twice.
+func where(m chat.Message) bson.M {
+	return bson.M{"_id": m.ID, "conversationId": m.ConversationID}
 }
 
 func noMessage() error { return chat.Errorf(chat.NotFound, "there is no such message") }

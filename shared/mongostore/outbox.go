@@ -38,7 +38,8 @@ func (s *Store) Claim(ctx context.Context, m chat.Message, until time.Time) (now
 	if m.Due == nil || millis(m.Due.At).Equal(millis(until)) {
 		return m, false, nil
 	}
-	filter := bson.M{"_id": m.ID, "due.at": millis(m.Due.At)}
+	filter := where(m)
+	filter["due.at"] = millis(m.Due.At)
 	after := options.FindOneAndUpdate().SetReturnDocument(options.After)
 	var d messageDoc
 	err = attempt(ctx, func(ctx context.Context) error {
@@ -61,7 +62,7 @@ var errNotMine = errors.New("somebody else has it")
 // it up since knows better. One server's acknowledgement will do, because what
 // is lost is done twice at worst. It takes one round trip.
 func (s *Store) Settle(ctx context.Context, m chat.Message, left *chat.Due) error {
-	filter, update := bson.M{"_id": m.ID}, bson.M{"$unset": bson.M{"due": ""}}
+	filter, update := where(m), bson.M{"$unset": bson.M{"due": ""}}
 	if left != nil {
 		if m.Due == nil {
 			return nil // nothing to replace
