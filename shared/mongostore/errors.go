@@ -64,7 +64,11 @@ func transient(code int) bool {
 		return true
 	case 43, 237: // the cursor is gone
 		return true
-	case 462: // too many requests
+	case 365, 462: // busy, too many requests
+		return true
+	case 24, 112: // a lock, a conflict with another write
+		return true
+	case 150, 175, 249, 13388: // what was asked has moved to another shard, or its plan was dropped
 		return true
 	}
 	return false

@@ -51,6 +51,13 @@ func TestFailedTellsWhatMayBeRetried(t *testing.T) {
 		{"no such cursor", mongo.CommandError{Code: 43}, chat.Unavailable},
 		{"cursor killed", mongo.CommandError{Code: 237}, chat.Unavailable},
 		{"too many requests", mongo.CommandError{Code: 462}, chat.Unavailable},
+		{"busy", mongo.CommandError{Code: 365}, chat.Unavailable},
+		{"write conflict", written(112), chat.Unavailable},
+		{"lock timeout", mongo.CommandError{Code: 24}, chat.Unavailable},
+		{"query plan killed", mongo.CommandError{Code: 175}, chat.Unavailable},
+		{"moved to another shard", written(13388), chat.Unavailable},
+		{"its shards are new", mongo.CommandError{Code: 150}, chat.Unavailable},
+		{"its database has moved", mongo.CommandError{Code: 249}, chat.Unavailable},
 		{"duplicate key", written(11000), chat.Internal},
 		{"duplicate key, and no majority", mongo.WriteException{
 			WriteErrors: mongo.WriteErrors{{Code: 11000}}, WriteConcernError: &mongo.WriteConcernError{Code: 91}, Labels: []string{"RetryableWriteError"},

@@ -47,7 +47,7 @@ func rows(t *testing.T, heading string) (all [][]string) {
 func TestReferenceOfIndexes(t *testing.T) {
 	f := open(t)
 	var got, want []string
-	for _, name := range []string{"messages", "conversations"} {
+	for _, name := range []string{"messages", "conversations", "agents"} {
 		cursor, err := f.db.Collection(name).Indexes().List(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -131,6 +131,7 @@ func TestReferenceOfShards(t *testing.T) {
 		"DeleteConversation":  func() error { _, err := s.DeleteConversation(ctx, alice, c.ID, start); return err },
 		"DeletedConversation": func() error { _, err := s.DeletedConversation(ctx, alice, c.ID); return err },
 		"SetAgentStatus":      nil, // agents is not sharded
+		"UncheckedAgents":     nil,
 		"Ping":                nil,
 		"Close":               nil,
 		"CreateIndexes":       nil,
