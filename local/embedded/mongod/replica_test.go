@@ -294,6 +294,12 @@ func TestMembersOfAReplicaSet(t *testing.T) {
 		}
 		s.Failover()
 	}
+	first, _, _ := strings.Cut(hosts, ",")
+	db := mongotest.Connect(t, "mongodb://"+first+"/?directConnection=true").Database("admin")
+	s.Advertise(1, "elsewhere:1")
+	if hello := run(t, db, `{"hello": 1}`); !strings.Contains(hello, "elsewhere:1") || !strings.Contains(hello, first) {
+		t.Errorf("with another address: %s", hello)
+	}
 }
 
 // While everything happens at once, nothing that was acknowledged is lost, and

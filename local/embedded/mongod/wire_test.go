@@ -152,6 +152,14 @@ func FuzzMessage(f *testing.F) {
 			bsoncore.AppendDocumentElement(nil, "update", bsoncore.BuildDocument(nil, bsoncore.AppendDocumentElement(nil, "$push", bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "l", 1))))),
 			bsoncore.AppendArrayElement(nil, "pipeline", bsoncore.BuildArray(nil, docValue(bsoncore.BuildDocument(nil, bsoncore.AppendInt32Element(nil, "$skip", 1))))))))
 	}
+	for _, txn := range []int64{1, 0, -1} {
+		lsid := bsoncore.BuildDocument(nil, bsoncore.AppendBinaryElement(nil, "id", 4, make([]byte, 16)))
+		f.Add(message(0, body(bsoncore.AppendStringElement(nil, "insert", "c"), bsoncore.AppendStringElement(nil, "$db", "d"),
+			bsoncore.AppendDocumentElement(nil, "lsid", lsid), bsoncore.AppendInt64Element(nil, "txnNumber", txn)), sequence("documents", emptyDocument)))
+	}
+	member := &Server{store: &store{collections: make(map[string]*collection)}}
+	member.set = newReplicaSet(member, Replica{})
+	member.set.hosts = []string{"here:1"}
 	s := &Server{store: &store{collections: make(map[string]*collection)}}
 	c, err := s.store.ensure("d.c")
 	if err != nil {
@@ -170,10 +178,13 @@ func FuzzMessage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r.peer = &peer{}
-		reply, _ := s.answer(r, nil)
-		if err := validate(reply[headerSize+5:], -maxDepth); !r.legacy && err != nil {
-			t.Errorf("reply is malformed: %v", err)
+		for _, s := range []*Server{s, member} {
+			r, _ = parseMessage(msg)
+			r.peer = &peer{}
+			reply, _ := s.answer(r, nil)
+			if err := validate(reply[headerSize+5:], -maxDepth); !r.legacy && err != nil {
+				t.Errorf("reply is malformed: %v", err)
+			}
 		}
 	})
 }
