@@ -77,7 +77,7 @@ func TestWritesAreDoneOnceWhateverHappens(t *testing.T) {
 				if err != nil || duplicate || stored.Seq != 1 {
 					t.Fatalf("Append = seq %d, duplicate %v, %v", stored.Seq, duplicate, err)
 				}
-				s.FailNext("update", fault)
+				s.FailNext("findAndModify", fault)
 				f.claim(t, stored, start.Add(time.Minute), true)
 				s.FailNext("findAndModify", fault)
 				if got, err := f.AddParticipant(t.Context(), alice, c.ID, bob, start); err != nil || len(got.Participants) != 3 {
