@@ -51,7 +51,7 @@ func principalOf(user, agent, org string) (chat.Principal, error) {
 		return p, fmt.Errorf("give -user or -agent")
 	}
 	if !chat.ValidID(p.ID) || !chat.ValidID(p.OrgID) {
-		return p, fmt.Errorf("an id is 1 to %d characters of A-Z a-z 0-9 . _ @ : -", chat.MaxID)
+		return p, fmt.Errorf("an id is 1 to %d characters of %s", chat.MaxID, chat.IDAlphabet)
 	}
 	return p, nil
 }

@@ -33,10 +33,12 @@ type Options struct {
 	PublicKeyPEM string   // for RS256 (2048 bits or more), ES256 or EdDSA: a PKIX "PUBLIC KEY"
 	JWKSURL      string   // the issuer's published keys, instead of PublicKeyPEM
 	Issuer       string   // required iss, "" for any
-	Audience     string   // required aud, "" for any
+	Audience     string   // required audience, "" for any
+	Claims       Claims   // where other issuers say who somebody is
 
+	KeepKeys   time.Duration    // how long keys of JWKSURL count while the issuer errs; default 24 h
 	Now        func() time.Time // default time.Now
-	HTTPClient *http.Client     // for JWKSURL; default: one with a timeout of 3 s
+	HTTPClient *http.Client     // for JWKSURL; default: one with a timeout of 3 s. It follows no redirect
 }
 
 // A Verifier checks tokens. It is safe for concurrent use.
@@ -46,6 +48,7 @@ type Verifier struct {
 	jwks     *keySet        // for algorithms not in keys; nil without JWKSURL
 	issuer   string
 	audience string
+	claims   Claims
 	now      func() time.Time
 }
 
@@ -62,7 +65,7 @@ var methods = map[string]jwt.SigningMethod{
 func NewVerifier(o Options) (*Verifier, error) {
 	v := &Verifier{
 		allowed: map[string]jwt.SigningMethod{}, keys: map[string]any{},
-		issuer: o.Issuer, audience: o.Audience, now: o.Now,
+		issuer: o.Issuer, audience: o.Audience, claims: o.Claims.withDefaults(), now: o.Now,
 	}
 	if v.now == nil {
 		v.now = time.Now
@@ -107,7 +110,7 @@ func (v *Verifier) addKeys(o Options) error {
 		v.keys[algorithmOf(key)] = key
 	}
 	if o.JWKSURL != "" {
-		v.jwks = newKeySet(o.JWKSURL, o.HTTPClient, v.now)
+		v.jwks = newKeySet(o.JWKSURL, o.HTTPClient, o.KeepKeys, v.now)
 	}
 	return nil
 }
@@ -118,42 +121,53 @@ func (v *Verifier) hasKey(algorithm string) bool {
 	return ok || v.jwks != nil && algorithm != "HS256"
 }
 
-// Verify returns who token speaks for, and its exp. The error is
-// chat.TokenExpired where only the time is wrong, chat.Unavailable where the
-// issuer's keys cannot be read, and else always the same chat.Unauthorized;
-// its text for the log names the reason, and never contains the token.
+// Verify returns who token speaks for. The error is chat.TokenExpired where only
+// the time is wrong, chat.Unavailable where the issuer's keys cannot be read or
+// may not be the newest, and else always the same chat.Unauthorized; its text
+// for the log names the reason, and never contains the token.
 //
-// A token counts for Leeway longer than the exp that is returned.
-func (v *Verifier) Verify(ctx context.Context, token string) (chat.Principal, time.Time, error) {
+// A token counts for Leeway longer than its exp says, here and wherever the
+// Bearer goes: ExpiresAt includes it, so that nobody passes the door and is put
+// out behind it.
+func (v *Verifier) Verify(ctx context.Context, token string) (chat.Bearer, error) {
 	t, err := parse(token)
 	if err != nil {
-		return chat.Principal{}, time.Time{}, refused(err)
+		return chat.Bearer{}, chat.Refused(err)
 	}
 	if err := v.checkSignature(ctx, t); err != nil {
-		return chat.Principal{}, time.Time{}, err
+		return chat.Bearer{}, err
 	}
-	c, err := parseClaims(t.claims)
+	b, err := v.read(t.claims)
 	if err != nil {
-		return chat.Principal{}, time.Time{}, refused(err)
+		return chat.Bearer{}, chat.Refused(err)
 	}
-	p, err := c.principal()
+	if !v.now().Before(b.ExpiresAt) {
+		return chat.Bearer{}, chat.Errorf(chat.TokenExpired, "the token has expired; get a new one and connect again")
+	}
+	return b, nil
+}
+
+// read returns what the claims say of a token that is signed and for us.
+func (v *Verifier) read(raw []byte) (chat.Bearer, error) {
+	c, err := parseClaims(raw)
 	if err != nil {
-		return chat.Principal{}, time.Time{}, refused(err)
+		return chat.Bearer{}, err
 	}
-	if err := c.check(v.issuer, v.audience, v.now()); err != nil {
-		return chat.Principal{}, time.Time{}, refused(err)
+	p, err := c.principal(v.claims)
+	if err != nil {
+		return chat.Bearer{}, err
 	}
-	expires := c.expires()
-	if !v.now().Before(expires.Add(Leeway)) {
-		return chat.Principal{}, time.Time{}, chat.Errorf(chat.TokenExpired, "the token has expired; get a new one and connect again")
+	expires, err := c.check(v.issuer, v.audience, v.claims.Audience, v.now())
+	if err != nil {
+		return chat.Bearer{}, err
 	}
-	return p, expires, nil
+	return chat.Bearer{Principal: p, Roles: c.roles(v.claims.Roles), ExpiresAt: expires.Add(Leeway)}, nil
 }
 
 func (v *Verifier) checkSignature(ctx context.Context, t compact) error {
 	method, ok := v.allowed[t.header.Algorithm]
 	if !ok {
-		return refused(errors.New("the algorithm is not allowed"))
+		return chat.Refused(errors.New("the algorithm is not allowed"))
 	}
 	key, ok := v.keys[t.header.Algorithm]
 	if !ok {
@@ -163,13 +177,7 @@ func (v *Verifier) checkSignature(ctx context.Context, t compact) error {
 		}
 	}
 	if method.Verify(t.signed, t.signature, key) != nil {
-		return refused(errors.New("the signature is wrong"))
+		return chat.Refused(errors.New("the signature is wrong"))
 	}
 	return nil
-}
-
-// refused returns the one answer to every token that is not accepted. The
-// cause is for the log.
-func refused(cause error) error {
-	return fmt.Errorf("%w (%w)", chat.Errorf(chat.Unauthorized, "a valid token is required"), cause)
 }

@@ -103,15 +103,15 @@ func TestAlgorithms(t *testing.T) {
 		alg := signed.method.Alg()
 		token := sign(t, signed.method, signed.key, `{"alg":"`+alg+`","kid":"any","x":1}`, good)
 		for _, accepts := range tests {
-			p, exp, err := verifier(t, accepts.o).Verify(t.Context(), token)
+			b, err := verifier(t, accepts.o).Verify(t.Context(), token)
 			if accepts.method != signed.method {
 				if chat.CodeOf(err) != chat.Unauthorized {
 					t.Errorf("%s token, %s key: error %v", alg, accepts.method.Alg(), err)
 				}
 				continue
 			}
-			if err != nil || p != user || !exp.Equal(now.Add(time.Hour)) {
-				t.Errorf("%s: %v until %v, %v", alg, p, exp, err)
+			if err != nil || b.Principal != user || !b.ExpiresAt.Equal(now.Add(time.Hour+auth.Leeway)) {
+				t.Errorf("%s: %+v, %v", alg, b, err)
 			}
 		}
 	}
@@ -120,12 +120,12 @@ func TestAlgorithms(t *testing.T) {
 func TestSecretAndPublicKeyTogether(t *testing.T) {
 	v := verifier(t, auth.Options{Secret: secret, PublicKeyPEM: pemOf(&ecKey.PublicKey)})
 	for _, token := range []string{hs256(t, good), sign(t, jwt.SigningMethodES256, ecKey, `{"alg":"ES256"}`, good)} {
-		if _, _, err := v.Verify(t.Context(), token); err != nil {
+		if _, err := v.Verify(t.Context(), token); err != nil {
 			t.Error(err)
 		}
 	}
 	only := verifier(t, auth.Options{Algorithms: []string{"ES256"}, Secret: secret, PublicKeyPEM: pemOf(&ecKey.PublicKey)})
-	if _, _, err := only.Verify(t.Context(), hs256(t, good)); chat.CodeOf(err) != chat.Unauthorized {
+	if _, err := only.Verify(t.Context(), hs256(t, good)); chat.CodeOf(err) != chat.Unauthorized {
 		t.Errorf("an algorithm that is not allowed: %v", err)
 	}
 }
@@ -209,6 +209,9 @@ func TestForms(t *testing.T) {
 		"Crit":                      with(`{"alg":"HS256","Crit":["exp"]}`),
 		"b64":                       with(`{"alg":"HS256","b64":true}`),
 		"another typ":               with(`{"alg":"HS256","typ":"JOSE+JSON"}`),
+		"a logout token":            with(`{"alg":"HS256","typ":"logout+jwt"}`),
+		"a proof of possession":     with(`{"alg":"HS256","typ":"dpop+jwt"}`),
+		"a media type of nothing":   with(`{"alg":"HS256","typ":"application/"}`),
 		"typ is a number":           with(`{"alg":"HS256","typ":1}`),
 		"kid is a number":           with(`{"alg":"HS256","kid":1}`),
 		"header is a list":          with(`[]`),
@@ -225,7 +228,7 @@ func TestForms(t *testing.T) {
 	} {
 		requireRefused(t, v, name, bad, chat.Unauthorized)
 	}
-	if _, _, err := v.Verify(t.Context(), token); err != nil {
+	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Errorf("the token all of them are made from: %v", err)
 	}
 }
@@ -258,11 +261,17 @@ func TestClaims(t *testing.T) {
 		`{"sub":"u1","type":"agent","userId":"u1","agentId":"a1",` + hour + `}`:           {Type: chat.Agent, ID: "a1", OrgID: chat.DefaultOrg},
 		`{"sub":"u1","username":"Ü","roles":["x"],"scope":"y","email":{"a":[1]},` + hour + `}`: {
 			Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg},
-		`{"sub":"u1","exp":1800003600.5,"nbf":1.8e9,"iat":1800000029}`:           {Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg},
-		`{"sub":"u1","iss":"anyone","aud":["any","one"],"jti":"x",` + hour + `}`: {Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg},
+		`{"sub":"auth0|5f7c",` + hour + `}`:                                                   {Type: chat.User, ID: "auth0|5f7c", OrgID: chat.DefaultOrg},
+		`{"sub":"a+b@example.org",` + hour + `}`:                                              {Type: chat.User, ID: "a+b@example.org", OrgID: chat.DefaultOrg},
+		`{"sub":7,"userId":"u1",` + hour + `}`:                                                {Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg},
+		`{"sub":"u1","username":1,"userName":"x","UserName":{},"roles":"admin",` + hour + `}`: {Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg},
+		`{"sub":"u1","roles":{"a":1},"Type ":2,"x":[[{}]],"org":{"id":{}},` + hour + `}`:      {Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg},
+		`{"sub":"u1","exp":253402300769}`:                                                     {Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg},
+		`{"sub":"u1","exp":1800003600.5,"nbf":1.8e9,"iat":1800000029}`:                        {Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg},
+		`{"sub":"u1","iss":"anyone","aud":["any","one"],"jti":"x",` + hour + `}`:              {Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg},
 	} {
-		if p, _, err := v.Verify(t.Context(), hs256(t, claims)); err != nil || p != want {
-			t.Errorf("%s: %+v, %v", claims, p, err)
+		if b, err := v.Verify(t.Context(), hs256(t, claims)); err != nil || b.Principal != want {
+			t.Errorf("%s: %+v, %v", claims, b, err)
 		}
 	}
 	for _, claims := range []string{
@@ -276,8 +285,6 @@ func TestClaims(t *testing.T) {
 		`{"sub":"u1","agentId":false,` + hour + `}`,     //
 		`{"sub":"u1","orgId":1,` + hour + `}`,           //
 		`{"sub":"u1","type":1,` + hour + `}`,            //
-		`{"sub":"u1","username":1,` + hour + `}`,        //
-		`{"sub":"u1","roles":"admin",` + hour + `}`,     //
 		`{"sub":"u1","aud":1,` + hour + `}`,             //
 		`{"sub":"u1","aud":[1],` + hour + `}`,           //
 		`{"sub":"u1","iss":[],` + hour + `}`,            //
@@ -308,7 +315,7 @@ func TestClaims(t *testing.T) {
 		`{"sub":"u1","exp":1e300}`,                    //
 		`{"sub":"u1","exp":1e999}`,                    //
 		`{"sub":"u1","exp":-1}`,                       //
-		`{"sub":"u1","exp":253402300800}`,             // in the year 10000
+		`{"sub":"u1","exp":253402300770}`,             // with the leeway in the year 10000
 		`{"sub":"u1","nbf":1800000031,` + hour + `}`,  // too early
 		`{"sub":"u1","iat":1800000031,` + hour + `}`,  //
 		`{"sub":"u1","nbf":"0",` + hour + `}`,         //
@@ -334,9 +341,13 @@ func TestExpiry(t *testing.T) {
 		{now.Add(-time.Hour), false},
 		{time.Unix(0, 0), false},
 	} {
-		_, exp, err := v.Verify(t.Context(), hs256(t, claimsAt(tt.exp)))
-		if tt.ok && (err != nil || !exp.Equal(tt.exp)) {
-			t.Errorf("exp %v: %v, %v", tt.exp, exp, err)
+		b, err := v.Verify(t.Context(), hs256(t, claimsAt(tt.exp)))
+		if tt.ok && (err != nil || !b.ExpiresAt.Equal(tt.exp.Add(auth.Leeway))) {
+			t.Errorf("exp %v: %v, %v", tt.exp, b.ExpiresAt, err)
+		}
+		// The same answer behind the door, at the same moment.
+		if c := (chat.Connection{ExpiresAt: b.ExpiresAt}); c.Expired(now) == tt.ok {
+			t.Errorf("exp %v: at the door %v, behind it %v", tt.exp, err, c.ExpiresAt)
 		}
 		if !tt.ok && chat.CodeOf(err) != chat.TokenExpired {
 			t.Errorf("exp %v: %v, want token_expired", tt.exp, err)
@@ -360,7 +371,7 @@ func TestIssuerAndAudience(t *testing.T) {
 		`"aud":"chat"`:                       false,
 	} {
 		token := hs256(t, `{"sub":"u1","exp":1800003600,`+claims+`}`)
-		if _, _, err := v.Verify(t.Context(), token); (err == nil) != ok {
+		if _, err := v.Verify(t.Context(), token); (err == nil) != ok {
 			t.Errorf("%s: %v", claims, err)
 		}
 	}
@@ -370,9 +381,9 @@ func TestIssuerAndAudience(t *testing.T) {
 // that the error does not repeat it.
 func requireRefused(t *testing.T, v *auth.Verifier, name, token string, want chat.Code) {
 	t.Helper()
-	p, exp, err := v.Verify(t.Context(), token)
-	if err == nil || !p.IsZero() || !exp.IsZero() {
-		t.Errorf("%s: accepted as %v until %v", name, p, exp)
+	b, err := v.Verify(t.Context(), token)
+	if err == nil || !b.Principal.IsZero() || !b.ExpiresAt.IsZero() || b.Roles != nil {
+		t.Errorf("%s: accepted as %+v", name, b)
 		return
 	}
 	e := chat.Public(err)
@@ -393,9 +404,9 @@ func TestMint(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, exp, err := v.Verify(t.Context(), token)
-		if err != nil || got != p || !exp.Equal(now.Add(time.Minute)) {
-			t.Errorf("%v: %v until %v, %v", p, got, exp, err)
+		got, err := v.Verify(t.Context(), token)
+		if err != nil || got.Principal != p || !got.ExpiresAt.Equal(now.Add(time.Minute+auth.Leeway)) {
+			t.Errorf("%v: %+v, %v", p, got, err)
 		}
 	}
 	if _, err := auth.Mint(secret[:31], user, "", time.Minute, now); err == nil {
@@ -459,7 +470,7 @@ func FuzzVerify(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		if _, _, err := v.Verify(context.Background(), token); err == nil && token != signed {
+		if _, err := v.Verify(context.Background(), token); err == nil && token != signed {
 			t.Errorf("accepted %q", token)
 		}
 	})
@@ -471,12 +482,13 @@ func FuzzClaims(f *testing.F) {
 	f.Add(`{"alg":"HS256","typ":"JWT","kid":"k"}`, good)
 	f.Add(`{"alg":"HS256"}`, `{"sub":"x","agentId":"a","aud":["x"],"exp":1900000000,"roles":["r"],"x":{"y":[]}}`)
 	f.Fuzz(func(t *testing.T, header, claims string) {
-		p, exp, err := v.Verify(context.Background(), sign(t, jwt.SigningMethodHS256, secret, header, claims))
+		b, err := v.Verify(context.Background(), sign(t, jwt.SigningMethodHS256, secret, header, claims))
 		if err != nil {
 			return
 		}
-		if !p.Type.Valid() || !chat.ValidID(p.ID) || !chat.ValidID(p.OrgID) || !exp.Add(auth.Leeway).After(now) || exp.Year() > 9999 {
-			t.Errorf("%s: %+v until %v", claims, p, exp)
+		p := b.Principal
+		if !p.Type.Valid() || !chat.ValidID(p.ID) || !chat.ValidID(p.OrgID) || !b.ExpiresAt.After(now) || b.ExpiresAt.Year() > 9999 {
+			t.Errorf("%s: %+v", claims, b)
 		}
 	})
 }
@@ -490,7 +502,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(alg, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := v.Verify(b.Context(), token); err != nil {
+				if _, err := v.Verify(b.Context(), token); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -70,20 +70,18 @@ func decodePart(s string) ([]byte, error) {
 }
 
 // check refuses what would change the meaning of the token (RFC 7515 §4.1.11,
-// RFC 7797), or names our members in another case.
+// RFC 7797), or names our members in another case. A typ that says that the
+// token is for something else (RFC 8725 §3.11) is none of a JWT or of an access
+// token (RFC 9068 §2.1); "application/" may stand before it (RFC 7515 §4.1.9).
 func (h *header) check() error {
-	if h.Type != "" && !strings.EqualFold(h.Type, "JWT") {
-		return errors.New("the header's typ is not JWT")
+	switch strings.ToLower(h.Type) {
+	case "", "jwt", "at+jwt", "application/jwt", "application/at+jwt":
+	default:
+		return errors.New("the header's typ is neither JWT nor at+jwt")
 	}
-	return checkNames(h.Other, []string{"alg", "kid", "typ", "crit", "b64"})
-}
-
-// checkNames refuses members that some reader could take for one of names.
-// Duplicates are already refused by the parser.
-func checkNames(members map[string]jsontext.Value, names []string) error {
-	for m := range members {
-		if slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, m) }) {
-			return errors.New("a member of the token is misspelt or not supported")
+	for m := range h.Other { // duplicates are already refused by the parser
+		if slices.ContainsFunc([]string{"alg", "kid", "typ", "crit", "b64"}, func(name string) bool { return strings.EqualFold(name, m) }) {
+			return errors.New("a member of the header is misspelt or not supported")
 		}
 	}
 	return nil

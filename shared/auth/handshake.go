@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"aiwm-chat/shared/chat"
 )
 
 // Subprotocol is what a browser, which can set no header, asks for in front of
@@ -22,13 +24,13 @@ func TokenFrom(header http.Header, query map[string][]string) (string, error) {
 		switch {
 		case found == "":
 		case token != "" && found != token:
-			return "", refused(errors.New("two tokens are given"))
+			return "", chat.Refused(errors.New("two tokens are given"))
 		default:
 			token = found
 		}
 	}
 	if token == "" {
-		return "", refused(errors.New("no token is given"))
+		return "", chat.Refused(errors.New("no token is given"))
 	}
 	return token, nil
 }

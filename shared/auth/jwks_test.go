@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -88,9 +89,13 @@ func es256(t testing.TB, key *ecdsa.PrivateKey, kid string) string {
 	return sign(t, jwt.SigningMethodES256, key, header, claimsAt(now.Add(24*time.Hour)))
 }
 
+func es256Until(t testing.TB, key *ecdsa.PrivateKey, kid string, exp time.Time) string {
+	return sign(t, jwt.SigningMethodES256, key, `{"alg":"ES256","kid":"`+kid+`"}`, claimsAt(exp))
+}
+
 func code(t *testing.T, v *auth.Verifier, token string) chat.Code {
 	t.Helper()
-	_, _, err := v.Verify(t.Context(), token)
+	_, err := v.Verify(t.Context(), token)
 	if err == nil {
 		return ""
 	}
@@ -110,7 +115,7 @@ func TestJWKSAlgorithms(t *testing.T) {
 		{"EdDSA", sign(t, jwt.SigningMethodEdDSA, edKey, `{"alg":"EdDSA","kid":"ed"}`, good), ""},
 		{"no kid, one such key", es256(t, ecKey, ""), ""},
 		{"kid of another kind", es256(t, ecKey, "rsa"), chat.Unauthorized},
-		{"unknown kid", es256(t, ecKey, "other"), chat.Unauthorized},
+		{"unknown kid, in the pause after a request", es256(t, ecKey, "other"), chat.Unavailable},
 		{"HS256", hs256(t, good), chat.Unauthorized},
 		{"HS256 naming a public key", sign(t, jwt.SigningMethodHS256, []byte(pemOf(&rsaKey.PublicKey)), `{"alg":"HS256","kid":"rsa"}`, good), chat.Unauthorized},
 	} {
@@ -123,27 +128,55 @@ func TestJWKSAlgorithms(t *testing.T) {
 	}
 }
 
+// A key that is not for signatures of ours is as good as none, and a set without
+// any other is the issuer's error, not the bearer's.
 func TestJWKSKeysNotForUs(t *testing.T) {
 	ec := strings.TrimSuffix(strings.TrimPrefix(jwks(t, keyName{&ecKey.PublicKey, "k"}), `{"keys":[`), `]}`)
+	with := func(member string) string { return strings.Replace(ec, `{`, `{`+member+`,`, 1) }
 	oct := `{"kty":"oct","kid":"k","k":"` + "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY" + `"}`
-	for name, body := range map[string]string{
-		"symmetric":         `{"keys":[` + oct + `]}`,
-		"for encryption":    `{"keys":[` + strings.Replace(ec, `{`, `{"use":"enc",`, 1) + `]}`,
-		"another algorithm": `{"keys":[` + strings.Replace(ec, `{`, `{"alg":"ES384",`, 1) + `]}`,
-		"not on the curve":  `{"keys":[{"kty":"EC","crv":"P-256","kid":"k","x":"AQ","y":"AQ"}]}`,
-		"none":              `{"keys":[]}`,
-		"two without kid":   jwks(t, keyName{&ecKey.PublicKey, "a"}, keyName{&ecKey.PublicKey, "b"}),
+	for name, key := range map[string]string{
+		"symmetric":               oct,
+		"for encryption":          with(`"use":"enc"`),
+		"for wrapping":            with(`"key_ops":["wrapKey"]`),
+		"for signing only":        with(`"key_ops":["sign"]`),
+		"for nothing":             with(`"key_ops":[]`),
+		"use says yes, ops no":    with(`"use":"sig","key_ops":["encrypt"]`),
+		"another algorithm":       with(`"alg":"ES384"`),
+		"not on the curve":        `{"kty":"EC","crv":"P-256","kid":"k","x":"AQ","y":"AQ"}`,
+		"of a kind not known":     `{"kty":"new","kid":"k"}`,
+		"a private key":           `{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}`,
+		"RSA of less than 2 kbit": strings.TrimSuffix(strings.TrimPrefix(jwks(t, keyName{&must(rsa.GenerateKey(rand.Reader, 1024)).PublicKey, "k"}), `{"keys":[`), `]}`),
 	} {
-		v := fromJWKS(t, newIssuer(t, body).URL, &watch{})
-		for _, token := range []string{es256(t, ecKey, "k"), es256(t, ecKey, ""), sign(t, jwt.SigningMethodHS256, secret, `{"alg":"HS256","kid":"k"}`, good)} {
-			if got := code(t, v, token); got != chat.Unauthorized {
-				t.Errorf("%s: %q, want unauthorized", name, got)
+		alone := fromJWKS(t, newIssuer(t, `{"keys":[`+key+`]}`).URL, &watch{})
+		if got := code(t, alone, es256(t, ecKey, "k")); got != chat.Unavailable {
+			t.Errorf("%s, alone: %q, want unavailable", name, got)
+		}
+		beside := fromJWKS(t, newIssuer(t, `{"keys":[`+key+`,`+strings.Replace(ec, `"k"`, `"good"`, 1)+`]}`).URL, &watch{})
+		for _, tt := range []struct {
+			token string
+			want  chat.Code
+		}{
+			{es256(t, ecKey, "k"), chat.Unauthorized}, {es256(t, ecKey, "good"), ""}, {es256(t, ecKey, ""), ""},
+			{sign(t, jwt.SigningMethodHS256, secret, `{"alg":"HS256","kid":"k"}`, good), chat.Unauthorized},
+		} {
+			if got := code(t, beside, tt.token); got != tt.want {
+				t.Errorf("%s, beside a good one: %q, want %q", name, got, tt.want)
 			}
 		}
 	}
-	mixed := fromJWKS(t, newIssuer(t, `{"keys":[`+oct+`,{"kty":"new"},`+ec+`]}`).URL, &watch{})
-	if got := code(t, mixed, es256(t, ecKey, "k")); got != "" {
-		t.Errorf("a good key among others: %q", got)
+	for _, ops := range []string{`"key_ops":["verify"]`, `"key_ops":["sign","verify"],"use":"sig"`} {
+		if got := code(t, fromJWKS(t, newIssuer(t, `{"keys":[`+with(ops)+`]}`).URL, &watch{}), es256(t, ecKey, "k")); got != "" {
+			t.Errorf("%s: %q", ops, got)
+		}
+	}
+	if got := code(t, fromJWKS(t, newIssuer(t, `{"keys":[]}`).URL, &watch{}), es256(t, ecKey, "k")); got != chat.Unavailable {
+		t.Errorf("no keys: %q", got)
+	}
+	two := fromJWKS(t, newIssuer(t, jwks(t, keyName{&ecKey.PublicKey, "a"}, keyName{&ecKey.PublicKey, "b"})).URL, &watch{})
+	for range 2 { // the second in the pause
+		if got := code(t, two, es256(t, ecKey, "")); got != chat.Unauthorized {
+			t.Errorf("two keys and no kid: %q", got)
+		}
 	}
 }
 
@@ -162,23 +195,85 @@ func TestJWKSRotation(t *testing.T) {
 	step("first token", "old", ecKey, "", 1)
 	step("second token", "old", ecKey, "", 1)
 	i.publish(http.StatusOK, jwks(t, oldKey, newKey))
-	step("new key, at once", "new", next, chat.Unauthorized, 1)
+	step("new key, at once", "new", next, chat.Unavailable, 1)
 	w.advance(10 * time.Second)
 	step("new key", "new", next, "", 2)
 	for range 20 {
-		step("unknown keys ask no more often", "other", next, chat.Unauthorized, 2)
+		step("unknown keys ask no more often", "other", next, chat.Unavailable, 2)
 	}
+	w.advance(10 * time.Second)
+	step("unknown key, asked for", "other", next, chat.Unauthorized, 3)
+	step("unknown key, again in the pause", "other", next, chat.Unavailable, 3)
+	step("kid of a key of another algorithm", "old", next, chat.Unauthorized, 3) // the wrong key, in truth
 	i.publish(http.StatusOK, jwks(t, newKey))
-	step("withdrawn key, while fresh", "old", ecKey, "", 2)
+	step("withdrawn key, while fresh", "old", ecKey, "", 3)
 	w.advance(time.Hour)
-	step("withdrawn key", "old", ecKey, chat.Unauthorized, 3)
+	step("withdrawn key", "old", ecKey, chat.Unauthorized, 4)
+	step("withdrawn key, in the pause", "old", ecKey, chat.Unauthorized, 4)
 	i.publish(http.StatusServiceUnavailable, "")
 	w.advance(time.Hour)
-	step("issuer down", "new", next, "", 4)
-	step("issuer down, key unknown", "old", ecKey, chat.Unavailable, 4)
+	step("issuer down", "new", next, "", 5)
+	step("issuer down, key unknown", "old", ecKey, chat.Unavailable, 5)
 	i.publish(http.StatusOK, jwks(t, newKey))
 	w.advance(10 * time.Second)
-	step("issuer back", "old", ecKey, chat.Unauthorized, 5)
+	step("issuer back", "old", ecKey, chat.Unauthorized, 6)
+}
+
+// Whatever an issuer answers that has no key in it, the keys that were good stay:
+// for a day, or as long as is said.
+func TestJWKSKeysOutliveErrors(t *testing.T) {
+	ec := jwks(t, keyName{&ecKey.PublicKey, "k"})
+	for name, tt := range map[string]struct {
+		status int
+		body   string
+	}{
+		"down": {503, ec}, "no keys": {200, `{"keys":[]}`}, "none of use": {200, strings.Replace(ec, `{"kty"`, `{"use":"enc","kty"`, 1)}, "no JSON": {200, "<html>"}, "gone": {404, ""},
+	} {
+		for keep, end := range map[time.Duration]time.Duration{0: 24 * time.Hour, 3 * time.Hour: 3 * time.Hour} {
+			i, w := newIssuer(t, ec), &watch{}
+			v, err := auth.NewVerifier(auth.Options{JWKSURL: i.URL, KeepKeys: keep, Now: w.now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token := es256Until(t, ecKey, "k", now.Add(72*time.Hour))
+			step := func(at time.Duration, want chat.Code) {
+				t.Helper()
+				w.passed.Store(int64(at))
+				if got := code(t, v, token); got != want {
+					t.Errorf("%s, keep %v, after %v: %q, want %q", name, keep, at, got, want)
+				}
+			}
+			step(0, "")
+			i.publish(tt.status, tt.body)
+			step(2*time.Hour, "")
+			step(end-time.Second, "")
+			step(end, chat.Unavailable)
+			step(end+time.Hour, chat.Unavailable)
+			i.publish(http.StatusOK, ec)
+			step(end+2*time.Hour, "")
+		}
+	}
+}
+
+// A redirect would let whoever can make the issuer send one choose the keys.
+func TestJWKSFollowsNoRedirect(t *testing.T) {
+	target := newIssuer(t, jwks(t, keyName{&ecKey.PublicKey, "k"}))
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		from := httptest.NewServer(http.RedirectHandler(target.URL, status))
+		t.Cleanup(from.Close)
+		for _, client := range []*http.Client{nil, {Timeout: time.Minute}} {
+			v, err := auth.NewVerifier(auth.Options{JWKSURL: from.URL, HTTPClient: client, Now: clock})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := code(t, v, es256(t, ecKey, "k")); got != chat.Unavailable {
+				t.Errorf("%d: %q, want unavailable", status, got)
+			}
+		}
+	}
+	if n := target.requests.Load(); n != 0 {
+		t.Errorf("%d requests reached the target", n)
+	}
 }
 
 func TestJWKSFailures(t *testing.T) {
@@ -224,7 +319,7 @@ func TestJWKSImpatientCaller(t *testing.T) {
 	v := fromJWKS(t, i.URL, &watch{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := v.Verify(ctx, es256(t, ecKey, "k")); chat.CodeOf(err) != chat.Unavailable {
+	if _, err := v.Verify(ctx, es256(t, ecKey, "k")); chat.CodeOf(err) != chat.Unavailable {
 		t.Errorf("cancelled: %v", err)
 	}
 	if got := code(t, v, es256(t, ecKey, "k")); got != "" {
@@ -239,7 +334,7 @@ func TestJWKSOneRequestForMany(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, _, err := v.Verify(t.Context(), token); err != nil {
+			if _, err := v.Verify(t.Context(), token); err != nil {
 				t.Error(err)
 			}
 		})

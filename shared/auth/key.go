@@ -13,6 +13,10 @@ import (
 // algorithmOf returns the one algorithm that a public key is used for, "" for
 // a key that is used for none. The key decides, never the token: this is what
 // keeps a public key from being taken for an HS256 secret.
+//
+// It does not look for RSA keys of the weak Infineon library (ROCA): the one Go
+// package that knows them was last changed in 2017, and neither crypto/rsa nor
+// what we use has a check.
 func algorithmOf(key any) string {
 	switch k := key.(type) {
 	case *rsa.PublicKey:

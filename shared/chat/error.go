@@ -60,6 +60,12 @@ func Unavailablef(cause error, format string, args ...any) *Error {
 	return &Error{Code: Unavailable, Message: fmt.Sprintf(format, args...), cause: cause}
 }
 
+// Refused returns the one answer to every token that is not accepted, and to
+// none. The reason is for the log; it must not contain the token.
+func Refused(reason error) *Error {
+	return &Error{Code: Unauthorized, Message: "a valid token is required", cause: reason}
+}
+
 // LimitedFor returns the RateLimited error that asks to wait for d.
 func LimitedFor(d time.Duration) *Error {
 	e := Errorf(RateLimited, "too many requests; wait before the next one")

@@ -22,10 +22,15 @@ const DefaultOrg OrgID = "default"
 // MaxID is the longest id accepted, in bytes.
 const MaxID = 128
 
-// ValidID reports whether s may be an id: [A-Za-z0-9._@:-]{1,128}. Ids go into
-// Redis keys and database queries, so nothing else passes the door: no braces
-// (they would move a key to another cluster slot), no control characters.
-// A ConnectionID is made by API Gateway and contains "=".
+// IDAlphabet says what an id is made of, for people.
+const IDAlphabet = "A-Z a-z 0-9 . _ @ : | + = ~ -"
+
+// ValidID reports whether s may be an id: [A-Za-z0-9._@:|+=~-]{1,128}. That is
+// what the subjects of common issuers are made of: "auth0|5f7c", "a+b@example.org".
+// Ids go into Redis keys and database queries, so nothing else passes the door:
+// no braces (they would move a key to another cluster slot), no slash (it
+// separates the organisation from the id), no white space or control characters.
+// In a query and in a path + = and | are percent-encoded.
 func ValidID[T ~string](s T) bool {
 	if len(s) == 0 || len(s) > MaxID {
 		return false
@@ -33,7 +38,7 @@ func ValidID[T ~string](s T) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case c == '.', c == '_', c == '@', c == ':', c == '-':
+		case c == '.', c == '_', c == '@', c == ':', c == '|', c == '+', c == '=', c == '~', c == '-':
 		default:
 			return false
 		}
@@ -47,6 +52,6 @@ func CheckID[T ~string](f *Faults, field string, s T) {
 	case s == "":
 		f.Add(field, "is required")
 	case !ValidID(s):
-		f.Add(field, "must be 1 to %d characters of A-Z a-z 0-9 . _ @ : -", MaxID)
+		f.Add(field, "must be 1 to %d characters of %s", MaxID, IDAlphabet)
 	}
 }

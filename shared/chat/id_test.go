@@ -10,7 +10,9 @@ import (
 func TestValidID(t *testing.T) {
 	for id, want := range map[string]bool{
 		"a":                               true,
-		"AZaz09._@:-":                     true,
+		"AZaz09._@:|+=~-":                 true,
+		"auth0|5f7c8ec7c33c6c004bbafe82":  true,
+		"a+b@example.org":                 true,
 		"user@example.com":                true,
 		"507f1f77bcf86cd799439011":        true,
 		strings.Repeat("x", chat.MaxID):   true,
@@ -24,8 +26,9 @@ func TestValidID(t *testing.T) {
 		"a/b":                             false,
 		"a*":                              false,
 		"$ne":                             false,
-		"a=":                              false,
-		"a+b":                             false,
+		"a%7Cb":                           false,
+		"a,b":                             false,
+		"a\\b":                            false,
 		"é":                               false,
 		"a\xff":                           false,
 		"ａ":                               false,

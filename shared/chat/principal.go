@@ -28,11 +28,18 @@ func (p Principal) String() string { return string(p.Type) + ":" + string(p.ID) 
 // IsZero reports whether p is nobody.
 func (p Principal) IsZero() bool { return p == Principal{} }
 
+// A Bearer is a principal as a verified token describes it.
+type Bearer struct {
+	Principal Principal
+	Roles     []string  // what the issuer says it may do; in no order, and often none
+	ExpiresAt time.Time // until when the token counts, the leeway included
+}
+
 // A Connection is one WebSocket link and whose it is.
 type Connection struct {
 	ID        ConnectionID
 	Principal Principal
-	ExpiresAt time.Time // when the token it was opened with expires
+	ExpiresAt time.Time // until when the token counts that it was opened with
 	Dialect   Dialect
 }
 

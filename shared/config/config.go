@@ -35,9 +35,17 @@ type Config struct {
 		Algorithms []string // JWT_ALGORITHMS, of HS256, RS256, ES256 and EdDSA, separated by commas; empty: what the keys allow
 		Secret     []byte   // JWT_SECRET, for HS256, 32 bytes or more; one of the three keys is required
 		PublicKey  string   // JWT_PUBLIC_KEY, for RS256, ES256 and EdDSA, PEM; line ends may be written as \n
-		JWKSURL    string   // JWT_JWKS_URL, where the issuer publishes its keys, instead of the public key
+		JWKSURL    string   // JWT_JWKS_URL, where the issuer publishes its keys, instead of the public key; https, or http on this machine
 		Issuer     string   // JWT_ISSUER, empty accepts any
 		Audience   string   // JWT_AUDIENCE, empty accepts any
+
+		// Where the tokens of other issuers say who somebody is.
+		JWKSKeep      time.Duration // JWT_JWKS_KEEP, default 24h, at most 168h: how long keys count while the issuer errs
+		ClaimUser     []string      // JWT_CLAIM_USER, default userId,sub: the claim that is a user's id, or several, of which the first counts that is there; a dot leads into an object
+		ClaimAgent    []string      // JWT_CLAIM_AGENT, default agentId: likewise; who has it is an agent
+		ClaimOrg      []string      // JWT_CLAIM_ORG, default orgId: likewise; who has none is of the organisation default
+		ClaimRoles    []string      // JWT_CLAIM_ROLES, default roles: likewise; a text or a list of them
+		ClaimAudience []string      // JWT_CLAIM_AUDIENCE, default aud: likewise; what JWT_AUDIENCE is looked for in
 	}
 	OpenAI struct {
 		APIKey  string        // OPENAI_API_KEY, empty: summarise offline

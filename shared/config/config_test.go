@@ -53,6 +53,10 @@ func TestDefaults(t *testing.T) {
 		Creations: config.Rate{Count: 30, Per: time.Minute, Burst: 30}, Additions: config.Rate{Count: 60, Per: time.Minute, Burst: 60},
 		Summaries: config.Rate{Count: 6, Per: time.Minute, Burst: 6},
 	}
+	if !slices.Equal(c.JWT.ClaimUser, []string{"userId", "sub"}) || !slices.Equal(c.JWT.ClaimAgent, []string{"agentId"}) || !slices.Equal(c.JWT.ClaimOrg, []string{"orgId"}) ||
+		!slices.Equal(c.JWT.ClaimRoles, []string{"roles"}) || !slices.Equal(c.JWT.ClaimAudience, []string{"aud"}) || c.JWT.JWKSKeep != 24*time.Hour {
+		t.Errorf("claims %+v", c.JWT)
+	}
 	if !slices.Equal(c.Redis.Addrs, []string{"redis:6379"}) || string(c.JWT.Secret) != secret || len(c.JWT.Algorithms) != 0 {
 		t.Errorf("redis %v, secret %q, algorithms %v", c.Redis.Addrs, c.JWT.Secret, c.JWT.Algorithms)
 	}
@@ -68,6 +72,7 @@ func TestEverythingGiven(t *testing.T) {
 	for name, v := range map[string]string{
 		"LOG_LEVEL": "debug", "MONGODB_DB": "other", "MONGODB_SERVER_API": "1", "REDIS_ADDR": "a:1, [::1]:2", "REDIS_MODE": "cluster", "REDIS_USERNAME": "chat", "REDIS_PASSWORD": " p ", "REDIS_TLS": "true",
 		"JWT_ALGORITHMS": "HS256, RS256", "JWT_PUBLIC_KEY": `-----BEGIN\nAA\n-----END`, "JWT_ISSUER": "iam", "JWT_AUDIENCE": "chat",
+		"JWT_JWKS_KEEP": "168h", "JWT_CLAIM_USER": " oid , sub", "JWT_CLAIM_AGENT": "chat.agent", "JWT_CLAIM_ORG": "tid", "JWT_CLAIM_ROLES": "https://x.org/roles,scope", "JWT_CLAIM_AUDIENCE": "azp",
 		"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://llm/v1/", "OPENAI_MODEL": "m", "OPENAI_TIMEOUT": "5s",
 		"LIMIT_ROOMS": "0", "LIMIT_USER_CONNECTIONS": "3", "LIMIT_AGENT_CONNECTIONS": " 4 ", "LIMIT_JOINS": "0", "LIMIT_TYPING": "7/s", "LIMIT_FANOUT": " 5/min burst 9 ",
 		"AWS_SESSION_TOKEN": "t",
@@ -83,11 +88,13 @@ func TestEverythingGiven(t *testing.T) {
 		"database": c.Mongo.Database == "other" && c.Mongo.ServerAPI == "1",
 		"redis":    slices.Equal(c.Redis.Addrs, []string{"a:1", "[::1]:2"}) && c.Redis.Mode == config.RedisCluster && c.Redis.Username == "chat" && c.Redis.Password == " p " && c.Redis.TLS,
 		"jwt":      slices.Equal(c.JWT.Algorithms, []string{"HS256", "RS256"}) && c.JWT.Issuer == "iam" && c.JWT.Audience == "chat",
-		"pem":      c.JWT.PublicKey == "-----BEGIN\nAA\n-----END",
-		"openai":   c.OpenAI.APIKey == "sk" && c.OpenAI.BaseURL == "http://llm/v1" && c.OpenAI.Model == "m" && c.OpenAI.Timeout == 5*time.Second,
-		"counts":   c.Limits.Rooms == 0 && c.Limits.UserConnections == 3 && c.Limits.AgentConnections == 4,
-		"rates":    c.Limits.Joins.None() && c.Limits.Typing == config.Rate{Count: 7, Per: time.Second, Burst: 7} && c.Limits.Fanout == config.Rate{Count: 5, Per: time.Minute, Burst: 9},
-		"aws":      c.AWS.SessionToken == "t",
+		"claims": slices.Equal(c.JWT.ClaimUser, []string{"oid", "sub"}) && slices.Equal(c.JWT.ClaimAgent, []string{"chat.agent"}) && slices.Equal(c.JWT.ClaimOrg, []string{"tid"}) &&
+			slices.Equal(c.JWT.ClaimRoles, []string{"https://x.org/roles", "scope"}) && slices.Equal(c.JWT.ClaimAudience, []string{"azp"}) && c.JWT.JWKSKeep == 168*time.Hour,
+		"pem":    c.JWT.PublicKey == "-----BEGIN\nAA\n-----END",
+		"openai": c.OpenAI.APIKey == "sk" && c.OpenAI.BaseURL == "http://llm/v1" && c.OpenAI.Model == "m" && c.OpenAI.Timeout == 5*time.Second,
+		"counts": c.Limits.Rooms == 0 && c.Limits.UserConnections == 3 && c.Limits.AgentConnections == 4,
+		"rates":  c.Limits.Joins.None() && c.Limits.Typing == config.Rate{Count: 7, Per: time.Second, Burst: 7} && c.Limits.Fanout == config.Rate{Count: 5, Per: time.Minute, Burst: 9},
+		"aws":    c.AWS.SessionToken == "t",
 	} {
 		if !ok {
 			t.Errorf("%s: got %+v", name, c)
@@ -121,6 +128,13 @@ func TestFaults(t *testing.T) {
 		{"JWT_SECRET", "", "JWT_SECRET is required, or else"},
 		{"JWT_SECRET", "hunter2", "JWT_SECRET must be at least 32 bytes"},
 		{"JWT_JWKS_URL", "file:///hunter2", "JWT_JWKS_URL must be an http"},
+		{"JWT_JWKS_URL", "http://hunter2.example.org/jwks", "JWT_JWKS_URL must be an https URL"},
+		{"JWT_JWKS_URL", "HTTP://hunter2.example.org/jwks", "JWT_JWKS_URL must be an https URL"},
+		{"JWT_JWKS_URL", "http://10.0.0.1/hunter2", "JWT_JWKS_URL must be an https URL"},
+		{"JWT_JWKS_URL", "http://127.0.0.1.hunter2.org/", "JWT_JWKS_URL must be an https URL"},
+		{"JWT_JWKS_URL", "http://localhost@hunter2.org/", "JWT_JWKS_URL must be an https URL"},
+		{"JWT_JWKS_KEEP", "1d", "JWT_JWKS_KEEP must be a duration such as 24h0m0s"},
+		{"JWT_JWKS_KEEP", "169h", "JWT_JWKS_KEEP must be a duration"},
 		{"OPENAI_BASE_URL", "hunter2", "OPENAI_BASE_URL must be an http"},
 		{"OPENAI_TIMEOUT", "20", "OPENAI_TIMEOUT must be a duration such as 20s"},
 		{"OPENAI_TIMEOUT", "0s", "OPENAI_TIMEOUT must be"},
@@ -266,6 +280,19 @@ func TestParts(t *testing.T) {
 	}
 	if last := config.SummaryLimit; len(config.Parts()) != int(last)+1 {
 		t.Errorf("there are %d parts, the last is %d", len(config.Parts()), last)
+	}
+}
+
+// Keys come over https, or from this machine.
+func TestWhereKeysArePublished(t *testing.T) {
+	for _, url := range []string{
+		"https://iam.example.org/jwks", "HTTPS://iam/jwks", "http://localhost:8080/realms/x/certs", "http://127.0.0.1:8080/", "http://[::1]/jwks", "http://host.docker.internal:8080/certs",
+	} {
+		env := enough()
+		env["JWT_JWKS_URL"] = url
+		if c, err := config.Load(lookup(env), config.JWT); err != nil || c.JWT.JWKSURL == "" {
+			t.Errorf("%s: %v", url, err)
+		}
 	}
 }
 

@@ -51,7 +51,8 @@ var groups = [...]struct {
 	WelcomeQueue: {[]string{"WELCOME_QUEUE_URL"}, readWelcomeQueue},
 	SummaryQueue: {[]string{"SUMMARY_QUEUE_URL"}, readSummaryQueue},
 	JWT: {[]string{
-		"JWT_ALGORITHMS", "JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE",
+		"JWT_ALGORITHMS", "JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_JWKS_KEEP", "JWT_ISSUER", "JWT_AUDIENCE",
+		"JWT_CLAIM_USER", "JWT_CLAIM_AGENT", "JWT_CLAIM_ORG", "JWT_CLAIM_ROLES", "JWT_CLAIM_AUDIENCE",
 	}, readJWT},
 	OpenAI: {[]string{"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT"}, readOpenAI},
 	ConnectionLimits: {[]string{"LIMIT_USER_CONNECTIONS", "LIMIT_AGENT_CONNECTIONS"}, func(r *reader, c *Config) {
@@ -160,7 +161,8 @@ func readJWT(r *reader, c *Config) {
 		r.fault("JWT_SECRET", "must be at least %d bytes", minSecret)
 	}
 	c.JWT.PublicKey = strings.ReplaceAll(r.text("JWT_PUBLIC_KEY"), `\n`, "\n")
-	c.JWT.JWKSURL = r.url("JWT_JWKS_URL")
+	c.JWT.JWKSURL = r.secureURL("JWT_JWKS_URL")
+	c.JWT.JWKSKeep = r.duration("JWT_JWKS_KEEP", 24*time.Hour, 7*24*time.Hour)
 	if c.JWT.PublicKey != "" && c.JWT.JWKSURL != "" {
 		r.fault("JWT_JWKS_URL", "must not be set together with JWT_PUBLIC_KEY")
 	}
@@ -169,6 +171,11 @@ func readJWT(r *reader, c *Config) {
 	}
 	c.JWT.Issuer = r.text("JWT_ISSUER")
 	c.JWT.Audience = r.text("JWT_AUDIENCE")
+	c.JWT.ClaimUser = r.listOr("JWT_CLAIM_USER", "userId", "sub")
+	c.JWT.ClaimAgent = r.listOr("JWT_CLAIM_AGENT", "agentId")
+	c.JWT.ClaimOrg = r.listOr("JWT_CLAIM_ORG", "orgId")
+	c.JWT.ClaimRoles = r.listOr("JWT_CLAIM_ROLES", "roles")
+	c.JWT.ClaimAudience = r.listOr("JWT_CLAIM_AUDIENCE", "aud")
 }
 
 func readOpenAI(r *reader, c *Config) {

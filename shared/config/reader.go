@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -61,6 +62,24 @@ func (r *reader) url(name string) string {
 	return strings.TrimRight(s, "/")
 }
 
+// secureURL returns an https URL, or an http one of this machine, which on
+// Lambda is nobody's: a developer's issuer.
+func (r *reader) secureURL(name string) string {
+	s := r.url(name)
+	if u, err := url.Parse(s); err != nil || u.Scheme == "http" && !isLocal(u.Hostname()) {
+		r.fault(name, "must be an https URL")
+		return ""
+	}
+	return s
+}
+
+// isLocal reports whether a host is this machine, as a container of it may have
+// to call it.
+func isLocal(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || host == "host.docker.internal" || err == nil && ip.IsLoopback()
+}
+
 func (r *reader) requiredURL(name string) string {
 	r.required(name)
 	return r.url(name)
@@ -75,6 +94,13 @@ func (r *reader) list(name string) []string {
 		}
 	}
 	return out
+}
+
+func (r *reader) listOr(name string, otherwise ...string) []string {
+	if l := r.list(name); len(l) > 0 {
+		return l
+	}
+	return otherwise
 }
 
 func (r *reader) flag(name string) bool {

@@ -27,17 +27,16 @@ var errUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // API Gat
 
 // Authorizer adapts a function that says who is calling and until when. What
 // it returns reaches every later event of the connection.
-func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Principal, time.Time, error)) AuthorizerHandler {
+func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Bearer, error)) AuthorizerHandler {
 	return func(ctx context.Context, event events.APIGatewayCustomAuthorizerRequestTypeRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
 		start := time.Now()
-		var p chat.Principal
-		var expires time.Time
+		var b chat.Bearer
 		handshake := handshakeOf(event)
 		err := attempt(ctx, func(ctx context.Context) (err error) {
-			p, expires, err = identify(ctx, handshake)
+			b, err = identify(ctx, handshake)
 			return err
 		})
-		logEvent(ctx, "authorize", start, err, principalAttr(p))
+		logEvent(ctx, "authorize", start, err, bearerAttrs(b)...)
 		if code := chat.CodeOf(err); err != nil && (code == chat.Unauthorized || code == chat.TokenExpired) {
 			return events.APIGatewayCustomAuthorizerResponse{}, errUnauthorized
 		}
@@ -45,9 +44,9 @@ func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Principal,
 			return events.APIGatewayCustomAuthorizerResponse{}, errors.New("authorization failed")
 		}
 		return events.APIGatewayCustomAuthorizerResponse{
-			PrincipalID:    p.String(),
+			PrincipalID:    b.Principal.String(),
 			PolicyDocument: allow(event.MethodArn),
-			Context:        AuthorizerContext(p, expires, handshake.dialect()),
+			Context:        AuthorizerContext(b.Principal, b.ExpiresAt, handshake.dialect()),
 		}, nil
 	}
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -16,11 +16,11 @@ import (
 
 func TestAuthorizerAllows(t *testing.T) {
 	log := logged(t)
-	h := gateway.Authorizer(func(_ context.Context, h gateway.Handshake) (chat.Principal, time.Time, error) {
+	h := gateway.Authorizer(func(_ context.Context, h gateway.Handshake) (chat.Bearer, error) {
 		if h.Header.Get("sec-websocket-protocol") != "bearer, "+secretToken || !slices.Equal(h.Query["token"], []string{secretToken}) {
 			t.Errorf("the handshake is %+v", h)
 		}
-		return caller.Principal, caller.ExpiresAt, nil
+		return chat.Bearer{Principal: caller.Principal, ExpiresAt: caller.ExpiresAt, Roles: []string{"admin", "staff"}}, nil
 	})
 	got, err := invoke[events.APIGatewayCustomAuthorizerResponse](t, t.Context(), h, event(t, "authorizer", nil))
 	if err != nil {
@@ -40,7 +40,7 @@ func TestAuthorizerAllows(t *testing.T) {
 	if !maps.Equal(got.Context, want) {
 		t.Errorf("the context is %v, want %v", got.Context, want)
 	}
-	if l := line(t, log); l["route"] != "authorize" || l["principal"] != "user:u1" {
+	if l := line(t, log); l["route"] != "authorize" || l["principal"] != "user:u1" || !reflect.DeepEqual(l["roles"], []any{"admin", "staff"}) {
 		t.Errorf("logged %v", l)
 	}
 }
@@ -68,8 +68,8 @@ func TestAuthorizerDialect(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			logged(t)
-			h := gateway.Authorizer(func(context.Context, gateway.Handshake) (chat.Principal, time.Time, error) {
-				return caller.Principal, caller.ExpiresAt, nil
+			h := gateway.Authorizer(func(context.Context, gateway.Handshake) (chat.Bearer, error) {
+				return chat.Bearer{Principal: caller.Principal, ExpiresAt: caller.ExpiresAt}, nil
 			})
 			got, err := invoke[events.APIGatewayCustomAuthorizerResponse](t, t.Context(), h, event(t, "authorizer", tt.change))
 			if err != nil || got.Context["dialect"] != tt.want {
@@ -87,27 +87,29 @@ func TestAuthorizerRefuses(t *testing.T) {
 	tests := []struct {
 		name, want, level string
 		err               error
+		reason            any
 	}{
-		{"no token", "Unauthorized", "INFO", chat.Errorf(chat.Unauthorized, "no")},
-		{"expired", "Unauthorized", "INFO", chat.Errorf(chat.TokenExpired, "no")},
-		{"no keys", "authorization failed", "ERROR", chat.Unavailablef(errors.New("jwks"), "try again")},
-		{"broken", "authorization failed", "ERROR", errors.New("broken")},
-		{"a panic", "authorization failed", "ERROR", nil},
+		{"no token", "Unauthorized", "INFO", chat.Refused(errors.New("no token is given")), "no token is given"},
+		{"expired", "Unauthorized", "INFO", chat.Errorf(chat.TokenExpired, "no"), nil},
+		{"a key not known yet", "authorization failed", "INFO", chat.Errorf(chat.Unavailable, "not known yet"), "not known yet"},
+		{"no keys", "authorization failed", "ERROR", chat.Unavailablef(errors.New("jwks"), "try again"), nil},
+		{"broken", "authorization failed", "ERROR", errors.New("broken"), nil},
+		{"a panic", "authorization failed", "ERROR", nil, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			log := logged(t)
-			h := gateway.Authorizer(func(context.Context, gateway.Handshake) (chat.Principal, time.Time, error) {
+			h := gateway.Authorizer(func(context.Context, gateway.Handshake) (chat.Bearer, error) {
 				if tt.err == nil {
 					panic("!")
 				}
-				return caller.Principal, caller.ExpiresAt, tt.err
+				return chat.Bearer{Principal: caller.Principal, ExpiresAt: caller.ExpiresAt}, tt.err
 			})
 			_, err := invoke[events.APIGatewayCustomAuthorizerResponse](t, t.Context(), h, event(t, "authorizer", nil))
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("got %v", err)
 			}
-			if l := line(t, log); l["level"] != tt.level {
+			if l := line(t, log); l["level"] != tt.level || l["reason"] != tt.reason {
 				t.Errorf("logged %v", l)
 			}
 		})

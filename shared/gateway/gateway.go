@@ -40,7 +40,8 @@ func attempt(ctx context.Context, fn func(context.Context) error) (err error) {
 }
 
 // logEvent writes the one line of an event. Refusals are the client's doing
-// and only worth a line; failures are ours and worth an alarm.
+// and only worth a line, with the reason of one that tells the client none;
+// failures are ours and worth an alarm.
 func logEvent(ctx context.Context, route string, start time.Time, err error, attrs ...slog.Attr) {
 	level := slog.LevelInfo
 	attrs = append([]slog.Attr{slog.String("route", route)}, attrs...)
@@ -48,12 +49,28 @@ func logEvent(ctx context.Context, route string, start time.Time, err error, att
 	if err != nil {
 		code := chat.CodeOf(err)
 		attrs = append(attrs, slog.String("code", string(code)))
-		if code == chat.Internal || code == chat.Unavailable {
+		reason := errors.Unwrap(chat.Public(err))
+		switch {
+		case code == chat.Internal || code == chat.Unavailable && reason != nil:
 			level = slog.LevelError
 			attrs = append(attrs, slog.Any("err", err))
+		case code == chat.Unavailable: // the client came at the wrong moment
+			attrs = append(attrs, slog.String("reason", chat.Public(err).Message))
+		case reason != nil:
+			attrs = append(attrs, slog.Any("reason", reason))
 		}
 	}
 	slog.LogAttrs(ctx, level, "event", attrs...)
+}
+
+// bearerAttrs say who came with a token, and with which roles: what the mapping
+// of an issuer's claims makes of it.
+func bearerAttrs(b chat.Bearer) []slog.Attr {
+	attrs := []slog.Attr{principalAttr(b.Principal)}
+	if len(b.Roles) > 0 {
+		attrs = append(attrs, slog.Any("roles", b.Roles))
+	}
+	return attrs
 }
 
 // principalAttr is nothing, which slog leaves out, as long as nobody is known.

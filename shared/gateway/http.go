@@ -3,8 +3,10 @@ package gateway
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -18,9 +20,9 @@ import (
 // HTTPHandler is what Lambda runs for routes of the HTTP API, payload 2.0.
 type HTTPHandler = func(context.Context, events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error)
 
-// verifier says who a token speaks for, and until when.
+// verifier says who a token speaks for.
 type verifier interface {
-	Verify(ctx context.Context, token string) (chat.Principal, time.Time, error)
+	Verify(ctx context.Context, token string) (chat.Bearer, error)
 }
 
 // limiter counts what a principal does, and refuses it over a limit.
@@ -35,8 +37,15 @@ type HTTPRequest struct {
 	body      []byte
 }
 
-// Path returns a parameter of the route's path.
-func (r *HTTPRequest) Path(name string) string { return r.event.PathParameters[name] }
+// Path returns a parameter of the route's path, decoded: whether API Gateway has
+// done that is not documented, and "%" is in no id.
+func (r *HTTPRequest) Path(name string) string {
+	s := r.event.PathParameters[name]
+	if decoded, err := url.PathUnescape(s); err == nil {
+		return decoded
+	}
+	return s
+}
 
 // Header returns a header of the request; name in lower case, as API Gateway
 // sends them.
@@ -94,10 +103,10 @@ func (r *HTTPRequest) serve(ctx context.Context, v verifier, l limiter, route HT
 func (r *HTTPRequest) authenticate(ctx context.Context, v verifier) (chat.Principal, error) {
 	scheme, token, _ := strings.Cut(r.Header("authorization"), " ")
 	if !strings.EqualFold(scheme, "bearer") || token == "" {
-		return chat.Principal{}, chat.Errorf(chat.Unauthorized, "a valid bearer token is required")
+		return chat.Principal{}, chat.Refused(errors.New("no bearer token is given"))
 	}
-	p, _, err := v.Verify(ctx, token)
-	return p, err
+	b, err := v.Verify(ctx, token)
+	return b.Principal, err
 }
 
 // Body decodes and checks the JSON body of r.

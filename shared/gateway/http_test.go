@@ -21,17 +21,17 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-type tokens func(token string) (chat.Principal, time.Time, error)
+type tokens func(token string) (chat.Bearer, error)
 
-func (v tokens) Verify(_ context.Context, token string) (chat.Principal, time.Time, error) {
+func (v tokens) Verify(_ context.Context, token string) (chat.Bearer, error) {
 	return v(token)
 }
 
-func verify(token string) (chat.Principal, time.Time, error) {
+func verify(token string) (chat.Bearer, error) {
 	if token != secretToken {
-		return chat.Principal{}, time.Time{}, chat.Errorf(chat.Unauthorized, "a valid bearer token is required")
+		return chat.Bearer{}, chat.Refused(errors.New("the signature is wrong"))
 	}
-	return caller.Principal, caller.ExpiresAt, nil
+	return chat.Bearer{Principal: caller.Principal, ExpiresAt: caller.ExpiresAt}, nil
 }
 
 // limits refuse what they are told to, and note what is counted.
@@ -94,6 +94,51 @@ func TestHTTP(t *testing.T) {
 	got, err = invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", fields{"routeKey": "DELETE /things/{id}", "body": nil}))
 	if _, typed := got.Headers["content-type"]; err != nil || got.StatusCode != 204 || got.Body != "" || typed {
 		t.Errorf("no content is %+v, %v", got, err)
+	}
+}
+
+// Whatever is wrong with a token, and where there is none, the answer is the same
+// to the last byte; the reason is in the log.
+func TestOneAnswerToRefusedTokens(t *testing.T) {
+	tests := []struct{ name, authorization, reason string }{
+		{"no token", "", "no bearer token is given"},
+		{"another scheme", "Basic " + secretToken, "no bearer token is given"},
+		{"an empty token", "Bearer ", "no bearer token is given"},
+		{"a wrong token", "Bearer x" + secretToken, "the signature is wrong"},
+	}
+	var first events.APIGatewayV2HTTPResponse
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			log := logged(t)
+			got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), gateway.HTTP(tokens(verify), unlimited, routes(nil)), event(t, "http", fields{"headers/authorization": tt.authorization}))
+			if i == 0 {
+				first = got
+			}
+			if err != nil || got.StatusCode != 401 || got.Body != first.Body || !maps.Equal(got.Headers, first.Headers) {
+				t.Errorf("got %+v, %v\nwant %+v", got, err, first)
+			}
+			if l := line(t, log); l["reason"] != tt.reason || l["level"] != "INFO" || l["code"] != "unauthorized" {
+				t.Errorf("logged %v", l)
+			}
+		})
+	}
+}
+
+// An id with "|" is percent-encoded in a path. Whether API Gateway decodes it is
+// not documented: the route gets the id either way.
+func TestPathIsDecoded(t *testing.T) {
+	for sent, want := range map[string]string{
+		"auth0|5f7c": "auth0|5f7c", "auth0%7C5f7c": "auth0|5f7c", "a+b@example.org": "a+b@example.org", "a%2Bb%40example.org": "a+b@example.org", "a%zz": "a%zz",
+	} {
+		logged(t)
+		var got string
+		h := gateway.HTTP(tokens(verify), unlimited, map[string]gateway.HTTPRoute{"POST /things/{id}": func(_ context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+			got = r.Path("id")
+			return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
+		}})
+		if _, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", fields{"pathParameters/id": sent})); err != nil || got != want {
+			t.Errorf("%q is %q, %v", sent, got, err)
+		}
 	}
 }
 

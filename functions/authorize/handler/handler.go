@@ -3,7 +3,6 @@ package handler
 
 import (
 	"context"
-	"time"
 
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/chat"
@@ -11,7 +10,7 @@ import (
 )
 
 type verifier interface {
-	Verify(ctx context.Context, token string) (chat.Principal, time.Time, error)
+	Verify(ctx context.Context, token string) (chat.Bearer, error)
 }
 
 // Handler is the REQUEST authorizer of $connect.
@@ -20,12 +19,12 @@ type Handler struct{ tokens verifier }
 // New returns a Handler that believes the tokens that v verifies.
 func New(v verifier) *Handler { return &Handler{tokens: v} }
 
-// Handle returns the principal of the handshake's token and when it expires.
+// Handle returns who the handshake's token speaks for.
 // No round trip, but for the first token of an unknown key of a JWKS.
-func (h *Handler) Handle(ctx context.Context, hs gateway.Handshake) (chat.Principal, time.Time, error) {
+func (h *Handler) Handle(ctx context.Context, hs gateway.Handshake) (chat.Bearer, error) {
 	token, err := auth.TokenFrom(hs.Header, hs.Query)
 	if err != nil {
-		return chat.Principal{}, time.Time{}, err
+		return chat.Bearer{}, err
 	}
 	return h.tokens.Verify(ctx, token)
 }

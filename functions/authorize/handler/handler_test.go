@@ -38,12 +38,12 @@ func TestAuthorize(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, expires, err := handler.New(v).Handle(t.Context(), tt.hs)
-			if got != tt.want {
+			got, err := handler.New(v).Handle(t.Context(), tt.hs)
+			if got.Principal != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
-			if refused := tt.want.IsZero(); refused != (err != nil && chat.CodeOf(err) == chat.Unauthorized) || !refused && !expires.After(time.Now()) {
-				t.Errorf("got %v until %v", err, expires)
+			if refused := tt.want.IsZero(); refused != (err != nil && chat.CodeOf(err) == chat.Unauthorized) || !refused && !got.ExpiresAt.After(time.Now()) {
+				t.Errorf("got %v until %v", err, got.ExpiresAt)
 			}
 		})
 	}

@@ -72,8 +72,8 @@ func (w *world) at(name string, id chat.ConversationID, args ...any) (chat.Conve
 	return w.conversation, nil
 }
 
-func (w *world) Verify(context.Context, string) (chat.Principal, time.Time, error) {
-	return w.caller, now.Add(time.Hour), nil
+func (w *world) Verify(context.Context, string) (chat.Bearer, error) {
+	return chat.Bearer{Principal: w.caller, ExpiresAt: now.Add(time.Hour)}, nil
 }
 
 func (w *world) CreateConversation(_ context.Context, c chat.Conversation) (chat.Conversation, error) {

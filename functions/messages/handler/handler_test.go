@@ -57,8 +57,8 @@ func message(id chat.MessageID) chat.Message {
 	}
 }
 
-func (w *world) Verify(context.Context, string) (chat.Principal, time.Time, error) {
-	return w.caller, time.Now().Add(time.Hour), nil
+func (w *world) Verify(context.Context, string) (chat.Bearer, error) {
+	return chat.Bearer{Principal: w.caller, ExpiresAt: time.Now().Add(time.Hour)}, nil
 }
 
 func (w *world) Conversation(context.Context, chat.Principal, chat.ConversationID) (chat.Conversation, error) {

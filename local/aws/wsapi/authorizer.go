@@ -45,8 +45,7 @@ func (c *conn) authorize(h handshake) (status int, reason error) {
 	event := occasion{route: c.api.authorize, eventType: "CONNECT", requestID: newID(at, newTail()), at: at}
 	out, err := c.api.invoke(event, c.id, c.authorizerEvent(event, h))
 	if err != nil {
-		var thrown interface{ ErrorMessage() string }
-		if errors.As(err, &thrown) && thrown.ErrorMessage() == "Unauthorized" {
+		if isUnauthorized(err) {
 			return http.StatusUnauthorized, err
 		}
 		return http.StatusInternalServerError, err
@@ -60,6 +59,13 @@ func (c *conn) authorize(h handshake) (status int, reason error) {
 	}
 	c.repeated.authorizer = result.appendContext(nil, time.Since(at))
 	return http.StatusOK, nil
+}
+
+// isUnauthorized reports whether an authorizer threw the one error that is an
+// answer: the client may not connect.
+func isUnauthorized(err error) bool {
+	var thrown interface{ ErrorMessage() string }
+	return errors.As(err, &thrown) && thrown.ErrorMessage() == "Unauthorized"
 }
 
 // A oneOrMany is a string or a list of strings, as IAM policies have them.

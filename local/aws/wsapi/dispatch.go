@@ -136,7 +136,7 @@ func (a *API) invokeOnce(o occasion, connectionID string, event []byte) ([]byte,
 		err = errTimedOut
 	}
 	level := slog.LevelInfo
-	if err != nil {
+	if err != nil && !(o.route == a.authorize && isUnauthorized(err)) {
 		level = slog.LevelError
 	}
 	if log := a.options.Logger; log.Enabled(ctx, level) {
