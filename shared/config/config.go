@@ -50,8 +50,11 @@ type Config struct {
 	OpenAI struct {
 		APIKey  string        // OPENAI_API_KEY, empty: summarise offline
 		BaseURL string        // OPENAI_BASE_URL, default https://api.openai.com/v1: any service with chat completions
-		Model   string        // OPENAI_MODEL, default gpt-4o-mini
+		Model   string        // OPENAI_MODEL, default gpt-6-luna
 		Timeout time.Duration // OPENAI_TIMEOUT, default 20s, at most 1m
+
+		MaxTokens   int      // OPENAI_MAX_TOKENS, default 4000: of one answer, with what the model thinks before it
+		Temperature *float64 // OPENAI_TEMPERATURE, from 0 to 2; empty: the model's own, and many allow no other
 	}
 	Limits Limits
 }

@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 	want.Mongo.URI, want.Mongo.Database = "mongodb://u:hunter2@db/", "aiwm_chat"
 	want.ConnectionsURL = "https://api/prod"
 	want.WelcomeQueueURL, want.SummaryQueueURL = "https://sqs/1/welcome", "https://sqs/1/summary"
-	want.OpenAI.BaseURL, want.OpenAI.Model, want.OpenAI.Timeout = "https://api.openai.com/v1", "gpt-4o-mini", 20*time.Second
+	want.OpenAI.BaseURL, want.OpenAI.Model, want.OpenAI.Timeout, want.OpenAI.MaxTokens = "https://api.openai.com/v1", "gpt-6-luna", 20*time.Second, 4000
 	want.Redis.Mode = config.RedisAuto
 	want.Limits = config.Limits{
 		UserConnections: 20, AgentConnections: 100, Rooms: 100,
@@ -73,7 +73,7 @@ func TestEverythingGiven(t *testing.T) {
 		"LOG_LEVEL": "debug", "MONGODB_DB": "other", "MONGODB_SERVER_API": "1", "REDIS_ADDR": "a:1, [::1]:2", "REDIS_MODE": "cluster", "REDIS_USERNAME": "chat", "REDIS_PASSWORD": " p ", "REDIS_TLS": "true",
 		"JWT_ALGORITHMS": "HS256, RS256", "JWT_PUBLIC_KEY": `-----BEGIN\nAA\n-----END`, "JWT_ISSUER": "iam", "JWT_AUDIENCE": "chat",
 		"JWT_JWKS_KEEP": "168h", "JWT_CLAIM_USER": " oid , sub", "JWT_CLAIM_AGENT": "chat.agent", "JWT_CLAIM_ORG": "tid", "JWT_CLAIM_ROLES": "https://x.org/roles,scope", "JWT_CLAIM_AUDIENCE": "azp",
-		"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://llm/v1/", "OPENAI_MODEL": "m", "OPENAI_TIMEOUT": "5s",
+		"OPENAI_API_KEY": "sk", "OPENAI_BASE_URL": "http://llm/v1/", "OPENAI_MODEL": "m", "OPENAI_TIMEOUT": "5s", "OPENAI_MAX_TOKENS": "300", "OPENAI_TEMPERATURE": " 0 ",
 		"LIMIT_ROOMS": "0", "LIMIT_USER_CONNECTIONS": "3", "LIMIT_AGENT_CONNECTIONS": " 4 ", "LIMIT_JOINS": "0", "LIMIT_TYPING": "7/s", "LIMIT_FANOUT": " 5/min burst 9 ",
 		"AWS_SESSION_TOKEN": "t",
 	} {
@@ -91,7 +91,7 @@ func TestEverythingGiven(t *testing.T) {
 		"claims": slices.Equal(c.JWT.ClaimUser, []string{"oid", "sub"}) && slices.Equal(c.JWT.ClaimAgent, []string{"chat.agent"}) && slices.Equal(c.JWT.ClaimOrg, []string{"tid"}) &&
 			slices.Equal(c.JWT.ClaimRoles, []string{"https://x.org/roles", "scope"}) && slices.Equal(c.JWT.ClaimAudience, []string{"azp"}) && c.JWT.JWKSKeep == 168*time.Hour,
 		"pem":    c.JWT.PublicKey == "-----BEGIN\nAA\n-----END",
-		"openai": c.OpenAI.APIKey == "sk" && c.OpenAI.BaseURL == "http://llm/v1" && c.OpenAI.Model == "m" && c.OpenAI.Timeout == 5*time.Second,
+		"openai": c.OpenAI.APIKey == "sk" && c.OpenAI.BaseURL == "http://llm/v1" && c.OpenAI.Model == "m" && c.OpenAI.Timeout == 5*time.Second && c.OpenAI.MaxTokens == 300 && c.OpenAI.Temperature != nil && *c.OpenAI.Temperature == 0,
 		"counts": c.Limits.Rooms == 0 && c.Limits.UserConnections == 3 && c.Limits.AgentConnections == 4,
 		"rates":  c.Limits.Joins.None() && c.Limits.Typing == config.Rate{Count: 7, Per: time.Second, Burst: 7} && c.Limits.Fanout == config.Rate{Count: 5, Per: time.Minute, Burst: 9},
 		"aws":    c.AWS.SessionToken == "t",
@@ -138,6 +138,12 @@ func TestFaults(t *testing.T) {
 		{"OPENAI_BASE_URL", "hunter2", "OPENAI_BASE_URL must be an http"},
 		{"OPENAI_TIMEOUT", "20", "OPENAI_TIMEOUT must be a duration such as 20s"},
 		{"OPENAI_TIMEOUT", "0s", "OPENAI_TIMEOUT must be"},
+		{"OPENAI_MAX_TOKENS", "0", "OPENAI_MAX_TOKENS must be a whole number from 1 to 1000000"},
+		{"OPENAI_MAX_TOKENS", "many", "OPENAI_MAX_TOKENS must be a whole number"},
+		{"OPENAI_TEMPERATURE", "warm", "OPENAI_TEMPERATURE must be a number from 0 to 2"},
+		{"OPENAI_TEMPERATURE", "-0.1", "OPENAI_TEMPERATURE must be"},
+		{"OPENAI_TEMPERATURE", "2.1", "OPENAI_TEMPERATURE must be"},
+		{"OPENAI_TEMPERATURE", "NaN", "OPENAI_TEMPERATURE must be"},
 		{"OPENAI_TIMEOUT", "61s", "OPENAI_TIMEOUT must be"},
 		{"REDIS_MODE", "sentinel", "REDIS_MODE must be auto, single or cluster"},
 		{"REDIS_MODE", "Auto", "REDIS_MODE must be auto, single or cluster"},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -54,7 +55,7 @@ var groups = [...]struct {
 		"JWT_ALGORITHMS", "JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_JWKS_KEEP", "JWT_ISSUER", "JWT_AUDIENCE",
 		"JWT_CLAIM_USER", "JWT_CLAIM_AGENT", "JWT_CLAIM_ORG", "JWT_CLAIM_ROLES", "JWT_CLAIM_AUDIENCE",
 	}, readJWT},
-	OpenAI: {[]string{"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT"}, readOpenAI},
+	OpenAI: {[]string{"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT", "OPENAI_MAX_TOKENS", "OPENAI_TEMPERATURE"}, readOpenAI},
 	ConnectionLimits: {[]string{"LIMIT_USER_CONNECTIONS", "LIMIT_AGENT_CONNECTIONS"}, func(r *reader, c *Config) {
 		c.Limits.UserConnections = r.limit("LIMIT_USER_CONNECTIONS", 20)
 		c.Limits.AgentConnections = r.limit("LIMIT_AGENT_CONNECTIONS", 100)
@@ -183,6 +184,14 @@ func readOpenAI(r *reader, c *Config) {
 	if c.OpenAI.BaseURL = r.url("OPENAI_BASE_URL"); c.OpenAI.BaseURL == "" {
 		c.OpenAI.BaseURL = "https://api.openai.com/v1"
 	}
-	c.OpenAI.Model = r.textOr("OPENAI_MODEL", "gpt-4o-mini")
+	c.OpenAI.Model = r.textOr("OPENAI_MODEL", "gpt-6-luna")
 	c.OpenAI.Timeout = r.duration("OPENAI_TIMEOUT", 20*time.Second, time.Minute)
+	c.OpenAI.MaxTokens = r.count("OPENAI_MAX_TOKENS", 4000)
+	if s := r.text("OPENAI_TEMPERATURE"); s != "" {
+		t, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(t >= 0 && t <= 2) {
+			r.fault("OPENAI_TEMPERATURE", "must be a number from 0 to 2")
+		}
+		c.OpenAI.Temperature = &t
+	}
 }

@@ -121,6 +121,15 @@ func (r *reader) limit(name string, otherwise int) int {
 	return n
 }
 
+// count returns a whole number of at least 1.
+func (r *reader) count(name string, otherwise int) int {
+	n, ok := positive(r.textOr(name, strconv.Itoa(otherwise)))
+	if !ok {
+		r.fault(name, "must be a whole number from 1 to %d", highest)
+	}
+	return n
+}
+
 func (r *reader) rate(name string, otherwise Rate) Rate {
 	rate, ok := parseRate(r.textOr(name, otherwise.String()))
 	if !ok {

@@ -23,9 +23,9 @@ const (
 // Summarize never fails. Where there is nothing new to summarise, the previous
 // summary is returned.
 func (Offline) Summarize(_ context.Context, in Input) (Result, error) {
-	lines := transcript(in.Messages)
+	lines, read := transcript(in.Messages)
 	if len(lines) == 0 {
-		return Result{Text: cut(in.Previous, MaxText), Model: offlineModel}, nil
+		return Result{Text: cut(in.Previous, MaxText), Model: offlineModel, Read: read}, nil
 	}
 	beginning, _, _ := strings.Cut(in.Previous, latest)
 	if beginning = cut(beginning, maxBeginning); beginning == "" {
@@ -37,7 +37,7 @@ func (Offline) Summarize(_ context.Context, in Input) (Result, error) {
 			said = append(said, quote(l))
 		}
 	}
-	return Result{Text: cut(beginning+latest+strings.Join(said, "; ")+".", MaxText), Model: offlineModel}, nil
+	return Result{Text: cut(clean(beginning+latest+strings.Join(said, "; ")+"."), MaxText), Model: offlineModel, Read: read}, nil
 }
 
 // last returns the newest line of a user, or of anyone else.

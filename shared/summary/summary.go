@@ -3,7 +3,6 @@
 package summary
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -12,7 +11,7 @@ import (
 
 // Limits of what is summarised, and of the result.
 const (
-	MaxMessages = 20   // the newest ones
+	MaxMessages = 20   // in one round
 	MaxTokens   = 3000 // of the messages together, estimated
 	MaxText     = 2000 // characters of a summary
 
@@ -21,7 +20,8 @@ const (
 )
 
 // Input is what to summarise: the summary so far, and the messages since then
-// in ascending order. Where both are empty, so is the summary.
+// in ascending order, of which the first are read, as far as there is room.
+// Where both are empty, so is the summary.
 type Input struct {
 	Previous string
 	Messages []chat.Message
@@ -31,6 +31,7 @@ type Input struct {
 type Result struct {
 	Text  string // at most MaxText characters
 	Model string
+	Read  int // how many of the messages it covers, from the first on
 }
 
 // line is a message as a summariser sees it.
@@ -41,14 +42,13 @@ type line struct {
 	Content string           `json:"content"`
 }
 
-// transcript returns the newest messages that say something, in ascending
-// order. Room is given from the newest on: older ones are cut when it runs
-// out, and left out when there is none. What was deleted or only thought is no
-// part of the conversation.
-func transcript(messages []chat.Message) []line {
-	var lines []line
+// transcript returns the first messages that say something, and how many were
+// read to find them: as many as there is room for, and one at least. A long one
+// is cut to its share. What was deleted or only thought is no part of the
+// conversation.
+func transcript(messages []chat.Message) (lines []line, read int) {
 	room := MaxTokens * bytesPerToken
-	for i := len(messages) - 1; i >= 0 && len(lines) < MaxMessages && room > 0; i-- {
+	for i := range messages {
 		m := &messages[i]
 		content := strings.TrimSpace(m.Content)
 		if content == "" {
@@ -57,7 +57,10 @@ func transcript(messages []chat.Message) []line {
 		if m.Deleted || m.Type == chat.TypeThinking || content == "" {
 			continue
 		}
-		content = chat.TruncateUTF8(content, min(room, maxShare*bytesPerToken))
+		content = chat.TruncateUTF8(content, maxShare*bytesPerToken)
+		if len(lines) == MaxMessages || len(content) > room {
+			return lines, i
+		}
 		room -= len(content)
 		l := line{From: m.Role, Name: m.Name, Content: content}
 		if m.Type != chat.TypeText {
@@ -65,8 +68,7 @@ func transcript(messages []chat.Message) []line {
 		}
 		lines = append(lines, l)
 	}
-	slices.Reverse(lines)
-	return lines
+	return lines, len(messages)
 }
 
 // cut returns s without white space around it, and at most n characters of it.

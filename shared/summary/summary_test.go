@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"aiwm-chat/shared/chat"
@@ -23,8 +24,9 @@ const key = "sk-hunter2"
 type request struct {
 	path, authorization string
 	Model               string
-	Temperature         float64
-	MaxTokens           int  `json:"max_tokens"`
+	Temperature         *float64
+	MaxTokens           *int `json:"max_tokens"`
+	MaxCompletionTokens *int `json:"max_completion_tokens"`
 	Stream              bool `json:"stream"`
 	Messages            []struct{ Role, Content string }
 }
@@ -61,7 +63,7 @@ func newModel(t *testing.T, status int, body string) (*summary.OpenAI, chan requ
 		_, _ = io.WriteString(w, body)
 	}))
 	t.Cleanup(server.Close)
-	return summary.NewOpenAI(summary.Options{APIKey: key, BaseURL: server.URL + "/v1", Model: "m", Timeout: time.Minute}), requests
+	return summary.NewOpenAI(summary.Options{APIKey: key, BaseURL: server.URL + "/v1", Model: "m", MaxTokens: 300, Timeout: time.Minute}), requests
 }
 
 func reply(content string) string {
@@ -93,11 +95,11 @@ func TestRequest(t *testing.T) {
 	got, err := model.Summarize(t.Context(), summary.Input{
 		Previous: "They met.", Messages: []chat.Message{message(chat.RoleUser, "Blue?"), tool, failed, message(chat.RoleAgent, "Blue.")},
 	})
-	if err != nil || got != (summary.Result{Text: "They agreed on blue.", Model: "m"}) {
+	if err != nil || got != (summary.Result{Text: "They agreed on blue.", Model: "m", Read: 4}) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	r := <-requests
-	if r.path != "/v1/chat/completions" || r.authorization != "Bearer "+key || r.Model != "m" || r.Temperature > 0.5 || r.MaxTokens != 200 || r.Stream {
+	if r.path != "/v1/chat/completions" || r.authorization != "Bearer "+key || r.Model != "m" || r.Temperature != nil || r.MaxTokens == nil || *r.MaxTokens != 300 || r.MaxCompletionTokens != nil || r.Stream {
 		t.Errorf("request %+v", r)
 	}
 	want := data{PreviousSummary: "They met."}
@@ -155,23 +157,33 @@ func TestWhatIsLeftOut(t *testing.T) {
 	}
 }
 
+// What does not fit is left for the next round: nothing is passed over.
 func TestBounds(t *testing.T) {
 	long := strings.Repeat("é", 40_000)
+	manyLong := slices.Repeat([]chat.Message{message(chat.RoleUser, long)}, 20)
+	silent := slices.Repeat([]chat.Message{{Deleted: true}}, 50)
 	for name, tt := range map[string]struct {
 		messages    []chat.Message
-		count       int
+		count, read int
 		first, last string
 	}{
-		"newest twenty":    {numbered(30), 20, "message 11", "message 30"},
-		"a few":            {numbered(3), 3, "message 1", "message 3"},
-		"long ones":        {append(numbered(10), message(chat.RoleUser, long), message(chat.RoleUser, long)), 12, "message 1", ""},
-		"only long ones":   {slices.Repeat([]chat.Message{message(chat.RoleUser, long)}, 20), 4, "", ""},
-		"old one is cut":   {append([]chat.Message{message(chat.RoleUser, long)}, numbered(19)...), 20, "", "message 19"},
-		"deleted in front": {append(slices.Repeat([]chat.Message{{Deleted: true}}, 50), numbered(1)...), 1, "message 1", "message 1"},
+		"oldest twenty":    {numbered(30), 20, 20, "message 1", "message 20"},
+		"a few":            {numbered(3), 3, 3, "message 1", "message 3"},
+		"long ones":        {append(numbered(10), message(chat.RoleUser, long), message(chat.RoleUser, long)), 12, 12, "message 1", ""},
+		"only long ones":   {manyLong, 4, 4, "", ""},
+		"long ones first":  {append(slices.Clone(manyLong[:3]), numbered(30)...), 20, 20, "", "message 17"},
+		"one does not fit": {append(numbered(1), manyLong...), 4, 4, "message 1", ""},
+		"deleted in front": {append(slices.Clone(silent), numbered(1)...), 1, 51, "message 1", "message 1"},
+		"deleted behind":   {append(numbered(1), silent...), 1, 51, "message 1", "message 1"},
+		"deleted between":  {append(numbered(20), append(slices.Clone(silent), numbered(1)...)...), 20, 70, "message 1", "message 20"},
 	} {
 		model, requests := newModel(t, 200, reply("ok"))
-		if _, err := model.Summarize(t.Context(), summary.Input{Previous: long, Messages: tt.messages}); err != nil {
-			t.Fatal(err)
+		got, err := model.Summarize(t.Context(), summary.Input{Previous: long, Messages: tt.messages})
+		if err != nil || got.Read != tt.read {
+			t.Fatalf("%s: read %d of %d, %v", name, got.Read, len(tt.messages), err)
+		}
+		if offline, err := (summary.Offline{}).Summarize(t.Context(), summary.Input{Messages: tt.messages}); err != nil || offline.Read != tt.read {
+			t.Errorf("%s: offline read %d, %v", name, offline.Read, err)
 		}
 		d := (<-requests).data(t)
 		size := 0
@@ -198,21 +210,33 @@ func TestAnswers(t *testing.T) {
 		body   string
 		want   string // "": an error
 	}{
-		"cut at the limit":      {200, fmt.Sprintf(choice, "length", "They met", ""), "They met"},
-		"too long":              {200, reply(strings.Repeat("ü", 3000)), strings.Repeat("ü", summary.MaxText-1) + "…"},
-		"cut before any text":   {200, fmt.Sprintf(choice, "length", "", ""), ""},
-		"empty":                 {200, reply(" \n"), ""},
-		"refusal":               {200, fmt.Sprintf(choice, "stop", "no", "I cannot"), ""},
-		"content filter":        {200, fmt.Sprintf(choice, "content_filter", "They", ""), ""},
-		"no choice":             {200, `{"choices":[]}`, ""},
-		"garbage":               {200, `<html>`, ""},
-		"truncated":             {200, reply("x")[:40], ""},
-		"endless":               {200, `{"choices":[{"message":{"content":"` + strings.Repeat("x", 2<<20) + `"}}]}`, ""},
-		"nothing":               {200, ``, ""},
-		"unauthorized":          {401, `{"error":{"message":"Incorrect API key provided: ` + key + `","type":"invalid_request_error"}}`, ""},
-		"too many requests":     {429, `{"error":{"message":"slow down ` + key + `"}}`, ""},
-		"server error":          {500, `oops ` + key, ""},
-		"error without message": {503, `{}`, ""},
+		"cut at the limit":         {200, fmt.Sprintf(choice, "length", "They met", ""), "They met"},
+		"too long":                 {200, reply(strings.Repeat("ü", 3000)), strings.Repeat("ü", summary.MaxText-1) + "…"},
+		"thoughts before it":       {200, reply("<think>\nShe met <b>him</b>?\n</think>\n\nThey met."), "They met."},
+		"thoughts without a tag":   {200, reply("She met him?\n</think>They met."), "They met."},
+		"thoughts by another name": {200, reply(" <thinking>Hm.</thinking> They met."), "They met."},
+		"two thoughts":             {200, reply("<think>a</think><think>b</think>They met."), "They met."},
+		"only thoughts":            {200, reply("<think>They met.</think>"), ""},
+		"cut while it thinks":      {200, fmt.Sprintf(choice, "length", "<think>They met, and", ""), ""},
+		"in parts":                 {200, `{"choices":[{"message":{"role":"assistant","content":[{"type":"thinking","thinking":[{"type":"text","text":"Hm."}]},{"type":"text","text":"They "},{"type":"text","text":"met."}]}}]}`, "They met."},
+		"no text among parts":      {200, `{"choices":[{"message":{"role":"assistant","content":[{"type":"image_url","image_url":{"url":"x"}}]}}]}`, ""},
+		"reasoning beside it":      {200, `{"choices":[{"message":{"role":"assistant","reasoning_content":"Hm.","content":"They met."}}]}`, "They met."},
+		"what nobody sees":         {200, reply("They\u202e met\u0007\u2066 in\u200f \ufeffRome\u061c.\nAnd\tleft.\u0000\U000E0041\x1b[31m"), "They met in Rome. And left.[31m"},
+		"what joins stays":         {200, reply("می\u200cخواهم 👩\u200d💻"), "می\u200cخواهم 👩\u200d💻"},
+		"only what nobody sees":    {200, reply("\u202e\u0007\u2066"), ""},
+		"cut before any text":      {200, fmt.Sprintf(choice, "length", "", ""), ""},
+		"empty":                    {200, reply(" \n"), ""},
+		"refusal":                  {200, fmt.Sprintf(choice, "stop", "no", "I cannot"), ""},
+		"content filter":           {200, fmt.Sprintf(choice, "content_filter", "They", ""), ""},
+		"no choice":                {200, `{"choices":[]}`, ""},
+		"garbage":                  {200, `<html>`, ""},
+		"truncated":                {200, reply("x")[:40], ""},
+		"endless":                  {200, `{"choices":[{"message":{"content":"` + strings.Repeat("x", 2<<20) + `"}}]}`, ""},
+		"nothing":                  {200, ``, ""},
+		"unauthorized":             {401, `{"error":{"message":"Incorrect API key provided: ` + key + `","type":"invalid_request_error"}}`, ""},
+		"too many requests":        {429, `{"error":{"message":"slow down ` + key + `"}}`, ""},
+		"server error":             {500, `oops ` + key, ""},
+		"error without message":    {503, `{}`, ""},
 	} {
 		model, _ := newModel(t, tt.status, tt.body)
 		got, err := model.Summarize(t.Context(), summary.Input{Messages: numbered(1)})
@@ -226,6 +250,125 @@ func TestAnswers(t *testing.T) {
 			t.Errorf("%s: the error does not name the status: %v", name, err)
 		}
 	}
+}
+
+// What is sent is what the service and the model know.
+func TestParameters(t *testing.T) {
+	zero, warm := 0.0, 0.7
+	for _, tt := range []struct {
+		base, model string
+		temperature *float64
+		newName     bool
+		sent        any // the temperature
+	}{
+		{"https://api.openai.com/v1", "gpt-6-luna", nil, true, nil},
+		{"https://api.openai.com/v1", "gpt-4o-mini", &warm, true, 0.7},
+		{"https://eu.api.openai.com/v1", "ft:gpt-4.1:acme", nil, true, nil},
+		{"https://acme.openai.azure.com/openai/v1", "our-deployment", nil, true, nil},
+		{"https://api.openai.com/v1", "gpt-5.4-mini", nil, true, nil},
+		{"https://api.openai.com/v1", "o4-mini", nil, true, nil},
+		{"https://openrouter.ai/api/v1", "openai/gpt-5.6-luna", nil, true, nil},
+		{"https://openrouter.ai/api/v1", "openai/o3", nil, true, nil},
+		{"http://litellm/v1", "gpt-5-mini", nil, true, nil},
+		{"http://litellm/v1", "o1", nil, true, nil},
+		{"https://openrouter.ai/api/v1", "openai/gpt-4o", nil, false, nil},
+		{"https://api.mistral.ai/v1", "mistral-small-latest", &zero, false, 0.0},
+		{"https://api.groq.com/openai/v1", "openai/gpt-oss-20b", nil, false, nil},
+		{"http://ollama:11434/v1", "qwen3:8b", nil, false, nil},
+		{"http://ollama:11434/v1", "olmo2", nil, false, nil},
+		{"https://openai.com.example.org/v1", "m", nil, false, nil},
+	} {
+		var sent map[string]any
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
+				t.Error(err)
+			}
+			_, _ = io.WriteString(w, reply("ok"))
+		}))
+		model := summary.Through(summary.NewOpenAI(summary.Options{APIKey: key, BaseURL: tt.base, Model: tt.model, MaxTokens: 900, Temperature: tt.temperature}), server.URL)
+		if _, err := model.Summarize(t.Context(), summary.Input{Messages: numbered(1)}); err != nil {
+			t.Errorf("%s at %s: %v", tt.model, tt.base, err)
+		}
+		server.Close()
+		is, other := "max_tokens", "max_completion_tokens"
+		if tt.newName {
+			is, other = other, is
+		}
+		temperature, set := sent["temperature"].(float64)
+		if _, both := sent[other]; sent[is] != 900.0 || both || set != (tt.sent != nil) || set && max(temperature-tt.sent.(float64), tt.sent.(float64)-temperature) > 1e-6 {
+			t.Errorf("%s at %s: sent %v", tt.model, tt.base, sent)
+		}
+	}
+	// A model that allows no temperature is not asked at all, and no repeat helps.
+	model := summary.NewOpenAI(summary.Options{APIKey: key, BaseURL: "http://127.0.0.1:1", Model: "gpt-5-mini", MaxTokens: 9, Temperature: &warm})
+	if _, err := model.Summarize(t.Context(), summary.Input{Messages: numbered(1)}); !summary.Permanent(err) {
+		t.Errorf("a temperature for a model without: %v", err)
+	}
+}
+
+// What a refusal means for who asks again.
+func TestRefusals(t *testing.T) {
+	inAMinute := time.Now().Add(time.Minute).UTC().Format(http.TimeFormat)
+	body := func(code string) string {
+		return `{"error":{"message":"` + key + `","type":"x y","code":` + code + `}}`
+	}
+	for _, tt := range []struct {
+		status    int
+		body      string
+		header    [2]string
+		permanent bool
+		after     time.Duration // at most, and more than two seconds less
+		says      string
+	}{
+		{400, body(`"unsupported_parameter"`), [2]string{}, true, 0, "status 400 (unsupported_parameter)"},
+		{401, body(`"invalid_api_key"`), [2]string{}, true, 0, "status 401 (invalid_api_key)"},
+		{402, `{}`, [2]string{}, true, 0, "status 402"},
+		{403, ``, [2]string{}, true, 0, "status 403"},
+		{404, body(`"` + key + `"`), [2]string{"Retry-After", "9"}, true, 0, "status 404"},
+		{413, `<html>`, [2]string{}, true, 0, "status 413"},
+		{422, body(`null`), [2]string{}, true, 0, "status 422"},
+		{429, body(`"insufficient_quota"`), [2]string{"Retry-After", "9"}, true, 0, "status 429 (insufficient_quota)"},
+		{429, `{"error":{"message":"m","type":"insufficient_quota","code":null}}`, [2]string{}, true, 0, "status 429 (insufficient_quota)"},
+		{429, body(`"rate_limit_exceeded"`), [2]string{"Retry-After", "7"}, false, 7 * time.Second, "status 429 (rate_limit_exceeded)"},
+		{429, ``, [2]string{"Retry-After", inAMinute}, false, time.Minute, "status 429"},
+		{429, ``, [2]string{"Retry-After-Ms", "2500"}, false, 2500 * time.Millisecond, "status 429"},
+		{429, ``, [2]string{"Retry-After", "soon"}, false, 0, "status 429"},
+		{429, ``, [2]string{"Retry-After", "-5"}, false, 0, "status 429"},
+		{408, ``, [2]string{}, false, 0, "status 408"},
+		{500, body(`7`), [2]string{}, false, 0, "status 500"},
+		{503, `{}`, [2]string{"Retry-After", "120"}, false, 2 * time.Minute, "status 503"},
+		{302, ``, [2]string{"Location", "http://127.0.0.1:1/"}, true, 0, "redirects"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if tt.header[0] != "" {
+				w.Header().Set(tt.header[0], tt.header[1])
+			}
+			w.WriteHeader(tt.status)
+			_, _ = io.WriteString(w, tt.body)
+		}))
+		_, err := summary.NewOpenAI(summary.Options{APIKey: key, BaseURL: server.URL, Model: "m", MaxTokens: 9}).Summarize(t.Context(), summary.Input{Messages: numbered(1)})
+		server.Close()
+		after := summary.RetryAfter(err)
+		if err == nil || summary.Permanent(err) != tt.permanent || after > tt.after || after < tt.after-2*time.Second || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), key) {
+			t.Errorf("%d %v %s: %v, permanent %v, after %v", tt.status, tt.header, tt.body, err, summary.Permanent(err), after)
+		}
+	}
+}
+
+// FuzzAnswer looks for a panic, and for an answer with what nobody sees or with thoughts.
+func FuzzAnswer(f *testing.F) {
+	for _, seed := range []string{"They met.", "<think>x</think>y", "</think>", "<think>", "a\u202eb\x00", "\xff", "<thinking></thinking><think></think>z"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := summary.Answer(text)
+		if (err == nil) != (got != "") || !utf8.ValidString(got) || utf8.RuneCountInString(got) > summary.MaxText {
+			t.Errorf("%q is %q, %v", text, got, err)
+		}
+		if strings.ContainsFunc(got, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) || strings.HasPrefix(got, "<think>") {
+			t.Errorf("%q is %q", text, got)
+		}
+	})
 }
 
 // silent is a service that never answers.
@@ -284,7 +427,7 @@ func TestOffline(t *testing.T) {
 	} {
 		for range 2 {
 			got, err := summary.Offline{}.Summarize(t.Context(), summary.Input{Previous: tt.previous, Messages: tt.messages})
-			if err != nil || got != (summary.Result{Text: tt.want, Model: "offline"}) {
+			if err != nil || got != (summary.Result{Text: tt.want, Model: "offline", Read: len(tt.messages)}) {
 				t.Errorf("%s: %+v, %v", tt.name, got, err)
 			}
 		}

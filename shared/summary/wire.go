@@ -20,5 +20,8 @@ func open(c config.Config) (Summariser, error) {
 	if c.OpenAI.APIKey == "" {
 		return Offline{}, nil
 	}
-	return NewOpenAI(Options{APIKey: c.OpenAI.APIKey, BaseURL: c.OpenAI.BaseURL, Model: c.OpenAI.Model, Timeout: c.OpenAI.Timeout}), nil
+	return NewOpenAI(Options{
+		APIKey: c.OpenAI.APIKey, BaseURL: c.OpenAI.BaseURL, Model: c.OpenAI.Model, Timeout: c.OpenAI.Timeout,
+		MaxTokens: c.OpenAI.MaxTokens, Temperature: c.OpenAI.Temperature,
+	}), nil
 }
