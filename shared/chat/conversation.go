@@ -53,6 +53,7 @@ type Conversation struct {
 	LastMessage    *LastMessage
 	ContextSummary string
 	Summary        *Summary
+	Erasures       int64 // how often a message was erased: a summary begun before is of what is no more
 	CreatedBy      Participant
 	CreatedAt      time.Time
 	UpdatedAt      time.Time // newest activity: a message or a change

@@ -66,6 +66,10 @@ func Refused(reason error) *Error {
 	return &Error{Code: Unauthorized, Message: "a valid token is required", cause: reason}
 }
 
+// ErrModelBroken is Internal: no summary can be written before an operator has
+// changed something. Who found out has said so in the log.
+var ErrModelBroken = Errorf(Internal, "no summary can be written: the operator has to look at the model")
+
 // LimitedFor returns the RateLimited error that asks to wait for d.
 func LimitedFor(d time.Duration) *Error {
 	e := Errorf(RateLimited, "too many requests; wait before the next one")

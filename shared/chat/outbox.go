@@ -16,6 +16,10 @@ const (
 	EffectSummarise Effect = "summarise" // enqueue the job
 )
 
+// EffectForget follows from the erasure of a message, by whoever deletes it: the
+// conversation's summary and last message repeat what it said.
+const EffectForget Effect = "forget"
+
 // SummaryEvery is after how many messages a conversation is summarised again.
 const SummaryEvery = 10
 
@@ -48,6 +52,18 @@ func (d *Due) For(seq int64) *Due {
 	out.Left = slices.DeleteFunc(slices.Clone(d.Left), func(e Effect) bool { return e == EffectSummarise })
 	if seq%SummaryEvery == 0 {
 		out.Left = append(out.Left, EffectSummarise)
+	}
+	return &out
+}
+
+// Without returns what is left of d when an effect is done, nil where nothing is.
+func (d *Due) Without(e Effect) *Due {
+	if d == nil {
+		return nil
+	}
+	out := *d
+	if out.Left = slices.DeleteFunc(slices.Clone(d.Left), func(l Effect) bool { return l == e }); len(out.Left) == 0 {
+		return nil
 	}
 	return &out
 }

@@ -51,6 +51,7 @@ func logEvent(ctx context.Context, route string, start time.Time, err error, att
 		attrs = append(attrs, slog.String("code", string(code)))
 		reason := errors.Unwrap(chat.Public(err))
 		switch {
+		case errors.Is(err, chat.ErrModelBroken): // its cause was a line of its own
 		case code == chat.Internal || code == chat.Unavailable && reason != nil:
 			level = slog.LevelError
 			attrs = append(attrs, slog.Any("err", err))

@@ -149,7 +149,7 @@ func problem(err error) (events.APIGatewayV2HTTPResponse, error) {
 	case err != nil:
 	case p.Status == http.StatusUnauthorized:
 		response.Headers["www-authenticate"] = "Bearer"
-	case p.Code == chat.RateLimited:
+	case p.Code.Retryable() && (p.Code == chat.RateLimited || p.Details["retryAfterMs"] != nil):
 		response.Headers["retry-after"] = retryAfter(p.Details)
 	}
 	return response, err

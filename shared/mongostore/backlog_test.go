@@ -85,9 +85,7 @@ func TestBacklogIsWhatUsersSaidSince(t *testing.T) {
 	erased := conversation()
 	log := f.tell(t, erased, ago(2*time.Hour), "before", "erased", "after", "erased-too")
 	for _, i := range []int{1, 3} {
-		if err := f.DeleteMessage(t.Context(), log[i], now); err != nil {
-			t.Fatal(err)
-		}
+		f.erase(t, log[i], now)
 	}
 	closed, status := conversation(), chat.Closed
 	f.tell(t, closed, ago(time.Hour), "closed")

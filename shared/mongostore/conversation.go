@@ -100,25 +100,6 @@ func (s *Store) DeleteConversation(ctx context.Context, p chat.Principal, id cha
 	return s.change(ctx, once, "delete a conversation", own(p, id), update)
 }
 
-// SaveSummary stores the summary of a conversation unless the one that is there
-// covers as much or more: a late summary never replaces a newer one. It returns
-// the conversation as it then is, and whether the summary was stored (false as
-// well if that was by an attempt whose answer was lost). It takes one round
-// trip, two if nothing was stored.
-func (s *Store) SaveSummary(ctx context.Context, id chat.ConversationID, text string, sum chat.Summary) (chat.Conversation, bool, error) {
-	this := bson.M{"_id": id, "isDeleted": notDeleted}
-	older := bson.M{"summary.toSeq": bson.M{"$not": bson.M{"$gte": sum.ToSeq}}} // or missing
-	c, err := s.change(ctx, attempt, "save a summary", bson.M{"$and": bson.A{this, older}}, bson.M{"$set": bson.M{
-		"contextSummary": text,
-		"summary":        summaryDoc{FromSeq: sum.FromSeq, ToSeq: sum.ToSeq, Model: sum.Model, At: sum.At},
-	}})
-	if chat.CodeOf(err) == chat.NotFound {
-		c, err = s.conversation(ctx, attempt, this)
-		return c, false, err
-	}
-	return c, err == nil, err
-}
-
 // own is the filter of a conversation that p may change: the check and the
 // change are one operation.
 func own(p chat.Principal, id chat.ConversationID) bson.M {

@@ -23,6 +23,7 @@ type conversationDoc struct {
 	LastMessage    *lastMessageDoc         `bson:"lastMessage,omitempty"`
 	ContextSummary string                  `bson:"contextSummary"`
 	Summary        *summaryDoc             `bson:"summary,omitempty"`
+	Erasures       int64                   `bson:"erasures,omitempty"`
 	CreatedBy      participantDoc          `bson:"createdBy"`
 	CreatedAt      time.Time               `bson:"createdAt"`
 	UpdatedAt      time.Time               `bson:"updatedAt"`
@@ -75,7 +76,7 @@ func (d *conversationDoc) conversation() chat.Conversation {
 	c := chat.Conversation{
 		ID: d.ID, OrgID: d.OrgID, Title: d.Title, Description: d.Description, AgentID: d.AgentID, Status: d.Status, Tags: d.Tags,
 		Participants:  make([]chat.Participant, 0, len(d.Participants)),
-		TotalMessages: d.TotalMessages, TotalTokens: d.TotalTokens, ContextSummary: d.ContextSummary,
+		TotalMessages: d.TotalMessages, TotalTokens: d.TotalTokens, ContextSummary: d.ContextSummary, Erasures: d.Erasures,
 		CreatedBy: chat.Participant(d.CreatedBy), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	for _, p := range d.Participants {

@@ -304,7 +304,7 @@ func TestSaveSummaryOnlyIfNewer(t *testing.T) {
 		now   int64
 	}{{10, true, 10}, {10, false, 10}, {5, false, 10}, {20, true, 20}} {
 		sum := chat.Summary{FromSeq: 1, ToSeq: step.to, Model: "m", At: start}
-		got, saved, err := f.SaveSummary(t.Context(), c.ID, fmt.Sprint("to ", step.to), sum)
+		got, saved, err := f.SaveSummary(t.Context(), c, fmt.Sprint("to ", step.to), sum)
 		if err != nil || saved != step.saved {
 			t.Fatalf("to %d: saved %v, error %v", step.to, saved, err)
 		}
@@ -313,7 +313,7 @@ func TestSaveSummaryOnlyIfNewer(t *testing.T) {
 			t.Errorf("to %d: the conversation is %+v with %+v", step.to, got, got.Summary)
 		}
 	}
-	_, _, err := f.SaveSummary(t.Context(), "none", "x", chat.Summary{ToSeq: 1})
+	_, _, err := f.SaveSummary(t.Context(), chat.Conversation{ID: "none"}, "x", chat.Summary{ToSeq: 1})
 	wantCode(t, err, chat.NotFound)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -131,31 +130,6 @@ func (s *Store) project(ctx context.Context, m chat.Message, condition string, u
 		_, err := s.conversations.UpdateOne(ctx, filter, update)
 		return failed("project a message", err)
 	})
-}
-
-// DeleteMessage erases what m says from the database and marks it as deleted;
-// its place in the log, its tokens and what is due of it stay. After an error it
-// may be repeated. It takes two round trips.
-func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error {
-	if err := attempt(ctx, func(ctx context.Context) error {
-		r, err := s.messages.UpdateOne(ctx, where(m), bson.M{
-			"$set": bson.M{"isDeleted": true, "updatedAt": now},
-			"$unset": bson.M{
-				"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "",
-			},
-		})
-		if err == nil && r.MatchedCount == 0 {
-			return noMessage()
-		}
-		return failed("delete a message", err)
-	}); err != nil {
-		return err
-	}
-	// The projection repeats the content of the last message. Where it has not
-	// come to m yet it is brought there, so that a late Project cannot show
-	// what is deleted. Who is to answer is not touched.
-	m.Draft.Content, m.Deleted = "", true
-	return s.project(ctx, m, "$lte", projection(m))
 }
 
 // where is the filter of a message. Where messages are sharded its conversation

@@ -144,9 +144,7 @@ func TestDeleteMessageErasesItsContent(t *testing.T) {
 				}
 			}
 			for range 2 {
-				if err := f.DeleteMessage(t.Context(), m, start.Add(time.Minute)); err != nil {
-					t.Fatal(err)
-				}
+				f.erase(t, m, start.Add(time.Minute))
 			}
 			if err := f.Project(t.Context(), m, nil); err != nil { // late
 				t.Fatal(err)
@@ -176,15 +174,14 @@ func TestDeletingAnOlderMessageLeavesTheLastOne(t *testing.T) {
 	if err := f.Project(t.Context(), second, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.DeleteMessage(t.Context(), first, start); err != nil {
-		t.Fatal(err)
-	}
+	f.erase(t, first, start)
 	got, err := f.Conversation(t.Context(), alice, c.ID)
 	if err != nil || got.LastMessage == nil || got.LastMessage.Content != "two" || got.TotalMessages != 2 {
 		t.Errorf("Conversation = %+v, %v", got, err)
 	}
 	first.ID = "none"
-	wantCode(t, f.DeleteMessage(t.Context(), first, start), chat.NotFound)
+	_, err = f.DeleteMessage(t.Context(), first, start, start)
+	wantCode(t, err, chat.NotFound)
 }
 
 // A repeat after the deletion is still the same message.
@@ -192,9 +189,7 @@ func TestADeletedMessageKeepsItsClientID(t *testing.T) {
 	f := open(t)
 	c := f.newConversation(t, "t", start)
 	m := newMessage(t, c.ID, alice, "m1", draftOf("one"))
-	if err := f.DeleteMessage(t.Context(), f.append(t, m), start); err != nil {
-		t.Fatal(err)
-	}
+	f.erase(t, f.append(t, m), start)
 	again, duplicate, err := f.Append(t.Context(), chat.Head{Seq: 1}, m)
 	if err != nil || !duplicate || !again.Deleted || again.Content != "" {
 		t.Errorf("Append = %+v, duplicate %v, error %v", again, duplicate, err)

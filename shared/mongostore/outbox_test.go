@@ -102,9 +102,7 @@ func TestDueBeforeIsOldestFirst(t *testing.T) {
 	b := f.appendDue(t, c.ID, "b", start.Add(time.Minute))
 	f.appendDue(t, c.ID, "a", start)
 	f.appendDue(t, c.ID, "c", start.Add(2*time.Minute))
-	if err := f.DeleteMessage(t.Context(), b, start); err != nil {
-		t.Fatal(err)
-	}
+	f.erase(t, b, start)
 	for _, tt := range []struct {
 		after time.Duration
 		limit int

@@ -103,9 +103,7 @@ func TestProjectNotesWhoseAnswerIsAwaited(t *testing.T) {
 			t.Errorf("step %d: unanswered %q, want %q", i, got, step.want)
 		}
 	}
-	if err := f.DeleteMessage(t.Context(), last, start); err != nil {
-		t.Fatal(err)
-	}
+	f.erase(t, last, start)
 	if got := f.unanswered(t, c.ID); !slices.Equal(got, []string{"bot"}) {
 		t.Errorf("after the deletion: unanswered %v, want as before", got)
 	}

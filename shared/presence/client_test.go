@@ -247,10 +247,6 @@ func TestWhatIsDoneTwiceSaysTheSame(t *testing.T) {
 		s := partly(t, "HSETNX")
 		s.entered(t, s.connection("c1", s.user("u1")), s.conversation("k1"))
 	})
-	t.Run("the begin of a summary", func(t *testing.T) {
-		s := partly(t, "GET")
-		must(t, s.BeginSummary(t.Context(), s.conversation("k1"), time.Minute))
-	})
 }
 
 func TestAClosedStoreStaysClosed(t *testing.T) {

@@ -2,7 +2,6 @@ package presence
 
 import (
 	"context"
-	"crypto/rand"
 	"sync"
 	"time"
 
@@ -90,37 +89,6 @@ func (s *Store) Allow(ctx context.Context, p chat.Principal, u chat.Use) error {
 		return s.buckets.use(key, r, s.now())
 	}
 	return refusal(cmd)
-}
-
-// BeginSummary counts a summary that somebody asked for, or is chat.RateLimited:
-// over the limit of the conversation, or while another one is under way, for at
-// most patience. One round trip.
-func (s *Store) BeginSummary(ctx context.Context, id chat.ConversationID, patience time.Duration) error {
-	key, mine := summaryKey(id), rand.Text()
-	var cmd *redis.Cmd
-	var holder *redis.StringCmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		p.SetNX(ctx, key, mine, patience)
-		holder = p.Get(ctx, key) // rather than what SETNX said, which may have been done twice
-		cmd = s.queueRate(ctx, p, key+":rate", s.limits.Summaries)
-	})
-	if err != nil {
-		return failed("limit summaries", err)
-	}
-	if holder.Val() != mine {
-		return chat.LimitedFor(time.Second)
-	}
-	if err := refusal(cmd); err != nil {
-		s.EndSummary(ctx, id)
-		return err
-	}
-	return nil
-}
-
-// EndSummary says that the summary is written, or not. If that fails, its time
-// is over at the end of its patience. One round trip.
-func (s *Store) EndSummary(ctx context.Context, id chat.ConversationID) {
-	_ = s.pipelined(ctx, func(p redis.Pipeliner) { p.Del(ctx, summaryKey(id)) })
 }
 
 // buckets are rates in this process, for the time in which Redis is away. The

@@ -80,43 +80,16 @@ func TestWithoutALimitRedisIsNotAsked(t *testing.T) {
 	}
 }
 
-func TestOneSummaryOfAConversationAtATime(t *testing.T) {
-	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
-		ctx, k1 := t.Context(), s.conversation("k1")
-		must(t, s.BeginSummary(ctx, k1, time.Minute))
-		checkLimited(t, "another", s.BeginSummary(ctx, k1, time.Minute), time.Second)
-		must(t, s.BeginSummary(ctx, s.conversation("k2"), time.Minute))
-		if ttl := s.raw.PTTL(ctx, "conversation:{"+string(k1)+"}:summary").Val(); ttl <= 0 || ttl > time.Minute {
-			t.Errorf("under way for %v, want its patience", ttl)
-		}
-		s.EndSummary(ctx, k1)
-		must(t, s.BeginSummary(ctx, k1, time.Minute))
-		if s.mini != nil {
-			s.mini.FastForward(time.Minute) // it died
-			must(t, s.BeginSummary(ctx, k1, time.Minute))
-		}
-		var began atomic.Int32
-		together(20, func(int) {
-			if s.BeginSummary(ctx, s.conversation("k3"), time.Minute) == nil {
-				began.Add(1)
-			}
-		})
-		if began.Load() != 1 {
-			t.Errorf("%d began", began.Load())
-		}
-	})
-}
-
-func TestSummariesHaveARateAndARefusalBlocksNobody(t *testing.T) {
+func TestSummariesOnDemandHaveARate(t *testing.T) {
 	eachServer(t, presence.Limits{Summaries: rate("60/min burst 2")}, func(t *testing.T, s *server) {
 		ctx, k1 := t.Context(), s.conversation("k1")
 		for range 2 {
-			must(t, s.BeginSummary(ctx, k1, time.Minute))
-			s.EndSummary(ctx, k1)
+			must(t, s.AllowSummary(ctx, k1))
 		}
-		checkLimited(t, "the third of two", s.BeginSummary(ctx, k1, time.Minute), time.Second)
+		checkLimited(t, "the third of two", s.AllowSummary(ctx, k1), time.Second)
+		must(t, s.AllowSummary(ctx, s.conversation("k2")))
 		s.pass(time.Second)
-		must(t, s.BeginSummary(ctx, k1, time.Minute))
+		must(t, s.AllowSummary(ctx, k1))
 	})
 }
 
@@ -136,7 +109,13 @@ func TestEverythingExpires(t *testing.T) {
 	must(t, err)
 	checkAudience(t, s, k1, c, s.connection("c2", s.agent("a1")))
 	must(t, s.Allow(ctx, c.Principal, chat.UseRead))
-	must(t, s.BeginSummary(ctx, k1, time.Minute))
+	must(t, s.AllowSummary(ctx, k1))
+	turn, err := s.BeginSummary(ctx, k1, time.Minute)
+	must(t, err)
+	_, err = s.PauseSummary(ctx, k1, turn, 24*time.Hour, false)
+	must(t, err)
+	_, err = s.BeginSummary(ctx, s.conversation("k2"), time.Minute)
+	must(t, err)
 	must(t, s.Health(ctx))
 	_, err = s.Disconnect(ctx, s.connection("c3", s.user("u3")))
 	must(t, err)

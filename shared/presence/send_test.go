@@ -241,7 +241,9 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 		{"Rooms", 1, func() error { _, err := s.Rooms(ctx, k1, k2); return err }},
 		{"Online", 1, func() error { _, err := s.Online(ctx, c.Principal, s.user("u2")); return err }},
 		{"Allow", 1, func() error { return s.Allow(ctx, c.Principal, chat.UseWrite) }},
-		{"BeginSummary", 1, func() error { return s.BeginSummary(ctx, k1, time.Minute) }},
+		{"AllowSummary", 1, func() error { return s.AllowSummary(ctx, k1) }},
+		{"BeginSummary", 1, func() error { _, err := s.BeginSummary(ctx, k1, time.Minute); return err }},
+		{"PauseSummary", 1, func() error { _, err := s.PauseSummary(ctx, k1, "x", 0, false); return err }},
 		{"Leave", 2, func() error { _, err := s.Leave(ctx, c, k1, k2); return err }},
 		{"Evict", 2, func() error { _, err := s.Evict(ctx, c.Principal, k1); return err }},
 		{"Entered", 1, func() error { _, err := s.Entered(ctx, c.ID); return err }},
@@ -388,7 +390,8 @@ func TestWithRedisAwayPresenceIsUnavailable(t *testing.T) {
 		"prune":       func() error { _, err := s.Prune(ctx, gone, k1); return err },
 		"bury":        func() error { _, err := s.Bury(ctx, c); return err },
 		"told":        func() error { return s.Told(ctx, c, "l 1 1 -") },
-		"summary":     func() error { return s.BeginSummary(ctx, k1, time.Minute) },
+		"summary":     func() error { _, err := s.BeginSummary(ctx, k1, time.Minute); return err },
+		"pause":       func() error { _, err := s.PauseSummary(ctx, k1, "x", 0, false); return err },
 		"health":      func() error { return s.Health(ctx) },
 	} {
 		checkCode(t, what, do(), chat.Unavailable)

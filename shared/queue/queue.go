@@ -71,15 +71,23 @@ func endpointOf(queue string) (string, error) {
 
 // EnqueueWelcome asks for the first frame to a new connection.
 func (q *Queue) EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error {
-	return q.send(ctx, "welcome", q.welcome, job)
+	return q.send(ctx, "welcome", q.welcome, job, 0)
 }
 
 // EnqueueSummary asks for a conversation to be summarised.
 func (q *Queue) EnqueueSummary(ctx context.Context, job protocol.SummaryJob) error {
-	return q.send(ctx, "summary", q.summary, job)
+	return q.EnqueueSummaryIn(ctx, job, 0)
 }
 
-func (q *Queue) send(ctx context.Context, name, url string, job any) error {
+// longestDelay is SQS's.
+const longestDelay = 15 * time.Minute
+
+// EnqueueSummaryIn is EnqueueSummary after a delay, of at most 15 minutes.
+func (q *Queue) EnqueueSummaryIn(ctx context.Context, job protocol.SummaryJob, delay time.Duration) error {
+	return q.send(ctx, "summary", q.summary, job, min(delay, longestDelay))
+}
+
+func (q *Queue) send(ctx context.Context, name, url string, job any, delay time.Duration) error {
 	if url == "" {
 		return fmt.Errorf("enqueue a %s job: the %s queue is not configured", name, name)
 	}
@@ -88,7 +96,7 @@ func (q *Queue) send(ctx context.Context, name, url string, job any) error {
 		return fmt.Errorf("enqueue a %s job: %w", name, err)
 	}
 	if _, err := q.client.SendMessage(ctx, &sqs.SendMessageInput{
-		QueueUrl: aws.String(url), MessageBody: aws.String(string(body)),
+		QueueUrl: aws.String(url), MessageBody: aws.String(string(body)), DelaySeconds: int32((delay + time.Second - 1) / time.Second),
 	}); err != nil {
 		return fmt.Errorf("enqueue a %s job: %w", name, err)
 	}

@@ -21,6 +21,7 @@ import (
 
 type request struct {
 	target, authorization, token string
+	DelaySeconds                 int
 	QueueUrl, MessageBody        string
 }
 
@@ -86,6 +87,14 @@ func TestEnqueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	welcome, summary := <-s.requests, <-s.requests
+	for delay, want := range map[time.Duration]int{time.Millisecond: 1, 90 * time.Second: 90, time.Hour: 900} {
+		if err := q.EnqueueSummaryIn(t.Context(), protocol.SummaryJob{ConversationID: "c1", Puts: 2}, delay); err != nil {
+			t.Fatal(err)
+		}
+		if r := <-s.requests; r.DelaySeconds != want || !strings.Contains(r.MessageBody, `"puts":2`) || welcome.DelaySeconds+summary.DelaySeconds != 0 {
+			t.Errorf("after %v: %+v", delay, r)
+		}
+	}
 	if got, err := protocol.Decode[protocol.WelcomeJob]([]byte(welcome.MessageBody)); err != nil || got != job {
 		t.Errorf("welcome: %s, %v", welcome.MessageBody, err)
 	}

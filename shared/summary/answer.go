@@ -18,7 +18,7 @@ func answer(r openai.ChatCompletionResponse) (string, error) {
 	if choice.Message.Refusal != "" || choice.FinishReason == openai.FinishReasonContentFilter {
 		return "", errors.New("it refused to answer")
 	}
-	text := cut(clean(withoutThoughts(content(choice.Message))), MaxText)
+	text := cut(withoutThoughts(clean(content(choice.Message))), MaxText)
 	if text == "" {
 		return "", errors.New("it gave an empty answer")
 	}

@@ -29,8 +29,7 @@ type presence interface {
 	Clear(ctx context.Context, id chat.ConversationID) error
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
 	Allow(ctx context.Context, p chat.Principal, u chat.Use) error
-	BeginSummary(ctx context.Context, id chat.ConversationID, patience time.Duration) error
-	EndSummary(ctx context.Context, id chat.ConversationID)
+	AllowSummary(ctx context.Context, id chat.ConversationID) error
 }
 
 type broadcaster interface {
@@ -152,9 +151,6 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 
 var noContent = gateway.HTTPResponse{Status: http.StatusNoContent}
 
-// summarizing is longer than a summary may take: the function ends before.
-const summarizing = 30 * time.Second
-
 func (h *Handler) summarize(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	id, err := pathID(r)
 	if err != nil {
@@ -164,19 +160,11 @@ func (h *Handler) summarize(ctx context.Context, r *gateway.HTTPRequest) (gatewa
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if err := h.presence.BeginSummary(ctx, id, summarizing); err != nil {
+	if err := h.presence.AllowSummary(ctx, id); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	defer h.endSummary(ctx, id)
 	text, err := h.summaries.Summarize(ctx, c)
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.SummaryResult{Summary: text}}, err
-}
-
-// endSummary has a moment of its own: the function's time may be up.
-func (h *Handler) endSummary(ctx context.Context, id chat.ConversationID) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	h.presence.EndSummary(ctx, id)
 }
 
 func createdBy(c chat.Conversation, p chat.Principal) bool {

@@ -39,11 +39,9 @@ type world struct {
 	query        chat.ConversationQuery
 	change       chat.ConversationChange
 	deleted      bool
-	onDelete     func()                    // at its beginning
-	onSummarize  func(ctx context.Context) // at its end
-	hangs        bool                      // the end of a summary, and its Redis
-	patience     time.Duration             // of the function: 0 is none
-	took         time.Duration             // a call
+	onDelete     func()        // at its beginning
+	patience     time.Duration // of the function: 0 is none
+	took         time.Duration // a call
 	fail         map[string]error
 	steps        []string
 }
@@ -140,15 +138,8 @@ func (w *world) Allow(_ context.Context, p chat.Principal, u chat.Use) error {
 	return w.step("allow", u, " ", p)
 }
 
-func (w *world) BeginSummary(_ context.Context, id chat.ConversationID, patience time.Duration) error {
-	return w.step("begin", id, " ", patience)
-}
-
-func (w *world) EndSummary(ctx context.Context, id chat.ConversationID) {
-	w.step("end", id, " ", ctx.Err() == nil)
-	if w.hangs {
-		<-ctx.Done()
-	}
+func (w *world) AllowSummary(_ context.Context, id chat.ConversationID) error {
+	return w.step("allow summary", id)
 }
 
 func (w *world) Evict(_ context.Context, p chat.Principal, _ chat.ConversationID) ([]chat.Connection, error) {
@@ -193,9 +184,6 @@ func (w *world) Broadcast(_ context.Context, to []chat.Connection, frame []byte,
 }
 
 func (w *world) Summarize(ctx context.Context, _ chat.Conversation) (string, error) {
-	if w.onSummarize != nil {
-		defer w.onSummarize(ctx)
-	}
 	return "a summary", w.step("summarize")
 }
 
@@ -281,9 +269,9 @@ func TestCalls(t *testing.T) {
 		{"remove by a stranger", stranger, routeParticipant, theMember, "", "", 404, []string{"read"}},
 		{"leave what one is not in", stranger, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "x"}, "", "", 204, []string{"remove user:x", "evict user:x", "conversation:left M="}},
 		{"leave what never was", member, routeParticipant, map[string]string{"id": "c2", "type": "user", "participantId": "member"}, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M="}},
-		{"summarize", member, "POST /conversations/{id}/summary", c1, "", "", 200, []string{"read", "begin c1 30s", "summarize", "end c1 true"}},
+		{"summarize", member, "POST /conversations/{id}/summary", c1, "", "", 200, []string{"read", "allow summary c1", "summarize"}},
 		{"summarize another", member, "POST /conversations/{id}/summary", map[string]string{"id": "c2"}, "", "", 404, []string{"read"}},
-		{"summarize, not now", member, "POST /conversations/{id}/summary", c1, "", "summarize", 500, []string{"read", "begin c1 30s", "summarize", "end c1 true"}},
+		{"summarize, not now", member, "POST /conversations/{id}/summary", c1, "", "summarize", 500, []string{"read", "allow summary c1", "summarize"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -433,7 +421,7 @@ func TestLimits(t *testing.T) {
 	}{
 		{"creations", "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "allow", []string{"allow creation user:member"}},
 		{"additions", routeParticipants, c1, `{"type":"user","id":"new"}`, "allow", []string{"allow addition user:member"}},
-		{"summaries", "POST /conversations/{id}/summary", c1, "", "begin", []string{"read", "begin c1 30s"}}, // the other one's is not ended
+		{"summaries", "POST /conversations/{id}/summary", c1, "", "allow summary", []string{"read", "allow summary c1"}},
 		{"writes", "PUT /conversations/{id}", c1, `{"title":"t"}`, "write", nil},
 		{"reads", "GET /conversations/{id}", c1, "", "read", nil},
 	}
@@ -449,33 +437,6 @@ func TestLimits(t *testing.T) {
 				t.Errorf("the steps were %q, want %q", w.steps, tt.steps)
 			}
 		})
-	}
-}
-
-// A summary is ended whatever becomes of it, also when the time is over.
-func TestSummaryIsEnded(t *testing.T) {
-	for name, summarize := range map[string]func(ctx context.Context){
-		"a panic":      func(context.Context) { panic("a bug") },
-		"too long":     func(ctx context.Context) { <-ctx.Done() },
-		"as it should": func(context.Context) {},
-	} {
-		w := newWorld(member)
-		w.onSummarize, w.patience = summarize, 10*time.Second
-		w.call(t, "POST /conversations/{id}/summary", map[string]string{"id": "c1"}, "", "")
-		if want := []string{"read", "begin c1 30s", "summarize", "end c1 true"}; !slices.Equal(w.steps, want) {
-			t.Errorf("%s: the steps were %q", name, w.steps)
-		}
-	}
-}
-
-// The end of a summary has a second of its own: Redis, where it does not answer,
-// does not hold up the answer that is there.
-func TestEndOfSummaryHoldsUpNothing(t *testing.T) {
-	w := newWorld(member)
-	w.hangs = true
-	status, body := w.call(t, "POST /conversations/{id}/summary", map[string]string{"id": "c1"}, "", "")
-	if status != 200 || !strings.Contains(body, "a summary") || w.took != time.Second {
-		t.Errorf("got %d %s after %v", status, body, w.took)
 	}
 }
 

@@ -3,13 +3,14 @@ package wiring
 
 import (
 	"aiwm-chat/functions/conversations/handler"
-	summarize "aiwm-chat/functions/summarize/wiring"
+	summarize "aiwm-chat/functions/summarize/handler"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
 	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/summary"
 	"aiwm-chat/shared/wire"
 )
 
@@ -21,6 +22,8 @@ var Function = wire.Function{
 
 func wired(p *wire.Process) any {
 	store := mongostore.In(p)
-	h := handler.New(store, presence.In(p), live.Deliverer(p), live.Announcements(p, store), summarize.Handler(p))
+	announcements := live.Announcements(p, store)
+	summaries := summarize.NewWriter(store, presence.In(p), summary.In(p), announcements)
+	h := handler.New(store, presence.In(p), live.Deliverer(p), announcements, summaries)
 	return gateway.HTTP(auth.In(p), presence.In(p), h.Routes())
 }

@@ -3,6 +3,7 @@ package handler
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -15,7 +16,7 @@ type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
-	DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error
+	DeleteMessage(ctx context.Context, m chat.Message, now, due time.Time) (chat.Message, error)
 	Backlog(ctx context.Context, agent chat.Principal, cursor string, limit int) (messages []chat.Message, next string, err error)
 }
 
@@ -23,9 +24,11 @@ type announcer interface {
 	Tell(ctx context.Context, c chat.Conversation, frame []byte)
 }
 
-// sender is the send action: a message by REST takes the same way.
+// sender is the send action: a message by REST takes the same way, and what
+// follows from a message is its business.
 type sender interface {
 	SendREST(ctx context.Context, sender chat.Principal, in protocol.MessageInput, ack func(protocol.Sent)) error
+	Forget(ctx context.Context, m chat.Message) (c chat.Conversation, dropped bool, err error)
 }
 
 // Handler handles the routes of messages.
@@ -41,8 +44,8 @@ func New(s store, a announcer, send sender) *Handler {
 }
 
 // Routes returns the handler of each route key. Reads have two round trips to
-// MongoDB: the right and the messages. A deletion has two more, one to Redis
-// and the fan-out. A message takes the round trips of the send action.
+// MongoDB: the right and the messages. A deletion has four or five more, one to
+// SQS where there is a summary to make again, one to Redis and the fan-out. A message takes the round trips of the send action.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
 		"POST /messages":           h.send,
@@ -93,12 +96,36 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if m.Sender != r.Principal {
 		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the author may delete a message")
 	}
-	if err := h.store.DeleteMessage(ctx, m, time.Now()); err != nil {
-		return gateway.HTTPResponse{}, err
+	if !m.Deleted || m.Due.Has(chat.EffectForget) {
+		if c, err = h.erase(ctx, m, c); err != nil {
+			return gateway.HTTPResponse{}, err
+		}
 	}
 	gone := protocol.MessageGone{ConversationID: c.ID, MessageID: m.ID, Seq: m.Seq}
 	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventMessageDeleted, "", gone, time.Now()))
 	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
+}
+
+// patience is how long an erasure may be under way before sweep takes it up.
+const patience = 20 * time.Second
+
+// erase takes what m says out of the log, and then out of the conversation c,
+// which it returns as it is then: what fails of that stays due.
+func (h *Handler) erase(ctx context.Context, m chat.Message, c chat.Conversation) (chat.Conversation, error) {
+	now := time.Now()
+	m, err := h.store.DeleteMessage(ctx, m, now, now.Add(patience))
+	if err != nil {
+		return c, err
+	}
+	after, dropped, err := h.sender.Forget(ctx, m)
+	if err != nil {
+		slog.WarnContext(ctx, "what follows from an erasure is still due", "conversation", m.ConversationID, "seq", m.Seq, "err", err)
+		return c, nil
+	}
+	if dropped {
+		h.announce.Tell(ctx, after, protocol.ConversationFrame(after, now))
+	}
+	return after, nil
 }
 
 // message returns the message of the path and its conversation, if the caller

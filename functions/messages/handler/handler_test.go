@@ -29,16 +29,18 @@ var (
 // A world is one conversation with messages m1 to m3, of which m2 is deleted,
 // and its room. It records the steps of a call and fails those it is told to.
 type world struct {
-	caller chat.Principal
-	query  chat.MessageQuery
-	more   bool
-	fail   map[string]error
-	steps  []string
-	sent   protocol.Sent
-	input  protocol.MessageInput
-	from   chat.Principal
-	waits  []chat.Message // the backlog of every agent
-	page   string         // what Backlog was asked for
+	caller  chat.Principal
+	query   chat.MessageQuery
+	more    bool
+	due     bool // what follows from the deletion of m2
+	dropped bool // the summary, by an erasure
+	fail    map[string]error
+	steps   []string
+	sent    protocol.Sent
+	input   protocol.MessageInput
+	from    chat.Principal
+	waits   []chat.Message // the backlog of every agent
+	page    string         // what Backlog was asked for
 }
 
 func newWorld(caller chat.Principal) *world {
@@ -75,11 +77,29 @@ func (w *world) Message(_ context.Context, org chat.OrgID, id chat.MessageID) (c
 	if org != "acme" || id != "m1" && id != "m2" && id != "m3" {
 		return chat.Message{}, chat.Errorf(chat.NotFound, "there is no such message")
 	}
-	return message(id), err
+	m := message(id)
+	if m.Deleted && w.due {
+		m.Due = &chat.Due{Left: []chat.Effect{chat.EffectForget}}
+	}
+	return m, err
 }
 
-func (w *world) DeleteMessage(context.Context, chat.Message, time.Time) error {
-	return w.step("delete")
+func (w *world) DeleteMessage(_ context.Context, m chat.Message, now, due time.Time) (chat.Message, error) {
+	if due.Sub(now) != 20*time.Second {
+		panic("sweep would be early or late")
+	}
+	m.Deleted, m.Due = true, &chat.Due{At: due, Left: []chat.Effect{chat.EffectForget}}
+	return m, w.step("delete")
+}
+
+// Forget is the sender's: it drops the summary of whom it is told to.
+func (w *world) Forget(_ context.Context, m chat.Message) (chat.Conversation, bool, error) {
+	if !m.Due.Has(chat.EffectForget) {
+		panic("nothing is due")
+	}
+	c, err := w.Conversation(context.Background(), reader, "c1")
+	w.steps = w.steps[:len(w.steps)-1]
+	return c, w.dropped, errors.Join(err, w.step("forget"))
 }
 
 // Tell is the announcer's: it tells those in the room who are participants.
@@ -154,7 +174,7 @@ func (w *world) call(t *testing.T, route, id, query, body string, header map[str
 
 func TestCalls(t *testing.T) {
 	const get, remove = "GET /messages/{id}", "DELETE /messages/{id}"
-	gone := []string{"message", "conversation", "delete", "room", "message:deleted m1 1 R="}
+	gone := []string{"message", "conversation", "delete", "forget", "room", "message:deleted m1 1 R="}
 	tests := []struct {
 		name      string
 		caller    chat.Principal
@@ -172,12 +192,13 @@ func TestCalls(t *testing.T) {
 		{"get, not now", reader, get, "m1", "message", errDown, 500, []string{"message"}},
 		{"get, no right to be read", reader, get, "m1", "conversation", errDown, 500, []string{"message", "conversation"}},
 		{"delete", author, remove, "m1", "", nil, 204, gone},
-		{"delete again, for what an error left", author, remove, "m2", "", nil, 204, []string{"message", "conversation", "delete", "room", "message:deleted m2 2 R="}},
+		{"delete again, what is done", author, remove, "m2", "", nil, 204, []string{"message", "conversation", "room", "message:deleted m2 2 R="}},
+		{"delete, what follows stays due", author, remove, "m1", "forget", errDown, 204, gone},
 		{"delete another's", reader, remove, "m1", "", nil, 403, []string{"message", "conversation"}},
 		{"delete by a namesake", chat.Principal{Type: chat.Agent, ID: author.ID, OrgID: "acme"}, remove, "m1", "", nil, 403, []string{"message", "conversation"}},
 		{"delete when removed", author, remove, "m1", "conversation", notFound, 404, []string{"message", "conversation"}},
 		{"delete, not now", author, remove, "m1", "delete", errDown, 500, []string{"message", "conversation", "delete"}},
-		{"delete, nobody to be found", author, remove, "m1", "room", errDown, 204, []string{"message", "conversation", "delete", "room"}},
+		{"delete, nobody to be found", author, remove, "m1", "room", errDown, 204, []string{"message", "conversation", "delete", "forget", "room"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -347,6 +368,26 @@ func TestList(t *testing.T) {
 		status, body := w.call(t, "GET /messages", "", "conversationId=c1", "", nil)
 		if want := map[string]int{"conversation": 404, "messages": 500}[step]; status != want || strings.Contains(body, "content of") {
 			t.Errorf("%s fails: got %d %s", step, status, body)
+		}
+	}
+}
+
+// Members see that the summary is gone, and who repeats a deletion does what an
+// error left, but drops no summary again that was made since.
+func TestDeletionReachesTheSummary(t *testing.T) {
+	for _, tt := range []struct {
+		id           string
+		due, dropped bool
+		want         []string
+	}{
+		{"m1", false, true, []string{"message", "conversation", "delete", "forget", "room", "conversation:updated  0 R=", "room", "message:deleted m1 1 R="}},
+		{"m2", true, false, []string{"message", "conversation", "delete", "forget", "room", "message:deleted m2 2 R="}},
+		{"m2", false, false, []string{"message", "conversation", "room", "message:deleted m2 2 R="}},
+	} {
+		w := newWorld(author)
+		w.due, w.dropped = tt.due, tt.dropped
+		if status, body := w.call(t, "DELETE /messages/{id}", tt.id, "", "", nil); status != 204 || !slices.Equal(w.steps, tt.want) {
+			t.Errorf("%+v: got %d %s, the steps were %q", tt, status, body, w.steps)
 		}
 	}
 }

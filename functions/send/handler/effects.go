@@ -52,7 +52,7 @@ func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Con
 // effects does what is due, together, and returns what is left of it: nil where
 // nothing is.
 func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) *chat.Due {
-	var projected, summarised, delivered error
+	var projected, summarised, delivered, forgotten error
 	var unreached []chat.ConnectionID
 	var g errgroup.Group // each effect is wanted whatever becomes of the others
 	if m.Due.Has(chat.EffectDeliver) {
@@ -71,15 +71,21 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 			return nil
 		})
 	}
+	if m.Due.Has(chat.EffectForget) {
+		g.Go(func() error {
+			forgotten = guarded(func() error { _, _, err := h.forget(ctx, m); return err })
+			return nil
+		})
+	}
 	if m.Due.Has(chat.EffectProject) { // here: this stack has grown to what the driver needs
 		projected = guarded(func() error { return h.store.Project(ctx, m, agentsOf(&c)) })
 	}
 	g.Wait() //nolint:errcheck // each error has a name
 	asked := m.Sender.Type == chat.User && c.HasParticipant(c.Agent())
-	left := remaining(m, asked, projected, summarised, delivered, unreached)
+	left := remaining(m, asked, projected, summarised, forgotten, delivered, unreached)
 	if left != nil {
 		slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
-			"left", left.Left, "unreached", len(unreached), "err", errors.Join(projected, summarised, delivered))
+			"left", left.Left, "unreached", len(unreached), "err", errors.Join(projected, summarised, forgotten, delivered))
 	}
 	return left
 }
@@ -106,7 +112,7 @@ const (
 // that was done is not done again because something else failed; only where an
 // agent is asked, which may have connected meanwhile and finds what waits for it
 // by the projection, the message comes again when that is made good.
-func remaining(m chat.Message, asked bool, projected, summarised, delivered error, unreached []chat.ConnectionID) *chat.Due {
+func remaining(m chat.Message, asked bool, projected, summarised, forgotten, delivered error, unreached []chat.ConnectionID) *chat.Due {
 	due := m.Due
 	left := &chat.Due{At: due.At, Tries: due.Tries}
 	givenUp := due.Tries+1 >= maxTries && time.Since(m.CreatedAt) >= maxAge
@@ -115,6 +121,9 @@ func remaining(m chat.Message, asked bool, projected, summarised, delivered erro
 	}
 	if summarised != nil {
 		left.Left = append(left.Left, chat.EffectSummarise)
+	}
+	if forgotten != nil {
+		left.Left = append(left.Left, chat.EffectForget)
 	}
 	switch {
 	case delivered != nil: // the audience is not known, or not all of it

@@ -60,20 +60,21 @@ func TestRemaining(t *testing.T) {
 	}
 	named := some(2)
 	tests := []struct {
-		name                             string
-		tries                            int
-		asked                            bool // an agent is
-		young                            bool
-		to                               []chat.ConnectionID
-		projected, summarised, delivered error
-		unreached                        []chat.ConnectionID
-		left                             []chat.Effect // none: nothing is due
-		leftTries                        int
-		leftTo                           []chat.ConnectionID
+		name                                        string
+		tries                                       int
+		asked                                       bool // an agent is
+		young                                       bool
+		to                                          []chat.ConnectionID
+		projected, summarised, forgotten, delivered error
+		unreached                                   []chat.ConnectionID
+		left                                        []chat.Effect // none: nothing is due
+		leftTries                                   int
+		leftTo                                      []chat.ConnectionID
 	}{
 		{name: "all is done"},
 		{name: "all is done, at last", tries: 2, to: named},
 		{name: "no projection", projected: bad, left: []chat.Effect{project}},
+		{name: "not forgotten", forgotten: bad, left: []chat.Effect{chat.EffectForget}},
 		{name: "no summary", summarised: bad, left: []chat.Effect{summarise}},
 		{name: "nothing", projected: bad, summarised: bad, delivered: bad, left: []chat.Effect{project, summarise, deliver}},
 		{name: "no projection, and who is named is reached", tries: 2, to: named, projected: bad, left: []chat.Effect{project}, leftTries: 2},
@@ -112,7 +113,7 @@ func TestRemaining(t *testing.T) {
 			if tt.young {
 				m.CreatedAt = time.Now().Add(-maxAge + time.Second*30)
 			}
-			left := remaining(m, tt.asked, tt.projected, tt.summarised, tt.delivered, tt.unreached)
+			left := remaining(m, tt.asked, tt.projected, tt.summarised, tt.forgotten, tt.delivered, tt.unreached)
 			if (left == nil) != (tt.left == nil) {
 				t.Fatalf("left is %+v", left)
 			}

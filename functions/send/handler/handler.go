@@ -24,6 +24,7 @@ type store interface {
 	Sent(ctx context.Context, id chat.ConversationID, sender chat.Principal, client chat.ClientMessageID) (chat.Message, bool, error)
 	Project(ctx context.Context, m chat.Message, agents []chat.PrincipalID) error
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
+	ForgetMessage(ctx context.Context, m chat.Message) (c chat.Conversation, dropped bool, err error)
 }
 
 type presence interface {

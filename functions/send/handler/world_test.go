@@ -376,6 +376,17 @@ func (w *world) Forget(_ context.Context, gone []chat.Gone, in chat.Conversation
 	})
 }
 
+// ForgetMessage is the store's, of a conversation with or without a summary.
+func (w *world) ForgetMessage(_ context.Context, m chat.Message) (c chat.Conversation, dropped bool, err error) {
+	err = w.step("ForgetMessage", func() {
+		c, dropped = w.conversation, w.conversation.Summary != nil && w.conversation.Summary.ToSeq >= m.Seq
+	})
+	if dropped {
+		c.Summary = nil
+	}
+	return c, dropped, err
+}
+
 func (w *world) EnqueueSummary(_ context.Context, job protocol.SummaryJob) error {
 	return w.step("EnqueueSummary", func() { w.jobs = append(w.jobs, job) })
 }

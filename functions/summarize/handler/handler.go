@@ -3,7 +3,9 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -11,94 +13,99 @@ import (
 	"aiwm-chat/shared/summary"
 )
 
-type store interface {
-	AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error)
-	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
-	SaveSummary(ctx context.Context, id chat.ConversationID, text string, s chat.Summary) (c chat.Conversation, saved bool, err error)
+type jobs interface {
+	EnqueueSummaryIn(ctx context.Context, job protocol.SummaryJob, delay time.Duration) error
 }
 
-type summariser interface {
-	Summarize(ctx context.Context, in summary.Input) (summary.Result, error)
-}
-
-type announcer interface {
-	Tell(ctx context.Context, c chat.Conversation, frame []byte)
-}
-
-// Handler handles the jobs of the summary queue, and summaries on demand.
+// Handler handles the jobs of the summary queue.
 type Handler struct {
-	store      store
-	summariser summariser
-	announce   announcer
+	writer *Writer
+	jobs   jobs
 }
 
 // New returns a Handler.
-func New(s store, sum summariser, a announcer) *Handler {
-	return &Handler{store: s, summariser: sum, announce: a}
-}
+func New(w *Writer, j jobs) *Handler { return &Handler{writer: w, jobs: j} }
+
+const (
+	// maxPuts is how often a job is put off before it fails, and the queue brings
+	// it again a few times: by then the model has been out of order for an hour.
+	// (Lambda stops a function that enqueues for itself 16 times in a row.)
+	maxPuts = 8
+	// soon is when a job looks again while somebody else is writing, doubled
+	// each time.
+	soon = 2 * time.Second
+)
 
 // Handle brings the summary up to a message at least. Where it covers the
-// message already, or the conversation is gone, there is nothing to do. An
-// error sends the job back to the queue and leaves the old summary. Three
-// round trips to MongoDB, one to the model, one to Redis and the fan-out.
+// message already, or the conversation is gone, there is nothing to do. What one
+// run cannot do is another job's, in sequence; while the model does not answer,
+// the job is put off and the old summary stays. Where it will not answer before
+// an operator has changed something, the job is over: the next one asks again.
+// One round trip to MongoDB, those of the rounds, and one to SQS.
 func (h *Handler) Handle(ctx context.Context, job protocol.SummaryJob) error {
-	c, err := h.store.AnyConversation(ctx, job.OrgID, job.ConversationID)
-	if err != nil && chat.CodeOf(err) == chat.NotFound {
+	c, err := h.writer.store.AnyConversation(ctx, job.OrgID, job.ConversationID)
+	more := false
+	if err == nil && covered(c) < job.Seq {
+		_, more, err = h.writer.catchUp(ctx, c, job.Seq)
+	}
+	switch code := chat.CodeOf(err); {
+	case err == nil && !more:
+		return nil
+	case err == nil:
+		job.Puts = 0 // it went on
+		return h.jobs.EnqueueSummaryIn(ctx, job, 0)
+	case code == chat.NotFound:
+		return nil
+	case errors.Is(err, chat.ErrModelBroken):
+		slog.WarnContext(ctx, "no summary: the model is out of order", "conversation", job.ConversationID, "seq", job.Seq)
+		return nil
+	case summary.Permanent(err):
+		slog.ErrorContext(ctx, "no summary before the model is set up anew", "conversation", job.ConversationID, "seq", job.Seq, "err", err)
 		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("read the conversation: %w", err)
+	wait, later := waitOf(err)
+	if !later || job.Puts >= maxPuts {
+		return err
 	}
-	if covered(c) >= job.Seq {
-		return nil
-	}
-	_, err = h.Summarize(ctx, c)
-	return err
+	slog.WarnContext(ctx, "a summary is put off", "conversation", job.ConversationID, "seq", job.Seq, "wait", wait, "err", err)
+	wait = max(wait, soon<<job.Puts)
+	job.Puts++
+	return h.jobs.EnqueueSummaryIn(ctx, job, wait)
 }
 
-// Summarize extends the summary of c by the messages since it, saves it and
-// tells the members. It returns the conversation's summary as it then is: that
-// of a faster round, if there was one.
-func (h *Handler) Summarize(ctx context.Context, c chat.Conversation) (string, error) {
-	from := covered(c)
-	messages, _, err := h.store.Messages(ctx, c.ID, chat.MessageQuery{Limit: summary.MaxMessages})
-	if err != nil {
-		return "", fmt.Errorf("read the messages: %w", err)
+// waitOf returns how long to wait, where that helps.
+func waitOf(err error) (wait time.Duration, later bool) {
+	if p, ok := errors.AsType[*pause](err); ok {
+		return p.wait, true
 	}
-	messages = after(from, messages)
-	if len(messages) == 0 {
-		return c.ContextSummary, nil
+	if e := chat.Public(err); e.Code == chat.RateLimited {
+		ms, _ := e.Details["retryAfterMs"].(int64)
+		return time.Duration(ms) * time.Millisecond, true
 	}
-	result, err := h.summariser.Summarize(ctx, summary.Input{Previous: c.ContextSummary, Messages: messages})
-	if err != nil {
-		return "", chat.Unavailablef(err, "the summary cannot be written now; try again")
-	}
-	s := chat.Summary{FromSeq: messages[0].Seq, ToSeq: messages[len(messages)-1].Seq, Model: result.Model, At: time.Now()}
-	if c.Summary != nil {
-		s.FromSeq = c.Summary.FromSeq
-	}
-	updated, saved, err := h.store.SaveSummary(ctx, c.ID, result.Text, s)
-	if err != nil {
-		return "", fmt.Errorf("save the summary: %w", err)
-	}
-	if saved {
-		h.announce.Tell(ctx, updated, protocol.ConversationFrame(updated, s.At))
-	}
-	return updated.ContextSummary, nil
+	return 0, false
 }
 
-func covered(c chat.Conversation) int64 {
-	if c.Summary == nil {
-		return 0
-	}
-	return c.Summary.ToSeq
+// A pause is a failure of the model after which nobody asks it for this
+// conversation for a time.
+type pause struct {
+	error
+	wait time.Duration
 }
 
-func after(seq int64, messages []chat.Message) []chat.Message {
-	for i, m := range messages {
-		if m.Seq > seq {
-			return messages[i:]
-		}
+func (p *pause) Unwrap() error { return p.error }
+
+// public is what somebody who asked for a summary is told.
+func public(err error) error {
+	_, known := errors.AsType[*chat.Error](err)
+	switch {
+	case err == nil, known:
+		return err
+	case summary.Permanent(err):
+		return fmt.Errorf("%w: %w", chat.Errorf(chat.Internal, "%s", chat.ErrModelBroken.Message), err)
 	}
-	return nil
+	e := chat.Unavailablef(err, "the summary cannot be written now; try again")
+	if wait, later := waitOf(err); later {
+		e.Details = map[string]any{"retryAfterMs": wait.Milliseconds()}
+	}
+	return e
 }

@@ -3,122 +3,78 @@ package handler_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	"aiwm-chat/functions/summarize/handler"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 	"aiwm-chat/shared/summary"
 )
 
-var errDown = errors.New("no route to host")
-
-var user = chat.Principal{Type: chat.User, ID: "u1", OrgID: "acme"}
-
-// A world is a conversation with its log, its room, and a summariser. Its
-// SaveSummary is the store's: a summary never replaces one that is as new.
-type world struct {
-	conversation chat.Conversation
-	messages     []chat.Message
-	model        func(in summary.Input) (summary.Result, error)
-	meanwhile    *chat.Summary // saved by another round while the model thinks
-	fail         map[string]error
-	room         []chat.Connection
-	told         []chat.ConnectionID
-	asked        []summary.Input
-}
-
-func newWorld(messages int, covered int64) *world {
-	w := &world{
-		conversation: chat.Conversation{
-			ID: "c1", OrgID: "acme", Participants: []chat.Participant{{Type: user.Type, ID: user.ID}},
-		},
-		room: []chat.Connection{{ID: "in=", Principal: user}, {ID: "stranger=", Principal: chat.Principal{Type: chat.User, ID: "u2", OrgID: "acme"}}},
-		fail: map[string]error{},
-		model: func(summary.Input) (summary.Result, error) {
-			return summary.Result{Text: "new", Model: "gpt"}, nil
-		},
+// failure is what a model's service answers with this status.
+func failure(t *testing.T, status int, header ...string) error {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i+1 < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(status)
+	}))
+	defer s.Close()
+	_, err := summary.NewOpenAI(summary.Options{BaseURL: s.URL, Model: "m", MaxTokens: 1}).Summarize(t.Context(), summary.Input{
+		Messages: []chat.Message{{Draft: chat.Draft{Content: "x"}}},
+	})
+	if err == nil {
+		t.Fatal("no failure")
 	}
-	if covered > 0 {
-		w.conversation.ContextSummary = "old"
-		w.conversation.Summary = &chat.Summary{FromSeq: 1, ToSeq: covered, Model: "gpt"}
-	}
-	for seq := range messages {
-		w.messages = append(w.messages, chat.Message{Seq: int64(seq + 1)})
-	}
-	return w
-}
-
-func (w *world) handler() *handler.Handler { return handler.New(w, w, w) }
-
-func (w *world) AnyConversation(context.Context, chat.OrgID, chat.ConversationID) (chat.Conversation, error) {
-	return w.conversation, w.fail["AnyConversation"]
-}
-
-func (w *world) Messages(_ context.Context, _ chat.ConversationID, q chat.MessageQuery) ([]chat.Message, bool, error) {
-	n := max(len(w.messages)-q.Limit, 0)
-	return w.messages[n:], n > 0, w.fail["Messages"]
-}
-
-func (w *world) Summarize(_ context.Context, in summary.Input) (summary.Result, error) {
-	w.asked = append(w.asked, in)
-	if w.meanwhile != nil {
-		w.conversation.ContextSummary, w.conversation.Summary = "faster", w.meanwhile
-	}
-	return w.model(in)
-}
-
-func (w *world) SaveSummary(_ context.Context, _ chat.ConversationID, text string, s chat.Summary) (chat.Conversation, bool, error) {
-	if err := w.fail["SaveSummary"]; err != nil {
-		return chat.Conversation{}, false, err
-	}
-	if old := w.conversation.Summary; old != nil && old.ToSeq >= s.ToSeq {
-		return w.conversation, false, nil
-	}
-	w.conversation.ContextSummary, w.conversation.Summary = text, &s
-	return w.conversation, true, nil
-}
-
-// Tell is the announcer's: it tells those in the room who are participants.
-func (w *world) Tell(_ context.Context, c chat.Conversation, _ []byte) {
-	if w.fail["Tell"] != nil {
-		return
-	}
-	for _, to := range c.Entitled(w.room) {
-		w.told = append(w.told, to.ID)
-	}
+	return err
 }
 
 func TestJob(t *testing.T) {
 	notFound := chat.Errorf(chat.NotFound, "there is no such conversation")
 	failing := func(summary.Input) (summary.Result, error) { return summary.Result{}, errDown }
+	long := func(n, from int) *world {
+		w := newWorld(n, 0)
+		w.messages[0].Seq = 1
+		if from > 0 {
+			w.conversation.ContextSummary, w.conversation.Summary = "old", &chat.Summary{FromSeq: 1, ToSeq: int64(from)}
+		}
+		return w
+	}
 	tests := []struct {
 		name  string
 		world *world
 		set   func(w *world)
+		seq   int64 // 0: of the newest message
 		fails bool
-		asked int // how many messages the model got, -1: it was not asked
+		seen  []int64
 		text  string
 		from  int64
 		to    int64
-		told  bool
+		told  int
 	}{
-		{"the first", newWorld(10, 0), nil, false, 10, "new", 1, 10, true},
-		{"the next", newWorld(20, 10), nil, false, 10, "new", 1, 20, true},
-		{"after missed ones, the newest only", newWorld(50, 10), nil, false, summary.MaxMessages, "new", 1, 50, true},
-		{"the first of a long one", newWorld(50, 0), nil, false, summary.MaxMessages, "new", 31, 50, true},
-		{"covered already", newWorld(10, 10), func(w *world) { w.fail["Messages"] = errDown }, false, -1, "old", 1, 10, false},
-		{"covered and more", newWorld(20, 12), func(w *world) { w.fail["Messages"] = errDown }, false, -1, "old", 1, 12, false},
-		{"deleted", newWorld(10, 0), func(w *world) { w.fail["AnyConversation"] = notFound }, false, -1, "", 0, 0, false},
-		{"empty", newWorld(0, 0), nil, false, -1, "", 0, 0, false},
-		{"not to be read", newWorld(20, 10), func(w *world) { w.fail["AnyConversation"] = errDown }, true, -1, "old", 1, 10, false},
-		{"no messages to be read", newWorld(20, 10), func(w *world) { w.fail["Messages"] = errDown }, true, -1, "old", 1, 10, false},
-		{"the model fails", newWorld(20, 10), func(w *world) { w.model = failing }, true, 10, "old", 1, 10, false},
-		{"not to be saved", newWorld(20, 10), func(w *world) { w.fail["SaveSummary"] = errDown }, true, 10, "old", 1, 10, false},
-		{"a faster round", newWorld(20, 10), func(w *world) { w.meanwhile = &chat.Summary{FromSeq: 1, ToSeq: 20} }, false, 10, "faster", 1, 20, false},
-		{"nobody to be found", newWorld(10, 0), func(w *world) { w.fail["Tell"] = errDown }, false, 10, "new", 1, 10, false},
+		{"the first", newWorld(10, 0), nil, 0, false, upTo(1, 10), "new", 1, 10, 1},
+		{"the next", newWorld(20, 10), nil, 0, false, upTo(11, 20), "new", 1, 20, 1},
+		{"after missed ones, nothing is passed over", newWorld(50, 10), nil, 0, false, upTo(11, 50), "new", 1, 50, 2},
+		{"the first of a long one", newWorld(50, 0), nil, 0, false, upTo(1, 50), "new", 1, 50, 3},
+		{"from nothing in a very long one", long(620, 0), nil, 320, false, upTo(121, 320), "new", 121, 320, 10},
+		{"far behind, but not from nothing", long(620, 100), nil, 300, false, upTo(101, 300), "new", 1, 300, 10},
+		{"covered already", newWorld(10, 10), func(w *world) { w.fail["Messages"] = errDown }, 0, false, nil, "old", 1, 10, 0},
+		{"covered and more", newWorld(20, 12), func(w *world) { w.fail["Messages"] = errDown }, 10, false, nil, "old", 1, 12, 0},
+		{"deleted", newWorld(10, 0), func(w *world) { w.fail["AnyConversation"] = notFound }, 0, false, nil, "", 0, 0, 0},
+		{"empty", newWorld(0, 0), nil, 10, false, nil, "", 0, 0, 0},
+		{"up to what is not there", newWorld(15, 0), nil, 100, false, upTo(1, 15), "new", 1, 15, 1},
+		{"not to be read", newWorld(20, 10), func(w *world) { w.fail["AnyConversation"] = errDown }, 0, true, nil, "old", 1, 10, 0},
+		{"no messages to be read", newWorld(20, 10), func(w *world) { w.fail["Messages"] = errDown }, 0, true, nil, "old", 1, 10, 0},
+		{"the model fails", newWorld(20, 10), func(w *world) { w.model = failing }, 0, false, upTo(11, 20), "old", 1, 10, 0},
+		{"not to be saved", newWorld(20, 10), func(w *world) { w.fail["SaveSummary"] = errDown }, 0, true, upTo(11, 20), "old", 1, 10, 0},
+		{"no turns", newWorld(20, 10), func(w *world) { w.fail["BeginSummary"] = chat.Unavailablef(errDown, "no") }, 0, true, nil, "old", 1, 10, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -126,20 +82,16 @@ func TestJob(t *testing.T) {
 			if tt.set != nil {
 				tt.set(w)
 			}
-			seq := len(w.messages)
-			if tt.name == "covered and more" {
-				seq = 10 // a job that comes late
+			seq := tt.seq
+			if seq == 0 {
+				seq = int64(len(w.messages))
 			}
-			err := w.handler().Handle(t.Context(), protocol.SummaryJob{OrgID: "acme", ConversationID: "c1", Seq: int64(seq)})
+			err := w.run(t.Context(), protocol.SummaryJob{Seq: seq})
 			if (err != nil) != tt.fails {
 				t.Errorf("got %v", err)
 			}
-			asked := -1
-			if len(w.asked) > 0 {
-				asked = len(w.asked[0].Messages)
-			}
-			if asked != tt.asked {
-				t.Errorf("the model got %d messages, want %d", asked, tt.asked)
+			if !same(w.seen(), tt.seen) {
+				t.Errorf("the model saw %v, want %v", w.seen(), tt.seen)
 			}
 			var s chat.Summary
 			if w.conversation.Summary != nil {
@@ -148,21 +100,177 @@ func TestJob(t *testing.T) {
 			if w.conversation.ContextSummary != tt.text || s.FromSeq != tt.from || s.ToSeq != tt.to {
 				t.Errorf("the summary is %q of %d to %d", w.conversation.ContextSummary, s.FromSeq, s.ToSeq)
 			}
-			want := []chat.ConnectionID{"in="}
-			if !tt.told {
-				want = nil
+			if !slices.Equal(w.told, slices.Repeat([]chat.ConnectionID{"in="}, tt.told)) {
+				t.Errorf("told %v, want %d times", w.told, tt.told)
 			}
-			if !slices.Equal(w.told, want) {
-				t.Errorf("told %v, want %v", w.told, want)
+			if w.taken {
+				t.Error("the turn is not given back")
 			}
 		})
+	}
+}
+
+// What the model did not read, the next round gets: what is stored is what was read.
+func TestWhatIsReadIsStored(t *testing.T) {
+	w := newWorld(25, 0)
+	w.model = func(in summary.Input) (summary.Result, error) {
+		return summary.Result{Text: fmt.Sprint(in.Previous, "+", in.Messages[0].Seq), Read: min(len(in.Messages), 7)}, nil
+	}
+	if err := w.run(t.Context(), protocol.SummaryJob{Seq: 20}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.conversation; got.ContextSummary != "+1+8+15" || got.Summary.ToSeq != 21 {
+		t.Errorf("got %q to %d", got.ContextSummary, got.Summary.ToSeq)
+	}
+}
+
+// After a failed round 20 the one of 30 gets the messages that it missed.
+func TestAfterAFailedRound(t *testing.T) {
+	w, works := newWorld(20, 10), newWorld(0, 0).model
+	w.model = func(summary.Input) (summary.Result, error) { return summary.Result{}, errDown }
+	if err := w.run(t.Context(), protocol.SummaryJob{Seq: 20}); err != nil {
+		t.Fatal(err)
+	}
+	w.messages, w.conversation.TotalMessages = newWorld(30, 0).messages, 30
+	w.model, w.asked = works, nil
+	if err := w.run(t.Context(), protocol.SummaryJob{Seq: 30}); err != nil || !same(w.seen(), upTo(11, 30)) || w.conversation.Summary.ToSeq != 30 {
+		t.Errorf("the model saw %v, %v", w.seen(), err)
+	}
+}
+
+// What one run cannot do is the next job's, as long as it gets on.
+func TestOneJobAfterTheOther(t *testing.T) {
+	w := newWorld(450, 1)
+	job := protocol.SummaryJob{Seq: 450, Puts: 3}
+	for range 3 {
+		if err := w.run(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.jobs) == 0 {
+			break
+		}
+		job, w.jobs = w.jobs[0], nil
+		if job.Seq != 450 || job.Puts != 0 || job.ConversationID != "c1" || job.OrgID != "acme" || w.delays[0] != 0 {
+			t.Errorf("the next job is %+v after %v", job, w.delays)
+		}
+	}
+	if !same(w.seen(), upTo(2, 450)) || w.conversation.Summary.ToSeq != 450 {
+		t.Errorf("the model saw %v", w.seen())
+	}
+	w = newWorld(450, 1)
+	w.fail["Enqueue"] = errDown
+	if err := w.run(t.Context(), protocol.SummaryJob{Seq: 450}); err == nil || w.conversation.Summary.ToSeq != 201 {
+		t.Errorf("no queue: %v, to %d", err, w.conversation.Summary.ToSeq)
+	}
+}
+
+// A run ends in time: no round begins that may not end.
+func TestRoundsEndInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(200, 0)
+		w.meanwhile = func() { time.Sleep(12 * time.Second) }
+		ctx, cancel := context.WithTimeout(t.Context(), 59*time.Second)
+		defer cancel()
+		if err := w.run(ctx, protocol.SummaryJob{Seq: 200}); err != nil || len(w.asked) != 3 || len(w.jobs) != 1 {
+			t.Errorf("%d rounds, jobs %v, %v", len(w.asked), w.jobs, err)
+		}
+		if w.patience != 61*time.Second {
+			t.Errorf("its turn is for %v", w.patience)
+		}
+	})
+}
+
+// While the model thinks a message is erased, or another round is faster.
+func TestMeanwhile(t *testing.T) {
+	w := newWorld(20, 10)
+	w.meanwhile = func() {
+		if w.conversation.Erasures == 0 {
+			w.conversation.Erasures, w.conversation.ContextSummary, w.conversation.Summary = 1, "", nil
+		}
+	}
+	if err := w.run(t.Context(), protocol.SummaryJob{Seq: 20}); err != nil || len(w.asked) != 2 || w.asked[1].Previous != "" || !same(w.seen(), append(upTo(11, 20), upTo(1, 20)...)) {
+		t.Errorf("after an erasure: %+v, %v", w.asked, err)
+	}
+	w = newWorld(20, 10)
+	w.meanwhile = func() {
+		w.conversation.ContextSummary, w.conversation.Summary = "faster", &chat.Summary{FromSeq: 1, ToSeq: 20}
+	}
+	if err := w.run(t.Context(), protocol.SummaryJob{Seq: 20}); err != nil || w.conversation.ContextSummary != "faster" || len(w.told) != 0 {
+		t.Errorf("beside a faster one: %+v, %v", w.conversation, err)
+	}
+}
+
+// What becomes of a job and of the conversation's turn when the model fails.
+func TestFailures(t *testing.T) {
+	log := logged(t)
+	for _, tt := range []struct {
+		name   string
+		err    error
+		puts   int
+		ended  string
+		wish   time.Duration
+		delay  time.Duration // of the job that is put off, 0: none
+		fails  bool
+		errors int // lines
+	}{
+		{"no answer", errDown, 0, "pause turn", 0, time.Minute, false, 0},
+		{"too many requests", failure(t, 429, "Retry-After", "300"), 0, "pause turn", 5 * time.Minute, 5 * time.Minute, false, 0},
+		{"down", failure(t, 503), 7, "pause turn", 0, 256 * time.Second, false, 0},
+		{"down for an hour", failure(t, 503), 8, "pause turn", 0, 0, true, 0},
+		{"a wrong key", failure(t, 401), 0, "pause turn for long", 0, 0, false, 1},
+		{"no such model", failure(t, 404), 0, "pause turn for long", 0, 0, false, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			log.Reset()
+			w := newWorld(20, 10)
+			w.model = func(summary.Input) (summary.Result, error) { return summary.Result{}, tt.err }
+			err := w.run(t.Context(), protocol.SummaryJob{Seq: 20, Puts: tt.puts})
+			if (err != nil) != tt.fails || !slices.Equal(w.ended, []string{tt.ended}) || w.wish != tt.wish {
+				t.Errorf("got %v, ended %v with a wish of %v", err, w.ended, w.wish)
+			}
+			if put := len(w.jobs) == 1; put != (tt.delay > 0) || put && (w.delays[0] != tt.delay || w.jobs[0].Puts != tt.puts+1 || w.jobs[0].Seq != 20) {
+				t.Errorf("put off: %+v after %v, want %v", w.jobs, w.delays, tt.delay)
+			}
+			if n := strings.Count(log.String(), "level=ERROR"); n != tt.errors {
+				t.Errorf("%d errors logged:\n%s", n, log)
+			}
+			if w.conversation.ContextSummary != "old" {
+				t.Errorf("the summary is %q", w.conversation.ContextSummary)
+			}
+		})
+	}
+}
+
+// A job that comes while somebody else writes, or in a pause, looks again later;
+// one for a model that is broken is over, and has no line of its own.
+func TestBusy(t *testing.T) {
+	log := logged(t)
+	for _, tt := range []struct {
+		begin error
+		puts  int
+		delay time.Duration
+	}{
+		{chat.LimitedFor(time.Second), 0, 2 * time.Second},
+		{chat.LimitedFor(time.Second), 4, 32 * time.Second},
+		{chat.LimitedFor(10 * time.Minute), 2, 10 * time.Minute},
+		{chat.ErrModelBroken, 0, 0},
+	} {
+		w := newWorld(20, 10)
+		w.fail["BeginSummary"] = tt.begin
+		err := w.run(t.Context(), protocol.SummaryJob{Seq: 20, Puts: tt.puts})
+		if err != nil || len(w.asked) > 0 || len(w.ended) > 0 || (len(w.jobs) == 1) != (tt.delay > 0) || tt.delay > 0 && w.delays[0] != tt.delay {
+			t.Errorf("%v: %v, put off %v", tt.begin, err, w.delays)
+		}
+	}
+	if strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("logged\n%s", log)
 	}
 }
 
 // The model gets the summary so far, and what is known of the result is saved.
 func TestRound(t *testing.T) {
 	w, before := newWorld(13, 10), time.Now()
-	text, err := w.handler().Summarize(t.Context(), w.conversation)
+	text, err := w.writer().Summarize(t.Context(), w.conversation)
 	if err != nil || text != "new" {
 		t.Fatalf("got %q, %v", text, err)
 	}
@@ -174,21 +282,53 @@ func TestRound(t *testing.T) {
 	}
 }
 
-// On demand a failure is one to try again, and does not say why.
+// On demand a failure is one to try again and says when, but not why; or one that
+// no repeat mends.
 func TestOnDemand(t *testing.T) {
 	w := newWorld(10, 10)
-	if text, err := w.handler().Summarize(t.Context(), w.conversation); err != nil || text != "old" || len(w.asked) != 0 {
+	w.fail["BeginSummary"] = errDown // nobody's turn is needed
+	if text, err := w.writer().Summarize(t.Context(), w.conversation); err != nil || text != "old" || len(w.asked) != 0 {
 		t.Errorf("with nothing new: %q, %v", text, err)
 	}
-	w = newWorld(20, 10)
-	w.model = func(summary.Input) (summary.Result, error) { return summary.Result{}, errDown }
-	_, err := w.handler().Summarize(t.Context(), w.conversation)
-	if e := chat.Public(err); e.Code != chat.Unavailable || !errors.Is(err, errDown) {
-		t.Errorf("got %v", err)
+	for _, tt := range []struct {
+		model, begin error
+		code         chat.Code
+		wait         int64
+	}{
+		{errDown, nil, chat.Unavailable, 60_000},
+		{failure(t, 429, "Retry-After", "90"), nil, chat.Unavailable, 90_000},
+		{failure(t, 401), nil, chat.Internal, 0},
+		{nil, chat.LimitedFor(7 * time.Second), chat.RateLimited, 7000},
+		{nil, chat.ErrModelBroken, chat.Internal, 0},
+	} {
+		w = newWorld(20, 10)
+		w.fail["BeginSummary"] = tt.begin
+		w.model = func(summary.Input) (summary.Result, error) { return summary.Result{}, tt.model }
+		_, err := w.writer().Summarize(t.Context(), w.conversation)
+		e := chat.Public(err)
+		wait, _ := e.Details["retryAfterMs"].(int64)
+		if e.Code != tt.code || wait != tt.wait || tt.model != nil && !errors.Is(err, tt.model) || strings.Contains(e.Message, "status") {
+			t.Errorf("%v, %v: got %v after %d", tt.model, tt.begin, err, wait)
+		}
+		if len(w.jobs) > 0 {
+			t.Errorf("%v: jobs %v", tt.model, w.jobs)
+		}
 	}
 	w = newWorld(20, 10)
-	w.meanwhile = &chat.Summary{FromSeq: 1, ToSeq: 25}
-	if text, err := w.handler().Summarize(t.Context(), w.conversation); err != nil || text != "faster" {
+	w.meanwhile = func() {
+		w.conversation.ContextSummary, w.conversation.Summary = "faster", &chat.Summary{FromSeq: 1, ToSeq: 25}
+	}
+	if text, err := w.writer().Summarize(t.Context(), w.conversation); err != nil || text != "faster" {
 		t.Errorf("beside a faster round: %q, %v", text, err)
+	}
+}
+
+// The turn is given back when the function's time is up.
+func TestTheTurnIsGivenBack(t *testing.T) {
+	w := newWorld(20, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.model = func(summary.Input) (summary.Result, error) { cancel(); return summary.Result{}, ctx.Err() }
+	if _, err := w.writer().Summarize(ctx, w.conversation); err == nil || !slices.Equal(w.ended, []string{"pause turn"}) {
+		t.Errorf("got %v, ended %v", err, w.ended)
 	}
 }

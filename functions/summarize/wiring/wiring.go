@@ -7,22 +7,20 @@ import (
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/queue"
 	"aiwm-chat/shared/summary"
 	"aiwm-chat/shared/wire"
 )
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.OpenAI},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.OpenAI},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
-	return gateway.Queue(Handler(p).Handle)
-}
-
-// Handler returns the handler of summaries, for conversations too.
-func Handler(p *wire.Process) *handler.Handler {
 	store := mongostore.In(p)
-	return handler.New(store, summary.In(p), live.Announcements(p, store))
+	w := handler.NewWriter(store, presence.In(p), summary.In(p), live.Announcements(p, store))
+	return gateway.Queue(handler.New(w, queue.In(p)).Handle)
 }

@@ -111,6 +111,10 @@ func (f *flood) Project(context.Context, chat.Message, []chat.PrincipalID) error
 
 func (f *flood) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
 
+func (f *flood) ForgetMessage(context.Context, chat.Message) (chat.Conversation, bool, error) {
+	panic("nothing was erased")
+}
+
 func (f *flood) PruneOnline(context.Context) {}
 
 func (f *flood) Online(context.Context, ...chat.Principal) ([]bool, error) { return nil, nil }

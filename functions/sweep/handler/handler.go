@@ -144,7 +144,11 @@ func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err er
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
 	now := time.Now()
-	if now.Sub(m.CreatedAt) > abandoned {
+	since := m.CreatedAt
+	if m.Due.Has(chat.EffectForget) {
+		since = m.UpdatedAt // when it was erased
+	}
+	if now.Sub(since) > abandoned {
 		slog.ErrorContext(ctx, "a message is given up", "conversation", m.ConversationID, "seq", m.Seq, "left", m.Due.Left, "undelivered", len(m.Due.To))
 		err := h.store.Settle(ctx, m, nil)
 		return err == nil, err
@@ -156,7 +160,12 @@ func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err er
 	}
 	c, err := h.store.AnyConversation(ctx, m.Sender.OrgID, m.ConversationID)
 	if err != nil && chat.CodeOf(err) == chat.NotFound {
-		return true, h.store.Settle(ctx, m, nil) // deleted: nobody is to hear of it
+		if !m.Due.Has(chat.EffectForget) {
+			return true, h.store.Settle(ctx, m, nil) // deleted: nobody is to hear of it
+		}
+		// What was erased goes there too.
+		c, err = chat.Conversation{ID: m.ConversationID, OrgID: m.Sender.OrgID}, nil
+		m.Due.Left = []chat.Effect{chat.EffectForget}
 	}
 	if err != nil {
 		return true, err

@@ -440,3 +440,35 @@ func TestTwoSweeps(t *testing.T) {
 		}
 	})
 }
+
+// An erasure counts from when it was done, however old the message is, and is
+// finished in a conversation that is deleted too: nobody is told there.
+func TestErasures(t *testing.T) {
+	for name, tt := range map[string]struct {
+		erased   time.Duration // ago
+		deleted  bool
+		finished bool
+		left     []chat.Effect // what Finish was given
+	}{
+		"an old message":            {time.Minute, false, true, []chat.Effect{chat.EffectDeliver, chat.EffectForget}},
+		"in a deleted conversation": {time.Minute, true, true, []chat.Effect{chat.EffectForget}},
+		"given up":                  {25 * time.Hour, false, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := message("m1", 1000*time.Hour)
+				m.UpdatedAt, m.Due = now.Add(-tt.erased), &chat.Due{At: now.Add(-tt.erased / 2), Left: []chat.Effect{chat.EffectDeliver, chat.EffectForget}}
+				w := newWorld(m)
+				w.deleted = tt.deleted
+				var left []chat.Effect
+				w.finish = func(_ context.Context, m chat.Message) { left = m.Due.Left }
+				if err := w.run(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if (len(w.finished) == 1) != tt.finished || !slices.Equal(left, tt.left) || !slices.Equal(w.settled, []chat.MessageID{"m1"}) {
+					t.Errorf("finished %v of %v, settled %v", w.finished, left, w.settled)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,176 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+	"aiwm-chat/shared/summary"
+)
+
+type store interface {
+	AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error)
+	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
+	SaveSummary(ctx context.Context, c chat.Conversation, text string, s chat.Summary) (now chat.Conversation, saved bool, err error)
+}
+
+type turns interface {
+	BeginSummary(ctx context.Context, id chat.ConversationID, patience time.Duration) (turn string, err error)
+	EndSummary(ctx context.Context, id chat.ConversationID, turn string)
+	PauseSummary(ctx context.Context, id chat.ConversationID, turn string, wish time.Duration, lasting bool) (time.Duration, error)
+}
+
+type summariser interface {
+	Summarize(ctx context.Context, in summary.Input) (summary.Result, error)
+}
+
+type announcer interface {
+	Tell(ctx context.Context, c chat.Conversation, frame []byte)
+}
+
+// A Writer writes summaries, one of a conversation at a time, whoever asks.
+type Writer struct {
+	store      store
+	turns      turns
+	summariser summariser
+	announce   announcer
+}
+
+// NewWriter returns a Writer.
+func NewWriter(s store, t turns, sum summariser, a announcer) *Writer {
+	return &Writer{store: s, turns: t, summariser: sum, announce: a}
+}
+
+const (
+	// maxRounds is how often one run asks the model.
+	maxRounds = 10
+	// maxMissing is how many messages a summary begins with that has to be made
+	// from nothing, after an erasure in a long log: FromSeq says where. One that
+	// is there goes on where it ended, however far behind it is.
+	maxMissing = 500
+	// usual is the time of a run where nobody has set a deadline.
+	usual = time.Minute
+)
+
+// Summarize extends the summary of c by the messages since it, saves it and
+// tells the members. It returns the conversation's summary as it then is: that
+// of a faster run, if there was one. While another one is under way, or the model
+// is to be left alone, it is chat.RateLimited. One round trip to MongoDB where
+// there is nothing new; else one more and two to Redis, and for each round two to
+// MongoDB, one to the model, one to Redis and the fan-out.
+func (w *Writer) Summarize(ctx context.Context, c chat.Conversation) (string, error) {
+	page, _, err := w.page(ctx, c)
+	if err != nil || len(page) == 0 {
+		return c.ContextSummary, public(err)
+	}
+	c, _, err = w.catchUp(ctx, c, page[len(page)-1].Seq)
+	return c.ContextSummary, public(err)
+}
+
+// catchUp extends the summary round by round until it covers to, or time is
+// short, and returns the conversation as it then is. more says that there is more
+// to read.
+func (w *Writer) catchUp(ctx context.Context, c chat.Conversation, to int64) (now chat.Conversation, more bool, err error) {
+	end, limited := ctx.Deadline()
+	if !limited {
+		end = time.Now().Add(usual)
+	}
+	id := c.ID
+	turn, err := w.turns.BeginSummary(ctx, id, time.Until(end)+2*time.Second)
+	if err != nil {
+		return c, false, err
+	}
+	// Somebody may have been faster, or an erasure.
+	if c, err = w.store.AnyConversation(ctx, c.OrgID, c.ID); err == nil {
+		c, more, err = w.rounds(ctx, c, to, end)
+	}
+	return c, more, w.end(ctx, id, turn, err)
+}
+
+func (w *Writer) rounds(ctx context.Context, c chat.Conversation, to int64, end time.Time) (now chat.Conversation, more bool, err error) {
+	var longest time.Duration
+	for round := range maxRounds {
+		begun := time.Now()
+		if covered(c) >= to {
+			return c, false, nil
+		}
+		if round > 0 && end.Sub(begun) < 2*longest {
+			return c, true, nil
+		}
+		next, read, err := w.round(ctx, c)
+		if err != nil || !read {
+			return c, false, err
+		}
+		c, longest = next, max(longest, time.Since(begun))
+	}
+	return c, covered(c) < to, nil
+}
+
+// A modelError is the model's, whose pause is to be kept.
+type modelError struct{ error }
+
+func (e *modelError) Unwrap() error { return e.error }
+
+// round asks the model once. read is false where there is nothing to read.
+func (w *Writer) round(ctx context.Context, c chat.Conversation) (now chat.Conversation, read bool, err error) {
+	messages, _, err := w.page(ctx, c)
+	if err != nil || len(messages) == 0 {
+		return c, false, err
+	}
+	result, err := w.summariser.Summarize(ctx, summary.Input{Previous: c.ContextSummary, Messages: messages})
+	if err != nil {
+		return c, false, &modelError{err}
+	}
+	s := chat.Summary{FromSeq: messages[0].Seq, ToSeq: messages[max(result.Read, 1)-1].Seq, Model: result.Model, At: time.Now()}
+	if c.Summary != nil {
+		s.FromSeq = c.Summary.FromSeq
+	}
+	now, saved, err := w.store.SaveSummary(ctx, c, result.Text, s)
+	if err != nil {
+		return c, false, fmt.Errorf("save the summary: %w", err)
+	}
+	if saved {
+		w.announce.Tell(ctx, now, protocol.ConversationFrame(now, s.At))
+	}
+	return now, true, nil
+}
+
+// page reads the messages of a round: those after the summary, in order.
+func (w *Writer) page(ctx context.Context, c chat.Conversation) (messages []chat.Message, more bool, err error) {
+	from := covered(c)
+	if c.Summary == nil {
+		from = max(c.TotalMessages-maxMissing, 0)
+	}
+	if messages, more, err = w.store.Messages(ctx, c.ID, chat.MessageQuery{AfterSeq: &from, Limit: summary.MaxMessages}); err != nil {
+		return nil, false, fmt.Errorf("read the messages: %w", err)
+	}
+	return messages, more, nil
+}
+
+// end gives the turn back, in a moment of its own, for the function's time may be
+// up. After a failure of the model it leaves a pause, which its error tells.
+func (w *Writer) end(ctx context.Context, id chat.ConversationID, turn string, err error) error {
+	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	model, failed := err.(*modelError) //nolint:errorlint // round's own, as it is
+	if !failed {
+		w.turns.EndSummary(own, id, turn)
+		return err
+	}
+	err = model.error
+	wait, lost := w.turns.PauseSummary(own, id, turn, summary.RetryAfter(err), summary.Permanent(err))
+	if lost != nil {
+		slog.WarnContext(ctx, "the model's pause is not noted", "conversation", id, "err", lost) // the turn is over by itself
+	}
+	return &pause{error: err, wait: wait}
+}
+
+func covered(c chat.Conversation) int64 {
+	if c.Summary == nil {
+		return 0
+	}
+	return c.Summary.ToSeq
+}
