@@ -43,16 +43,20 @@ func content(m openai.ChatCompletionMessage) string {
 // its answer. Some leave the first tag out, because it ends their prompt; one
 // whose end is missing was cut before there was an answer.
 func withoutThoughts(s string) string {
-	for _, name := range []string{"think", "thinking"} {
-		open, end := "<"+name+">", "</"+name+">"
-		if i := strings.LastIndex(s, end); i >= 0 {
-			s = s[i+len(end):]
+	names := []string{"think>", "thinking>"}
+	rest := s
+	for _, name := range names {
+		if i := strings.LastIndex(s, "</"+name); i >= 0 && len(s)-i-len("</"+name) < len(rest) {
+			rest = s[i+len("</"+name):]
 		}
-		if strings.HasPrefix(strings.TrimSpace(s), open) {
+	}
+	rest = strings.TrimSpace(rest)
+	for _, name := range names {
+		if strings.HasPrefix(rest, "<"+name) {
 			return ""
 		}
 	}
-	return s
+	return rest
 }
 
 // clean takes out what is no text but changes how it looks: control characters,

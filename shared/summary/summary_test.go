@@ -357,7 +357,7 @@ func TestRefusals(t *testing.T) {
 
 // FuzzAnswer looks for a panic, and for an answer with what nobody sees or with thoughts.
 func FuzzAnswer(f *testing.F) {
-	for _, seed := range []string{"They met.", "<think>x</think>y", "</think>", "<think>", "a\u202eb\x00", "\xff", "<thinking></thinking><think></think>z", "<think\x01>0"} {
+	for _, seed := range []string{"They met.", "<think>x</think>y", "</think>", "<think>", "a\u202eb\x00", "\xff", "<thinking></thinking><think></think>z", "<think\x01>0", "</thinking><think>"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
