@@ -124,7 +124,7 @@ func TestReferenceOfShards(t *testing.T) {
 			return err
 		},
 		"SaveSummary": func() error {
-			_, _, err := s.SaveSummary(ctx, c.ID, "s", chat.Summary{ToSeq: 1, At: start})
+			_, _, err := s.SaveSummary(ctx, c, "s", chat.Summary{ToSeq: 1, At: start})
 			return err
 		},
 		"AddParticipant":      func() error { _, err := s.AddParticipant(ctx, alice, c.ID, bob, start); return err },

@@ -89,7 +89,7 @@ func TestWritesAreDoneOnceWhateverHappens(t *testing.T) {
 					t.Errorf("RemoveParticipant: %d, %v", len(got.Participants), err)
 				}
 				s.FailNext("findAndModify", fault)
-				if _, saved, err := f.SaveSummary(t.Context(), c.ID, "s", chat.Summary{FromSeq: 1, ToSeq: 1, At: start}); err != nil || !saved {
+				if _, saved, err := f.SaveSummary(t.Context(), c, "s", chat.Summary{FromSeq: 1, ToSeq: 1, At: start}); err != nil || !saved {
 					t.Errorf("SaveSummary: %v, %v", saved, err)
 				}
 				s.FailNext("findAndModify", fault)
