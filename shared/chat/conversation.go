@@ -104,6 +104,29 @@ func (c *Conversation) HasParticipant(p Principal) bool {
 	})
 }
 
+// MaxLively is the most participants of a conversation whose place in lists of
+// newest activity follows each message. The place is kept for each participant:
+// in a larger one it moves once a minute, so that a message costs no more there.
+const MaxLively = 50
+
+// Activity returns where activity at a time puts the conversation in lists.
+func (c *Conversation) Activity(at time.Time) time.Time {
+	if len(c.Participants) > MaxLively {
+		return at.Truncate(time.Minute)
+	}
+	return at
+}
+
+// Agents returns the ids of the agents that take part.
+func (c *Conversation) Agents() (ids []PrincipalID) {
+	for _, p := range c.Participants {
+		if p.Type == Agent {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids
+}
+
 // Entitled returns the connections of those who may read the conversation.
 func (c *Conversation) Entitled(room []Connection) []Connection {
 	participants := make(map[Principal]bool, len(c.Participants))

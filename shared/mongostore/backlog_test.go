@@ -34,7 +34,7 @@ func (f fixture) tell(t testing.TB, c chat.Conversation, at time.Time, texts ...
 		m.CreatedAt = at
 		m, _, err := f.Append(t.Context(), head, m)
 		if err == nil {
-			err = f.Project(t.Context(), m, []chat.PrincipalID{bot.ID, helper.ID})
+			err = f.Project(t.Context(), served(bot.ID, helper.ID), m)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -85,7 +85,7 @@ func TestBacklogIsWhatUsersSaidSince(t *testing.T) {
 	erased := conversation()
 	log := f.tell(t, erased, ago(2*time.Hour), "before", "erased", "after", "erased-too")
 	for _, i := range []int{1, 3} {
-		if err := f.DeleteMessage(t.Context(), log[i], now); err != nil {
+		if err := f.DeleteMessage(t.Context(), chat.Conversation{}, log[i], now); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,7 +139,7 @@ func TestBacklogGoesBack1000Messages(t *testing.T) {
 	}
 	last := newMessage(t, c.ID, alice, "last", draftOf("1101"))
 	last.CreatedAt = time.Now()
-	if err := f.Project(t.Context(), f.append(t, last), []chat.PrincipalID{bot.ID}); err != nil {
+	if err := f.Project(t.Context(), served(bot.ID), f.append(t, last)); err != nil {
 		t.Fatal(err)
 	}
 	var all []string

@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -68,11 +69,11 @@ func (s *Store) CreateConversation(ctx context.Context, c chat.Conversation) (ch
 
 // UpdateConversation changes a conversation of which p is a participant and
 // returns it as it is then. The values are checked by the caller. It takes one
-// round trip.
+// round trip, and one more with more than chat.MaxLively participants.
 func (s *Store) UpdateConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, change chat.ConversationChange, now time.Time) (chat.Conversation, error) {
 	set := bson.M{}
 	if change.Title != nil {
-		set["title"] = *change.Title
+		set["title"], set["titleKey"] = *change.Title, titleKey(*change.Title)
 	}
 	if change.Description != nil {
 		set["description"] = *change.Description
@@ -83,11 +84,11 @@ func (s *Store) UpdateConversation(ctx context.Context, p chat.Principal, id cha
 	if change.Tags != nil {
 		set["tags"] = append([]string{}, *change.Tags...) // nil would be null
 	}
-	update := touch(now)
+	update := bson.M{}
 	if len(set) > 0 {
 		update["$set"] = set
 	}
-	return s.change(ctx, attempt, "change a conversation", own(p, id), update)
+	return s.touch(ctx, attempt, "change a conversation", own(p, id), update, now)
 }
 
 // DeleteConversation hides a conversation of which p is a participant from
@@ -95,8 +96,10 @@ func (s *Store) UpdateConversation(ctx context.Context, p chat.Principal, id cha
 // stay. It takes one round trip, in a single attempt: the next would find
 // nothing to delete.
 func (s *Store) DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error) {
-	update := touch(now)
-	update["$set"] = bson.M{"isDeleted": true, "deletedAt": now}
+	update := bson.M{
+		"$set": bson.M{"isDeleted": true, "deletedAt": now},
+		"$max": bson.M{"updatedAt": now},
+	}
 	return s.change(ctx, once, "delete a conversation", own(p, id), update)
 }
 
@@ -125,9 +128,28 @@ func own(p chat.Principal, id chat.ConversationID) bson.M {
 	return bson.M{"_id": id, "orgId": p.OrgID, "isDeleted": notDeleted, "participants": has(p)}
 }
 
-// touch is an update that notes activity. An earlier one never takes the time
-// back: clocks of functions differ.
-func touch(now time.Time) bson.M { return bson.M{"$max": bson.M{"updatedAt": now}} }
+// touch is an update that notes activity at a time. An earlier one never takes
+// it back: clocks of functions differ.
+func touch(at, activity time.Time) bson.M {
+	return bson.M{"$max": bson.M{"updatedAt": at, "activity": activity}}
+}
+
+// lively is the condition that a conversation has at most chat.MaxLively
+// participants.
+var lively = bson.M{fmt.Sprintf("participants.%d", chat.MaxLively): bson.M{"$exists": false}}
+
+// touch is change, of a conversation that the change makes the newest in lists.
+// How large it is decides how exactly: see chat.Conversation.Activity. It takes
+// one round trip, two where it is large or there is none.
+func (s *Store) touch(ctx context.Context, try trier, step string, filter, update bson.M, now time.Time) (chat.Conversation, error) {
+	update["$max"] = touch(now, now)["$max"]
+	c, err := s.change(ctx, try, step, bson.M{"$and": bson.A{filter, lively}}, update)
+	if chat.CodeOf(err) != chat.NotFound {
+		return c, err
+	}
+	update["$max"] = touch(now, now.Truncate(time.Minute))["$max"]
+	return s.change(ctx, try, step, filter, update)
+}
 
 // change updates the conversation that the filter finds and returns it as it
 // is then, or NotFound.

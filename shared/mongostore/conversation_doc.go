@@ -8,7 +8,9 @@ import (
 
 // conversationDoc is a document of conversations. Of its members some are only
 // written and queried: deletedAt, and unanswered, the ids of the agents that
-// have not answered what a user said last.
+// have not answered what a user said last. By activity and titleKey lists are
+// sorted: each of their indexes has an entry for every participant, so activity
+// moves less often than updatedAt, which has none.
 type conversationDoc struct {
 	ID             chat.ConversationID     `bson:"_id"`
 	OrgID          chat.OrgID              `bson:"orgId"`
@@ -26,6 +28,8 @@ type conversationDoc struct {
 	CreatedBy      participantDoc          `bson:"createdBy"`
 	CreatedAt      time.Time               `bson:"createdAt"`
 	UpdatedAt      time.Time               `bson:"updatedAt"`
+	Activity       time.Time               `bson:"activity"`
+	TitleKey       string                  `bson:"titleKey"`
 	IsDeleted      bool                    `bson:"isDeleted"`
 }
 
@@ -55,6 +59,7 @@ func newConversationDoc(id chat.ConversationID, c chat.Conversation) conversatio
 		ID: id, OrgID: c.OrgID, Title: c.Title, Description: c.Description, AgentID: c.AgentID, Status: c.Status,
 		Tags: append([]string{}, c.Tags...), Participants: []participantDoc{}, CreatedBy: newParticipantDoc(c.CreatedBy),
 		CreatedAt: millis(c.CreatedAt), UpdatedAt: millis(c.UpdatedAt),
+		Activity: millis(c.Activity(c.UpdatedAt)), TitleKey: titleKey(c.Title),
 	}
 	for _, p := range c.Participants {
 		d.Participants = append(d.Participants, newParticipantDoc(p))

@@ -66,9 +66,9 @@ func TestStrangersFindNoConversation(t *testing.T) {
 		})
 	}
 	for _, p := range []chat.Principal{bob, mallory} {
-		list, total, err := f.Conversations(t.Context(), p, chat.ConversationQuery{Limit: 10})
-		if err != nil || len(list) != 0 || total != 0 {
-			t.Errorf("%s of %s lists %d of %d, error %v", p, p.OrgID, len(list), total, err)
+		page, err := f.Conversations(t.Context(), p, chat.ConversationQuery{Limit: 10})
+		if err != nil || len(page.Conversations) != 0 || page.Total != 0 {
+			t.Errorf("%s of %s lists %+v, error %v", p, p.OrgID, page, err)
 		}
 		if ids, err := f.ConversationsOf(t.Context(), p, 10); err != nil || len(ids) != 0 {
 			t.Errorf("ConversationsOf(%s) = %v, %v", p, ids, err)
@@ -96,13 +96,13 @@ func TestInputIsNeverAnOperator(t *testing.T) {
 		wantCode(t, err, chat.NotFound)
 		_, err = f.Message(t.Context(), alice.OrgID, chat.MessageID(s))
 		wantCode(t, err, chat.NotFound)
-		list, total, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Tag: s, Limit: 10})
-		if err != nil || len(list) != 0 || total != 0 {
-			t.Errorf("tag %q: %d of %d, error %v", s, len(list), total, err)
+		page, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Tag: s, Limit: 10})
+		if err != nil || len(page.Conversations) != 0 || page.Total != 0 {
+			t.Errorf("tag %q: %+v, error %v", s, page, err)
 		}
 	}
 	for _, sort := range []chat.ConversationSort{"$natural", "-", "participants", "_id"} {
-		_, _, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Sort: sort, Limit: 10})
+		_, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Sort: sort, Limit: 10})
 		wantCode(t, err, chat.ValidationFailed)
 	}
 }
@@ -147,8 +147,8 @@ func TestDeleteConversationIsSoft(t *testing.T) {
 	if err != nil || !doc.Lookup("isDeleted").Boolean() || !doc.Lookup("deletedAt").Time().Equal(start.Add(time.Second).Truncate(time.Millisecond)) {
 		t.Errorf("the document is %v, %v", doc, err)
 	}
-	if _, total, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Limit: 10}); err != nil || total != 0 {
-		t.Errorf("%d are listed, error %v", total, err)
+	if page, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Limit: 10}); err != nil || page.Total != 0 {
+		t.Errorf("%d are listed, error %v", page.Total, err)
 	}
 }
 
@@ -200,16 +200,12 @@ func TestConversationsFiltersAndSorts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			list, total, err := f.Conversations(ctx, tt.p, tt.q)
+			page, err := f.Conversations(ctx, tt.p, tt.q)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var titles []string
-			for _, c := range list {
-				titles = append(titles, c.Title)
-			}
-			if got := strings.Join(titles, " "); got != tt.want || total != tt.total {
-				t.Errorf("got %q of %d, want %q of %d", got, total, tt.want, tt.total)
+			if got := titles(page); got != tt.want || page.Total != tt.total || page.TotalIsMore {
+				t.Errorf("got %q of %d, want %q of %d", got, page.Total, tt.want, tt.total)
 			}
 		})
 	}
@@ -217,6 +213,14 @@ func TestConversationsFiltersAndSorts(t *testing.T) {
 	if err != nil || !slices.Equal(ids, []chat.ConversationID{a.ID, c.ID}) {
 		t.Errorf("ConversationsOf = %v, %v, want %s and %s", ids, err, a.ID, c.ID)
 	}
+}
+
+func titles(page chat.ConversationPage) string {
+	var all []string
+	for _, c := range page.Conversations {
+		all = append(all, c.Title)
+	}
+	return strings.Join(all, " ")
 }
 
 func TestParticipantsComeAndGo(t *testing.T) {
@@ -322,7 +326,7 @@ func TestHeadsAreOfTheParticipantsOwn(t *testing.T) {
 	spoken, empty, gone := f.newConversation(t, "spoken", start), f.newConversation(t, "empty", start), f.newConversation(t, "gone", start)
 	for _, c := range []chat.Conversation{spoken, gone} {
 		for i := range 3 {
-			if err := f.Project(t.Context(), f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x"))), nil); err != nil {
+			if err := f.Project(t.Context(), c, f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x")))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -17,29 +17,50 @@ var messageIndexes = []bson.D{
 	by("conversationId", "participantType", "participantId", "clientMessageId"),
 }
 
+// roleIndex is the log of one role.
+func roleIndex() mongo.IndexModel { return mongo.IndexModel{Keys: by("conversationId", "role", "seq")} }
+
 // dueIndex is the index of what is due, oldest first: only of the few messages
 // that have it. (The driver writes into a model: each use makes its own.)
 func dueIndex() mongo.IndexModel { return partial("due.at", by("due.at")) }
 
-// conversationIndexes are the lists of a participant, newest activity first,
-// and what waits for an agent's answer, oldest activity first.
+// conversationIndexes are the lists of a participant in each order, those of a
+// tag (which cannot be in an index with the participants: both are arrays), and
+// what waits for an agent's answer, oldest activity first.
 func conversationIndexes() []mongo.IndexModel {
 	return []mongo.IndexModel{
-		{Keys: by("orgId", "participants.id", "participants.type", "-updatedAt", "-_id")},
+		listIndex("-activity", "-_id"),
+		listIndex("createdAt", "_id"),
+		listIndex("titleKey", "_id"),
+		{Keys: by("orgId", "tags", "-activity", "-_id")},
 		partial("unanswered", by("orgId", "unanswered", "updatedAt", "_id")),
 	}
 }
+
+// listIndex is the list of a participant in an order. What lists are filtered by
+// comes after that: so one index serves each filter, by its entries alone, and a
+// message moves one entry for each participant and not one for each filter too.
+func listIndex(order ...string) mongo.IndexModel {
+	key := append([]string{"orgId", "participants.id", "participants.type"}, order...)
+	return mongo.IndexModel{Keys: by(append(key, "status", "agentId")...)}
+}
+
+// superseded are the names of indexes that an earlier version had, and that would
+// go on costing an entry for each participant with each message.
+var superseded = []string{"orgId_1_participants.id_1_participants.type_1_updatedAt_-1__id_-1"}
 
 // partial is an index of the documents that have a field.
 func partial(field string, key bson.D) mongo.IndexModel {
 	return mongo.IndexModel{Keys: key, Options: options.Index().SetPartialFilterExpression(bson.M{field: bson.M{"$exists": true}})}
 }
 
-// CreateIndexes creates the indexes that are missing. It is the explicit step
-// before the first start and after an upgrade, never part of a request: on a
-// large collection it takes long, so that it ends with ctx only.
+// CreateIndexes creates the indexes that are missing, gives documents of an
+// earlier version what lists are sorted by, and drops the indexes that only such
+// a version needs. It is the explicit step before the first start and after an
+// upgrade, never part of a request: on a large collection it takes long, so that
+// it ends with ctx only.
 func (s *Store) CreateIndexes(ctx context.Context) error {
-	messages := []mongo.IndexModel{dueIndex()}
+	messages := []mongo.IndexModel{dueIndex(), roleIndex()}
 	for _, key := range messageIndexes {
 		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}
@@ -48,6 +69,34 @@ func (s *Store) CreateIndexes(ctx context.Context) error {
 	}
 	if _, err := s.conversations.Indexes().CreateMany(ctx, conversationIndexes()); err != nil {
 		return failed("create the indexes of conversations", err)
+	}
+	if err := s.complete(ctx); err != nil {
+		return err
+	}
+	return s.dropSuperseded(ctx)
+}
+
+func (s *Store) dropSuperseded(ctx context.Context) error {
+	const step = "drop the indexes of an earlier version"
+	cursor, err := s.conversations.Indexes().List(ctx)
+	if err != nil {
+		return failed(step, err)
+	}
+	var old []string
+	if err := decodeAll(ctx, cursor, step, func(ix struct {
+		Name string `bson:"name"`
+	}, _ int) bool {
+		if slices.Contains(superseded, ix.Name) {
+			old = append(old, ix.Name)
+		}
+		return true
+	}); err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := s.conversations.Indexes().DropOne(ctx, name); err != nil {
+			return failed(step, err)
+		}
 	}
 	return nil
 }

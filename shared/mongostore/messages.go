@@ -94,18 +94,18 @@ func (s *Store) Sent(ctx context.Context, conversation chat.ConversationID, send
 	return d.message(), true, nil
 }
 
-// Project brings a conversation's totals, last message and time of activity up
-// to m, and notes whose answer it waits for: after a user's message the agents
-// (those that take part), after an agent's no longer that agent. Where it has
+// Project brings a conversation's totals, last message and activity up to m, and
+// notes whose answer it waits for: after a user's message the agents that take
+// part in c, after an agent's no longer that agent. Where it has
 // come that far or beyond nothing changes: Project may be repeated, come late
 // or be left out, and a later one heals what is missing. It takes one round
 // trip.
 //
 // Of several agents a user's message that an agent's overtook is not noted for
 // the others, until the user's next.
-func (s *Store) Project(ctx context.Context, m chat.Message, agents []chat.PrincipalID) error {
-	update := projection(m)
-	switch {
+func (s *Store) Project(ctx context.Context, c chat.Conversation, m chat.Message) error {
+	update := projection(c, m)
+	switch agents := c.Agents(); {
 	case m.Sender.Type == chat.Agent:
 		update["$pull"] = bson.M{"unanswered": m.Sender.ID}
 	case len(agents) == 0:
@@ -117,8 +117,8 @@ func (s *Store) Project(ctx context.Context, m chat.Message, agents []chat.Princ
 }
 
 // projection is the update that makes m the last message.
-func projection(m chat.Message) bson.M {
-	update := touch(m.CreatedAt)
+func projection(c chat.Conversation, m chat.Message) bson.M {
+	update := touch(m.CreatedAt, c.Activity(m.CreatedAt))
 	update["$set"] = bson.M{"totalMessages": m.Seq, "totalTokens": m.RunningTokens, "lastMessage": newLastMessageDoc(m)}
 	return update
 }
@@ -134,9 +134,10 @@ func (s *Store) project(ctx context.Context, m chat.Message, condition string, u
 }
 
 // DeleteMessage erases what m says from the database and marks it as deleted;
-// its place in the log, its tokens and what is due of it stay. After an error it
+// its place in the log, its tokens and what is due of it stay. c is its
+// conversation. After an error it
 // may be repeated. It takes two round trips.
-func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error {
+func (s *Store) DeleteMessage(ctx context.Context, c chat.Conversation, m chat.Message, now time.Time) error {
 	if err := attempt(ctx, func(ctx context.Context) error {
 		r, err := s.messages.UpdateOne(ctx, bson.M{"_id": m.ID, "conversationId": m.ConversationID}, bson.M{
 			"$set": bson.M{"isDeleted": true, "updatedAt": now},
@@ -155,7 +156,7 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now time.Time
 	// come to m yet it is brought there, so that a late Project cannot show
 	// what is deleted. Who is to answer is not touched.
 	m.Draft.Content, m.Deleted = "", true
-	return s.project(ctx, m, "$lte", projection(m))
+	return s.project(ctx, m, "$lte", projection(c, m))
 }
 
 func noMessage() error { return chat.Errorf(chat.NotFound, "there is no such message") }

@@ -109,7 +109,7 @@ func TestProjectHealsAndNeverGoesBack(t *testing.T) {
 		log[i] = f.append(t, m)
 	}
 	for _, seq := range []int{1, 3, 3, 2} { // 2 comes late
-		if err := f.Project(t.Context(), log[seq], nil); err != nil {
+		if err := f.Project(t.Context(), chat.Conversation{}, log[seq]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,16 +139,16 @@ func TestDeleteMessageErasesItsContent(t *testing.T) {
 				Usage: &chat.Usage{TotalTokens: 3},
 			}))
 			if projected {
-				if err := f.Project(t.Context(), m, nil); err != nil {
+				if err := f.Project(t.Context(), chat.Conversation{}, m); err != nil {
 					t.Fatal(err)
 				}
 			}
 			for range 2 {
-				if err := f.DeleteMessage(t.Context(), m, start.Add(time.Minute)); err != nil {
+				if err := f.DeleteMessage(t.Context(), chat.Conversation{}, m, start.Add(time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := f.Project(t.Context(), m, nil); err != nil { // late
+			if err := f.Project(t.Context(), chat.Conversation{}, m); err != nil { // late
 				t.Fatal(err)
 			}
 			f.wantNoTrace(t, "sEcret")
@@ -173,10 +173,10 @@ func TestDeletingAnOlderMessageLeavesTheLastOne(t *testing.T) {
 	c := f.newConversation(t, "t", start)
 	first := f.append(t, newMessage(t, c.ID, alice, "m1", draftOf("one")))
 	second := f.append(t, newMessage(t, c.ID, alice, "m2", draftOf("two")))
-	if err := f.Project(t.Context(), second, nil); err != nil {
+	if err := f.Project(t.Context(), chat.Conversation{}, second); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.DeleteMessage(t.Context(), first, start); err != nil {
+	if err := f.DeleteMessage(t.Context(), chat.Conversation{}, first, start); err != nil {
 		t.Fatal(err)
 	}
 	got, err := f.Conversation(t.Context(), alice, c.ID)
@@ -184,7 +184,7 @@ func TestDeletingAnOlderMessageLeavesTheLastOne(t *testing.T) {
 		t.Errorf("Conversation = %+v, %v", got, err)
 	}
 	first.ID = "none"
-	wantCode(t, f.DeleteMessage(t.Context(), first, start), chat.NotFound)
+	wantCode(t, f.DeleteMessage(t.Context(), chat.Conversation{}, first, start), chat.NotFound)
 }
 
 // A repeat after the deletion is still the same message.
@@ -192,7 +192,7 @@ func TestADeletedMessageKeepsItsClientID(t *testing.T) {
 	f := open(t)
 	c := f.newConversation(t, "t", start)
 	m := newMessage(t, c.ID, alice, "m1", draftOf("one"))
-	if err := f.DeleteMessage(t.Context(), f.append(t, m), start); err != nil {
+	if err := f.DeleteMessage(t.Context(), chat.Conversation{}, f.append(t, m), start); err != nil {
 		t.Fatal(err)
 	}
 	again, duplicate, err := f.Append(t.Context(), chat.Head{Seq: 1}, m)

@@ -89,7 +89,7 @@ func TestDueBeforeIsOldestFirst(t *testing.T) {
 	b := f.appendDue(t, c.ID, "b", start.Add(time.Minute))
 	f.appendDue(t, c.ID, "a", start)
 	f.appendDue(t, c.ID, "c", start.Add(2*time.Minute))
-	if err := f.DeleteMessage(t.Context(), b, start); err != nil {
+	if err := f.DeleteMessage(t.Context(), chat.Conversation{}, b, start); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {

@@ -17,13 +17,12 @@ import (
 // no more: that is a Conflict. It takes one round trip, two if nothing changes.
 func (s *Store) AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error) {
 	const step = "add a participant"
-	update := touch(now)
-	update["$push"] = bson.M{"participants": newParticipantDoc(chat.Participant{Type: who.Type, ID: who.ID, Joined: now})}
-	c, err := s.change(ctx, attempt, step, bson.M{"$and": bson.A{
+	update := bson.M{"$push": bson.M{"participants": newParticipantDoc(chat.Participant{Type: who.Type, ID: who.ID, Joined: now})}}
+	c, err := s.touch(ctx, attempt, step, bson.M{"$and": bson.A{
 		own(p, id),
 		bson.M{"participants": bson.M{"$not": has(who)}},
 		bson.M{fmt.Sprintf("participants.%d", chat.MaxParticipants-1): bson.M{"$exists": false}}, // not full
-	}}, update)
+	}}, update, now)
 	if chat.CodeOf(err) != chat.NotFound {
 		return c, err
 	}
@@ -45,9 +44,8 @@ func (s *Store) AddParticipant(ctx context.Context, p chat.Principal, id chat.Co
 // well when who is none. It takes one round trip, in a single attempt: the next
 // would find nobody to remove.
 func (s *Store) RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error) {
-	update := touch(now)
-	update["$pull"] = bson.M{"participants": bson.M{"type": who.Type, "id": who.ID}}
-	c, err := s.change(ctx, once, "remove a participant", bson.M{"$and": bson.A{own(p, id), bson.M{"participants": has(who)}}}, update)
+	update := bson.M{"$pull": bson.M{"participants": bson.M{"type": who.Type, "id": who.ID}}}
+	c, err := s.touch(ctx, once, "remove a participant", bson.M{"$and": bson.A{own(p, id), bson.M{"participants": has(who)}}}, update, now)
 	if chat.CodeOf(err) == chat.NotFound {
 		return chat.Conversation{}, chat.Errorf(chat.NotFound, "there is no such participant or conversation")
 	}

@@ -24,6 +24,14 @@ func (f fixture) unanswered(t testing.TB, id chat.ConversationID) []string {
 	return d.Unanswered
 }
 
+// served is a conversation with agents.
+func served(agents ...chat.PrincipalID) (c chat.Conversation) {
+	for _, id := range agents {
+		c.Participants = append(c.Participants, chat.Participant{Type: chat.Agent, ID: id})
+	}
+	return c
+}
+
 // In whatever order four messages are projected, in the end the conversation is
 // as if they came in their own. With one agent the last message alone decides.
 func TestProjectInAnyOrder(t *testing.T) {
@@ -45,7 +53,7 @@ func TestProjectInAnyOrder(t *testing.T) {
 				log = append(log, m)
 			}
 			for _, i := range order {
-				if err := f.Project(t.Context(), log[i], []chat.PrincipalID{"bot"}); err != nil {
+				if err := f.Project(t.Context(), served("bot"), log[i]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -95,7 +103,7 @@ func TestProjectNotesWhoseAnswerIsAwaited(t *testing.T) {
 	} {
 		last = f.append(t, newMessage(t, c.ID, step.sender, fmt.Sprint(i), draftOf("x")))
 		for range 2 { // again changes nothing
-			if err := f.Project(t.Context(), last, step.agents); err != nil {
+			if err := f.Project(t.Context(), served(step.agents...), last); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -103,7 +111,7 @@ func TestProjectNotesWhoseAnswerIsAwaited(t *testing.T) {
 			t.Errorf("step %d: unanswered %q, want %q", i, got, step.want)
 		}
 	}
-	if err := f.DeleteMessage(t.Context(), last, start); err != nil {
+	if err := f.DeleteMessage(t.Context(), chat.Conversation{}, last, start); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.unanswered(t, c.ID); !slices.Equal(got, []string{"bot"}) {

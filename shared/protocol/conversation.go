@@ -149,12 +149,16 @@ func ConversationFrame(c chat.Conversation, now time.Time) []byte {
 // ConversationPage is the body of GET /conversations.
 type ConversationPage struct {
 	Data       []Conversation `json:"data"`
-	Pagination PageNumber     `json:"pagination"`
+	Pagination ListPage       `json:"pagination"`
 }
 
-// PageNumber is the pagination of conversations: pages count from 1.
-type PageNumber struct {
-	Page  int   `json:"page"`
-	Limit int   `json:"limit"`
-	Total int64 `json:"total"`
+// ListPage is the pagination of conversations. Pages count from 1; one that was
+// asked for by cursor has no number. Total counts to chat.MaxTotal at most.
+type ListPage struct {
+	Page        int    `json:"page,omitzero"`
+	Limit       int    `json:"limit"`
+	Total       int64  `json:"total"`
+	TotalIsMore bool   `json:"totalIsMore,omitzero"`
+	HasMore     bool   `json:"hasMore"`
+	Cursor      string `json:"cursor,omitzero"` // of the page that follows
 }

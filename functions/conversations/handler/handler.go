@@ -16,7 +16,7 @@ import (
 type store interface {
 	CreateConversation(ctx context.Context, c chat.Conversation) (chat.Conversation, error)
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
-	Conversations(ctx context.Context, p chat.Principal, q chat.ConversationQuery) (page []chat.Conversation, total int64, err error)
+	Conversations(ctx context.Context, p chat.Principal, q chat.ConversationQuery) (chat.ConversationPage, error)
 	UpdateConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, change chat.ConversationChange, now time.Time) (chat.Conversation, error)
 	DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error)
 	DeletedConversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)

@@ -85,9 +85,9 @@ func (w *world) Conversation(_ context.Context, _ chat.Principal, id chat.Conver
 	return w.at("read", id)
 }
 
-func (w *world) Conversations(_ context.Context, _ chat.Principal, q chat.ConversationQuery) ([]chat.Conversation, int64, error) {
+func (w *world) Conversations(_ context.Context, _ chat.Principal, q chat.ConversationQuery) (chat.ConversationPage, error) {
 	w.query = q
-	return []chat.Conversation{w.conversation}, 41, w.step("list")
+	return chat.ConversationPage{Conversations: []chat.Conversation{w.conversation}, Total: 1000, TotalIsMore: true, Next: "next"}, w.step("list")
 }
 
 func (w *world) UpdateConversation(_ context.Context, _ chat.Principal, id chat.ConversationID, change chat.ConversationChange, _ time.Time) (chat.Conversation, error) {
@@ -511,14 +511,19 @@ func TestList(t *testing.T) {
 	if want := (chat.ConversationQuery{Sort: "-updatedAt", Page: 1, Limit: 20}); status != 200 || w.query != want {
 		t.Errorf("got %d, asked for %+v", status, w.query)
 	}
-	if !strings.Contains(body, `"pagination":{"page":1,"limit":20,"total":41}`) || !strings.Contains(body, `"id":"c1"`) {
+	if !strings.Contains(body, `"pagination":{"page":1,"limit":20,"total":1000,"totalIsMore":true,"hasMore":true,"cursor":"next"}`) || !strings.Contains(body, `"id":"c1"`) {
 		t.Errorf("got %s", body)
 	}
 	w.call(t, "GET /conversations", nil, "status=closed&agentId=a1&userId=u1&tag=x&sort=title&page=3&limit=100", "")
 	if want := (chat.ConversationQuery{Status: "closed", AgentID: "a1", UserID: "u1", Tag: "x", Sort: "title", Page: 3, Limit: 100}); w.query != want {
 		t.Errorf("asked for %+v", w.query)
 	}
+	_, body = w.call(t, "GET /conversations", nil, "cursor=next&limit=1", "")
+	if want := (chat.ConversationQuery{Sort: "-updatedAt", Cursor: "next", Limit: 1}); w.query != want || strings.Contains(body, `"page"`) {
+		t.Errorf("asked for %+v, got %s", w.query, body)
+	}
 	for _, query := range []string{
+		"cursor=next&page=2", "cursor=a&cursor=b",
 		"status=gone", "agentId=%7B%7D", "userId=a%20b", "sort=secret", "page=0", "page=10001", "limit=101", "other=1",
 		"tag=" + strings.Repeat("x", 51), "tag=%ff",
 	} {

@@ -15,7 +15,7 @@ type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
-	DeleteMessage(ctx context.Context, m chat.Message, now time.Time) error
+	DeleteMessage(ctx context.Context, c chat.Conversation, m chat.Message, now time.Time) error
 	Backlog(ctx context.Context, agent chat.Principal, cursor string, limit int) (messages []chat.Message, next string, err error)
 }
 
@@ -93,7 +93,7 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if m.Sender != r.Principal {
 		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the author may delete a message")
 	}
-	if err := h.store.DeleteMessage(ctx, m, time.Now()); err != nil {
+	if err := h.store.DeleteMessage(ctx, c, m, time.Now()); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	gone := protocol.MessageGone{ConversationID: c.ID, MessageID: m.ID, Seq: m.Seq}

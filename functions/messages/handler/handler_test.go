@@ -78,7 +78,7 @@ func (w *world) Message(_ context.Context, org chat.OrgID, id chat.MessageID) (c
 	return message(id), err
 }
 
-func (w *world) DeleteMessage(context.Context, chat.Message, time.Time) error {
+func (w *world) DeleteMessage(context.Context, chat.Conversation, chat.Message, time.Time) error {
 	return w.step("delete")
 }
 

@@ -58,7 +58,7 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 		})
 	}
 	if m.Due.Has(chat.EffectProject) { // here: this stack has grown to what the driver needs
-		projected = guarded(func() error { return h.store.Project(ctx, m, agentsOf(&c)) })
+		projected = guarded(func() error { return h.store.Project(ctx, c, m) })
 	}
 	g.Wait() //nolint:errcheck // each error has a name
 	left := remaining(m.Due, projected, summarised, delivered, unreached)
@@ -107,13 +107,4 @@ func remaining(due *chat.Due, projected, summarised, delivered error, unreached 
 		return nil
 	}
 	return left
-}
-
-func agentsOf(c *chat.Conversation) (ids []chat.PrincipalID) {
-	for _, p := range c.Participants {
-		if p.Type == chat.Agent {
-			ids = append(ids, p.ID)
-		}
-	}
-	return ids
 }

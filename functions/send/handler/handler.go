@@ -22,7 +22,7 @@ type store interface {
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 	Append(ctx context.Context, head chat.Head, m chat.Message) (stored chat.Message, duplicate bool, err error)
 	Sent(ctx context.Context, id chat.ConversationID, sender chat.Principal, client chat.ClientMessageID) (chat.Message, bool, error)
-	Project(ctx context.Context, m chat.Message, agents []chat.PrincipalID) error
+	Project(ctx context.Context, c chat.Conversation, m chat.Message) error
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 }
 

@@ -271,7 +271,8 @@ func (w *world) Sent(_ context.Context, _ chat.ConversationID, p chat.Principal,
 	return m, found, err
 }
 
-func (w *world) Project(_ context.Context, m chat.Message, agents []chat.PrincipalID) error {
+func (w *world) Project(_ context.Context, c chat.Conversation, m chat.Message) error {
+	agents := c.Agents()
 	return w.step("Project", func() { w.projected, w.agentIDs = max(w.projected, m.Seq), agents })
 }
 
