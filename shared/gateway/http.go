@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -46,6 +45,9 @@ func (r *HTTPRequest) Header(name string) string { return r.event.Headers[name] 
 type HTTPResponse struct {
 	Status int
 	Body   any
+	// Version tells this state of what a GET returns from any other; "" where
+	// that is the body itself. It becomes the ETag.
+	Version string
 }
 
 // An HTTPRoute handles the calls of one route key, such as "GET /messages/{id}".
@@ -67,7 +69,7 @@ func HTTP(v verifier, l limiter, routes map[string]HTTPRoute) HTTPHandler {
 		if err != nil {
 			return problem(err)
 		}
-		return jsonResponse(response.Status, "application/json", response.Body)
+		return r.answer(response)
 	}
 }
 
@@ -130,38 +132,4 @@ func decodeBody(event *events.APIGatewayV2HTTPRequest) ([]byte, error) {
 		return nil, chat.Errorf(chat.BadRequest, "the body is not valid base64")
 	}
 	return b, nil
-}
-
-// problem answers with what a client may see of err.
-func problem(err error) (events.APIGatewayV2HTTPResponse, error) {
-	p := protocol.ProblemOf(err)
-	response, err := jsonResponse(p.Status, "application/problem+json", p)
-	switch {
-	case err != nil:
-	case p.Status == http.StatusUnauthorized:
-		response.Headers["www-authenticate"] = "Bearer"
-	case p.Code == chat.RateLimited:
-		response.Headers["retry-after"] = retryAfter(p.Details)
-	}
-	return response, err
-}
-
-// retryAfter says in whole seconds, as HTTP wants it, how long to wait.
-func retryAfter(details map[string]any) string {
-	ms, _ := details["retryAfterMs"].(int64)
-	return strconv.FormatInt(max((ms+999)/1000, 1), 10)
-}
-
-func jsonResponse(status int, media string, body any) (events.APIGatewayV2HTTPResponse, error) {
-	response := events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: map[string]string{"cache-control": "no-store"}}
-	if body == nil {
-		return response, nil
-	}
-	b, err := protocol.Marshal(body)
-	if err != nil {
-		return events.APIGatewayV2HTTPResponse{}, err
-	}
-	response.Headers["content-type"] = media
-	response.Body = string(b)
-	return response, nil
 }

@@ -295,22 +295,77 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// What a GET returns has an ETag, and who has it already gets nothing.
+func TestETag(t *testing.T) {
+	body, version, status := "a", "", http.StatusOK
+	route := func(context.Context, *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+		return gateway.HTTPResponse{Status: status, Body: body, Version: version}, nil
+	}
+	h := gateway.HTTP(tokens(verify), unlimited, map[string]gateway.HTTPRoute{"GET /things": route, "PUT /things": route})
+	ask := func(method, known string) events.APIGatewayV2HTTPResponse {
+		change := fields{"routeKey": method + " /things", "requestContext/http/method": method}
+		if known != "" {
+			change["headers/if-none-match"] = known
+		}
+		got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	first := ask("GET", "")
+	a := first.Headers["etag"]
+	if first.StatusCode != 200 || len(a) < 10 || a[0] != '"' || first.Headers["cache-control"] != "private, no-cache" || first.Headers["vary"] != "authorization" {
+		t.Fatalf("got %+v", first)
+	}
+	body = "b"
+	b := ask("GET", "").Headers["etag"]
+	version = "1"
+	v := ask("GET", "").Headers["etag"]
+	if a == b || v == a || v == b {
+		t.Errorf("the tags are %s, %s, %s", a, b, v)
+	}
+	for _, tt := range []struct {
+		known, tag string
+		status     int
+	}{
+		{v, v, 304}, {"W/" + v, v, 304}, {a + ", " + v, v, 304}, {a + ",W/" + v, v, 304}, {"*", v, 304},
+		{a, v, 200}, {v[1 : len(v)-1], v, 200}, {"\"*\"", v, 200}, {"w/" + v, v, 200}, {",", v, 200},
+	} {
+		got := ask("GET", tt.known)
+		if _, typed := got.Headers["content-type"]; got.StatusCode != tt.status || (got.Body == "") != (tt.status == 304) || typed != (tt.status == 200) || got.Headers["etag"] != tt.tag {
+			t.Errorf("with %s: got %+v", tt.known, got)
+		}
+	}
+	if got := ask("PUT", v); got.StatusCode != 200 || got.Headers["etag"] != "" || got.Headers["cache-control"] != "no-store" {
+		t.Errorf("PUT got %+v", got)
+	}
+	status = http.StatusAccepted
+	if got := ask("GET", v); got.StatusCode != 202 || got.Headers["etag"] != "" {
+		t.Errorf("another status got %+v", got)
+	}
+}
+
 // FuzzHTTP: whatever is asked, it is answered, and a refusal is a problem.
 func FuzzHTTP(f *testing.F) {
-	f.Add("need=n1&limit=3", "application/json", `{"name":"thing"}`)
-	f.Add("%ff=1&%zz", "application/json; charset=\xff", "\x00\xff{")
-	f.Add("a=1&a=2;b", "", "")
+	f.Add("need=n1&limit=3", "application/json", `{"name":"thing"}`, `"x", W/"y"`)
+	f.Add("%ff=1&%zz", "application/json; charset=\xff", "\x00\xff{", `",`)
+	f.Add("a=1&a=2;b", "", "", "*")
 	gateway.LogJSON(io.Discard, slog.LevelError+1)
 	h := gateway.HTTP(tokens(verify), unlimited, routes(nil))
-	f.Fuzz(func(t *testing.T, query, media, body string) {
+	f.Fuzz(func(t *testing.T, query, media, body, known string) {
 		for _, e := range []events.APIGatewayV2HTTPRequest{
 			{RouteKey: "GET /things", RawQueryString: query},
 			{RouteKey: "POST /things/{id}", Body: body},
 			{RouteKey: "POST /things/{id}", Body: base64.StdEncoding.EncodeToString([]byte(body)), IsBase64Encoded: true},
 			{RouteKey: "POST /things/{id}", Body: body, IsBase64Encoded: true},
 		} {
-			e.Headers = map[string]string{"authorization": "Bearer " + secretToken, "content-type": media}
+			e.Headers = map[string]string{"authorization": "Bearer " + secretToken, "content-type": media, "if-none-match": known}
+			e.RequestContext.HTTP.Method, _, _ = strings.Cut(e.RouteKey, " ")
 			got, err := h(t.Context(), e)
+			if err == nil && got.StatusCode == http.StatusNotModified && got.Body == "" && known != "" {
+				continue
+			}
 			if err != nil || !json.Valid([]byte(got.Body)) || got.StatusCode >= 500 {
 				t.Fatalf("%s got %+v, %v", e.RouteKey, got, err)
 			}

@@ -20,6 +20,12 @@ var messageIndexes = []bson.D{
 // roleIndex is the log of one role.
 func roleIndex() mongo.IndexModel { return mongo.IndexModel{Keys: by("conversationId", "role", "seq")} }
 
+// changedIndex is what changed in a log, in the order of time: only of messages
+// that did.
+func changedIndex() mongo.IndexModel {
+	return partial("changedAt", by("conversationId", "changedAt", "_id"))
+}
+
 // dueIndex is the index of what is due, oldest first: only of the few messages
 // that have it. (The driver writes into a model: each use makes its own.)
 func dueIndex() mongo.IndexModel { return partial("due.at", by("due.at")) }
@@ -60,7 +66,7 @@ func partial(field string, key bson.D) mongo.IndexModel {
 // upgrade, never part of a request: on a large collection it takes long, so that
 // it ends with ctx only.
 func (s *Store) CreateIndexes(ctx context.Context) error {
-	messages := []mongo.IndexModel{dueIndex(), roleIndex()}
+	messages := []mongo.IndexModel{dueIndex(), roleIndex(), changedIndex()}
 	for _, key := range messageIndexes {
 		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}

@@ -140,7 +140,7 @@ func (s *Store) project(ctx context.Context, m chat.Message, condition string, u
 func (s *Store) DeleteMessage(ctx context.Context, c chat.Conversation, m chat.Message, now time.Time) error {
 	if err := attempt(ctx, func(ctx context.Context) error {
 		r, err := s.messages.UpdateOne(ctx, bson.M{"_id": m.ID, "conversationId": m.ConversationID}, bson.M{
-			"$set": bson.M{"isDeleted": true, "updatedAt": now},
+			"$set": bson.M{"isDeleted": true, "updatedAt": now, "changedAt": now},
 			"$unset": bson.M{
 				"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "",
 			},

@@ -220,3 +220,40 @@ func (f fixture) wantNoTrace(t *testing.T, s string) {
 		}
 	}
 }
+
+// Whatever happens in a log changes its version, whatever the clocks say; and
+// what does not happen there does not.
+func TestLogVersion(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	c, other := f.newConversation(t, "t", start), f.newConversation(t, "t", start)
+	seen := map[string]string{}
+	version := func(step string, changed bool) {
+		t.Helper()
+		v, err := f.LogVersion(ctx, c.ID)
+		if before, known := seen[v]; err != nil || known == changed {
+			t.Errorf("%s: %q, seen %q, %v", step, v, before, err)
+		}
+		seen[v] = step
+	}
+	version("empty", true)
+	var log []chat.Message
+	for i := range 5 {
+		log = append(log, f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x"))))
+		version(fmt.Sprint("message ", i), true) // which nobody has projected
+	}
+	f.say(t, other.ID, 3)
+	if err := f.Project(ctx, c, log[4]); err != nil {
+		t.Fatal(err)
+	}
+	version("elsewhere", false)
+	for i, at := range []time.Duration{time.Hour, time.Minute, time.Minute, 0} { // clocks differ
+		if err := f.DeleteMessage(ctx, c, log[i], start.Add(at)); err != nil {
+			t.Fatal(err)
+		}
+		version(fmt.Sprint("deletion ", i), true)
+	}
+	if a, err := f.LogVersion(ctx, "none"); err != nil || a == "" {
+		t.Errorf("of nothing: %q, %v", a, err)
+	}
+}

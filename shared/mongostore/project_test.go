@@ -122,7 +122,7 @@ func TestProjectNotesWhoseAnswerIsAwaited(t *testing.T) {
 // The partial indexes are there and have only what is open.
 func TestOutboxIndexesArePartial(t *testing.T) {
 	f := open(t)
-	want := map[string]string{"due.at_1": "due.at", "orgId_1_unanswered_1_updatedAt_1__id_1": "unanswered"}
+	want := map[string]string{"due.at_1": "due.at", "conversationId_1_changedAt_1__id_1": "changedAt", "orgId_1_unanswered_1_updatedAt_1__id_1": "unanswered"}
 	for _, name := range []string{"messages", "conversations"} {
 		raw, err := f.db.Collection(name).Indexes().List(t.Context())
 		if err != nil {

@@ -13,6 +13,7 @@ import (
 
 type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
+	LogVersion(ctx context.Context, id chat.ConversationID) (string, error)
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 	DeleteMessage(ctx context.Context, c chat.Conversation, m chat.Message, now time.Time) error
@@ -41,7 +42,8 @@ func New(s store, a announcer, send sender) *Handler {
 }
 
 // Routes returns the handler of each route key. Reads have two round trips to
-// MongoDB: the right and the messages. A deletion has two more, one to Redis
+// MongoDB: the right (of a list, with the version of the log beside it) and the
+// messages, if the caller has not got them. A deletion has two more, one to Redis
 // and the fan-out. A message takes the round trips of the send action.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
@@ -101,6 +103,10 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
 }
 
+// nowhere is the conversation of a message that does not exist. It is looked for
+// like that of another one: how long a refusal takes does not tell them apart.
+const nowhere chat.ConversationID = "nowhere"
+
 // message returns the message of the path and its conversation, if the caller
 // may read them.
 func (h *Handler) message(ctx context.Context, r *gateway.HTTPRequest) (chat.Message, chat.Conversation, error) {
@@ -109,11 +115,14 @@ func (h *Handler) message(ctx context.Context, r *gateway.HTTPRequest) (chat.Mes
 		return chat.Message{}, chat.Conversation{}, chat.Invalid("id", "is not a valid id")
 	}
 	m, err := h.store.Message(ctx, r.Principal.OrgID, id)
-	if err != nil {
+	missing := err != nil && chat.CodeOf(err) == chat.NotFound
+	if missing {
+		m.ConversationID = nowhere
+	} else if err != nil {
 		return chat.Message{}, chat.Conversation{}, err
 	}
 	c, err := h.store.Conversation(ctx, r.Principal, m.ConversationID)
-	if err != nil && chat.CodeOf(err) == chat.NotFound { // say no more than of a message that never was
+	if missing && err == nil || err != nil && chat.CodeOf(err) == chat.NotFound { // say no more than of a message that never was
 		err = chat.Errorf(chat.NotFound, "there is no such message")
 	}
 	return m, c, err

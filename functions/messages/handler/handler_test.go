@@ -39,6 +39,9 @@ type world struct {
 	from   chat.Principal
 	waits  []chat.Message // the backlog of every agent
 	page   string         // what Backlog was asked for
+
+	version string
+	headers map[string]string // of the last answer
 }
 
 func newWorld(caller chat.Principal) *world {
@@ -72,10 +75,15 @@ func (w *world) Messages(_ context.Context, _ chat.ConversationID, q chat.Messag
 
 func (w *world) Message(_ context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error) {
 	err := w.step("message")
-	if org != "acme" || id != "m1" && id != "m2" && id != "m3" {
+	if err == nil && (org != "acme" || id != "m1" && id != "m2" && id != "m3") {
 		return chat.Message{}, chat.Errorf(chat.NotFound, "there is no such message")
 	}
 	return message(id), err
+}
+
+// LogVersion has no step: it is asked beside the conversation.
+func (w *world) LogVersion(context.Context, chat.ConversationID) (string, error) {
+	return w.version, w.fail["version"]
 }
 
 func (w *world) DeleteMessage(context.Context, chat.Conversation, chat.Message, time.Time) error {
@@ -149,6 +157,7 @@ func (w *world) call(t *testing.T, route, id, query, body string, header map[str
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.headers = got.Headers
 	return got.StatusCode, got.Body
 }
 
@@ -166,7 +175,8 @@ func TestCalls(t *testing.T) {
 	}{
 		{"get", reader, get, "m1", "", nil, 200, []string{"message", "conversation"}},
 		{"get a deleted one", reader, get, "m2", "", nil, 404, []string{"message", "conversation"}},
-		{"get none", reader, get, "m9", "", nil, 404, []string{"message"}},
+		{"get none", reader, get, "m9", "", nil, 404, []string{"message", "conversation"}}, // as one that is another's
+		{"delete none", author, remove, "m9", "", nil, 404, []string{"message", "conversation"}},
 		{"get no id", reader, get, "m{1}", "", nil, 400, nil},
 		{"get another's", reader, get, "m1", "conversation", notFound, 404, []string{"message", "conversation"}},
 		{"get, not now", reader, get, "m1", "message", errDown, 500, []string{"message"}},
@@ -348,5 +358,37 @@ func TestList(t *testing.T) {
 		if want := map[string]int{"conversation": 404, "messages": 500}[step]; status != want || strings.Contains(body, "content of") {
 			t.Errorf("%s fails: got %d %s", step, status, body)
 		}
+	}
+}
+
+// Who has a page asks whether it is still so, and gets it only if it is not.
+func TestPageIsReadOnlyIfItChanged(t *testing.T) {
+	w := newWorld(reader)
+	w.version = "c1 3"
+	ask := func(etag string) (int, string) {
+		w.steps = nil
+		return w.call(t, "GET /messages", "", "conversationId=c1", "", map[string]string{"if-none-match": etag})
+	}
+	status, body := ask("")
+	etag := w.headers["etag"]
+	if status != 200 || etag == "" || !slices.Equal(w.steps, []string{"conversation", "messages"}) {
+		t.Fatalf("got %d %s with %v, the steps were %q", status, body, w.headers, w.steps)
+	}
+	if status, body := ask(etag); status != 304 || body != "" || w.headers["etag"] != etag || !slices.Equal(w.steps, []string{"conversation"}) {
+		t.Errorf("unchanged: got %d %s with %v, the steps were %q", status, body, w.headers, w.steps)
+	}
+	w.version = "c1 4"
+	if status, body := ask(etag); status != 200 || body == "" || w.headers["etag"] == etag {
+		t.Errorf("changed: got %d %s with %v", status, body, w.headers)
+	}
+	w.version = "c1 3"
+	w.fail["conversation"] = notFound // removed meanwhile
+	if status, _ := ask(etag); status != 404 || w.headers["etag"] != "" {
+		t.Errorf("a stranger got %d with %v", status, w.headers)
+	}
+	clear(w.fail)
+	w.fail["version"] = chat.Unavailablef(errDown, "try again")
+	if status, _ := ask(etag); status != 503 {
+		t.Errorf("not now: got %d", status)
 	}
 }
