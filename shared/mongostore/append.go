@@ -83,7 +83,7 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 }
 
 func repeated(original, m chat.Message, duplicate bool) (chat.Message, bool, error) {
-	if original.Fingerprint != m.Fingerprint {
+	if !m.Repeats(original) {
 		return chat.Message{}, false, chat.Errorf(chat.Conflict, "this clientMessageId was used for another message")
 	}
 	return original, duplicate, nil

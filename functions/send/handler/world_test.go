@@ -243,7 +243,7 @@ func (w *world) Append(_ context.Context, _ chat.Head, m chat.Message) (stored c
 		for _, other := range w.log {
 			if other.Sender == m.Sender && other.ClientMessageID == m.ClientMessageID {
 				stored, duplicate = other, true
-				if other.Fingerprint != m.Fingerprint {
+				if !m.Repeats(other) {
 					conflict = chat.Errorf(chat.Conflict, "this clientMessageId was used for another message")
 				}
 				return
