@@ -66,6 +66,8 @@ type world struct {
 	delivered    map[string][]int64 // by event and connection: the seqs
 	acks         []protocol.Sent    // in the order they were given
 	refused      error              // what the caller got instead
+	details      map[string]any     // of that
+	messageID    string             // of the frame, API Gateway's
 }
 
 func newWorld() *world {
@@ -98,7 +100,7 @@ func (w *world) sendInput(ctx context.Context, c chat.Connection, in protocol.Me
 	_, err = gateway.Action(w, w.handler().Handle)(ctx, events.APIGatewayWebsocketProxyRequest{
 		Body: string(body),
 		RequestContext: events.APIGatewayWebsocketProxyRequestContext{
-			ConnectionID: string(c.ID), RouteKey: protocol.ActionSend, Authorizer: gateway.AuthorizerContext(c.Principal, c.ExpiresAt, c.Dialect),
+			MessageID: w.messageID, ConnectionID: string(c.ID), RouteKey: protocol.ActionSend, Authorizer: gateway.AuthorizerContext(c.Principal, c.ExpiresAt, c.Dialect),
 		},
 	})
 	return errors.Join(err, w.refused)
@@ -118,8 +120,9 @@ func (w *world) Post(_ context.Context, _ chat.Connection, frame []byte) error {
 		Event string        `json:"event"`
 		Data  protocol.Sent `json:"data"`
 		Error struct {
-			Code    chat.Code `json:"code"`
-			Message string    `json:"message"`
+			Code    chat.Code      `json:"code"`
+			Message string         `json:"message"`
+			Details map[string]any `json:"details"`
 		} `json:"error"`
 	}
 	if err := json.Unmarshal(frame, &f); err != nil {
@@ -128,6 +131,7 @@ func (w *world) Post(_ context.Context, _ chat.Connection, frame []byte) error {
 	if f.Event == protocol.EventMessageSent {
 		w.ack(f.Data)
 	} else {
+		w.details = f.Error.Details
 		w.refused = chat.Errorf(f.Error.Code, "%s", f.Error.Message)
 	}
 	return nil
