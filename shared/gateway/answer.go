@@ -18,6 +18,9 @@ import (
 // sent.
 func (r *HTTPRequest) answer(response HTTPResponse) (events.APIGatewayV2HTTPResponse, error) {
 	out, err := jsonResponse(response.Status, "application/json", response.Body)
+	if err == nil && response.Location != "" {
+		out.Headers["location"] = response.Location
+	}
 	if err != nil || !r.isGet() || response.Status != http.StatusOK {
 		return out, err
 	}

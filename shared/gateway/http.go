@@ -41,10 +41,22 @@ func (r *HTTPRequest) Path(name string) string { return r.event.PathParameters[n
 // sends them.
 func (r *HTTPRequest) Header(name string) string { return r.event.Headers[name] }
 
+// IdempotencyKey returns the key under which a repeat of the call is to do nothing
+// again, "" where there is none: as it is, or quoted, as the IETF's draft of that
+// header has it.
+func (r *HTTPRequest) IdempotencyKey() string {
+	key := strings.TrimSpace(r.Header("idempotency-key"))
+	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
+		key = key[1 : len(key)-1] // an id has nothing that would be escaped
+	}
+	return key
+}
+
 // An HTTPResponse is what a route answers: a body that becomes JSON, or nil.
 type HTTPResponse struct {
-	Status int
-	Body   any
+	Status   int
+	Body     any
+	Location string // the path of what was created
 	// Version tells this state of what a GET returns from any other; "" where
 	// that is the body itself. It becomes the ETag.
 	Version string

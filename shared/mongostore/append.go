@@ -44,11 +44,8 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 	if err != nil {
 		return chat.Message{}, false, err
 	}
-	if s.unchecked.Load() {
-		if err := s.CheckIndexes(ctx); err != nil {
-			return chat.Message{}, false, err
-		}
-		s.unchecked.Store(false)
+	if err := s.checked(ctx); err != nil {
+		return chat.Message{}, false, err
 	}
 	d.ID = chat.MessageID(bson.NewObjectID().Hex())
 	ctx, cancel := context.WithTimeout(ctx, electionTime)
@@ -80,6 +77,18 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 			return repeated(original, m, original.ID != d.ID)
 		}
 	}
+}
+
+// checked checks the indexes, if that is still to be done.
+func (s *Store) checked(ctx context.Context) error {
+	if !s.unchecked.Load() {
+		return nil
+	}
+	err := s.CheckIndexes(ctx)
+	if err == nil {
+		s.unchecked.Store(false)
+	}
+	return err
 }
 
 func repeated(original, m chat.Message, duplicate bool) (chat.Message, bool, error) {

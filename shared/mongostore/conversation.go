@@ -53,18 +53,48 @@ func (s *Store) conversation(ctx context.Context, try trier, filter bson.M) (cha
 	return d.conversation(), nil
 }
 
-// CreateConversation stores a new conversation and returns it with the id it
-// was given. It takes one round trip.
-func (s *Store) CreateConversation(ctx context.Context, c chat.Conversation) (chat.Conversation, error) {
+// CreateConversation stores a new conversation and returns it with the id it was
+// given. Where its creator has created one under the same key, "" being none, that
+// one is returned as it is now; if another one was asked for, or it is deleted or
+// not the creator's to see any more, the error is Conflict. It takes one round
+// trip, and one more for a repeat.
+func (s *Store) CreateConversation(ctx context.Context, c chat.Conversation, key chat.IdempotencyKey) (stored chat.Conversation, repeated bool, err error) {
+	if err := s.checked(ctx); err != nil {
+		return chat.Conversation{}, false, err
+	}
 	d := newConversationDoc(chat.ConversationID(bson.NewObjectID().Hex()), c)
-	err := attempt(ctx, func(ctx context.Context) error {
+	d.Creation = newCreationDoc(c, key)
+	err = attempt(ctx, func(ctx context.Context) error {
 		_, err := s.conversations.InsertOne(ctx, d)
 		return failed("create a conversation", err)
 	})
-	if err != nil && !mongo.IsDuplicateKeyError(err) { // of the new id: our own insert, whose reply was lost
-		return chat.Conversation{}, err
+	switch {
+	case err == nil, mongo.IsDuplicateKeyError(err) && key == "": // the new id: our own insert, whose reply was lost
+		return d.conversation(), false, nil
+	case mongo.IsDuplicateKeyError(err):
+		return s.created(ctx, d)
 	}
-	return d.conversation(), nil
+	return chat.Conversation{}, false, err
+}
+
+// created returns the conversation that has the key of one that could not be
+// stored.
+func (s *Store) created(ctx context.Context, d conversationDoc) (chat.Conversation, bool, error) {
+	var earlier conversationDoc
+	err := findOne(ctx, s.conversations, bson.M{"orgId": d.OrgID, "creation.key": d.Creation.Key}, &earlier, "look a key up", errNone)
+	switch {
+	case err != nil:
+		return chat.Conversation{}, false, err
+	case earlier.ID == d.ID: // our own insert, whose reply was lost
+		return d.conversation(), false, nil
+	case earlier.Creation == nil || !chat.SameCreation(earlier.Creation.Fingerprint, d.Creation.Fingerprint):
+		return chat.Conversation{}, false, chat.Errorf(chat.Conflict, "this Idempotency-Key was used for another conversation")
+	}
+	c, by := earlier.conversation(), d.CreatedBy
+	if earlier.IsDeleted || !c.HasParticipant(chat.Principal{Type: by.Type, ID: by.ID, OrgID: d.OrgID}) {
+		return chat.Conversation{}, false, chat.Errorf(chat.Conflict, "this Idempotency-Key was used for a conversation that is not there any more")
+	}
+	return c, true, nil
 }
 
 // UpdateConversation changes a conversation of which p is a participant and

@@ -31,6 +31,23 @@ type conversationDoc struct {
 	Activity       time.Time               `bson:"activity"`
 	TitleKey       string                  `bson:"titleKey"`
 	IsDeleted      bool                    `bson:"isDeleted"`
+	Creation       *creationDoc            `bson:"creation,omitempty"`
+}
+
+// creationDoc is the key that a conversation was created under, which is unique
+// in its organisation, and what was asked for.
+type creationDoc struct {
+	Key         string `bson:"key"`
+	Fingerprint string `bson:"fingerprint"`
+}
+
+// newCreationDoc returns nil where there is no key. Each principal has keys of its
+// own; no id contains a slash.
+func newCreationDoc(c chat.Conversation, key chat.IdempotencyKey) *creationDoc {
+	if key == "" {
+		return nil
+	}
+	return &creationDoc{string(c.CreatedBy.Type) + "/" + string(c.CreatedBy.ID) + "/" + string(key), c.Fingerprint()}
 }
 
 type participantDoc struct {

@@ -162,7 +162,7 @@ func TestConversationsFiltersAndSorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = f.CreateConversation(ctx, d); err != nil {
+	if _, _, err = f.CreateConversation(ctx, d, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.AddParticipant(ctx, alice, a.ID, bob, start.Add(time.Hour)); err != nil {
@@ -267,7 +267,7 @@ func TestParticipantsAreBoundedWithConcurrentAdds(t *testing.T) {
 	for i := range chat.MaxParticipants - 4 { // 2 are there already: 2 places are left
 		c.Participants = append(c.Participants, chat.Participant{Type: chat.User, ID: chat.PrincipalID(fmt.Sprint("u", i)), Joined: start})
 	}
-	if c, err = f.CreateConversation(t.Context(), c); err != nil {
+	if c, _, err = f.CreateConversation(t.Context(), c, ""); err != nil {
 		t.Fatal(err)
 	}
 	results := make([]error, 8)

@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 )
 
 // The indexes of messages, which make the log: no seq twice in a conversation,
@@ -39,8 +40,16 @@ func conversationIndexes() []mongo.IndexModel {
 		listIndex("createdAt", "_id"),
 		listIndex("titleKey", "_id"),
 		{Keys: by("orgId", "tags", "-activity", "-_id")},
+		creationIndex(),
 		partial("unanswered", by("orgId", "unanswered", "updatedAt", "_id")),
 	}
+}
+
+// creationIndex is of the few conversations that were created under a key.
+func creationIndex() mongo.IndexModel {
+	ix := partial("creation.key", creationKey)
+	ix.Options.SetUnique(true)
+	return ix
 }
 
 // listIndex is the list of a participant in an order. What lists are filtered by
@@ -107,20 +116,35 @@ func (s *Store) dropSuperseded(ctx context.Context) error {
 	return nil
 }
 
+// creationKey is the index of the keys that conversations were created under.
+var creationKey = by("orgId", "creation.key")
+
 // CheckIndexes returns an error that names the first unique index that is
-// missing: without both of them the log's promises do not hold, so a function
-// that appends must not start. It takes one round trip.
+// missing: without those of messages the log's promises do not hold, and without
+// the one of conversations a key creates two of them, so a function that does
+// either must not start. It takes one round trip.
 func (s *Store) CheckIndexes(ctx context.Context) error {
-	const step = "check the indexes of messages"
+	g, ctx := errgroup.WithContext(ctx)
+	whole := func(ix indexDoc) bool { return ix.Partial == nil && !ix.Sparse }
+	g.Go(func() error { return checkUnique(ctx, s.messages, whole, messageIndexes...) })
+	g.Go(func() error {
+		return checkUnique(ctx, s.conversations, func(indexDoc) bool { return true }, creationKey)
+	})
+	return g.Wait()
+}
+
+// checkUnique looks for unique indexes that are as they must be.
+func checkUnique(ctx context.Context, c *mongo.Collection, right func(indexDoc) bool, keys ...bson.D) error {
+	step := "check the indexes of " + c.Name()
 	var unique []bson.D
 	if err := attempt(ctx, func(ctx context.Context) error {
-		cursor, err := s.messages.Indexes().List(ctx)
+		cursor, err := c.Indexes().List(ctx)
 		if err != nil {
 			return failed(step, err)
 		}
 		unique = nil
 		return decodeAll(ctx, cursor, step, func(ix indexDoc, _ int) bool {
-			if ix.Unique && ix.Partial == nil && !ix.Sparse {
+			if ix.Unique && right(ix) {
 				unique = append(unique, ix.Key)
 			}
 			return true
@@ -128,7 +152,7 @@ func (s *Store) CheckIndexes(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	for _, key := range messageIndexes {
+	for _, key := range keys {
 		if !slices.ContainsFunc(unique, func(k bson.D) bool { return slices.Equal(names(k), names(key)) }) {
 			return fmt.Errorf(`%s: no unique index on %v: run "go run ./local indexes" to create it`, step, names(key))
 		}

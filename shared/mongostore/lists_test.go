@@ -187,7 +187,7 @@ func (f fixture) crowd(t testing.TB, participants int) chat.Conversation {
 	for i := len(c.Participants); i < participants; i++ {
 		c.Participants = append(c.Participants, chat.Participant{Type: chat.User, ID: chat.PrincipalID(fmt.Sprint("u", i)), Joined: start})
 	}
-	if c, err = f.CreateConversation(t.Context(), c); err != nil {
+	if c, _, err = f.CreateConversation(t.Context(), c, ""); err != nil {
 		t.Fatal(err)
 	}
 	return c

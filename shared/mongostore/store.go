@@ -39,7 +39,7 @@ type Store struct {
 	// acknowledgement will do.
 	due *mongo.Collection
 
-	unchecked atomic.Bool // the indexes of messages, by ForAppends
+	unchecked atomic.Bool // the indexes, by ForAppends
 }
 
 // Open returns a store on a database of the server that uri names. It connects

@@ -14,7 +14,7 @@ import (
 )
 
 type store interface {
-	CreateConversation(ctx context.Context, c chat.Conversation) (chat.Conversation, error)
+	CreateConversation(ctx context.Context, c chat.Conversation, key chat.IdempotencyKey) (stored chat.Conversation, repeated bool, err error)
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	Conversations(ctx context.Context, p chat.Principal, q chat.ConversationQuery) (chat.ConversationPage, error)
 	UpdateConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, change chat.ConversationChange, now time.Time) (chat.Conversation, error)
@@ -79,10 +79,16 @@ func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	}
 }
 
+// create answers 201, or 200 with the conversation as it is now where it had been
+// created under the same key before.
 func (h *Handler) create(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	in, err := gateway.Body[protocol.CreateConversation](r)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
+	}
+	key := chat.IdempotencyKey(r.IdempotencyKey())
+	if key != "" && !chat.ValidID(key) {
+		return gateway.HTTPResponse{}, chat.Invalid("Idempotency-Key", "must be 1 to %d characters of those that ids have", chat.MaxID)
 	}
 	c, err := chat.NewConversation(r.Principal, in.Title, in.Description, in.AgentID, in.Tags, time.Now())
 	if err != nil {
@@ -91,8 +97,15 @@ func (h *Handler) create(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err := h.presence.Allow(ctx, r.Principal, chat.UseCreation); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	c, err = h.store.CreateConversation(ctx, c)
-	return respond(http.StatusCreated, c, err)
+	c, repeated, err := h.store.CreateConversation(ctx, c, key)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	response := gateway.HTTPResponse{Status: http.StatusCreated, Body: protocol.ConversationOf(c), Location: "/conversations/" + string(c.ID)}
+	if repeated {
+		response.Status = http.StatusOK
+	}
+	return response, nil
 }
 
 func (h *Handler) get(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {

@@ -37,15 +37,18 @@ type world struct {
 	conversation chat.Conversation
 	caller       chat.Principal
 	query        chat.ConversationQuery
-	change       chat.ConversationChange
-	deleted      bool
-	onDelete     func()                    // at its beginning
-	onSummarize  func(ctx context.Context) // at its end
-	hangs        bool                      // the end of a summary, and its Redis
-	patience     time.Duration             // of the function: 0 is none
-	took         time.Duration             // a call
-	fail         map[string]error
-	steps        []string
+	key          chat.IdempotencyKey // of the last creation
+
+	idempotencyKey string // the header
+	change         chat.ConversationChange
+	deleted        bool
+	onDelete       func()                    // at its beginning
+	onSummarize    func(ctx context.Context) // at its end
+	hangs          bool                      // the end of a summary, and its Redis
+	patience       time.Duration             // of the function: 0 is none
+	took           time.Duration             // a call
+	fail           map[string]error
+	steps          []string
 }
 
 func newWorld(caller chat.Principal) *world {
@@ -76,9 +79,11 @@ func (w *world) Verify(context.Context, string) (chat.Principal, time.Time, erro
 	return w.caller, now.Add(time.Hour), nil
 }
 
-func (w *world) CreateConversation(_ context.Context, c chat.Conversation) (chat.Conversation, error) {
+func (w *world) CreateConversation(_ context.Context, c chat.Conversation, key chat.IdempotencyKey) (chat.Conversation, bool, error) {
 	c.ID = "new"
-	return c, w.step("create", c.CreatedBy.ID, " ", len(c.Participants), " ", c.CreatedAt.Equal(now))
+	again := key != "" && key == w.key
+	w.key = key
+	return c, again, w.step("create", c.CreatedBy.ID, " ", len(c.Participants), " ", c.CreatedAt.Equal(now))
 }
 
 func (w *world) Conversation(_ context.Context, _ chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
@@ -210,9 +215,12 @@ func (w *world) call(t *testing.T, route string, path map[string]string, query, 
 func (w *world) answer(t *testing.T, route string, path map[string]string, query, body string) (int, map[string]string, string) {
 	t.Helper()
 	h := handler.New(w, w, w, w, w)
+	headers := map[string]string{"authorization": "Bearer x", "content-type": "application/json"}
+	if w.idempotencyKey != "" {
+		headers["idempotency-key"] = w.idempotencyKey
+	}
 	event := events.APIGatewayV2HTTPRequest{
-		RouteKey: route, PathParameters: path, RawQueryString: query, Body: body,
-		Headers: map[string]string{"authorization": "Bearer x", "content-type": "application/json"},
+		RouteKey: route, PathParameters: path, RawQueryString: query, Body: body, Headers: headers,
 	}
 	event.RequestContext.HTTP.Method, _, _ = strings.Cut(route, " ")
 	var got events.APIGatewayV2HTTPResponse
@@ -549,5 +557,29 @@ func TestPresence(t *testing.T) {
 	w.fail["online"] = errDown
 	if status, _ := w.call(t, "GET /presence", nil, "conversationId=c1", ""); status != 500 {
 		t.Errorf("without Redis: %d", status)
+	}
+}
+
+// A creation under a key is repeated under the same one, as it is or quoted.
+func TestCreateUnderAKey(t *testing.T) {
+	w := newWorld(owner)
+	create := func(key string) (int, map[string]string, string) {
+		w.idempotencyKey = key
+		return w.answer(t, "POST /conversations", nil, "", `{"title":"t","agentId":"a1"}`)
+	}
+	for i, tt := range []struct {
+		key    string
+		status int
+	}{{"", 201}, {"k1", 201}, {"k1", 200}, {`"k1"`, 200}, {`"k2"`, 201}, {"", 201}} {
+		status, header, body := create(tt.key)
+		if status != tt.status || header["location"] != "/conversations/new" || !strings.Contains(body, `"id":"new"`) {
+			t.Errorf("%d, key %s: got %d %v %s", i, tt.key, status, header, body)
+		}
+	}
+	w.steps = nil
+	for _, key := range []string{`"`, `""x"`, "{k}", "a b", strings.Repeat("k", 129)} {
+		if status, _, body := create(key); status != 400 || !strings.Contains(body, "Idempotency-Key") || len(w.steps) > 0 {
+			t.Errorf("key %s: got %d %s, the steps were %q", key, status, body, w.steps)
+		}
 	}
 }

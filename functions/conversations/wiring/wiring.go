@@ -20,7 +20,7 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	store := mongostore.In(p)
+	store := mongostore.ForAppends(p)
 	h := handler.New(store, presence.In(p), live.Deliverer(p), live.Announcements(p, store), summarize.Handler(p))
 	return gateway.HTTP(auth.In(p), presence.In(p), h.Routes())
 }

@@ -61,7 +61,7 @@ func (h *Handler) send(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if key := chat.ClientMessageID(r.Header("idempotency-key")); key != "" {
+	if key := chat.ClientMessageID(r.IdempotencyKey()); key != "" {
 		if in.ClientMessageID != "" && in.ClientMessageID != key {
 			return gateway.HTTPResponse{}, chat.Invalid("clientMessageId", "must equal the Idempotency-Key")
 		}
@@ -69,7 +69,7 @@ func (h *Handler) send(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 	}
 	response := gateway.HTTPResponse{Status: http.StatusCreated}
 	err = h.sender.SendREST(ctx, r.Principal, in, func(sent protocol.Sent) {
-		response.Body = sent
+		response.Body, response.Location = sent, "/messages/"+string(sent.MessageID)
 		if sent.Duplicate {
 			response.Status = http.StatusOK
 		}

@@ -218,6 +218,9 @@ func TestSend(t *testing.T) {
 		{"new", `{"conversationId":"c1","content":"hi"}`, "", false, nil, 201, ""},
 		{"with an id", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "", false, nil, 201, "k1"},
 		{"with a key", `{"conversationId":"c1","content":"hi"}`, "k1", false, nil, 201, "k1"},
+		{"with a quoted key", `{"conversationId":"c1","content":"hi"}`, `"k1"`, false, nil, 201, "k1"},
+		{"with a key in half a quote", `{"conversationId":"c1","content":"hi"}`, `"k1`, false, nil, 201, `"k1`}, // which the message refuses
+		{"with a quoted one and the same", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, ` "k1" `, false, nil, 201, "k1"},
 		{"with both", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "k1", false, nil, 201, "k1"},
 		{"with two", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "k2", false, nil, 400, ""},
 		{"a repeat", `{"conversationId":"c1","content":"hi"}`, "k1", true, nil, 200, "k1"},
@@ -238,6 +241,9 @@ func TestSend(t *testing.T) {
 			status, body := w.call(t, "POST /messages", "", "", tt.body, header)
 			if status != tt.status || w.input.ClientMessageID != tt.id {
 				t.Errorf("got %d %s, sent %+v", status, body, w.input)
+			}
+			if status < 300 && w.headers["location"] != "/messages/m4" {
+				t.Errorf("the headers are %v", w.headers)
 			}
 			if status < 300 && (!strings.Contains(body, `"messageId":"m4"`) || w.from != author) {
 				t.Errorf("got %s from %v", body, w.from)
