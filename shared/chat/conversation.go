@@ -53,7 +53,7 @@ type Conversation struct {
 	LastMessage    *LastMessage
 	ContextSummary string
 	Summary        *Summary
-	CreatedBy      Participant
+	CreatedBy      Participant // has the creator's rights: see IsCreator
 	CreatedAt      time.Time
 	UpdatedAt      time.Time // newest activity: a message or a change
 }

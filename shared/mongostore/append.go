@@ -63,7 +63,7 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 		if !mongo.IsDuplicateKeyError(err) {
 			return chat.Message{}, false, err
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause(ctx, "append a message", wait); err != nil {
 			return chat.Message{}, false, err
 		}
 		// The client's id comes first: it decides what the error means.
@@ -131,11 +131,11 @@ func (s *Store) head(ctx context.Context, id chat.ConversationID) (chat.Head, er
 // errNone stands for a document that need not exist.
 var errNone = errors.New("no document")
 
-// pause waits for a random time below limit.
-func pause(ctx context.Context, limit time.Duration) error {
+// pause waits for a random time below limit before a step is tried again.
+func pause(ctx context.Context, step string, limit time.Duration) error {
 	select {
 	case <-ctx.Done():
-		return failed("append a message: too many writers", ctx.Err())
+		return failed(step+": too many at once", ctx.Err())
 	case <-time.After(rand.N(limit + 1)):
 		return nil
 	}

@@ -107,7 +107,7 @@ func TestBacklogIsWhatUsersSaidSince(t *testing.T) {
 	}
 	f.wantBacklog(t, helper, "two") // since its own aside
 	f.wantBacklog(t, chat.Principal{Type: chat.Agent, ID: bot.ID, OrgID: "o2"}, "")
-	if _, err := f.RemoveParticipant(t.Context(), alice, erased.ID, bot, ago(2*time.Hour)); err != nil {
+	if _, _, err := f.RemoveParticipant(t.Context(), alice, erased.ID, bot, ago(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	f.wantBacklog(t, bot, "one two late")

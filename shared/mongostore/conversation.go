@@ -121,8 +121,7 @@ func (s *Store) UpdateConversation(ctx context.Context, p chat.Principal, id cha
 	return s.touch(ctx, attempt, "change a conversation", own(p, id), update, now)
 }
 
-// DeleteConversation hides a conversation of which p is a participant from
-// every method, for ever, and returns it as it was at the end. Its documents
+// DeleteConversation hides a conversation that is p's to delete from every method, for ever, and returns it as it was at the end. Its documents
 // stay. It takes one round trip, in a single attempt: the next would find
 // nothing to delete.
 func (s *Store) DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error) {
@@ -130,7 +129,9 @@ func (s *Store) DeleteConversation(ctx context.Context, p chat.Principal, id cha
 		"$set": bson.M{"isDeleted": true, "deletedAt": now},
 		"$max": bson.M{"updatedAt": now},
 	}
-	return s.change(ctx, once, "delete a conversation", own(p, id), update)
+	filter := own(p, id)
+	filter["createdBy.type"], filter["createdBy.id"] = p.Type, p.ID
+	return s.change(ctx, once, "delete a conversation", filter, update)
 }
 
 // SaveSummary stores the summary of a conversation unless the one that is there

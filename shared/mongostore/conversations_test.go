@@ -61,7 +61,7 @@ func TestStrangersFindNoConversation(t *testing.T) {
 			wantCode(t, err, chat.NotFound)
 			_, err = f.AddParticipant(ctx, who.p, who.id, who.p, start)
 			wantCode(t, err, chat.NotFound)
-			_, err = f.RemoveParticipant(ctx, who.p, who.id, bot, start)
+			_, _, err = f.RemoveParticipant(ctx, who.p, who.id, bot, start)
 			wantCode(t, err, chat.NotFound)
 		})
 	}
@@ -238,22 +238,24 @@ func TestParticipantsComeAndGo(t *testing.T) {
 	if _, err := f.Conversation(ctx, bob, c.ID); err != nil {
 		t.Error(err)
 	}
-	got, err := f.RemoveParticipant(ctx, alice, c.ID, bob, later)
-	if err != nil || got.HasParticipant(bob) || !got.HasParticipant(alice) || !got.HasParticipant(bot) {
+	got, removed, err := f.RemoveParticipant(ctx, alice, c.ID, bob, later)
+	if err != nil || !removed || got.HasParticipant(bob) || !got.HasParticipant(alice) || !got.HasParticipant(bot) {
 		t.Errorf("RemoveParticipant = %+v, %v", got, err)
 	}
 	_, err = f.Conversation(ctx, bob, c.ID)
 	wantCode(t, err, chat.NotFound)
-	_, err = f.RemoveParticipant(ctx, alice, c.ID, bob, later)
-	wantCode(t, err, chat.NotFound)
+	if again, removed, err := f.RemoveParticipant(ctx, alice, c.ID, bob, later); err != nil || removed || again.ID != c.ID {
+		t.Errorf("the repeat got %+v, %v, %v", again, removed, err)
+	}
 	// A user with the agent's id is somebody else.
 	namesake := chat.Principal{Type: chat.User, ID: bot.ID, OrgID: "o1"}
-	_, err = f.RemoveParticipant(ctx, alice, c.ID, namesake, later)
-	wantCode(t, err, chat.NotFound)
+	if _, removed, err := f.RemoveParticipant(ctx, alice, c.ID, namesake, later); err != nil || removed {
+		t.Errorf("a namesake: %v, %v", removed, err)
+	}
 	if got, err = f.AddParticipant(ctx, alice, c.ID, namesake, later); err != nil || !got.HasParticipant(namesake) {
 		t.Errorf("AddParticipant = %+v, %v", got, err)
 	}
-	if got, err = f.RemoveParticipant(ctx, alice, c.ID, namesake, later); err != nil || got.HasParticipant(namesake) || !got.HasParticipant(bot) {
+	if got, _, err = f.RemoveParticipant(ctx, alice, c.ID, namesake, later); err != nil || got.HasParticipant(namesake) || !got.HasParticipant(bot) {
 		t.Errorf("RemoveParticipant = %+v, %v", got, err)
 	}
 }

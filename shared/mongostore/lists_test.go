@@ -217,7 +217,7 @@ func TestActivityOfACrowd(t *testing.T) {
 		},
 		"removals": func(c chat.Conversation, i int, now time.Time) error {
 			who := chat.Principal{Type: chat.User, ID: chat.PrincipalID(fmt.Sprint("u", 10+i)), OrgID: "o1"}
-			_, err := f.RemoveParticipant(ctx, alice, c.ID, who, now)
+			_, _, err := f.RemoveParticipant(ctx, alice, c.ID, who, now)
 			return err
 		},
 		"additions": func(c chat.Conversation, i int, now time.Time) error {

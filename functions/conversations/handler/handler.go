@@ -21,7 +21,7 @@ type store interface {
 	DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error)
 	DeletedConversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
-	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
+	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (c chat.Conversation, removed bool, err error)
 }
 
 type presence interface {
@@ -147,7 +147,7 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 		return gateway.HTTPResponse{}, err
 	}
 	c, err := h.store.Conversation(ctx, r.Principal, id)
-	if err == nil && !createdBy(c, r.Principal) {
+	if err == nil && !c.IsCreator(r.Principal) {
 		err = chat.Errorf(chat.Forbidden, "only the creator may delete a conversation")
 	}
 	if err == nil {
@@ -190,10 +190,6 @@ func (h *Handler) endSummary(ctx context.Context, id chat.ConversationID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	h.presence.EndSummary(ctx, id)
-}
-
-func createdBy(c chat.Conversation, p chat.Principal) bool {
-	return c.CreatedBy.Type == p.Type && c.CreatedBy.ID == p.ID && c.OrgID == p.OrgID
 }
 
 func respond(status int, c chat.Conversation, err error) (gateway.HTTPResponse, error) {

@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -124,17 +125,20 @@ func (w *world) AddParticipant(_ context.Context, _ chat.Principal, id chat.Conv
 	return w.at("add", id, who.OrgID, "/", who)
 }
 
-// RemoveParticipant is the store's: who is none is NotFound as well.
-func (w *world) RemoveParticipant(_ context.Context, _ chat.Principal, id chat.ConversationID, who chat.Principal, _ time.Time) (chat.Conversation, error) {
+// RemoveParticipant is the store's: only the creator removes others.
+func (w *world) RemoveParticipant(_ context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, _ time.Time) (chat.Conversation, bool, error) {
 	c, err := w.at("remove", id, who)
-	if err == nil && !c.HasParticipant(who) {
-		return chat.Conversation{}, chat.Errorf(chat.NotFound, "there is no such participant or conversation")
+	switch {
+	case err != nil:
+		return chat.Conversation{}, false, err
+	case who != p && !c.IsCreator(p):
+		return chat.Conversation{}, false, chat.Errorf(chat.Forbidden, "only the creator may remove others")
+	case !c.HasParticipant(who):
+		return c, false, nil
 	}
-	if err == nil {
-		c.Participants = slices.DeleteFunc(slices.Clone(c.Participants), func(p chat.Participant) bool { return p.Type == who.Type && p.ID == who.ID })
-		w.conversation = c
-	}
-	return c, err
+	c.Participants = slices.DeleteFunc(slices.Clone(c.Participants), func(p chat.Participant) bool { return p.Type == who.Type && p.ID == who.ID })
+	w.conversation = c
+	return c, true, nil
 }
 
 // Allow has no step for what every call is counted as.
@@ -278,15 +282,14 @@ func TestCalls(t *testing.T) {
 		{"delete, not cleared", owner, "DELETE /conversations/{id}", c1, "", "clear", 500, []string{"read", "delete", "room", "conversation:deleted O= M=", "clear"}},
 		{"add", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "", 201, []string{"allow addition user:member", "add acme/user:new", "room", "conversation:updated O= M="}},
 		{"add, not now", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "add", 500, []string{"allow addition user:member", "add acme/user:new"}},
-		{"remove", owner, routeParticipant, theMember, "", "", 204, []string{"read", "remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
+		{"remove", owner, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
 		{"leave for good", member, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
-		{"remove another", member, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "owner"}, "", "", 403, []string{"read"}},
+		{"remove another", member, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "owner"}, "", "", 403, []string{"remove user:owner"}},
 		{"remove a robot", owner, routeParticipant, map[string]string{"id": "c1", "type": "robot", "participantId": "x"}, "", "", 400, nil},
-		{"remove, not now", owner, routeParticipant, theMember, "", "remove", 500, []string{"read", "remove user:member"}},
-		{"remove, no right to be read", owner, routeParticipant, theMember, "", "read", 500, []string{"read"}},
+		{"remove, not now", owner, routeParticipant, theMember, "", "remove", 500, []string{"remove user:member"}},
 		{"leave, not now", member, routeParticipant, theMember, "", "remove", 500, []string{"remove user:member"}},
-		{"remove, not put out", owner, routeParticipant, theMember, "", "evict", 500, []string{"read", "remove user:member", "evict user:member"}},
-		{"remove by a stranger", stranger, routeParticipant, theMember, "", "", 404, []string{"read"}},
+		{"remove, not put out", owner, routeParticipant, theMember, "", "evict", 500, []string{"remove user:member", "evict user:member"}},
+		{"remove by a stranger", stranger, routeParticipant, theMember, "", "", 404, []string{"remove user:member"}},
 		{"leave what one is not in", stranger, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "x"}, "", "", 204, []string{"remove user:x", "evict user:x", "conversation:left M="}},
 		{"leave what never was", member, routeParticipant, map[string]string{"id": "c2", "type": "user", "participantId": "member"}, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M="}},
 		{"summarize", member, "POST /conversations/{id}/summary", c1, "", "", 200, []string{"read", "begin c1 30s", "summarize", "end c1 true"}},
@@ -326,8 +329,8 @@ func TestRepeats(t *testing.T) {
 	}{
 		{
 			"remove", owner, routeParticipant, theMember, "evict",
-			[]string{"read", "remove user:member", "evict user:member"},
-			[]string{"read", "remove user:member", "evict user:member", "conversation:left M="}, 204,
+			[]string{"remove user:member", "evict user:member"},
+			[]string{"remove user:member", "evict user:member", "conversation:left M="}, 204,
 		}, {
 			"leave", member, routeParticipant, theMember, "evict",
 			[]string{"remove user:member", "evict user:member"},
@@ -385,7 +388,7 @@ func TestDeletedConversation(t *testing.T) {
 		{"delete, by a participant", member, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
 		{"delete, by a stranger", stranger, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
 		{"delete, by a namesake", chat.Principal{Type: chat.Agent, ID: owner.ID, OrgID: "acme"}, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
-		{"remove", owner, routeParticipant, theMember, "", 404, []string{"read"}},
+		{"remove", owner, routeParticipant, theMember, "", 404, []string{"remove user:member"}},
 		{"leave", member, routeParticipant, theMember, "", 204, []string{"remove user:member", "evict user:member", "conversation:left M="}},
 		{"read", owner, "GET /conversations/{id}", c1, "", 404, []string{"read"}},
 	}
@@ -407,9 +410,10 @@ func TestNamesake(t *testing.T) {
 		"DELETE /conversations/{id}": {"id": "c1"},
 		routeParticipant:             {"id": "c1", "type": "user", "participantId": "owner"},
 	} {
+		step := map[string]string{routeParticipant: "remove user:owner"}[route]
 		w := newWorld(namesake)
 		w.conversation.Participants = append(w.conversation.Participants, chat.Participant{Type: namesake.Type, ID: namesake.ID})
-		if status, body := w.call(t, route, path, "", ""); status != 403 || !slices.Equal(w.steps, []string{"read"}) {
+		if status, body := w.call(t, route, path, "", ""); status != 403 || !slices.Equal(w.steps, []string{cmp.Or(step, "read")}) {
 			t.Errorf("%s: got %d %s, the steps were %q", route, status, body, w.steps)
 		}
 	}
