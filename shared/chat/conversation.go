@@ -34,6 +34,9 @@ type Participant struct {
 	Type   PrincipalType
 	ID     PrincipalID
 	Joined time.Time
+	// Invited is true of somebody whom another one added and who has neither joined
+	// nor written since: nobody there learns when they are online.
+	Invited bool
 }
 
 // A Conversation is a log of messages and who may read and write it. Totals
@@ -102,6 +105,41 @@ func (c *Conversation) HasParticipant(p Principal) bool {
 	return p.OrgID == c.OrgID && slices.ContainsFunc(c.Participants, func(q Participant) bool {
 		return q.Type == p.Type && q.ID == p.ID
 	})
+}
+
+// IsInvited reports whether p was added and has neither joined nor written.
+func (c *Conversation) IsInvited(p Principal) bool {
+	return p.OrgID == c.OrgID && slices.ContainsFunc(c.Participants, func(q Participant) bool {
+		return q.Invited && q.Type == p.Type && q.ID == p.ID
+	})
+}
+
+// newTime is how long something is new: those whom it concerns may be told again.
+const newTime = time.Minute
+
+// IsNew reports whether the conversation was created a moment ago.
+func (c *Conversation) IsNew(now time.Time) bool { return now.Sub(c.CreatedAt) < newTime }
+
+// JustJoined reports whether p became a participant a moment ago.
+func (c *Conversation) JustJoined(p Principal, now time.Time) bool {
+	return slices.ContainsFunc(c.Participants, func(q Participant) bool {
+		return q.Type == p.Type && q.ID == p.ID && now.Sub(q.Joined) < newTime
+	})
+}
+
+// ShowsAgent reports whether it is told if the agent that serves the conversation is
+// online: it takes part, and was not only added.
+func (c *Conversation) ShowsAgent() bool {
+	return c.HasParticipant(c.Agent()) && !c.IsInvited(c.Agent())
+}
+
+// Principals returns who takes part.
+func (c *Conversation) Principals() []Principal {
+	ps := make([]Principal, len(c.Participants))
+	for i, p := range c.Participants {
+		ps[i] = Principal{Type: p.Type, ID: p.ID, OrgID: c.OrgID}
+	}
+	return ps
 }
 
 // MaxLively is the most participants of a conversation whose place in lists of

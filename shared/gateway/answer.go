@@ -3,9 +3,11 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -74,20 +76,47 @@ func problem(err error) (events.APIGatewayV2HTTPResponse, error) {
 	case err != nil:
 	case p.Status == http.StatusUnauthorized:
 		response.Headers["www-authenticate"] = "Bearer"
-	case p.Code == chat.RateLimited:
+	case p.Code.Retryable():
 		response.Headers["retry-after"] = retryAfter(p.Details)
 	}
 	return response, err
 }
 
+// tellQuotas says what the limits of a call are and what is left of them, as
+// draft-ietf-httpapi-ratelimit-headers-11 has it. Where the call is to be made again
+// after a time, that of the limit is not shorter.
+func tellQuotas(header map[string]string, quotas []chat.Quota, retryAfter string) {
+	var policies, left []string
+	for _, q := range quotas {
+		policy := fmt.Sprintf(`"%s";q=%d;w=%d`, q.Use, q.Count, int(q.Window.Seconds()))
+		if q.Burst != q.Count {
+			policy += fmt.Sprintf(";aiwm-burst=%d", q.Burst)
+		}
+		reset := strconv.Itoa(wholeSeconds(q.Reset))
+		if q.Remaining == 0 && retryAfter != "" {
+			reset = retryAfter
+		}
+		policies = append(policies, policy)
+		left = append(left, fmt.Sprintf(`"%s";r=%d;t=%s`, q.Use, q.Remaining, reset))
+	}
+	if len(quotas) > 0 {
+		header["ratelimit-policy"], header["ratelimit"] = strings.Join(policies, ", "), strings.Join(left, ", ")
+	}
+}
+
+// wholeSeconds rounds up, as HTTP wants it.
+func wholeSeconds(d time.Duration) int { return max(int((d+time.Second-1)/time.Second), 1) }
+
 // retryAfter says in whole seconds, as HTTP wants it, how long to wait.
 func retryAfter(details map[string]any) string {
 	ms, _ := details["retryAfterMs"].(int64)
-	return strconv.FormatInt(max((ms+999)/1000, 1), 10)
+	return strconv.Itoa(wholeSeconds(time.Duration(ms) * time.Millisecond))
 }
 
 func jsonResponse(status int, media string, body any) (events.APIGatewayV2HTTPResponse, error) {
-	response := events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: map[string]string{"cache-control": "no-store"}}
+	response := events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: map[string]string{
+		"cache-control": "no-store", "x-content-type-options": "nosniff",
+	}}
 	if body == nil {
 		return response, nil
 	}

@@ -24,7 +24,7 @@ type verifier interface {
 
 // limiter counts what a principal does, and refuses it over a limit.
 type limiter interface {
-	Allow(ctx context.Context, p chat.Principal, u chat.Use) error
+	Allow(ctx context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error)
 }
 
 // An HTTPRequest is one REST call of a known caller.
@@ -32,6 +32,18 @@ type HTTPRequest struct {
 	Principal chat.Principal
 	event     *events.APIGatewayV2HTTPRequest
 	body      []byte
+	limiter   limiter
+	quotas    []chat.Quota
+}
+
+// Allow counts one more use of the caller's, or refuses it. The answer tells what is
+// left.
+func (r *HTTPRequest) Allow(ctx context.Context, u chat.Use) error {
+	q, err := r.limiter.Allow(ctx, r.Principal, u)
+	if q != nil {
+		r.quotas = append(r.quotas, *q)
+	}
+	return err
 }
 
 // Path returns a parameter of the route's path.
@@ -71,21 +83,27 @@ type HTTPRoute = func(ctx context.Context, r *HTTPRequest) (HTTPResponse, error)
 func HTTP(v verifier, l limiter, routes map[string]HTTPRoute) HTTPHandler {
 	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		start := time.Now()
-		r := &HTTPRequest{event: &event}
+		r := &HTTPRequest{event: &event, limiter: l}
 		var response HTTPResponse
 		err := attempt(ctx, func(ctx context.Context) (err error) {
-			response, err = r.serve(ctx, v, l, routes[event.RouteKey])
+			response, err = r.serve(ctx, v, routes[event.RouteKey])
 			return err
 		})
 		logEvent(ctx, event.RouteKey, start, err, principalAttr(r.Principal))
+		var answer events.APIGatewayV2HTTPResponse
 		if err != nil {
-			return problem(err)
+			answer, err = problem(err)
+		} else {
+			answer, err = r.answer(response)
 		}
-		return r.answer(response)
+		if err == nil {
+			tellQuotas(answer.Headers, r.quotas, answer.Headers["retry-after"])
+		}
+		return answer, err
 	}
 }
 
-func (r *HTTPRequest) serve(ctx context.Context, v verifier, l limiter, route HTTPRoute) (_ HTTPResponse, err error) {
+func (r *HTTPRequest) serve(ctx context.Context, v verifier, route HTTPRoute) (_ HTTPResponse, err error) {
 	if r.Principal, err = r.authenticate(ctx, v); err != nil {
 		return HTTPResponse{}, err
 	}
@@ -96,7 +114,7 @@ func (r *HTTPRequest) serve(ctx context.Context, v verifier, l limiter, route HT
 	if r.event.RequestContext.HTTP.Method == http.MethodGet {
 		use = chat.UseRead
 	}
-	if err := l.Allow(ctx, r.Principal, use); err != nil {
+	if err := r.Allow(ctx, use); err != nil {
 		return HTTPResponse{}, err
 	}
 	if r.body, err = decodeBody(r.event); err != nil {

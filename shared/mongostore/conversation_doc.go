@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"slices"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -32,6 +33,9 @@ type conversationDoc struct {
 	TitleKey       string                  `bson:"titleKey"`
 	IsDeleted      bool                    `bson:"isDeleted"`
 	Creation       *creationDoc            `bson:"creation,omitempty"`
+	// Invited are the participants, as "user:u1", who were added and have neither
+	// joined nor written since.
+	Invited []string `bson:"invited,omitempty"`
 }
 
 // creationDoc is the key that a conversation was created under, which is unique
@@ -88,6 +92,10 @@ func newParticipantDoc(p chat.Participant) participantDoc {
 	return participantDoc{Type: p.Type, ID: p.ID, Joined: millis(p.Joined)}
 }
 
+func (d participantDoc) participant(invited bool) chat.Participant {
+	return chat.Participant{Type: d.Type, ID: d.ID, Joined: d.Joined, Invited: invited}
+}
+
 func newLastMessageDoc(m chat.Message) lastMessageDoc {
 	l := m.Last()
 	return lastMessageDoc{Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: millis(l.CreatedAt)}
@@ -98,10 +106,11 @@ func (d *conversationDoc) conversation() chat.Conversation {
 		ID: d.ID, OrgID: d.OrgID, Title: d.Title, Description: d.Description, AgentID: d.AgentID, Status: d.Status, Tags: d.Tags,
 		Participants:  make([]chat.Participant, 0, len(d.Participants)),
 		TotalMessages: d.TotalMessages, TotalTokens: d.TotalTokens, ContextSummary: d.ContextSummary,
-		CreatedBy: chat.Participant(d.CreatedBy), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		CreatedBy: d.CreatedBy.participant(false), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	for _, p := range d.Participants {
-		c.Participants = append(c.Participants, chat.Participant(p))
+		invited := slices.Contains(d.Invited, chat.Principal{Type: p.Type, ID: p.ID}.String())
+		c.Participants = append(c.Participants, p.participant(invited))
 	}
 	if l := d.LastMessage; l != nil {
 		c.LastMessage = &chat.LastMessage{Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: l.CreatedAt}

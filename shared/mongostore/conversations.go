@@ -18,11 +18,14 @@ func served(p chat.Principal) bson.M {
 	return bson.M{"orgId": p.OrgID, "participants": has(p), "isDeleted": notDeleted}
 }
 
-// ConversationsOf returns the ids of the conversations of which p is a
-// participant, newest activity first. It takes one round trip.
+// ConversationsOf returns the ids of the conversations in which p may be seen, as
+// a participant who was not only invited, newest activity first. It takes one round
+// trip.
 func (s *Store) ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error) {
 	limit = min(max(limit, 1), maxRooms)
-	docs, err := find[headDoc](ctx, s.conversations, served(p), "list the conversations of a participant", options.Find().
+	filter := served(p)
+	filter["invited"] = bson.M{"$ne": p.String()}
+	docs, err := find[headDoc](ctx, s.conversations, filter, "list the conversations of a participant", options.Find().
 		SetSort(by("-activity", "-_id")).SetLimit(int64(limit)).SetBatchSize(int32(limit)).SetProjection(bson.M{"_id": 1}))
 	var ids []chat.ConversationID
 	for _, d := range docs {

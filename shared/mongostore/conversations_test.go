@@ -230,7 +230,7 @@ func TestParticipantsComeAndGo(t *testing.T) {
 	later := start.Add(time.Minute)
 	for i := range 2 { // the second time changes nothing
 		got, err := f.AddParticipant(ctx, alice, c.ID, bob, later.Add(time.Duration(i)*time.Hour))
-		want := chat.Participant{Type: chat.User, ID: bob.ID, Joined: later.Truncate(time.Millisecond)}
+		want := chat.Participant{Type: chat.User, ID: bob.ID, Joined: later.Truncate(time.Millisecond), Invited: true}
 		if err != nil || len(got.Participants) != 3 || got.Participants[2] != want || !got.UpdatedAt.Equal(want.Joined) {
 			t.Fatalf("AddParticipant = %+v, %v", got, err)
 		}

@@ -105,13 +105,20 @@ func (s *Store) Sent(ctx context.Context, conversation chat.ConversationID, send
 // the others, until the user's next.
 func (s *Store) Project(ctx context.Context, c chat.Conversation, m chat.Message) error {
 	update := projection(c, m)
+	pull := bson.M{}
+	if c.IsInvited(m.Sender) { // who writes has accepted
+		pull["invited"] = m.Sender.String()
+	}
 	switch agents := c.Agents(); {
 	case m.Sender.Type == chat.Agent:
-		update["$pull"] = bson.M{"unanswered": m.Sender.ID}
+		pull["unanswered"] = m.Sender.ID
 	case len(agents) == 0:
 		update["$unset"] = bson.M{"unanswered": ""}
 	default:
 		update["$set"].(bson.M)["unanswered"] = agents
+	}
+	if len(pull) > 0 {
+		update["$pull"] = pull
 	}
 	return s.project(ctx, m, "$lt", update)
 }

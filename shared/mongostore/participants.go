@@ -12,12 +12,15 @@ import (
 )
 
 // AddParticipant makes who, of p's organisation, a participant of a
-// conversation of which p is one, and returns the conversation. Somebody who is
-// one already stays as they are. A conversation with chat.MaxParticipants takes
+// conversation of which p is one, and returns the conversation. They are invited
+// until they join or write: see Accept. Somebody who is one already stays as they
+// are. A conversation with chat.MaxParticipants takes
 // no more: that is a Conflict. It takes one round trip, two if nothing changes.
 func (s *Store) AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error) {
 	const step = "add a participant"
-	update := bson.M{"$push": bson.M{"participants": newParticipantDoc(chat.Participant{Type: who.Type, ID: who.ID, Joined: now})}}
+	update := bson.M{"$push": bson.M{
+		"participants": newParticipantDoc(chat.Participant{Type: who.Type, ID: who.ID, Joined: now}), "invited": who.String(),
+	}}
 	c, err := s.touch(ctx, attempt, step, bson.M{"$and": bson.A{
 		own(p, id),
 		bson.M{"participants": bson.M{"$not": has(who)}},
@@ -94,7 +97,7 @@ func (s *Store) RemoveParticipant(ctx context.Context, p chat.Principal, id chat
 func removal(c *chat.Conversation, p, who chat.Principal, now time.Time) (filter, update bson.M) {
 	next := c.SuccessionOf(who)
 	update = touch(now, c.Activity(now))
-	update["$pull"] = bson.M{"participants": bson.M{"type": who.Type, "id": who.ID}}
+	update["$pull"] = bson.M{"participants": bson.M{"type": who.Type, "id": who.ID}, "invited": who.String()}
 	conditions := bson.A{
 		own(p, c.ID), bson.M{"participants": has(who)},
 		bson.M{"createdBy.type": c.CreatedBy.Type, "createdBy.id": c.CreatedBy.ID},
@@ -119,4 +122,13 @@ func removal(c *chat.Conversation, p, who chat.Principal, now time.Time) (filter
 		update["$set"] = set
 	}
 	return bson.M{"$and": conditions}, update
+}
+
+// Accept notes that p, who was invited, has joined. Somebody who was not
+// stays as they are. It takes one round trip.
+func (s *Store) Accept(ctx context.Context, p chat.Principal, id chat.ConversationID) error {
+	return attempt(ctx, func(ctx context.Context) error {
+		_, err := s.conversations.UpdateOne(ctx, own(p, id), bson.M{"$pull": bson.M{"invited": p.String()}})
+		return failed("accept an invitation", err)
+	})
 }

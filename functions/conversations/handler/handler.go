@@ -5,6 +5,7 @@ package handler
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -28,7 +29,6 @@ type presence interface {
 	Evict(ctx context.Context, p chat.Principal, id chat.ConversationID) ([]chat.Connection, error)
 	Clear(ctx context.Context, id chat.ConversationID) error
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
-	Allow(ctx context.Context, p chat.Principal, u chat.Use) error
 	BeginSummary(ctx context.Context, id chat.ConversationID, patience time.Duration) error
 	EndSummary(ctx context.Context, id chat.ConversationID)
 }
@@ -39,6 +39,7 @@ type broadcaster interface {
 
 type announcer interface {
 	Tell(ctx context.Context, c chat.Conversation, frame []byte)
+	Added(ctx context.Context, c chat.Conversation, who ...chat.Principal)
 }
 
 type summariser interface {
@@ -94,7 +95,7 @@ func (h *Handler) create(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if err := h.presence.Allow(ctx, r.Principal, chat.UseCreation); err != nil {
+	if err := r.Allow(ctx, chat.UseCreation); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	c, repeated, err := h.store.CreateConversation(ctx, c, key)
@@ -104,6 +105,10 @@ func (h *Handler) create(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	response := gateway.HTTPResponse{Status: http.StatusCreated, Body: protocol.ConversationOf(c), Location: "/conversations/" + string(c.ID)}
 	if repeated {
 		response.Status = http.StatusOK
+	}
+	if c.IsNew(time.Now()) {
+		others := slices.DeleteFunc(c.Principals(), func(p chat.Principal) bool { return p == r.Principal })
+		h.announce.Added(ctx, c, others...)
 	}
 	return response, nil
 }
@@ -134,7 +139,7 @@ func (h *Handler) update(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, time.Now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
 	return respond(http.StatusOK, c, nil)
 }
 

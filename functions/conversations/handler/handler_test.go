@@ -122,7 +122,11 @@ func (w *world) DeletedConversation(_ context.Context, p chat.Principal, id chat
 }
 
 func (w *world) AddParticipant(_ context.Context, _ chat.Principal, id chat.ConversationID, who chat.Principal, _ time.Time) (chat.Conversation, error) {
-	return w.at("add", id, who.OrgID, "/", who)
+	c, err := w.at("add", id, who.OrgID, "/", who)
+	if err == nil && !c.HasParticipant(who) {
+		c.Participants = append(slices.Clone(c.Participants), chat.Participant{Type: who.Type, ID: who.ID, Joined: time.Now(), Invited: true})
+	}
+	return c, err
 }
 
 // RemoveParticipant is the store's: only the creator removes others.
@@ -142,11 +146,11 @@ func (w *world) RemoveParticipant(_ context.Context, p chat.Principal, id chat.C
 }
 
 // Allow has no step for what every call is counted as.
-func (w *world) Allow(_ context.Context, p chat.Principal, u chat.Use) error {
+func (w *world) Allow(_ context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error) {
 	if u == chat.UseRead || u == chat.UseWrite {
-		return w.fail[string(u)]
+		return nil, w.fail[string(u)]
 	}
-	return w.step("allow", u, " ", p)
+	return nil, w.step("allow", u, " ", p)
 }
 
 func (w *world) BeginSummary(_ context.Context, id chat.ConversationID, patience time.Duration) error {
@@ -175,6 +179,11 @@ func (w *world) Online(_ context.Context, ps ...chat.Principal) ([]bool, error) 
 		online[i] = p == agent
 	}
 	return online, w.step("online")
+}
+
+// Added is the announcer's.
+func (w *world) Added(_ context.Context, c chat.Conversation, who ...chat.Principal) {
+	w.step("added", who)
 }
 
 // Tell is the announcer's: it tells those in the room who are participants.
@@ -261,7 +270,7 @@ func TestCalls(t *testing.T) {
 		status int
 		steps  []string
 	}{
-		{"create", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "", 201, []string{"allow creation user:owner", "create owner 2 true"}},
+		{"create", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "", 201, []string{"allow creation user:owner", "create owner 2 true", "added [agent:a1]"}},
 		{"create, not now", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "create", 500, []string{"allow creation user:owner", "create owner 2 true"}},
 		{"create nothing", owner, "POST /conversations", nil, `{}`, "", 400, nil},
 		{"get", member, "GET /conversations/{id}", c1, "", "", 200, []string{"read"}},
@@ -280,7 +289,8 @@ func TestCalls(t *testing.T) {
 		{"delete what never was", owner, "DELETE /conversations/{id}", map[string]string{"id": "c2"}, "", "", 404, []string{"read", "read deleted"}},
 		{"delete another's, unseen", stranger, "DELETE /conversations/{id}", c1, "", "", 404, []string{"read", "read deleted"}},
 		{"delete, not cleared", owner, "DELETE /conversations/{id}", c1, "", "clear", 500, []string{"read", "delete", "room", "conversation:deleted O= M=", "clear"}},
-		{"add", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "", 201, []string{"allow addition user:member", "add acme/user:new", "room", "conversation:updated O= M="}},
+		{"add", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "", 201, []string{"allow addition user:member", "add acme/user:new", "room", "conversation:updated O= M=", "added [user:new]"}},
+		{"add again", member, routeParticipants, c1, `{"type":"user","id":"owner"}`, "", 201, []string{"allow addition user:member", "add acme/user:owner", "room", "conversation:updated O= M="}}, // long ago
 		{"add, not now", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "add", 500, []string{"allow addition user:member", "add acme/user:new"}},
 		{"remove", owner, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
 		{"leave for good", member, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
@@ -552,6 +562,11 @@ func TestPresence(t *testing.T) {
 	want := `{"conversationId":"c1","data":[{"type":"user","id":"owner","status":"offline"},{"type":"user","id":"member","status":"offline"},{"type":"agent","id":"a1","status":"online"}]}`
 	if status != 200 || body != want {
 		t.Errorf("got %d %s", status, body)
+	}
+	invited := newWorld(member)
+	invited.conversation.Participants[2].Invited = true // who never asked to be there is not watched
+	if _, body := invited.call(t, "GET /presence", nil, "conversationId=c1", ""); strings.Contains(body, "online") {
+		t.Errorf("got %s", body)
 	}
 	for query, want := range map[string]int{"": 400, "conversationId=c2": 404, "conversationId=c1&page=1": 400} {
 		if status, body := newWorld(member).call(t, "GET /presence", nil, query, ""); status != want {

@@ -11,7 +11,8 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-// addParticipant is every participant's to do, and harmless to repeat.
+// addParticipant is every participant's to do, and harmless to repeat. A repeat in
+// the first minute tells the added one again: who told them may have died.
 func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	id, err := pathID(r)
 	if err != nil {
@@ -21,7 +22,7 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if err := h.presence.Allow(ctx, r.Principal, chat.UseAddition); err != nil {
+	if err := r.Allow(ctx, chat.UseAddition); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	who := chat.Principal{Type: in.Type, ID: in.ID, OrgID: r.Principal.OrgID}
@@ -29,7 +30,10 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, time.Now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
+	if c.JustJoined(who, time.Now()) {
+		h.announce.Added(ctx, c, who)
+	}
 	return respond(http.StatusCreated, c, nil)
 }
 
@@ -67,7 +71,7 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 	}
 	h.cast.Broadcast(ctx, evicted, protocol.Frame(protocol.EventLeft, "", protocol.Room{ConversationID: id}, time.Now()), delivery.Once)
 	if removed {
-		h.announce.Tell(ctx, c, protocol.ConversationFrame(c, time.Now()))
+		h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
 	}
 	return noContent, nil
 }
@@ -84,7 +88,8 @@ func pathPrincipal(r *gateway.HTTPRequest) (chat.Principal, error) {
 	return p, f.Err()
 }
 
-// online says of every participant whether they are connected now.
+// online says of every participant whether they are connected now. Who was added and
+// has neither joined nor written is not to be watched: they are always offline.
 func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	q := r.Query()
 	id := chat.ConversationID(q.RequiredID("conversationId"))
@@ -95,17 +100,14 @@ func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	who := make([]chat.Principal, len(c.Participants))
-	for i, p := range c.Participants {
-		who[i] = chat.Principal{Type: p.Type, ID: p.ID, OrgID: c.OrgID}
-	}
+	who := c.Principals()
 	online, err := h.presence.Online(ctx, who...)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	page := protocol.PresencePage{ConversationID: id}
 	for i, p := range who {
-		page.Data = append(page.Data, protocol.PresenceNow(p, online[i]))
+		page.Data = append(page.Data, protocol.PresenceNow(p, online[i] && !c.Participants[i].Invited))
 	}
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
 }

@@ -111,8 +111,8 @@ func (w *world) Tell(_ context.Context, c chat.Conversation, frame []byte) {
 }
 
 // Allow counts every call, and fails as it is told to.
-func (w *world) Allow(_ context.Context, _ chat.Principal, u chat.Use) error {
-	return w.fail["allow "+string(u)]
+func (w *world) Allow(_ context.Context, _ chat.Principal, u chat.Use) (*chat.Quota, error) {
+	return nil, w.fail["allow "+string(u)]
 }
 
 // Backlog is the store's: its cursor is the place in the list.

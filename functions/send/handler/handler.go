@@ -40,6 +40,7 @@ type deliverer interface {
 
 type announcer interface {
 	Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID)
+	Activity(ctx context.Context, c chat.Conversation, seq int64, have []chat.Connection)
 }
 
 type jobs interface {
@@ -170,7 +171,7 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 
 func (h *Handler) agentOnline(ctx context.Context, c *chat.Conversation) (online bool) {
 	err := guarded(func() error {
-		online = c.HasParticipant(c.Agent()) && h.presence.AgentOnline(ctx, c.Agent())
+		online = c.ShowsAgent() && h.presence.AgentOnline(ctx, c.Agent())
 		return nil
 	})
 	return online && err == nil

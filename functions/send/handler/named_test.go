@@ -67,3 +67,25 @@ func TestErrorFrameNamesTheID(t *testing.T) {
 		t.Errorf("the details are %v", w.details)
 	}
 }
+
+// Those outside the room are told when it is their time, and only of what they have
+// not got; and not where the room is not known.
+func TestOutside(t *testing.T) {
+	w := newWorld()
+	for i, want := range []int{0, 1, 1} {
+		w.isOutside = i == 1
+		if err := w.send(t.Context(), chat.ClientMessageID([]string{"a", "b", "c"}[i]), "x"); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.outside) != want {
+			t.Fatalf("after %d: told %q", i+1, w.outside)
+		}
+	}
+	if w.outside[0] != "c1 2 [user= agent= agent= user=]" {
+		t.Errorf("told %q", w.outside)
+	}
+	w.isOutside, w.roomAway, w.agentsAway = true, true, true
+	if err := w.send(t.Context(), "away", "x"); err != nil || len(w.outside) != 1 {
+		t.Errorf("without Redis: %v, told %q", err, w.outside)
+	}
+}

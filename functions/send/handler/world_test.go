@@ -67,6 +67,8 @@ type world struct {
 	acks         []protocol.Sent    // in the order they were given
 	refused      error              // what the caller got instead
 	details      map[string]any     // of that
+	outside      []string           // what those outside the room were told
+	isOutside    bool               // they may be
 	messageID    string             // of the frame, API Gateway's
 }
 
@@ -303,7 +305,7 @@ func (w *world) AgentOnline(context.Context, chat.Principal) (online bool) {
 // Audience is presence's: a slot that does not answer costs its part alone.
 func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Principal) (a chat.Audience, err error) {
 	err = w.step("Audience", func() {
-		w.asked, a.Vouched = who, true
+		w.asked, a.Vouched, a.Outside = who, true, w.isOutside
 		if !w.roomAway {
 			a.Room, a.Vouched = slices.Clone(w.room), !w.onTrial
 		}
@@ -371,6 +373,17 @@ func (w *world) Deliver(_ context.Context, posts []delivery.Post, passes deliver
 		}
 	}
 	return r
+}
+
+func (w *world) Activity(_ context.Context, c chat.Conversation, seq int64, have []chat.Connection) {
+	w.step("Activity", func() { w.outside = append(w.outside, fmt.Sprint(c.ID, " ", seq, " ", idsIn(have))) })
+}
+
+func idsIn(connections []chat.Connection) (ids []chat.ConnectionID) {
+	for _, c := range connections {
+		ids = append(ids, c.ID)
+	}
+	return ids
 }
 
 func (w *world) Forget(_ context.Context, gone []chat.Gone, in chat.ConversationID) {

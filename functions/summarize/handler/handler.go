@@ -82,7 +82,7 @@ func (h *Handler) Summarize(ctx context.Context, c chat.Conversation) (string, e
 		return "", fmt.Errorf("save the summary: %w", err)
 	}
 	if saved {
-		h.announce.Tell(ctx, updated, protocol.ConversationFrame(updated, s.At))
+		h.announce.Tell(ctx, updated, protocol.ConversationFrame(protocol.EventConversationUpdated, updated, s.At))
 	}
 	return updated.ContextSummary, nil
 }

@@ -498,7 +498,8 @@ func (f *flood) Post(_ context.Context, id chat.ConnectionID, _ []byte) error {
 
 func (f *flood) Close(context.Context, chat.ConnectionID) error { return nil }
 
-func (f *flood) Project(context.Context, chat.Conversation, chat.Message) error { return nil }
+func (f *flood) Activity(context.Context, chat.Conversation, int64, []chat.Connection) {}
+func (f *flood) Project(context.Context, chat.Conversation, chat.Message) error        { return nil }
 
 func (f *flood) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
 
