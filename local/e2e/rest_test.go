@@ -273,3 +273,34 @@ func TestETags(t *testing.T) {
 		}
 	}
 }
+
+// Who is added is told, is not seen by the others before they join, and hears that
+// something is said while they are outside.
+func TestAddedToldAndNotWatched(t *testing.T) {
+	user, agent, id := talk(t, shared)
+	guest := newUser(t, shared).connect()
+	user.add(guest, id)
+	if got := data[protocol.Conversation](t, guest.expect(protocol.EventConversationAdded)); got.ID != id {
+		t.Errorf("conversation:added is %+v", got)
+	}
+	online := func() (status string) {
+		var page protocol.PresencePage
+		user.call(http.MethodGet, "/presence?conversationId="+string(id), nil, &page)
+		for _, p := range page.Data {
+			if p.ID == guest.principal.ID {
+				status = p.Status
+			}
+		}
+		return status
+	}
+	if got := online(); got != protocol.Offline {
+		t.Errorf("who was only added is %s", got)
+	}
+	user.say(id, "welcome")
+	agent.expect(protocol.EventMessageNew)
+	if got := data[protocol.Activity](t, guest.expect(protocol.EventConversationActivity)); got.ConversationID != id || got.LastSeq != 1 {
+		t.Errorf("conversation:activity is %+v", got)
+	}
+	guest.join(id)
+	eventually(t, "who has joined is seen", func() bool { return online() == protocol.Online })
+}
