@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -124,13 +125,16 @@ var creationKey = by("orgId", "creation.key")
 // the one of conversations a key creates two of them, so a function that does
 // either must not start. It takes one round trip.
 func (s *Store) CheckIndexes(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group // both are asked: the log comes first
+	var log, keys error
 	whole := func(ix indexDoc) bool { return ix.Partial == nil && !ix.Sparse }
-	g.Go(func() error { return checkUnique(ctx, s.messages, whole, messageIndexes...) })
+	g.Go(func() error { log = checkUnique(ctx, s.messages, whole, messageIndexes...); return nil })
 	g.Go(func() error {
-		return checkUnique(ctx, s.conversations, func(indexDoc) bool { return true }, creationKey)
+		keys = checkUnique(ctx, s.conversations, func(indexDoc) bool { return true }, creationKey)
+		return nil
 	})
-	return g.Wait()
+	g.Wait() //nolint:errcheck // each error has a name
+	return cmp.Or(log, keys)
 }
 
 // checkUnique looks for unique indexes that are as they must be.
