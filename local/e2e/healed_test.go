@@ -516,6 +516,7 @@ func TestPresenceOfReconnectsEndsOnline(t *testing.T) {
 	for i := range users {
 		users[i] = newUser(t, s)
 		owner.add(users[i], id)
+		users[i].postMessage(string(id), "here I am", "") // who was only added is not seen
 	}
 	for range 4 {
 		var wg sync.WaitGroup

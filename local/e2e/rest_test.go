@@ -212,3 +212,95 @@ func TestHealth(t *testing.T) {
 		}
 	}
 }
+
+// What a client has is not sent again, and a change shows at once: also one that
+// the projection of the conversation has not come to.
+func TestETags(t *testing.T) {
+	user, agent, id := talk(t, shared)
+	first := user.say(id, "one")
+	agent.expect(protocol.EventMessageNew)
+	paths := []string{
+		"/messages?conversationId=" + string(id), "/messages/" + string(first.MessageID), "/conversations/" + string(id),
+		"/conversations", "/presence?conversationId=" + string(id),
+	}
+	eventually(t, "the projection is there", func() bool {
+		var c protocol.Conversation
+		user.call(http.MethodGet, "/conversations/"+string(id), nil, &c)
+		return c.TotalMessages == 1
+	})
+	ask := func(path, etag string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shared.URL()+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+user.token)
+		if etag != "" {
+			r.Header.Set("If-None-Match", etag)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode, resp.Header.Get("ETag")
+	}
+	etags := map[string]string{}
+	for _, path := range paths {
+		status, etag := ask(path, "")
+		if again, same := ask(path, etag); status != http.StatusOK || etag == "" || again != http.StatusNotModified || same != etag {
+			t.Errorf("GET %s: %d with %s, then %d with %s", path, status, etag, again, same)
+		}
+		etags[path] = etag
+	}
+	user.say(id, "two")
+	if status, etag := ask(paths[0], etags[paths[0]]); status != http.StatusOK {
+		t.Errorf("after another message: %d", status)
+	} else {
+		etags[paths[0]] = etag
+	}
+	user.call(http.MethodDelete, "/messages/"+string(first.MessageID), nil, nil)
+	if status, _ := ask(paths[0], etags[paths[0]]); status != http.StatusOK {
+		t.Errorf("after a deletion: %d", status)
+	}
+	if status, _ := ask(paths[1], etags[paths[1]]); status != http.StatusNotFound {
+		t.Errorf("the deleted message: %d", status)
+	}
+	user.call(http.MethodPut, paths[2], fields{"title": "another"}, nil)
+	for _, path := range paths[2:4] {
+		if status, _ := ask(path, etags[path]); status != http.StatusOK {
+			t.Errorf("GET %s after a change: %d", path, status)
+		}
+	}
+}
+
+// Who is added is told, is not seen by the others before they join, and hears that
+// something is said while they are outside.
+func TestAddedToldAndNotWatched(t *testing.T) {
+	user, agent, id := talk(t, shared)
+	guest := newUser(t, shared).connect()
+	user.add(guest, id)
+	if got := data[protocol.Conversation](t, guest.expect(protocol.EventConversationAdded)); got.ID != id {
+		t.Errorf("conversation:added is %+v", got)
+	}
+	online := func() (status string) {
+		var page protocol.PresencePage
+		user.call(http.MethodGet, "/presence?conversationId="+string(id), nil, &page)
+		for _, p := range page.Data {
+			if p.ID == guest.principal.ID {
+				status = p.Status
+			}
+		}
+		return status
+	}
+	if got := online(); got != protocol.Offline {
+		t.Errorf("who was only added is %s", got)
+	}
+	user.say(id, "welcome")
+	agent.expect(protocol.EventMessageNew)
+	if got := data[protocol.Activity](t, guest.expect(protocol.EventConversationActivity)); got.ConversationID != id || got.LastSeq != 1 {
+		t.Errorf("conversation:activity is %+v", got)
+	}
+	guest.join(id)
+	eventually(t, "who has joined is seen", func() bool { return online() == protocol.Online })
+}

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // An AttachmentType says where an attachment is.
@@ -18,16 +20,16 @@ const (
 
 const documentPrefix = "document:"
 
-// MaxAttachment is the longest attachment, in bytes.
-const MaxAttachment = 2048
+// MaxAttachment is the longest attachment, in bytes: signed URLs are long.
+const MaxAttachment = 8 << 10
 
 // An Attachment is an http(s) URL or "document:<id>", as text. It is stored
 // and shown, never fetched.
 type Attachment string
 
 // ParseAttachment returns s as an Attachment. Other schemes (javascript:,
-// data:, file: …), an empty document id, a URL without host or with
-// credentials, white space and control characters are refused.
+// data:, file: …), an empty document id, a URL without host or with credentials,
+// and characters that are not seen, or turn the text around, are refused.
 func ParseAttachment(s string) (Attachment, error) {
 	if len(s) > MaxAttachment {
 		return "", fmt.Errorf("must be at most %d bytes", MaxAttachment)
@@ -47,7 +49,7 @@ func DocumentAttachment(id string) (Attachment, error) {
 }
 
 func urlAttachment(s string) (Attachment, error) {
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' }) {
+	if !utf8.ValidString(s) || strings.ContainsFunc(s, unseen) || strings.Contains(s, `\`) {
 		return "", fmt.Errorf("must not contain white space, control characters or backslashes")
 	}
 	u, err := url.Parse(s)
@@ -60,6 +62,13 @@ func urlAttachment(s string) (Attachment, error) {
 		return "", fmt.Errorf("must not contain credentials")
 	}
 	return Attachment(s), nil
+}
+
+// unseen reports whether a character is not shown as itself: white space, controls,
+// and what only forms the text around it, as the overrides of direction, which make
+// a URL look like another one.
+func unseen(r rune) bool {
+	return unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Zs) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
 // Type returns where the attachment is.
@@ -80,7 +89,8 @@ func (a Attachment) DocumentID() string {
 }
 
 // FileName returns the last element of a URL's path, decoded, or "" where
-// there is none. It is for showing: never use it as a path.
+// there is none, or it has characters that are not seen but a space. It is for
+// showing: never use it as a path.
 func (a Attachment) FileName() string {
 	if a.Type() != AttachmentURL {
 		return ""
@@ -90,7 +100,8 @@ func (a Attachment) FileName() string {
 		return ""
 	}
 	name := path.Base(u.Path)
-	if name == "." || name == "/" || name == ".." {
+	hidden := func(r rune) bool { return r != ' ' && unseen(r) }
+	if name == "." || name == "/" || name == ".." || !utf8.ValidString(name) || strings.ContainsFunc(name, hidden) {
 		return ""
 	}
 	return name

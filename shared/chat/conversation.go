@@ -34,6 +34,9 @@ type Participant struct {
 	Type   PrincipalType
 	ID     PrincipalID
 	Joined time.Time
+	// Invited is true of somebody whom another one added and who has neither joined
+	// nor written since: nobody there learns when they are online.
+	Invited bool
 }
 
 // A Conversation is a log of messages and who may read and write it. Totals
@@ -53,8 +56,8 @@ type Conversation struct {
 	LastMessage    *LastMessage
 	ContextSummary string
 	Summary        *Summary
-	Erasures       int64 // how often a message was erased: a summary begun before is of what is no more
-	CreatedBy      Participant
+	Erasures       int64       // how often a message was erased: a summary begun before is of what is no more
+	CreatedBy      Participant // has the creator's rights: see IsCreator
 	CreatedAt      time.Time
 	UpdatedAt      time.Time // newest activity: a message or a change
 }
@@ -103,6 +106,64 @@ func (c *Conversation) HasParticipant(p Principal) bool {
 	return p.OrgID == c.OrgID && slices.ContainsFunc(c.Participants, func(q Participant) bool {
 		return q.Type == p.Type && q.ID == p.ID
 	})
+}
+
+// IsInvited reports whether p was added and has neither joined nor written.
+func (c *Conversation) IsInvited(p Principal) bool {
+	return p.OrgID == c.OrgID && slices.ContainsFunc(c.Participants, func(q Participant) bool {
+		return q.Invited && q.Type == p.Type && q.ID == p.ID
+	})
+}
+
+// newTime is how long something is new: those whom it concerns may be told again.
+const newTime = time.Minute
+
+// IsNew reports whether the conversation was created a moment ago.
+func (c *Conversation) IsNew(now time.Time) bool { return now.Sub(c.CreatedAt) < newTime }
+
+// JustJoined reports whether p became a participant a moment ago.
+func (c *Conversation) JustJoined(p Principal, now time.Time) bool {
+	return slices.ContainsFunc(c.Participants, func(q Participant) bool {
+		return q.Type == p.Type && q.ID == p.ID && now.Sub(q.Joined) < newTime
+	})
+}
+
+// ShowsAgent reports whether it is told if the agent that serves the conversation is
+// online: it takes part, and was not only added.
+func (c *Conversation) ShowsAgent() bool {
+	return c.HasParticipant(c.Agent()) && !c.IsInvited(c.Agent())
+}
+
+// Principals returns who takes part.
+func (c *Conversation) Principals() []Principal {
+	ps := make([]Principal, len(c.Participants))
+	for i, p := range c.Participants {
+		ps[i] = Principal{Type: p.Type, ID: p.ID, OrgID: c.OrgID}
+	}
+	return ps
+}
+
+// MaxLively is the most participants of a conversation whose place in lists of
+// newest activity follows each message. The place is kept for each participant:
+// in a larger one it moves once a minute, so that a message costs no more there.
+const MaxLively = 50
+
+// Activity returns where activity at a time puts the conversation in lists.
+func (c *Conversation) Activity(at time.Time) time.Time {
+	if len(c.Participants) > MaxLively {
+		return at.Truncate(time.Minute)
+	}
+	return at
+}
+
+// Agents returns the ids of the agents that take part.
+func (c *Conversation) Agents() (ids []PrincipalID) {
+	for _, p := range c.Participants {
+		if p.Type == Agent {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids
 }
 
 // Entitled returns the connections of those who may read the conversation.

@@ -1,8 +1,10 @@
 package chat
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -75,6 +77,27 @@ func LimitedFor(d time.Duration) *Error {
 	e := Errorf(RateLimited, "too many requests; wait before the next one")
 	e.Details = map[string]any{"retryAfterMs": max(d.Milliseconds(), 1)}
 	return e
+}
+
+// Detailed returns err with one more detail that a client may see. Of a code whose
+// details name the fields at fault it returns err itself, and of nil nil.
+func Detailed(err error, name string, value any) error {
+	if err == nil || CodeOf(err) == ValidationFailed {
+		return err
+	}
+	e := *Public(err)
+	if _, public := errors.AsType[*Error](err); !public && errors.Is(err, context.DeadlineExceeded) {
+		e = *Unavailablef(nil, "this took too long; try again")
+	}
+	e.Details = maps.Clone(e.Details)
+	if e.Details == nil {
+		e.Details = map[string]any{}
+	}
+	e.Details[name] = value
+	if _, itself := err.(*Error); !itself {
+		e.cause = err
+	}
+	return &e
 }
 
 // Public returns what a client may see of err. An error that is no *Error is

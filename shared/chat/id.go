@@ -12,6 +12,8 @@ type (
 	MessageID string
 	// ClientMessageID is the sender's own name for a message; repeating it repeats nothing.
 	ClientMessageID string
+	// IdempotencyKey is the creator's own name for a conversation that is about to be created.
+	IdempotencyKey string
 	// ConnectionID is API Gateway's name for one WebSocket link.
 	ConnectionID string
 )

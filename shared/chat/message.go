@@ -1,8 +1,6 @@
 package chat
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -262,17 +260,6 @@ func checkTools(f *Faults, field string, items []json.RawMessage) {
 	if size > MaxToolsBytes {
 		f.Add(field, "must be at most %d bytes together", MaxToolsBytes)
 	}
-}
-
-// fingerprint is a hash over everything in the draft: two drafts are the same
-// message exactly if their fingerprints are equal.
-func (d *Draft) fingerprint() string {
-	b, err := json.Marshal(d)
-	if err != nil {
-		panic("chat: a checked draft is always JSON: " + err.Error())
-	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:16])
 }
 
 // TruncateUTF8 cuts s to at most n bytes without splitting a character.

@@ -182,7 +182,7 @@ func TestFingerprint(t *testing.T) {
 		"thinking":            func(d *chat.Draft) { d.Thinking = nil },
 		"thinking's content":  func(d *chat.Draft) { d.Thinking.Content = "u" },
 		"thinking's visible":  func(d *chat.Draft) { d.Thinking.Visible = false },
-		"thinking's duration": func(d *chat.Draft) { d.Thinking.Duration++ },
+		"thinking's duration": func(d *chat.Draft) { d.Thinking.Duration += time.Millisecond },
 		"calls":               func(d *chat.Draft) { d.ToolCalls, d.ToolResults = d.ToolResults, d.ToolCalls },
 		"results":             func(d *chat.Draft) { d.ToolResults = nil },
 		"usage":               func(d *chat.Draft) { d.Usage.TotalTokens = 4 },

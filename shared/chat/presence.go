@@ -34,6 +34,10 @@ type Company struct {
 // comes and goes: a notice to a larger one costs more than it is worth.
 const MaxNoticed = 100
 
+// MaxOutside is the most participants of a conversation whose devices are told of
+// what is said while they are not in the room.
+const MaxOutside = 50
+
 // A Room is the connections that have joined a conversation.
 type Room []Connection
 
@@ -87,10 +91,21 @@ type Audience struct {
 	Room    []Connection
 	Vouched bool         // nobody in the room is there on trial
 	Agents  []Connection // of the agent that is asked
+	Outside bool         // it is time to tell those who are not in the room
 }
 
 // A Use is something that REST limits, by principal.
 type Use string
+
+// A Quota is what is left of a limit.
+type Quota struct {
+	Use       Use
+	Count     int // in each Window
+	Window    time.Duration
+	Burst     int           // at once, where nothing was done before
+	Remaining int           // at once, now
+	Reset     time.Duration // until there is one more
+}
 
 // What REST limits.
 const (

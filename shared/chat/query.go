@@ -17,15 +17,28 @@ type MessageQuery struct {
 }
 
 // A ConversationQuery asks for a page of a principal's conversations. Empty
-// fields do not filter.
+// fields do not filter. A page is named by its number, or by the cursor that the
+// page before it gave: pages by number shift when something changes in between.
 type ConversationQuery struct {
 	Status  ConversationStatus
 	AgentID PrincipalID
 	UserID  PrincipalID // a user who is a participant
 	Tag     string
 	Sort    ConversationSort
-	Page    int // from 1
+	Page    int    // from 1; not with a cursor
+	Cursor  string // of the page before, which had the same filters and order
 	Limit   int
+}
+
+// MaxTotal is how far the entries of a list are counted.
+const MaxTotal = 1000
+
+// A ConversationPage is a page of a principal's conversations.
+type ConversationPage struct {
+	Conversations []Conversation
+	Total         int64  // on all pages, at most MaxTotal
+	TotalIsMore   bool   // there are more than that
+	Next          string // the cursor of the page that follows, "" after the last
 }
 
 // A ConversationSort is an order of conversations: a field, descending with a

@@ -7,7 +7,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,7 +26,7 @@ type verifier interface {
 
 // limiter counts what a principal does, and refuses it over a limit.
 type limiter interface {
-	Allow(ctx context.Context, p chat.Principal, u chat.Use) error
+	Allow(ctx context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error)
 }
 
 // An HTTPRequest is one REST call of a known caller.
@@ -35,6 +34,18 @@ type HTTPRequest struct {
 	Principal chat.Principal
 	event     *events.APIGatewayV2HTTPRequest
 	body      []byte
+	limiter   limiter
+	quotas    []chat.Quota
+}
+
+// Allow counts one more use of the caller's, or refuses it. The answer tells what is
+// left.
+func (r *HTTPRequest) Allow(ctx context.Context, u chat.Use) error {
+	q, err := r.limiter.Allow(ctx, r.Principal, u)
+	if q != nil {
+		r.quotas = append(r.quotas, *q)
+	}
+	return err
 }
 
 // Path returns a parameter of the route's path, decoded: whether API Gateway has
@@ -51,10 +62,25 @@ func (r *HTTPRequest) Path(name string) string {
 // sends them.
 func (r *HTTPRequest) Header(name string) string { return r.event.Headers[name] }
 
+// IdempotencyKey returns the key under which a repeat of the call is to do nothing
+// again, "" where there is none: as it is, or quoted, as the IETF's draft of that
+// header has it.
+func (r *HTTPRequest) IdempotencyKey() string {
+	key := strings.TrimSpace(r.Header("idempotency-key"))
+	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
+		key = key[1 : len(key)-1] // an id has nothing that would be escaped
+	}
+	return key
+}
+
 // An HTTPResponse is what a route answers: a body that becomes JSON, or nil.
 type HTTPResponse struct {
-	Status int
-	Body   any
+	Status   int
+	Body     any
+	Location string // the path of what was created
+	// Version tells this state of what a GET returns from any other; "" where
+	// that is the body itself. It becomes the ETag.
+	Version string
 }
 
 // An HTTPRoute handles the calls of one route key, such as "GET /messages/{id}".
@@ -66,21 +92,27 @@ type HTTPRoute = func(ctx context.Context, r *HTTPRequest) (HTTPResponse, error)
 func HTTP(v verifier, l limiter, routes map[string]HTTPRoute) HTTPHandler {
 	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
 		start := time.Now()
-		r := &HTTPRequest{event: &event}
+		r := &HTTPRequest{event: &event, limiter: l}
 		var response HTTPResponse
 		err := attempt(ctx, func(ctx context.Context) (err error) {
-			response, err = r.serve(ctx, v, l, routes[event.RouteKey])
+			response, err = r.serve(ctx, v, routes[event.RouteKey])
 			return err
 		})
 		logEvent(ctx, event.RouteKey, start, err, principalAttr(r.Principal))
+		var answer events.APIGatewayV2HTTPResponse
 		if err != nil {
-			return problem(err)
+			answer, err = problem(err)
+		} else {
+			answer, err = r.answer(response)
 		}
-		return jsonResponse(response.Status, "application/json", response.Body)
+		if err == nil {
+			tellQuotas(answer.Headers, r.quotas, answer.Headers["retry-after"])
+		}
+		return answer, err
 	}
 }
 
-func (r *HTTPRequest) serve(ctx context.Context, v verifier, l limiter, route HTTPRoute) (_ HTTPResponse, err error) {
+func (r *HTTPRequest) serve(ctx context.Context, v verifier, route HTTPRoute) (_ HTTPResponse, err error) {
 	if r.Principal, err = r.authenticate(ctx, v); err != nil {
 		return HTTPResponse{}, err
 	}
@@ -91,7 +123,7 @@ func (r *HTTPRequest) serve(ctx context.Context, v verifier, l limiter, route HT
 	if r.event.RequestContext.HTTP.Method == http.MethodGet {
 		use = chat.UseRead
 	}
-	if err := l.Allow(ctx, r.Principal, use); err != nil {
+	if err := r.Allow(ctx, use); err != nil {
 		return HTTPResponse{}, err
 	}
 	if r.body, err = decodeBody(r.event); err != nil {
@@ -139,38 +171,4 @@ func decodeBody(event *events.APIGatewayV2HTTPRequest) ([]byte, error) {
 		return nil, chat.Errorf(chat.BadRequest, "the body is not valid base64")
 	}
 	return b, nil
-}
-
-// problem answers with what a client may see of err.
-func problem(err error) (events.APIGatewayV2HTTPResponse, error) {
-	p := protocol.ProblemOf(err)
-	response, err := jsonResponse(p.Status, "application/problem+json", p)
-	switch {
-	case err != nil:
-	case p.Status == http.StatusUnauthorized:
-		response.Headers["www-authenticate"] = "Bearer"
-	case p.Code.Retryable() && (p.Code == chat.RateLimited || p.Details["retryAfterMs"] != nil):
-		response.Headers["retry-after"] = retryAfter(p.Details)
-	}
-	return response, err
-}
-
-// retryAfter says in whole seconds, as HTTP wants it, how long to wait.
-func retryAfter(details map[string]any) string {
-	ms, _ := details["retryAfterMs"].(int64)
-	return strconv.FormatInt(max((ms+999)/1000, 1), 10)
-}
-
-func jsonResponse(status int, media string, body any) (events.APIGatewayV2HTTPResponse, error) {
-	response := events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: map[string]string{"cache-control": "no-store"}}
-	if body == nil {
-		return response, nil
-	}
-	b, err := protocol.Marshal(body)
-	if err != nil {
-		return events.APIGatewayV2HTTPResponse{}, err
-	}
-	response.Headers["content-type"] = media
-	response.Body = string(b)
-	return response, nil
 }

@@ -37,7 +37,25 @@ func verify(token string) (chat.Bearer, error) {
 // limits refuse what they are told to, and note what is counted.
 type limits func(p chat.Principal, u chat.Use) error
 
-func (l limits) Allow(_ context.Context, p chat.Principal, u chat.Use) error { return l(p, u) }
+func (l limits) Allow(_ context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error) {
+	return nil, l(p, u)
+}
+
+// quotas are what is left of each use.
+type quotas map[chat.Use]chat.Quota
+
+func (q quotas) Allow(_ context.Context, _ chat.Principal, u chat.Use) (*chat.Quota, error) {
+	left, ok := q[u]
+	if !ok {
+		return nil, nil
+	}
+	left.Use = u
+	if left.Remaining < 0 {
+		left.Remaining = 0
+		return &left, chat.LimitedFor(90 * time.Second)
+	}
+	return &left, nil
+}
 
 var unlimited = limits(func(chat.Principal, chat.Use) error { return nil })
 
@@ -172,7 +190,7 @@ func TestProblems(t *testing.T) {
 		{"a whole second", nil, chat.LimitedFor(2 * time.Second), 429, chat.RateLimited, [2]string{"retry-after", "2"}},
 		{"too many rooms", nil, chat.Errorf(chat.TooManyRooms, "no"), 429, chat.TooManyRooms, [2]string{}},
 		{"not the caller's", nil, chat.Errorf(chat.Forbidden, "no"), 403, chat.Forbidden, [2]string{}},
-		{"not now", nil, chat.Unavailablef(errors.New("no route to host"), "try again"), 503, chat.Unavailable, [2]string{}},
+		{"not now", nil, chat.Unavailablef(errors.New("no route to host"), "try again"), 503, chat.Unavailable, [2]string{"retry-after", "1"}},
 		{"broken", nil, errors.New("no route to host"), 500, chat.Internal, [2]string{}},
 	}
 	for _, tt := range tests {
@@ -224,7 +242,7 @@ func TestHTTPLimits(t *testing.T) {
 		{"too many reads", "GET /things", "GET", nil, chat.LimitedFor(1500 * time.Millisecond), "user:u1 read", 429, false, "2"},
 		{"too many writes", "POST /things/{id}", "POST", nil, chat.LimitedFor(time.Minute), "user:u1 write", 429, false, "60"},
 		{"too many of what is wrong", "POST /things/{id}", "POST", fields{"isBase64Encoded": true, "body": "~"}, chat.LimitedFor(time.Second), "user:u1 write", 429, false, "1"},
-		{"not now", "GET /things", "GET", nil, down, "user:u1 read", 503, false, ""},
+		{"not now", "GET /things", "GET", nil, down, "user:u1 read", 503, false, "1"},
 		{"nobody", "GET /things", "GET", fields{"headers/authorization": "Bearer x"}, nil, "", 401, false, ""},
 		{"no route", "GET /nothing", "GET", nil, nil, "", 404, false, ""},
 	}
@@ -340,22 +358,116 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// What a GET returns has an ETag, and who has it already gets nothing.
+func TestETag(t *testing.T) {
+	body, version, status := "a", "", http.StatusOK
+	route := func(context.Context, *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+		return gateway.HTTPResponse{Status: status, Body: body, Version: version}, nil
+	}
+	h := gateway.HTTP(tokens(verify), unlimited, map[string]gateway.HTTPRoute{"GET /things": route, "PUT /things": route})
+	ask := func(method, known string) events.APIGatewayV2HTTPResponse {
+		change := fields{"routeKey": method + " /things", "requestContext/http/method": method}
+		if known != "" {
+			change["headers/if-none-match"] = known
+		}
+		got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", change))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	first := ask("GET", "")
+	a := first.Headers["etag"]
+	if first.StatusCode != 200 || len(a) < 10 || a[0] != '"' || first.Headers["cache-control"] != "private, no-cache" || first.Headers["vary"] != "authorization" {
+		t.Fatalf("got %+v", first)
+	}
+	body = "b"
+	b := ask("GET", "").Headers["etag"]
+	version = "1"
+	v := ask("GET", "").Headers["etag"]
+	if a == b || v == a || v == b {
+		t.Errorf("the tags are %s, %s, %s", a, b, v)
+	}
+	for _, tt := range []struct {
+		known, tag string
+		status     int
+	}{
+		{v, v, 304}, {"W/" + v, v, 304}, {a + ", " + v, v, 304}, {a + ",W/" + v, v, 304}, {"*", v, 304},
+		{a, v, 200}, {v[1 : len(v)-1], v, 200}, {"\"*\"", v, 200}, {"w/" + v, v, 200}, {",", v, 200},
+	} {
+		got := ask("GET", tt.known)
+		if _, typed := got.Headers["content-type"]; got.StatusCode != tt.status || (got.Body == "") != (tt.status == 304) || typed != (tt.status == 200) || got.Headers["etag"] != tt.tag {
+			t.Errorf("with %s: got %+v", tt.known, got)
+		}
+	}
+	if got := ask("PUT", v); got.StatusCode != 200 || got.Headers["etag"] != "" || got.Headers["cache-control"] != "no-store" {
+		t.Errorf("PUT got %+v", got)
+	}
+	status = http.StatusAccepted
+	if got := ask("GET", v); got.StatusCode != 202 || got.Headers["etag"] != "" {
+		t.Errorf("another status got %+v", got)
+	}
+}
+
+// What is left of the limits is told with every answer, in the form of the IETF's
+// draft, and nothing is sniffed.
+func TestRateLimitHeaders(t *testing.T) {
+	status := http.StatusCreated
+	h := gateway.HTTP(tokens(verify), quotas{
+		chat.UseWrite:    {Count: 120, Window: time.Minute, Burst: 120, Remaining: 119, Reset: 500 * time.Millisecond},
+		chat.UseCreation: {Count: 30, Window: time.Minute, Burst: 60, Remaining: 2, Reset: 1500 * time.Millisecond},
+		chat.UseAddition: {Count: 1, Window: time.Second, Burst: 1, Remaining: -1, Reset: time.Second},
+	}, map[string]gateway.HTTPRoute{
+		"POST /things/{id}": func(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+			if err := r.Allow(ctx, chat.UseCreation); err != nil {
+				return gateway.HTTPResponse{}, err
+			}
+			if status == http.StatusCreated {
+				return gateway.HTTPResponse{Status: status, Location: "/things/1"}, nil
+			}
+			return gateway.HTTPResponse{}, r.Allow(ctx, chat.UseAddition)
+		},
+	})
+	ask := func(change fields) map[string]string {
+		got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", change))
+		if err != nil || got.Headers["x-content-type-options"] != "nosniff" {
+			t.Fatalf("got %+v, %v", got, err)
+		}
+		return got.Headers
+	}
+	const policies = `"write";q=120;w=60, "creation";q=30;w=60;aiwm-burst=60`
+	if got := ask(nil); got["ratelimit-policy"] != policies || got["ratelimit"] != `"write";r=119;t=1, "creation";r=2;t=2` || got["location"] != "/things/1" || got["retry-after"] != "" {
+		t.Errorf("got %v", got)
+	}
+	status = http.StatusTooManyRequests
+	if got := ask(nil); got["ratelimit-policy"] != policies+`, "addition";q=1;w=1` || got["ratelimit"] != `"write";r=119;t=1, "creation";r=2;t=2, "addition";r=0;t=90` || got["retry-after"] != "90" {
+		t.Errorf("over a limit: got %v", got)
+	}
+	if got := ask(fields{"headers/authorization": nil}); got["ratelimit"] != "" || got["ratelimit-policy"] != "" {
+		t.Errorf("of nobody: got %v", got)
+	}
+}
+
 // FuzzHTTP: whatever is asked, it is answered, and a refusal is a problem.
 func FuzzHTTP(f *testing.F) {
-	f.Add("need=n1&limit=3", "application/json", `{"name":"thing"}`)
-	f.Add("%ff=1&%zz", "application/json; charset=\xff", "\x00\xff{")
-	f.Add("a=1&a=2;b", "", "")
+	f.Add("need=n1&limit=3", "application/json", `{"name":"thing"}`, `"x", W/"y"`)
+	f.Add("%ff=1&%zz", "application/json; charset=\xff", "\x00\xff{", `",`)
+	f.Add("a=1&a=2;b", "", "", "*")
 	gateway.LogJSON(io.Discard, slog.LevelError+1)
 	h := gateway.HTTP(tokens(verify), unlimited, routes(nil))
-	f.Fuzz(func(t *testing.T, query, media, body string) {
+	f.Fuzz(func(t *testing.T, query, media, body, known string) {
 		for _, e := range []events.APIGatewayV2HTTPRequest{
 			{RouteKey: "GET /things", RawQueryString: query},
 			{RouteKey: "POST /things/{id}", Body: body},
 			{RouteKey: "POST /things/{id}", Body: base64.StdEncoding.EncodeToString([]byte(body)), IsBase64Encoded: true},
 			{RouteKey: "POST /things/{id}", Body: body, IsBase64Encoded: true},
 		} {
-			e.Headers = map[string]string{"authorization": "Bearer " + secretToken, "content-type": media}
+			e.Headers = map[string]string{"authorization": "Bearer " + secretToken, "content-type": media, "if-none-match": known}
+			e.RequestContext.HTTP.Method, _, _ = strings.Cut(e.RouteKey, " ")
 			got, err := h(t.Context(), e)
+			if err == nil && got.StatusCode == http.StatusNotModified && got.Body == "" && known != "" {
+				continue
+			}
 			if err != nil || !json.Valid([]byte(got.Body)) || got.StatusCode >= 500 {
 				t.Fatalf("%s got %+v, %v", e.RouteKey, got, err)
 			}

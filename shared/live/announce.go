@@ -15,6 +15,7 @@ import (
 
 type presence interface {
 	Rooms(ctx context.Context, ids ...chat.ConversationID) ([]chat.Room, error)
+	Connections(ctx context.Context, ps ...chat.Principal) ([]chat.Connection, error)
 	Prune(ctx context.Context, gone []chat.Gone, also chat.ConversationID) (chat.Departure, error)
 	Bury(ctx context.Context, c chat.Connection) (chat.Departure, error)
 }

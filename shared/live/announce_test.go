@@ -24,10 +24,11 @@ var errDown = errors.New("no route to host")
 // A world has rooms and connections. It records the steps, what each connection
 // hears, and fails the steps it is told to.
 type world struct {
-	rooms map[chat.ConversationID]chat.Room
-	gone  map[chat.ConnectionID]bool
-	dies  chat.ConnectionID // is gone after the first broadcast
-	fail  map[string]error
+	rooms   map[chat.ConversationID]chat.Room
+	gone    map[chat.ConnectionID]bool
+	devices []chat.Connection // in a room or not
+	dies    chat.ConnectionID // is gone after the first broadcast
+	fail    map[string]error
 
 	mu    sync.Mutex
 	steps []string
@@ -74,6 +75,16 @@ func (w *world) Rooms(_ context.Context, ids ...chat.ConversationID) ([]chat.Roo
 		rooms[i] = w.rooms[id]
 	}
 	return rooms, w.fail["rooms"]
+}
+
+// Connections are the devices of principals.
+func (w *world) Connections(_ context.Context, ps ...chat.Principal) (all []chat.Connection, err error) {
+	for _, c := range w.devices {
+		if slices.Contains(ps, c.Principal) {
+			all = append(all, c)
+		}
+	}
+	return all, w.fail["connections"]
 }
 
 // Prune takes a while, and in this world ends the only connection of each.

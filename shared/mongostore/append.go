@@ -44,11 +44,8 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 	if err != nil {
 		return chat.Message{}, false, err
 	}
-	if s.unchecked.Load() {
-		if err := s.CheckIndexes(ctx); err != nil {
-			return chat.Message{}, false, err
-		}
-		s.unchecked.Store(false)
+	if err := s.checked(ctx); err != nil {
+		return chat.Message{}, false, err
 	}
 	d.ID = chat.MessageID(bson.NewObjectID().Hex())
 	ctx, cancel := context.WithTimeout(ctx, electionTime)
@@ -66,7 +63,7 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 		if !mongo.IsDuplicateKeyError(err) {
 			return chat.Message{}, false, err
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause(ctx, "append a message", wait); err != nil {
 			return chat.Message{}, false, err
 		}
 		// The client's id comes first: it decides what the error means.
@@ -82,8 +79,20 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 	}
 }
 
+// checked checks the indexes, if that is still to be done.
+func (s *Store) checked(ctx context.Context) error {
+	if !s.unchecked.Load() {
+		return nil
+	}
+	err := s.CheckIndexes(ctx)
+	if err == nil {
+		s.unchecked.Store(false)
+	}
+	return err
+}
+
 func repeated(original, m chat.Message, duplicate bool) (chat.Message, bool, error) {
-	if original.Fingerprint != m.Fingerprint {
+	if !m.Repeats(original) {
 		return chat.Message{}, false, chat.Errorf(chat.Conflict, "this clientMessageId was used for another message")
 	}
 	return original, duplicate, nil
@@ -122,11 +131,11 @@ func (s *Store) head(ctx context.Context, id chat.ConversationID) (chat.Head, er
 // errNone stands for a document that need not exist.
 var errNone = errors.New("no document")
 
-// pause waits for a random time below limit.
-func pause(ctx context.Context, limit time.Duration) error {
+// pause waits for a random time below limit before a step is tried again.
+func pause(ctx context.Context, step string, limit time.Duration) error {
 	select {
 	case <-ctx.Done():
-		return failed("append a message: too many writers", ctx.Err())
+		return failed(step+": too many at once", ctx.Err())
 	case <-time.After(rand.N(limit + 1)):
 		return nil
 	}

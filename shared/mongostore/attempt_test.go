@@ -117,9 +117,9 @@ func TestASwallowedPacketCostsOneAttempt(t *testing.T) {
 				return err
 			},
 			"query": func(t *testing.T, f fixture, c chat.Conversation) error {
-				list, total, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Limit: 5})
-				if len(list) != 1 || total != 1 {
-					t.Errorf("%d of %d conversations, want 1", len(list), total)
+				page, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Limit: 5})
+				if len(page.Conversations) != 1 || page.Total != 1 {
+					t.Errorf("%d of %d conversations, want 1", len(page.Conversations), page.Total)
 				}
 				return err
 			},
@@ -137,12 +137,12 @@ func TestASwallowedPacketCostsOneAttempt(t *testing.T) {
 			"project": func(t *testing.T, f fixture, c chat.Conversation) error {
 				m := newMessage(t, c.ID, alice, "m1", draftOf("x"))
 				m.Seq = 1
-				return f.Project(t.Context(), m, nil)
+				return f.Project(t.Context(), chat.Conversation{}, m)
 			},
 			"create": func(t *testing.T, f fixture, c chat.Conversation) error {
 				f.newConversation(t, "another", start)
-				if _, total, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Limit: 5}); total != 2 || err != nil {
-					t.Errorf("%d conversations, error %v, want 2", total, err)
+				if page, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Limit: 5}); page.Total != 2 || err != nil {
+					t.Errorf("%d conversations, error %v, want 2", page.Total, err)
 				}
 				return nil
 			},

@@ -34,7 +34,7 @@ func (f fixture) tell(t testing.TB, c chat.Conversation, at time.Time, texts ...
 		m.CreatedAt = at
 		m, _, err := f.Append(t.Context(), head, m)
 		if err == nil {
-			err = f.Project(t.Context(), m, []chat.PrincipalID{bot.ID, helper.ID})
+			err = f.Project(t.Context(), served(bot.ID, helper.ID), m)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func TestBacklogIsWhatUsersSaidSince(t *testing.T) {
 	}
 	f.wantBacklog(t, helper, "two") // since its own aside
 	f.wantBacklog(t, chat.Principal{Type: chat.Agent, ID: bot.ID, OrgID: "o2"}, "")
-	if _, err := f.RemoveParticipant(t.Context(), alice, erased.ID, bot, ago(2*time.Hour)); err != nil {
+	if _, _, err := f.RemoveParticipant(t.Context(), alice, erased.ID, bot, ago(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	f.wantBacklog(t, bot, "one two late")
@@ -137,7 +137,7 @@ func TestBacklogGoesBack1000Messages(t *testing.T) {
 	}
 	last := newMessage(t, c.ID, alice, "last", draftOf("1101"))
 	last.CreatedAt = time.Now()
-	if err := f.Project(t.Context(), f.append(t, last), []chat.PrincipalID{bot.ID}); err != nil {
+	if err := f.Project(t.Context(), served(bot.ID), f.append(t, last)); err != nil {
 		t.Fatal(err)
 	}
 	var all []string

@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"slices"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -8,7 +9,9 @@ import (
 
 // conversationDoc is a document of conversations. Of its members some are only
 // written and queried: deletedAt, and unanswered, the ids of the agents that
-// have not answered what a user said last.
+// have not answered what a user said last. By activity and titleKey lists are
+// sorted: each of their indexes has an entry for every participant, so activity
+// moves less often than updatedAt, which has none.
 type conversationDoc struct {
 	ID             chat.ConversationID     `bson:"_id"`
 	OrgID          chat.OrgID              `bson:"orgId"`
@@ -27,7 +30,29 @@ type conversationDoc struct {
 	CreatedBy      participantDoc          `bson:"createdBy"`
 	CreatedAt      time.Time               `bson:"createdAt"`
 	UpdatedAt      time.Time               `bson:"updatedAt"`
+	Activity       time.Time               `bson:"activity"`
+	TitleKey       string                  `bson:"titleKey"`
 	IsDeleted      bool                    `bson:"isDeleted"`
+	Creation       *creationDoc            `bson:"creation,omitempty"`
+	// Invited are the participants, as "user:u1", who were added and have neither
+	// joined nor written since.
+	Invited []string `bson:"invited,omitempty"`
+}
+
+// creationDoc is the key that a conversation was created under, which is unique
+// in its organisation, and what was asked for.
+type creationDoc struct {
+	Key         string `bson:"key"`
+	Fingerprint string `bson:"fingerprint"`
+}
+
+// newCreationDoc returns nil where there is no key. Each principal has keys of its
+// own; no id contains a slash.
+func newCreationDoc(c chat.Conversation, key chat.IdempotencyKey) *creationDoc {
+	if key == "" {
+		return nil
+	}
+	return &creationDoc{string(c.CreatedBy.Type) + "/" + string(c.CreatedBy.ID) + "/" + string(key), c.Fingerprint()}
 }
 
 type participantDoc struct {
@@ -56,6 +81,7 @@ func newConversationDoc(id chat.ConversationID, c chat.Conversation) conversatio
 		ID: id, OrgID: c.OrgID, Title: c.Title, Description: c.Description, AgentID: c.AgentID, Status: c.Status,
 		Tags: append([]string{}, c.Tags...), Participants: []participantDoc{}, CreatedBy: newParticipantDoc(c.CreatedBy),
 		CreatedAt: millis(c.CreatedAt), UpdatedAt: millis(c.UpdatedAt),
+		Activity: millis(c.Activity(c.UpdatedAt)), TitleKey: titleKey(c.Title),
 	}
 	for _, p := range c.Participants {
 		d.Participants = append(d.Participants, newParticipantDoc(p))
@@ -65,6 +91,10 @@ func newConversationDoc(id chat.ConversationID, c chat.Conversation) conversatio
 
 func newParticipantDoc(p chat.Participant) participantDoc {
 	return participantDoc{Type: p.Type, ID: p.ID, Joined: millis(p.Joined)}
+}
+
+func (d participantDoc) participant(invited bool) chat.Participant {
+	return chat.Participant{Type: d.Type, ID: d.ID, Joined: d.Joined, Invited: invited}
 }
 
 func newLastMessageDoc(m chat.Message) lastMessageDoc {
@@ -77,10 +107,11 @@ func (d *conversationDoc) conversation() chat.Conversation {
 		ID: d.ID, OrgID: d.OrgID, Title: d.Title, Description: d.Description, AgentID: d.AgentID, Status: d.Status, Tags: d.Tags,
 		Participants:  make([]chat.Participant, 0, len(d.Participants)),
 		TotalMessages: d.TotalMessages, TotalTokens: d.TotalTokens, ContextSummary: d.ContextSummary, Erasures: d.Erasures,
-		CreatedBy: chat.Participant(d.CreatedBy), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		CreatedBy: d.CreatedBy.participant(false), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	for _, p := range d.Participants {
-		c.Participants = append(c.Participants, chat.Participant(p))
+		invited := slices.Contains(d.Invited, chat.Principal{Type: p.Type, ID: p.ID}.String())
+		c.Participants = append(c.Participants, p.participant(invited))
 	}
 	if l := d.LastMessage; l != nil {
 		c.LastMessage = &chat.LastMessage{Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: l.CreatedAt}

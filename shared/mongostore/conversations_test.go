@@ -61,14 +61,14 @@ func TestStrangersFindNoConversation(t *testing.T) {
 			wantCode(t, err, chat.NotFound)
 			_, err = f.AddParticipant(ctx, who.p, who.id, who.p, start)
 			wantCode(t, err, chat.NotFound)
-			_, err = f.RemoveParticipant(ctx, who.p, who.id, bot, start)
+			_, _, err = f.RemoveParticipant(ctx, who.p, who.id, bot, start)
 			wantCode(t, err, chat.NotFound)
 		})
 	}
 	for _, p := range []chat.Principal{bob, mallory} {
-		list, total, err := f.Conversations(t.Context(), p, chat.ConversationQuery{Limit: 10})
-		if err != nil || len(list) != 0 || total != 0 {
-			t.Errorf("%s of %s lists %d of %d, error %v", p, p.OrgID, len(list), total, err)
+		page, err := f.Conversations(t.Context(), p, chat.ConversationQuery{Limit: 10})
+		if err != nil || len(page.Conversations) != 0 || page.Total != 0 {
+			t.Errorf("%s of %s lists %+v, error %v", p, p.OrgID, page, err)
 		}
 		if ids, err := f.ConversationsOf(t.Context(), p, 10); err != nil || len(ids) != 0 {
 			t.Errorf("ConversationsOf(%s) = %v, %v", p, ids, err)
@@ -96,13 +96,13 @@ func TestInputIsNeverAnOperator(t *testing.T) {
 		wantCode(t, err, chat.NotFound)
 		_, err = f.Message(t.Context(), alice.OrgID, chat.MessageID(s))
 		wantCode(t, err, chat.NotFound)
-		list, total, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Tag: s, Limit: 10})
-		if err != nil || len(list) != 0 || total != 0 {
-			t.Errorf("tag %q: %d of %d, error %v", s, len(list), total, err)
+		page, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Tag: s, Limit: 10})
+		if err != nil || len(page.Conversations) != 0 || page.Total != 0 {
+			t.Errorf("tag %q: %+v, error %v", s, page, err)
 		}
 	}
 	for _, sort := range []chat.ConversationSort{"$natural", "-", "participants", "_id"} {
-		_, _, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Sort: sort, Limit: 10})
+		_, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Sort: sort, Limit: 10})
 		wantCode(t, err, chat.ValidationFailed)
 	}
 }
@@ -147,8 +147,8 @@ func TestDeleteConversationIsSoft(t *testing.T) {
 	if err != nil || !doc.Lookup("isDeleted").Boolean() || !doc.Lookup("deletedAt").Time().Equal(start.Add(time.Second).Truncate(time.Millisecond)) {
 		t.Errorf("the document is %v, %v", doc, err)
 	}
-	if _, total, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Limit: 10}); err != nil || total != 0 {
-		t.Errorf("%d are listed, error %v", total, err)
+	if page, err := f.Conversations(t.Context(), alice, chat.ConversationQuery{Limit: 10}); err != nil || page.Total != 0 {
+		t.Errorf("%d are listed, error %v", page.Total, err)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestConversationsFiltersAndSorts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = f.CreateConversation(ctx, d); err != nil {
+	if _, _, err = f.CreateConversation(ctx, d, ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.AddParticipant(ctx, alice, a.ID, bob, start.Add(time.Hour)); err != nil {
@@ -200,16 +200,12 @@ func TestConversationsFiltersAndSorts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			list, total, err := f.Conversations(ctx, tt.p, tt.q)
+			page, err := f.Conversations(ctx, tt.p, tt.q)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var titles []string
-			for _, c := range list {
-				titles = append(titles, c.Title)
-			}
-			if got := strings.Join(titles, " "); got != tt.want || total != tt.total {
-				t.Errorf("got %q of %d, want %q of %d", got, total, tt.want, tt.total)
+			if got := titles(page); got != tt.want || page.Total != tt.total || page.TotalIsMore {
+				t.Errorf("got %q of %d, want %q of %d", got, page.Total, tt.want, tt.total)
 			}
 		})
 	}
@@ -219,6 +215,14 @@ func TestConversationsFiltersAndSorts(t *testing.T) {
 	}
 }
 
+func titles(page chat.ConversationPage) string {
+	var all []string
+	for _, c := range page.Conversations {
+		all = append(all, c.Title)
+	}
+	return strings.Join(all, " ")
+}
+
 func TestParticipantsComeAndGo(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()
@@ -226,7 +230,7 @@ func TestParticipantsComeAndGo(t *testing.T) {
 	later := start.Add(time.Minute)
 	for i := range 2 { // the second time changes nothing
 		got, err := f.AddParticipant(ctx, alice, c.ID, bob, later.Add(time.Duration(i)*time.Hour))
-		want := chat.Participant{Type: chat.User, ID: bob.ID, Joined: later.Truncate(time.Millisecond)}
+		want := chat.Participant{Type: chat.User, ID: bob.ID, Joined: later.Truncate(time.Millisecond), Invited: true}
 		if err != nil || len(got.Participants) != 3 || got.Participants[2] != want || !got.UpdatedAt.Equal(want.Joined) {
 			t.Fatalf("AddParticipant = %+v, %v", got, err)
 		}
@@ -234,22 +238,24 @@ func TestParticipantsComeAndGo(t *testing.T) {
 	if _, err := f.Conversation(ctx, bob, c.ID); err != nil {
 		t.Error(err)
 	}
-	got, err := f.RemoveParticipant(ctx, alice, c.ID, bob, later)
-	if err != nil || got.HasParticipant(bob) || !got.HasParticipant(alice) || !got.HasParticipant(bot) {
+	got, removed, err := f.RemoveParticipant(ctx, alice, c.ID, bob, later)
+	if err != nil || !removed || got.HasParticipant(bob) || !got.HasParticipant(alice) || !got.HasParticipant(bot) {
 		t.Errorf("RemoveParticipant = %+v, %v", got, err)
 	}
 	_, err = f.Conversation(ctx, bob, c.ID)
 	wantCode(t, err, chat.NotFound)
-	_, err = f.RemoveParticipant(ctx, alice, c.ID, bob, later)
-	wantCode(t, err, chat.NotFound)
+	if again, removed, err := f.RemoveParticipant(ctx, alice, c.ID, bob, later); err != nil || removed || again.ID != c.ID {
+		t.Errorf("the repeat got %+v, %v, %v", again, removed, err)
+	}
 	// A user with the agent's id is somebody else.
 	namesake := chat.Principal{Type: chat.User, ID: bot.ID, OrgID: "o1"}
-	_, err = f.RemoveParticipant(ctx, alice, c.ID, namesake, later)
-	wantCode(t, err, chat.NotFound)
+	if _, removed, err := f.RemoveParticipant(ctx, alice, c.ID, namesake, later); err != nil || removed {
+		t.Errorf("a namesake: %v, %v", removed, err)
+	}
 	if got, err = f.AddParticipant(ctx, alice, c.ID, namesake, later); err != nil || !got.HasParticipant(namesake) {
 		t.Errorf("AddParticipant = %+v, %v", got, err)
 	}
-	if got, err = f.RemoveParticipant(ctx, alice, c.ID, namesake, later); err != nil || got.HasParticipant(namesake) || !got.HasParticipant(bot) {
+	if got, _, err = f.RemoveParticipant(ctx, alice, c.ID, namesake, later); err != nil || got.HasParticipant(namesake) || !got.HasParticipant(bot) {
 		t.Errorf("RemoveParticipant = %+v, %v", got, err)
 	}
 }
@@ -263,7 +269,7 @@ func TestParticipantsAreBoundedWithConcurrentAdds(t *testing.T) {
 	for i := range chat.MaxParticipants - 4 { // 2 are there already: 2 places are left
 		c.Participants = append(c.Participants, chat.Participant{Type: chat.User, ID: chat.PrincipalID(fmt.Sprint("u", i)), Joined: start})
 	}
-	if c, err = f.CreateConversation(t.Context(), c); err != nil {
+	if c, _, err = f.CreateConversation(t.Context(), c, ""); err != nil {
 		t.Fatal(err)
 	}
 	results := make([]error, 8)
@@ -322,7 +328,7 @@ func TestHeadsAreOfTheParticipantsOwn(t *testing.T) {
 	spoken, empty, gone := f.newConversation(t, "spoken", start), f.newConversation(t, "empty", start), f.newConversation(t, "gone", start)
 	for _, c := range []chat.Conversation{spoken, gone} {
 		for i := range 3 {
-			if err := f.Project(t.Context(), f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x"))), nil); err != nil {
+			if err := f.Project(t.Context(), c, f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x")))); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -43,7 +43,7 @@ import (
 // one round trip.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now, due time.Time) (chat.Message, error) {
 	update := bson.M{
-		"$set": bson.M{"isDeleted": true, "updatedAt": now, "due.at": millis(due)},
+		"$set": bson.M{"isDeleted": true, "updatedAt": now, "changedAt": now, "due.at": millis(due)},
 		"$unset": bson.M{
 			"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "",
 		},
@@ -64,12 +64,18 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now, due time
 // last message, and with the summary, if that covers it, as dropped says. No
 // summary that was begun before can be saved any more. It returns the
 // conversation as it is then, also one that is deleted, and may be repeated. It
-// takes two round trips, three where there is no summary to drop.
-func (s *Store) ForgetMessage(ctx context.Context, m chat.Message) (c chat.Conversation, dropped bool, err error) {
+// takes three round trips, four where there is no summary to drop. The
+// participants of c are enough.
+func (s *Store) ForgetMessage(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error) {
 	// Where the projection has not come to m yet it is brought there, so that a
-	// late Project cannot show what is deleted. Who is to answer is not touched.
+	// late Project cannot show what is deleted; and an agent is asked as by Project,
+	// for what was said before m may not have been projected either. Where it has,
+	// who is to answer is not touched.
 	m.Draft.Content, m.Deleted = "", true
-	if err := s.project(ctx, m, "$lte", projection(m)); err != nil {
+	if err := s.Project(ctx, c, m); err != nil {
+		return chat.Conversation{}, false, err
+	}
+	if err := s.project(ctx, m, "$lte", projection(c, m)); err != nil {
 		return chat.Conversation{}, false, err
 	}
 	this, covers := bson.M{"_id": m.ConversationID}, bson.M{"summary.toSeq": bson.M{"$gte": m.Seq}}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"aiwm-chat/shared/chat"
 )
 
@@ -21,7 +23,7 @@ func (f fixture) erase(t testing.TB, m chat.Message, at time.Time) {
 
 func (f fixture) forget(t testing.TB, m chat.Message) {
 	t.Helper()
-	if _, _, err := f.ForgetMessage(t.Context(), m); err != nil {
+	if _, _, err := f.ForgetMessage(t.Context(), chat.Conversation{}, m); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Settle(t.Context(), m, m.Due.Without(chat.EffectForget)); err != nil {
@@ -54,7 +56,7 @@ func TestForgetDropsOnlyASummaryThatCovers(t *testing.T) {
 		var log []chat.Message
 		for i := range 3 {
 			m := f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf(fmt.Sprint("said ", i))))
-			if err := f.Project(t.Context(), m, nil); err != nil {
+			if err := f.Project(t.Context(), chat.Conversation{}, m); err != nil {
 				t.Fatal(err)
 			}
 			log = append(log, m)
@@ -71,7 +73,7 @@ func TestForgetDropsOnlyASummaryThatCovers(t *testing.T) {
 			t.Errorf("due are %+v, %v", due, err)
 		}
 		for i := range 2 { // again changes nothing but the count
-			got, now, err := f.ForgetMessage(t.Context(), m)
+			got, now, err := f.ForgetMessage(t.Context(), chat.Conversation{}, m)
 			if err != nil || now != (dropped && i == 0) || got.Erasures != int64(i+1) || (got.Summary == nil) != (dropped || to == 0) || (got.ContextSummary == "") != (dropped || to == 0) {
 				t.Errorf("summary to %d, time %d: dropped %v, %+v, %v", to, i, now, got, err)
 			}
@@ -81,7 +83,7 @@ func TestForgetDropsOnlyASummaryThatCovers(t *testing.T) {
 		}
 	}
 	f := open(t)
-	_, _, err := f.ForgetMessage(t.Context(), chat.Message{ConversationID: "none", Seq: 1})
+	_, _, err := f.ForgetMessage(t.Context(), chat.Conversation{}, chat.Message{ConversationID: "none", Seq: 1})
 	wantCode(t, err, chat.NotFound)
 }
 
@@ -108,6 +110,7 @@ func TestSettleLeavesAnErasureDue(t *testing.T) {
 		if err := f.Settle(t.Context(), m, nil); err != nil { // now it is only its own
 			t.Fatal(err)
 		}
+		f.untilMajority(t)
 		if stored, err = f.Message(t.Context(), alice.OrgID, m.ID); err != nil || stored.Due != nil {
 			t.Errorf("at the end due is %+v, %v", stored.Due, err)
 		}
@@ -132,7 +135,7 @@ func TestNoSummaryOutlivesAnErasure(t *testing.T) {
 				for i, text := range []string{"hello", secret, "bye"} {
 					log = append(log, f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf(text))))
 				}
-				if err := f.Project(t.Context(), log[2], nil); err != nil {
+				if err := f.Project(t.Context(), chat.Conversation{}, log[2]); err != nil {
 					t.Fatal(err)
 				}
 				if before > 0 {
@@ -234,4 +237,34 @@ func TestForgetLooksAgain(t *testing.T) {
 	if got := f.read(t, c.ID); got.ContextSummary != "" || got.Summary != nil {
 		t.Errorf("it is %q", got.ContextSummary)
 	}
+}
+
+// A message that is deleted before it was projected must not hide from an agent
+// what was said before it and is not projected yet either.
+func TestADeletedMessageHidesNothingThatIsNotProjected(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", time.Now())
+	var log []chat.Message
+	head := chat.Head{}
+	for _, text := range []string{"question", "erased"} { // both functions die after the commit
+		m, _, err := f.Append(t.Context(), head, newMessage(t, c.ID, alice, bson.NewObjectID().Hex(), draftOf(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.CreatedAt = time.Now()
+		log, head = append(log, m), chat.Head{Seq: m.Seq}
+	}
+	erased, err := f.DeleteMessage(t.Context(), log[1], time.Now(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.ForgetMessage(t.Context(), served(bot.ID), erased); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range log { // as sweep does
+		if err := f.Project(t.Context(), served(bot.ID), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.wantBacklog(t, bot, "question")
 }

@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 )
 
 // The indexes of messages, which make the log: no seq twice in a conversation,
@@ -17,6 +19,15 @@ var messageIndexes = []bson.D{
 	by("conversationId", "participantType", "participantId", "clientMessageId"),
 }
 
+// roleIndex is the log of one role.
+func roleIndex() mongo.IndexModel { return mongo.IndexModel{Keys: by("conversationId", "role", "seq")} }
+
+// changedIndex is what changed in a log, in the order of time: only of messages
+// that did.
+func changedIndex() mongo.IndexModel {
+	return partial("changedAt", by("conversationId", "changedAt", "_id"))
+}
+
 // dueOrder is that in which what is due is taken up.
 var dueOrder = by("due.tries", "due.at")
 
@@ -24,11 +35,16 @@ var dueOrder = by("due.tries", "due.at")
 // driver writes into a model: each use makes its own.)
 func dueIndex() mongo.IndexModel { return partial("due.at", slices.Clone(dueOrder)) }
 
-// conversationIndexes are the lists of a participant, newest activity first,
-// and what waits for an agent's answer, oldest activity first.
+// conversationIndexes are the lists of a participant in each order, those of a
+// tag (which cannot be in an index with the participants: both are arrays), and
+// what waits for an agent's answer, oldest activity first.
 func conversationIndexes() []mongo.IndexModel {
 	return []mongo.IndexModel{
-		{Keys: by("orgId", "participants.id", "participants.type", "-updatedAt", "-_id")},
+		listIndex("-activity", "-_id"),
+		listIndex("createdAt", "_id"),
+		listIndex("titleKey", "_id"),
+		{Keys: by("orgId", "tags", "-activity", "-_id")},
+		creationIndex(),
 		partial("unanswered", by("orgId", "unanswered", "updatedAt", "_id")),
 	}
 }
@@ -37,16 +53,37 @@ func conversationIndexes() []mongo.IndexModel {
 // last looked at.
 var uncheckedIndex = by("status", "checkedAt")
 
+// creationIndex is of the few conversations that were created under a key.
+func creationIndex() mongo.IndexModel {
+	ix := partial("creation.key", creationKey)
+	ix.Options.SetUnique(true)
+	return ix
+}
+
+// listIndex is the list of a participant in an order. What lists are filtered by
+// comes after that: so one index serves each filter, by its entries alone, and a
+// message moves one entry for each participant and not one for each filter too.
+func listIndex(order ...string) mongo.IndexModel {
+	key := append([]string{"orgId", "participants.id", "participants.type"}, order...)
+	return mongo.IndexModel{Keys: by(append(key, "status", "agentId")...)}
+}
+
+// superseded are the names of indexes that an earlier version had, and that would
+// go on costing an entry for each participant with each message.
+var superseded = []string{"orgId_1_participants.id_1_participants.type_1_updatedAt_-1__id_-1"}
+
 // partial is an index of the documents that have a field.
 func partial(field string, key bson.D) mongo.IndexModel {
 	return mongo.IndexModel{Keys: key, Options: options.Index().SetPartialFilterExpression(bson.M{field: bson.M{"$exists": true}})}
 }
 
-// CreateIndexes creates the indexes that are missing. It is the explicit step
-// before the first start and after an upgrade, never part of a request: on a
-// large collection it takes long, so that it ends with ctx only.
+// CreateIndexes creates the indexes that are missing, gives documents of an
+// earlier version what lists are sorted by, and drops the indexes that only such
+// a version needs. It is the explicit step before the first start and after an
+// upgrade, never part of a request: on a large collection it takes long, so that
+// it ends with ctx only.
 func (s *Store) CreateIndexes(ctx context.Context) error {
-	messages := []mongo.IndexModel{dueIndex()}
+	messages := []mongo.IndexModel{dueIndex(), roleIndex(), changedIndex()}
 	for _, key := range messageIndexes {
 		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}
@@ -59,23 +96,69 @@ func (s *Store) CreateIndexes(ctx context.Context) error {
 	if _, err := s.agents.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: uncheckedIndex}); err != nil {
 		return failed("create the index of agents", err)
 	}
+	if err := s.complete(ctx); err != nil {
+		return err
+	}
+	return s.dropSuperseded(ctx)
+}
+
+func (s *Store) dropSuperseded(ctx context.Context) error {
+	const step = "drop the indexes of an earlier version"
+	cursor, err := s.conversations.Indexes().List(ctx)
+	if err != nil {
+		return failed(step, err)
+	}
+	var old []string
+	if err := decodeAll(ctx, cursor, step, func(ix struct {
+		Name string `bson:"name"`
+	}, _ int) bool {
+		if slices.Contains(superseded, ix.Name) {
+			old = append(old, ix.Name)
+		}
+		return true
+	}); err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := s.conversations.Indexes().DropOne(ctx, name); err != nil {
+			return failed(step, err)
+		}
+	}
 	return nil
 }
 
+// creationKey is the index of the keys that conversations were created under.
+var creationKey = by("orgId", "creation.key")
+
 // CheckIndexes returns an error that names the first unique index that is
-// missing: without both of them the log's promises do not hold, so a function
-// that appends must not start. It takes one round trip.
+// missing: without those of messages the log's promises do not hold, and without
+// the one of conversations a key creates two of them, so a function that does
+// either must not start. It takes one round trip.
 func (s *Store) CheckIndexes(ctx context.Context) error {
-	const step = "check the indexes of messages"
+	var g errgroup.Group // both are asked: the log comes first
+	var log, keys error
+	whole := func(ix indexDoc) bool { return ix.Partial == nil && !ix.Sparse }
+	g.Go(func() error { log = checkUnique(ctx, s.messages, whole, messageIndexes...); return nil })
+	g.Go(func() error {
+		keys = checkUnique(ctx, s.conversations, func(indexDoc) bool { return true }, creationKey)
+		return nil
+	})
+	g.Wait() //nolint:errcheck // each error has a name
+	return cmp.Or(log, keys)
+}
+
+// checkUnique looks for unique indexes that are as they must be.
+func checkUnique(ctx context.Context, c *mongo.Collection, right func(indexDoc) bool, keys ...bson.D) error {
+	step := "check the indexes of " + c.Name()
 	var unique []bson.D
 	if err := attempt(ctx, func(ctx context.Context) error {
-		cursor, err := s.messages.Indexes().List(ctx)
+		cursor, err := c.Indexes().List(ctx)
 		if err != nil {
 			return failed(step, err)
 		}
 		unique = nil
 		return decodeAll(ctx, cursor, step, func(ix indexDoc, _ int) bool {
-			if ix.Unique && ix.Partial == nil && !ix.Sparse {
+			if ix.Unique && right(ix) {
 				unique = append(unique, ix.Key)
 			}
 			return true
@@ -83,7 +166,7 @@ func (s *Store) CheckIndexes(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	for _, key := range messageIndexes {
+	for _, key := range keys {
 		if !slices.ContainsFunc(unique, func(k bson.D) bool { return slices.Equal(names(k), names(key)) }) {
 			return fmt.Errorf(`%s: no unique index on %v: run "go run ./local indexes" to create it`, step, names(key))
 		}

@@ -8,7 +8,9 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// messageDoc is a document of messages. Durations are in milliseconds.
+// messageDoc is a document of messages. Durations are in milliseconds. Only
+// written and queried is changedAt, which a message has that changed after it was
+// sent.
 type messageDoc struct {
 	ID              chat.MessageID       `bson:"_id"`
 	ConversationID  chat.ConversationID  `bson:"conversationId"`

@@ -93,31 +93,38 @@ func (s *Store) Sent(ctx context.Context, conversation chat.ConversationID, send
 	return d.message(), true, nil
 }
 
-// Project brings a conversation's totals, last message and time of activity up
-// to m, and notes whose answer it waits for: after a user's message the agents
-// (those that take part), after an agent's no longer that agent. Where it has
+// Project brings a conversation's totals, last message and activity up to m, and
+// notes whose answer it waits for: after a user's message the agents that take
+// part in c, after an agent's no longer that agent. Where it has
 // come that far or beyond nothing changes: Project may be repeated, come late
 // or be left out, and a later one heals what is missing. It takes one round
 // trip.
 //
 // Of several agents a user's message that an agent's overtook is not noted for
 // the others, until the user's next.
-func (s *Store) Project(ctx context.Context, m chat.Message, agents []chat.PrincipalID) error {
-	update := projection(m)
-	switch {
+func (s *Store) Project(ctx context.Context, c chat.Conversation, m chat.Message) error {
+	update := projection(c, m)
+	pull := bson.M{}
+	if c.IsInvited(m.Sender) { // who writes has accepted
+		pull["invited"] = m.Sender.String()
+	}
+	switch agents := c.Agents(); {
 	case m.Sender.Type == chat.Agent:
-		update["$pull"] = bson.M{"unanswered": m.Sender.ID}
+		pull["unanswered"] = m.Sender.ID
 	case len(agents) == 0:
 		update["$unset"] = bson.M{"unanswered": ""}
 	default:
 		update["$set"].(bson.M)["unanswered"] = agents
 	}
+	if len(pull) > 0 {
+		update["$pull"] = pull
+	}
 	return s.project(ctx, m, "$lt", update)
 }
 
 // projection is the update that makes m the last message.
-func projection(m chat.Message) bson.M {
-	update := touch(m.CreatedAt)
+func projection(c chat.Conversation, m chat.Message) bson.M {
+	update := touch(m.CreatedAt, c.Activity(m.CreatedAt))
 	update["$set"] = bson.M{"totalMessages": m.Seq, "totalTokens": m.RunningTokens, "lastMessage": newLastMessageDoc(m)}
 	return update
 }

@@ -109,7 +109,7 @@ func TestProjectHealsAndNeverGoesBack(t *testing.T) {
 		log[i] = f.append(t, m)
 	}
 	for _, seq := range []int{1, 3, 3, 2} { // 2 comes late
-		if err := f.Project(t.Context(), log[seq], nil); err != nil {
+		if err := f.Project(t.Context(), chat.Conversation{}, log[seq]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,14 +139,14 @@ func TestDeleteMessageErasesItsContent(t *testing.T) {
 				Usage: &chat.Usage{TotalTokens: 3},
 			}))
 			if projected {
-				if err := f.Project(t.Context(), m, nil); err != nil {
+				if err := f.Project(t.Context(), chat.Conversation{}, m); err != nil {
 					t.Fatal(err)
 				}
 			}
 			for range 2 {
 				f.erase(t, m, start.Add(time.Minute))
 			}
-			if err := f.Project(t.Context(), m, nil); err != nil { // late
+			if err := f.Project(t.Context(), chat.Conversation{}, m); err != nil { // late
 				t.Fatal(err)
 			}
 			f.wantNoTrace(t, "sEcret")
@@ -171,7 +171,7 @@ func TestDeletingAnOlderMessageLeavesTheLastOne(t *testing.T) {
 	c := f.newConversation(t, "t", start)
 	first := f.append(t, newMessage(t, c.ID, alice, "m1", draftOf("one")))
 	second := f.append(t, newMessage(t, c.ID, alice, "m2", draftOf("two")))
-	if err := f.Project(t.Context(), second, nil); err != nil {
+	if err := f.Project(t.Context(), chat.Conversation{}, second); err != nil {
 		t.Fatal(err)
 	}
 	f.erase(t, first, start)
@@ -213,5 +213,42 @@ func (f fixture) wantNoTrace(t *testing.T, s string) {
 				t.Errorf("%s still contains %q: %s", name, s, d)
 			}
 		}
+	}
+}
+
+// Whatever happens in a log changes its version, whatever the clocks say; and
+// what does not happen there does not.
+func TestLogVersion(t *testing.T) {
+	f := open(t)
+	ctx := t.Context()
+	c, other := f.newConversation(t, "t", start), f.newConversation(t, "t", start)
+	seen := map[string]string{}
+	version := func(step string, changed bool) {
+		t.Helper()
+		v, err := f.LogVersion(ctx, c.ID)
+		if before, known := seen[v]; err != nil || known == changed {
+			t.Errorf("%s: %q, seen %q, %v", step, v, before, err)
+		}
+		seen[v] = step
+	}
+	version("empty", true)
+	var log []chat.Message
+	for i := range 5 {
+		log = append(log, f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x"))))
+		version(fmt.Sprint("message ", i), true) // which nobody has projected
+	}
+	f.say(t, other.ID, 3)
+	if err := f.Project(ctx, c, log[4]); err != nil {
+		t.Fatal(err)
+	}
+	version("elsewhere", false)
+	for i, at := range []time.Duration{time.Hour, time.Minute, time.Minute, 0} { // clocks differ
+		if _, err := f.DeleteMessage(ctx, log[i], start.Add(at), start.Add(at)); err != nil {
+			t.Fatal(err)
+		}
+		version(fmt.Sprint("deletion ", i), true)
+	}
+	if a, err := f.LogVersion(ctx, "none"); err != nil || a == "" {
+		t.Errorf("of nothing: %q, %v", a, err)
 	}
 }

@@ -24,6 +24,14 @@ func (f fixture) unanswered(t testing.TB, id chat.ConversationID) []string {
 	return d.Unanswered
 }
 
+// served is a conversation with agents.
+func served(agents ...chat.PrincipalID) (c chat.Conversation) {
+	for _, id := range agents {
+		c.Participants = append(c.Participants, chat.Participant{Type: chat.Agent, ID: id})
+	}
+	return c
+}
+
 // In whatever order four messages are projected, in the end the conversation is
 // as if they came in their own. With one agent the last message alone decides.
 func TestProjectInAnyOrder(t *testing.T) {
@@ -45,7 +53,7 @@ func TestProjectInAnyOrder(t *testing.T) {
 				log = append(log, m)
 			}
 			for _, i := range order {
-				if err := f.Project(t.Context(), log[i], []chat.PrincipalID{"bot"}); err != nil {
+				if err := f.Project(t.Context(), served("bot"), log[i]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -95,7 +103,7 @@ func TestProjectNotesWhoseAnswerIsAwaited(t *testing.T) {
 	} {
 		last = f.append(t, newMessage(t, c.ID, step.sender, fmt.Sprint(i), draftOf("x")))
 		for range 2 { // again changes nothing
-			if err := f.Project(t.Context(), last, step.agents); err != nil {
+			if err := f.Project(t.Context(), served(step.agents...), last); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -112,7 +120,7 @@ func TestProjectNotesWhoseAnswerIsAwaited(t *testing.T) {
 // The partial indexes are there and have only what is open.
 func TestOutboxIndexesArePartial(t *testing.T) {
 	f := open(t)
-	want := map[string]string{"due.tries_1_due.at_1": "due.at", "orgId_1_unanswered_1_updatedAt_1__id_1": "unanswered"}
+	want := map[string]string{"conversationId_1_changedAt_1__id_1": "changedAt", "due.tries_1_due.at_1": "due.at", "orgId_1_unanswered_1_updatedAt_1__id_1": "unanswered"}
 	for _, name := range []string{"messages", "conversations"} {
 		raw, err := f.db.Collection(name).Indexes().List(t.Context())
 		if err != nil {

@@ -85,7 +85,7 @@ func TestWritesAreDoneOnceWhateverHappens(t *testing.T) {
 				}
 				// Not attempted twice by the store, and exact by its number.
 				s.FailNext("findAndModify", fault)
-				if got, err := f.RemoveParticipant(t.Context(), alice, c.ID, bob, start); err != nil || len(got.Participants) != 2 {
+				if got, _, err := f.RemoveParticipant(t.Context(), alice, c.ID, bob, start); err != nil || len(got.Participants) != 2 {
 					t.Errorf("RemoveParticipant: %d, %v", len(got.Participants), err)
 				}
 				s.FailNext("findAndModify", fault)

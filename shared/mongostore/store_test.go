@@ -116,7 +116,7 @@ func (f fixture) newConversation(t testing.TB, title string, at time.Time, tags 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, err = f.CreateConversation(t.Context(), c); err != nil {
+	if c, _, err = f.CreateConversation(t.Context(), c, ""); err != nil {
 		t.Fatal(err)
 	}
 	return c

@@ -24,9 +24,9 @@ const startTime = 8 * time.Second
 // A log is a store that messages may be appended to.
 type log struct{ store *Store }
 
-// ForAppends is In for functions that append messages. It is a fault where the
-// unique indexes are missing on which the promises of the log stand: one round
-// trip, once in a process. Where MongoDB does not answer, as in an election, the
+// ForAppends is In for functions that append messages or create conversations. It
+// is a fault where the unique indexes are missing on which the promises of both
+// stand: one round trip, once in a process. Where MongoDB does not answer, as in an election, the
 // first Append asks again: a function that starts then says unavailable, and
 // does not die.
 func ForAppends(p *wire.Process) *Store {

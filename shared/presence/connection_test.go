@@ -238,7 +238,7 @@ func TestEqualIdsOfTwoOrganisationsOrTypesNeverMeet(t *testing.T) {
 			}
 			_, err = s.Admit(ctx, c, k1)
 			must(t, err)
-			must(t, s.Allow(ctx, p, chat.UseWrite))
+			must(t, s.allow(ctx, p, chat.UseWrite))
 		}
 		checkRoom(t, s, k1, all...)
 		for i, c := range all {

@@ -33,6 +33,9 @@ func connectionRateKey(c chat.Connection, action string) string {
 
 func budgetKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:budget" }
 
+// activityKey is there for a while after those outside a room were told of it.
+func activityKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:activity" }
+
 // summaryKey holds who writes the summary, for as long as that may take.
 func summaryKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:summary" }
 

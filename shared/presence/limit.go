@@ -20,18 +20,21 @@ type Limits = config.Limits
 // burst allows.
 //
 // ARGV: now, step, burst in steps, n, all in microseconds but n. The result is
-// 0, or how long to wait in microseconds.
+// 0, or how long to wait in microseconds; and how far ahead the rate then is.
 const gcra = `
 local function rate(key, now, step, burst, n)
 	local tat = math.max(tonumber(redis.call('GET', key) or 0), now) + step * n
 	local wait = tat - now - burst
-	if wait > 0 then return wait end
+	if wait > 0 then return wait, tat - now - step * n end
 	redis.call('SET', key, string.format('%.0f', tat), 'PX', math.ceil((tat - now) / 1000) + 1)
-	return 0
+	return 0, tat - now
 end
 `
 
 const rateScript = gcra + `return rate(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]))`
+
+// quotaScript is rateScript with how far ahead the rate is.
+const quotaScript = gcra + `return {rate(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), 1)}`
 
 // queueRate adds one use of a rate to a pipeline; of a rate without limit it
 // adds nothing and returns nil.
@@ -76,19 +79,35 @@ func (s *Store) rateOf(u chat.Use) config.Rate {
 	return config.Rate{}
 }
 
-// Allow counts one use of p, or is chat.RateLimited. Without Redis the limit is
-// this process's own. One round trip.
-func (s *Store) Allow(ctx context.Context, p chat.Principal, u chat.Use) error {
+// Allow counts one use of p, or is chat.RateLimited, and says what is left: nothing
+// where there is no limit. Without Redis the limit is this process's own, and what is
+// left is not said. One round trip.
+func (s *Store) Allow(ctx context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error) {
 	r := s.rateOf(u)
 	if r.None() {
-		return nil
+		return nil, nil
 	}
 	key := rateKey(p, string(u))
 	var cmd *redis.Cmd
-	if err := s.quickly(ctx, func(pipe redis.Pipeliner) { cmd = s.queueRate(ctx, pipe, key, r) }); err != nil {
-		return s.buckets.use(key, r, s.now())
+	if err := s.quickly(ctx, func(pipe redis.Pipeliner) {
+		cmd = pipe.Eval(ctx, quotaScript, []string{key}, s.rateArgs(r)...)
+	}); err != nil {
+		return nil, s.buckets.use(key, r, s.now())
 	}
-	return refusal(cmd)
+	answer, _ := cmd.Slice()
+	if len(answer) != 2 {
+		return nil, nil
+	}
+	ahead, _ := answer[1].(int64)
+	return quotaOf(u, r, time.Duration(ahead)*time.Microsecond), refusalAfter(answer[0])
+}
+
+// quotaOf is what is left of a rate that is so far ahead.
+func quotaOf(u chat.Use, r config.Rate, ahead time.Duration) *chat.Quota {
+	free := max(r.Step()*time.Duration(r.Burst)-ahead, 0)
+	q := &chat.Quota{Use: u, Count: r.Count, Window: r.Per, Burst: r.Burst, Remaining: int(free / r.Step())}
+	q.Reset = r.Step() - free%r.Step()
+	return q
 }
 
 // buckets are rates in this process, for the time in which Redis is away. The

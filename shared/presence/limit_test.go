@@ -36,18 +36,18 @@ func TestEachUseHasItsOwnRate(t *testing.T) {
 		ctx, u1 := t.Context(), s.user("u1")
 		for u, burst := range map[chat.Use]int{chat.UseRead: 4, chat.UseWrite: 3, chat.UseCreation: 2, chat.UseAddition: 1} {
 			for range burst {
-				must(t, s.Allow(ctx, u1, u))
+				must(t, s.allow(ctx, u1, u))
 			}
 			for range 3 { // a refusal costs nothing
-				checkLimited(t, string(u), s.Allow(ctx, u1, u), time.Second)
+				checkLimited(t, string(u), s.allow(ctx, u1, u), time.Second)
 			}
-			must(t, s.Allow(ctx, s.user("u2"), u))
-			must(t, s.Allow(ctx, s.abroad(u1), u))
-			must(t, s.Allow(ctx, s.agent("u1"), u))
+			must(t, s.allow(ctx, s.user("u2"), u))
+			must(t, s.allow(ctx, s.abroad(u1), u))
+			must(t, s.allow(ctx, s.agent("u1"), u))
 		}
 		s.pass(time.Second)
-		must(t, s.Allow(ctx, u1, chat.UseAddition))
-		checkLimited(t, "a second later", s.Allow(ctx, u1, chat.UseAddition), time.Second)
+		must(t, s.allow(ctx, u1, chat.UseAddition))
+		checkLimited(t, "a second later", s.allow(ctx, u1, chat.UseAddition), time.Second)
 	})
 }
 
@@ -56,7 +56,7 @@ func TestOfConcurrentUsesTheBurstIsAllowed(t *testing.T) {
 	eachServer(t, presence.Limits{Writes: rate("1/min burst 7")}, func(t *testing.T, s *server) {
 		var allowed atomic.Int32
 		together(30, func(int) {
-			if s.Allow(t.Context(), s.user("u1"), chat.UseWrite) == nil {
+			if s.allow(t.Context(), s.user("u1"), chat.UseWrite) == nil {
 				allowed.Add(1)
 			}
 		})
@@ -71,7 +71,7 @@ func TestWithoutALimitRedisIsNotAsked(t *testing.T) {
 	commands, _ := s.sent(t, func() {
 		for _, u := range []chat.Use{chat.UseRead, chat.UseWrite, chat.UseCreation, chat.UseAddition, "another"} {
 			for range 100 {
-				must(t, s.Allow(t.Context(), s.user("u1"), u))
+				must(t, s.allow(t.Context(), s.user("u1"), u))
 			}
 		}
 	})
@@ -108,7 +108,7 @@ func TestEverythingExpires(t *testing.T) {
 	_, err = s.Admit(ctx, c, k1)
 	must(t, err)
 	checkAudience(t, s, k1, c, s.connection("c2", s.agent("a1")))
-	must(t, s.Allow(ctx, c.Principal, chat.UseRead))
+	must(t, s.allow(ctx, c.Principal, chat.UseRead))
 	must(t, s.AllowSummary(ctx, k1))
 	turn, err := s.BeginSummary(ctx, k1, time.Minute)
 	must(t, err)

@@ -83,43 +83,51 @@ func (s *Store) AgentOnline(ctx context.Context, agent chat.Principal) bool {
 	return err == nil && anyOnline(agent, fields.Val(), s.now())
 }
 
-// chargeScript charges a room's connections to the conversation's budget,
-// however far that is overdrawn, and returns them.
+// audienceScript returns a room's connections, and whether those outside the room
+// may be told, which it notes. The connections are charged to the conversation's
+// budget, however far that is overdrawn.
 //
-// KEYS: the room, the budget. ARGV: now, step.
-const chargeScript = `
+// KEYS: the room, the budget, the activity. ARGV: now, step (0: no budget), how long
+// those outside are not told again, in seconds.
+const audienceScript = `
 local room = redis.call('HGETALL', KEYS[1])
-local now = tonumber(ARGV[1])
-local tat = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now) + tonumber(ARGV[2]) * (#room / 2)
-redis.call('SET', KEYS[2], string.format('%.0f', tat), 'PX', math.min(math.ceil((tat - now) / 1000) + 1, 7200000))
-return room`
+local now, step = tonumber(ARGV[1]), tonumber(ARGV[2])
+if step > 0 then
+	local tat = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now) + step * (#room / 2)
+	redis.call('SET', KEYS[2], string.format('%.0f', tat), 'PX', math.min(math.ceil((tat - now) / 1000) + 1, 7200000))
+end
+local told = 0
+if redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[3]) then told = 1 end
+return {room, told}`
+
+// outside is how long devices outside a room are not told again of what is said
+// there.
+const outside = 5 * time.Second
 
 // Audience returns who may get a message: the connections in the room, also
 // provisional ones, and, unless agent is zero, those of the agent. Vouched says
-// that everyone in the room is confirmed: who was removed has been put out. The
-// fan-out is charged to the conversation's budget. Whether they are participants
-// is the caller's to check. With an error there may be a part of it, of the slot
-// that answered. One round trip.
+// that everyone in the room is confirmed: who was removed has been put out. Outside
+// says that those who are not in the room may be told that something was said; it
+// is true once in five seconds. The fan-out is charged to the conversation's budget.
+// Whether they are participants is the caller's to check. With an error there may be
+// a part of it, of the slot that answered. One round trip.
 func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (a chat.Audience, err error) {
 	now := s.now()
-	var all, agents *redis.StringSliceCmd
-	var charge *redis.Cmd
+	var step int64
+	if f := s.limits.Fanout; !f.None() {
+		step = f.Step().Microseconds()
+	}
+	var room *redis.Cmd
+	var agents *redis.StringSliceCmd
 	err = s.calmly(ctx, func(p redis.Pipeliner) {
-		if f := s.limits.Fanout; f.None() {
-			all = hash(ctx, p, roomKey(id))
-		} else {
-			charge = p.Eval(ctx, chargeScript, []string{roomKey(id), budgetKey(id)}, now.UnixMicro(), f.Step().Microseconds())
-		}
+		room = p.Eval(ctx, audienceScript, []string{roomKey(id), budgetKey(id), activityKey(id)}, now.UnixMicro(), step, int(outside.Seconds()))
 		if !agent.IsZero() {
 			agents = hash(ctx, p, principalKey(agent))
 		}
 	})
 	var fields []string
-	switch {
-	case charge != nil:
-		fields, _ = charge.StringSlice()
-	case all != nil:
-		fields = all.Val()
+	if room != nil {
+		fields, a.Outside = audienceOf(room)
 	}
 	a.Vouched = true
 	for _, e := range entries(fields, now) {
@@ -130,4 +138,37 @@ func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat
 		a.Agents = connectionsOf(agent, agents.Val(), now)
 	}
 	return a, failed("read an audience", err)
+}
+
+// audienceOf reads what audienceScript returns.
+func audienceOf(cmd *redis.Cmd) (fields []string, outside bool) {
+	answer, _ := cmd.Slice()
+	if len(answer) != 2 {
+		return nil, false
+	}
+	room, _ := answer[0].([]any)
+	for _, v := range room {
+		text, _ := v.(string)
+		fields = append(fields, text)
+	}
+	return fields, answer[1] == int64(1)
+}
+
+// Connections returns the connections of principals. One round trip.
+func (s *Store) Connections(ctx context.Context, ps ...chat.Principal) ([]chat.Connection, error) {
+	now := s.now()
+	hashes := make([]*redis.StringSliceCmd, len(ps))
+	err := s.calmly(ctx, func(pipe redis.Pipeliner) {
+		for i, p := range ps {
+			hashes[i] = hash(ctx, pipe, principalKey(p))
+		}
+	})
+	if err != nil {
+		return nil, failed("find connections", err)
+	}
+	var all []chat.Connection
+	for i, p := range ps {
+		all = append(all, connectionsOf(p, hashes[i].Val(), now)...)
+	}
+	return all, nil
 }

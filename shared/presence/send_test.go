@@ -177,8 +177,8 @@ func TestAMessageCostsFiveCommandsAndFourWithoutABudget(t *testing.T) {
 		admit, audience string
 	}{
 		{"all limits", presence.Limits{UserMessages: rate("1000/s"), Fanout: rate("1000/s")}, "EVAL GET", "EVAL HGETALL"},
-		{"no budget", presence.Limits{UserMessages: rate("1000/s")}, "EVAL", "HGETALL HGETALL"},
-		{"no limits", presence.Limits{}, "HGET", "HGETALL HGETALL"},
+		{"no budget", presence.Limits{UserMessages: rate("1000/s")}, "EVAL", "EVAL HGETALL"},
+		{"no limits", presence.Limits{}, "HGET", "EVAL HGETALL"},
 		{"a budget only", presence.Limits{Fanout: rate("1000/s")}, "GET HGET", "EVAL HGETALL"},
 	} {
 		s := onMini(t, of.limits)
@@ -197,6 +197,48 @@ func TestAMessageCostsFiveCommandsAndFourWithoutABudget(t *testing.T) {
 		check("AgentOnline", "HGETALL", func() error { s.AgentOnline(ctx, a1); return nil })
 		check("Audience", of.audience, func() error { _, err := s.Audience(ctx, k1, a1); return err })
 	}
+}
+
+// Those outside the room are told once in five seconds, in each conversation, with a
+// budget or without.
+func TestOutsideIsToldNowAndThen(t *testing.T) {
+	for what, limits := range map[string]presence.Limits{"a budget": {Fanout: rate("1000/s")}, "no budget": {}} {
+		s := onMini(t, limits)
+		ctx, k1, a1 := t.Context(), s.conversation("k1"), s.agent("a1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		outside := func(id chat.ConversationID, want bool) {
+			t.Helper()
+			a, err := s.Audience(ctx, id, a1)
+			if must(t, err); a.Outside != want {
+				t.Errorf("%s: outside %v", what, a.Outside)
+			}
+			if id == k1 {
+				checkSame(t, "room", a.Room, c)
+			}
+		}
+		outside(k1, true)
+		outside(k1, false)
+		outside(s.conversation("k2"), true)
+		s.mini.FastForward(4900 * time.Millisecond)
+		outside(k1, false)
+		s.mini.FastForward(200 * time.Millisecond)
+		outside(k1, true)
+		outside(k1, false)
+	}
+}
+
+func TestConnections(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		u1, u2 := s.user("u1"), s.user("u2")
+		a, b, d := s.connected(t, "c1", u1), s.connected(t, "c2", u1), s.connected(t, "c3", u2)
+		s.connected(t, "c4", s.user("u3"))
+		got, err := s.Connections(t.Context(), u1, u2, s.user("nobody"))
+		must(t, err)
+		checkSame(t, "connections", got, a, b, d)
+		got, err = s.Connections(t.Context())
+		must(t, err)
+		checkSame(t, "connections of nobody", got)
+	})
 }
 
 // So are those of a join.
@@ -240,7 +282,7 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 		{"Admit", 1, func() error { _, err := s.Admit(ctx, c, k1); return err }},
 		{"Rooms", 1, func() error { _, err := s.Rooms(ctx, k1, k2); return err }},
 		{"Online", 1, func() error { _, err := s.Online(ctx, c.Principal, s.user("u2")); return err }},
-		{"Allow", 1, func() error { return s.Allow(ctx, c.Principal, chat.UseWrite) }},
+		{"Allow", 1, func() error { return s.allow(ctx, c.Principal, chat.UseWrite) }},
 		{"AllowSummary", 1, func() error { return s.AllowSummary(ctx, k1) }},
 		{"BeginSummary", 1, func() error { _, err := s.BeginSummary(ctx, k1, time.Minute); return err }},
 		{"PauseSummary", 1, func() error { _, err := s.PauseSummary(ctx, k1, "x", 0, false); return err }},
@@ -328,10 +370,10 @@ func TestWithRedisAwaySendingGoesOn(t *testing.T) {
 			s.pass(time.Second)
 			must(t, admit())
 			for range 2 {
-				must(t, s.Allow(ctx, c.Principal, chat.UseWrite))
+				must(t, s.allow(ctx, c.Principal, chat.UseWrite))
 			}
-			checkLimited(t, "a use", s.Allow(ctx, c.Principal, chat.UseWrite), time.Second)
-			must(t, s.Allow(ctx, s.user("u2"), chat.UseWrite))
+			checkLimited(t, "a use", s.allow(ctx, c.Principal, chat.UseWrite), time.Second)
+			must(t, s.allow(ctx, s.user("u2"), chat.UseWrite))
 			if s.AgentOnline(ctx, s.agent("a1")) {
 				t.Error("an agent of whom nothing is known is online")
 			}
@@ -339,8 +381,8 @@ func TestWithRedisAwaySendingGoesOn(t *testing.T) {
 			checkCode(t, "audience", err, chat.Unavailable)
 
 			s.EndSilence()
-			must(t, s.Allow(ctx, s.user("u3"), chat.UseWrite))
-			must(t, s.Allow(ctx, s.user("u3"), chat.UseWrite))
+			must(t, s.allow(ctx, s.user("u3"), chat.UseWrite))
+			must(t, s.allow(ctx, s.user("u3"), chat.UseWrite))
 			if s.SilentFor() <= 0 {
 				t.Error("it did not ask again after its silence")
 			}

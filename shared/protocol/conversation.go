@@ -10,6 +10,9 @@ import (
 const (
 	EventConversationUpdated = "conversation:updated"
 	EventConversationDeleted = "conversation:deleted"
+	// Those to who was added, and to devices that are not in the room.
+	EventConversationAdded    = "conversation:added"
+	EventConversationActivity = "conversation:activity"
 )
 
 // CreateConversation is the body of POST /conversations.
@@ -126,12 +129,12 @@ func ConversationOf(c chat.Conversation) Conversation {
 	return out
 }
 
-// ConversationFrame encodes conversation:updated. Where it does not fit a
-// frame, the participants are left out, then the longer texts, and the frame
-// says so.
-func ConversationFrame(c chat.Conversation, now time.Time) []byte {
+// ConversationFrame encodes conversation:updated or conversation:added. Where it
+// does not fit a frame, the participants are left out, then the longer texts, and
+// the frame says so.
+func ConversationFrame(event string, c chat.Conversation, now time.Time) []byte {
 	out := ConversationOf(c)
-	frame := Frame(EventConversationUpdated, "", out, now)
+	frame := Frame(event, "", out, now)
 	for _, cut := range []func(){
 		func() { out.Participants = nil },
 		func() { out.Description, out.ContextSummary = "", "" },
@@ -141,20 +144,31 @@ func ConversationFrame(c chat.Conversation, now time.Time) []byte {
 		}
 		cut()
 		out.Truncated = true
-		frame = Frame(EventConversationUpdated, "", out, now)
+		frame = Frame(event, "", out, now)
 	}
 	return frame
+}
+
+// Activity is the data of conversation:activity: something was said, at or before
+// the end of the log that is given.
+type Activity struct {
+	ConversationID chat.ConversationID `json:"conversationId"`
+	LastSeq        int64               `json:"lastSeq"`
 }
 
 // ConversationPage is the body of GET /conversations.
 type ConversationPage struct {
 	Data       []Conversation `json:"data"`
-	Pagination PageNumber     `json:"pagination"`
+	Pagination ListPage       `json:"pagination"`
 }
 
-// PageNumber is the pagination of conversations: pages count from 1.
-type PageNumber struct {
-	Page  int   `json:"page"`
-	Limit int   `json:"limit"`
-	Total int64 `json:"total"`
+// ListPage is the pagination of conversations. Pages count from 1; one that was
+// asked for by cursor has no number. Total counts to chat.MaxTotal at most.
+type ListPage struct {
+	Page        int    `json:"page,omitzero"`
+	Limit       int    `json:"limit"`
+	Total       int64  `json:"total"`
+	TotalIsMore bool   `json:"totalIsMore,omitzero"`
+	HasMore     bool   `json:"hasMore"`
+	Cursor      string `json:"cursor,omitzero"` // of the page that follows
 }

@@ -269,7 +269,7 @@ func TestOtherFramesAreBounded(t *testing.T) {
 		t.Errorf("pong: %d rooms, truncated %v", len(pong.Rooms), pong.Truncated)
 	}
 
-	few := protocol.ConversationFrame(chat.Conversation{ID: "c1", Title: "t", Participants: c.Participants[:2]}, now)
+	few := protocol.ConversationFrame(protocol.EventConversationUpdated, chat.Conversation{ID: "c1", Title: "t", Participants: c.Participants[:2]}, now)
 	if got := dataOf[protocol.Conversation](t, few); got.Truncated || len(got.Participants) != 2 || got.Title != "t" {
 		t.Errorf("a small conversation: %s", few)
 	}
@@ -279,7 +279,7 @@ func TestOtherFramesAreBounded(t *testing.T) {
 		c.Title, c.Description = strings.Repeat(char, chat.MaxTitle), strings.Repeat(char, chat.MaxDescription)
 		c.Tags, c.ContextSummary = slices.Repeat([]string{strings.Repeat(char, chat.MaxTag)}, chat.MaxTags), strings.Repeat(char, 2000)
 		c.LastMessage = &chat.LastMessage{Content: strings.Repeat(char, 100)}
-		frame := protocol.ConversationFrame(c, now)
+		frame := protocol.ConversationFrame(protocol.EventConversationUpdated, c, now)
 		got := dataOf[protocol.Conversation](t, frame)
 		if len(frame) > protocol.MaxFrame || !got.Truncated || got.Title != c.Title {
 			t.Errorf("conversation of %s: %d bytes, truncated %v", name, len(frame), got.Truncated)

@@ -5,6 +5,7 @@ package handler
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -14,21 +15,20 @@ import (
 )
 
 type store interface {
-	CreateConversation(ctx context.Context, c chat.Conversation) (chat.Conversation, error)
+	CreateConversation(ctx context.Context, c chat.Conversation, key chat.IdempotencyKey) (stored chat.Conversation, repeated bool, err error)
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
-	Conversations(ctx context.Context, p chat.Principal, q chat.ConversationQuery) (page []chat.Conversation, total int64, err error)
+	Conversations(ctx context.Context, p chat.Principal, q chat.ConversationQuery) (chat.ConversationPage, error)
 	UpdateConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, change chat.ConversationChange, now time.Time) (chat.Conversation, error)
 	DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error)
 	DeletedConversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
-	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
+	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (c chat.Conversation, removed bool, err error)
 }
 
 type presence interface {
 	Evict(ctx context.Context, p chat.Principal, id chat.ConversationID) ([]chat.Connection, error)
 	Clear(ctx context.Context, id chat.ConversationID) error
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
-	Allow(ctx context.Context, p chat.Principal, u chat.Use) error
 	AllowSummary(ctx context.Context, id chat.ConversationID) error
 }
 
@@ -38,6 +38,7 @@ type broadcaster interface {
 
 type announcer interface {
 	Tell(ctx context.Context, c chat.Conversation, frame []byte)
+	Added(ctx context.Context, c chat.Conversation, who ...chat.Principal)
 }
 
 type summariser interface {
@@ -78,20 +79,37 @@ func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	}
 }
 
+// create answers 201, or 200 with the conversation as it is now where it had been
+// created under the same key before.
 func (h *Handler) create(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	in, err := gateway.Body[protocol.CreateConversation](r)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
+	key := chat.IdempotencyKey(r.IdempotencyKey())
+	if key != "" && !chat.ValidID(key) {
+		return gateway.HTTPResponse{}, chat.Invalid("Idempotency-Key", "must be 1 to %d characters of those that ids have", chat.MaxID)
+	}
 	c, err := chat.NewConversation(r.Principal, in.Title, in.Description, in.AgentID, in.Tags, time.Now())
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if err := h.presence.Allow(ctx, r.Principal, chat.UseCreation); err != nil {
+	if err := r.Allow(ctx, chat.UseCreation); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	c, err = h.store.CreateConversation(ctx, c)
-	return respond(http.StatusCreated, c, err)
+	c, repeated, err := h.store.CreateConversation(ctx, c, key)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	response := gateway.HTTPResponse{Status: http.StatusCreated, Body: protocol.ConversationOf(c), Location: "/conversations/" + string(c.ID)}
+	if repeated {
+		response.Status = http.StatusOK
+	}
+	if c.IsNew(time.Now()) {
+		others := slices.DeleteFunc(c.Principals(), func(p chat.Principal) bool { return p == r.Principal })
+		h.announce.Added(ctx, c, others...)
+	}
+	return response, nil
 }
 
 func (h *Handler) get(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
@@ -120,7 +138,7 @@ func (h *Handler) update(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, time.Now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
 	return respond(http.StatusOK, c, nil)
 }
 
@@ -133,7 +151,7 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 		return gateway.HTTPResponse{}, err
 	}
 	c, err := h.store.Conversation(ctx, r.Principal, id)
-	if err == nil && !createdBy(c, r.Principal) {
+	if err == nil && !c.IsCreator(r.Principal) {
 		err = chat.Errorf(chat.Forbidden, "only the creator may delete a conversation")
 	}
 	if err == nil {
@@ -165,10 +183,6 @@ func (h *Handler) summarize(ctx context.Context, r *gateway.HTTPRequest) (gatewa
 	}
 	text, err := h.summaries.Summarize(ctx, c)
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.SummaryResult{Summary: text}}, err
-}
-
-func createdBy(c chat.Conversation, p chat.Principal) bool {
-	return c.CreatedBy.Type == p.Type && c.CreatedBy.ID == p.ID && c.OrgID == p.OrgID
 }
 
 func respond(status int, c chat.Conversation, err error) (gateway.HTTPResponse, error) {

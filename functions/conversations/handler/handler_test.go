@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,13 +38,16 @@ type world struct {
 	conversation chat.Conversation
 	caller       chat.Principal
 	query        chat.ConversationQuery
-	change       chat.ConversationChange
-	deleted      bool
-	onDelete     func()        // at its beginning
-	patience     time.Duration // of the function: 0 is none
-	took         time.Duration // a call
-	fail         map[string]error
-	steps        []string
+	key          chat.IdempotencyKey // of the last creation
+
+	idempotencyKey string // the header
+	change         chat.ConversationChange
+	deleted        bool
+	onDelete       func()        // at its beginning
+	patience       time.Duration // of the function: 0 is none
+	took           time.Duration // a call
+	fail           map[string]error
+	steps          []string
 }
 
 func newWorld(caller chat.Principal) *world {
@@ -74,18 +78,20 @@ func (w *world) Verify(context.Context, string) (chat.Bearer, error) {
 	return chat.Bearer{Principal: w.caller, ExpiresAt: now.Add(time.Hour)}, nil
 }
 
-func (w *world) CreateConversation(_ context.Context, c chat.Conversation) (chat.Conversation, error) {
+func (w *world) CreateConversation(_ context.Context, c chat.Conversation, key chat.IdempotencyKey) (chat.Conversation, bool, error) {
 	c.ID = "new"
-	return c, w.step("create", c.CreatedBy.ID, " ", len(c.Participants), " ", c.CreatedAt.Equal(now))
+	again := key != "" && key == w.key
+	w.key = key
+	return c, again, w.step("create", c.CreatedBy.ID, " ", len(c.Participants), " ", c.CreatedAt.Equal(now))
 }
 
 func (w *world) Conversation(_ context.Context, _ chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
 	return w.at("read", id)
 }
 
-func (w *world) Conversations(_ context.Context, _ chat.Principal, q chat.ConversationQuery) ([]chat.Conversation, int64, error) {
+func (w *world) Conversations(_ context.Context, _ chat.Principal, q chat.ConversationQuery) (chat.ConversationPage, error) {
 	w.query = q
-	return []chat.Conversation{w.conversation}, 41, w.step("list")
+	return chat.ConversationPage{Conversations: []chat.Conversation{w.conversation}, Total: 1000, TotalIsMore: true, Next: "next"}, w.step("list")
 }
 
 func (w *world) UpdateConversation(_ context.Context, _ chat.Principal, id chat.ConversationID, change chat.ConversationChange, _ time.Time) (chat.Conversation, error) {
@@ -114,28 +120,35 @@ func (w *world) DeletedConversation(_ context.Context, p chat.Principal, id chat
 }
 
 func (w *world) AddParticipant(_ context.Context, _ chat.Principal, id chat.ConversationID, who chat.Principal, _ time.Time) (chat.Conversation, error) {
-	return w.at("add", id, who.OrgID, "/", who)
-}
-
-// RemoveParticipant is the store's: who is none is NotFound as well.
-func (w *world) RemoveParticipant(_ context.Context, _ chat.Principal, id chat.ConversationID, who chat.Principal, _ time.Time) (chat.Conversation, error) {
-	c, err := w.at("remove", id, who)
+	c, err := w.at("add", id, who.OrgID, "/", who)
 	if err == nil && !c.HasParticipant(who) {
-		return chat.Conversation{}, chat.Errorf(chat.NotFound, "there is no such participant or conversation")
-	}
-	if err == nil {
-		c.Participants = slices.DeleteFunc(slices.Clone(c.Participants), func(p chat.Participant) bool { return p.Type == who.Type && p.ID == who.ID })
-		w.conversation = c
+		c.Participants = append(slices.Clone(c.Participants), chat.Participant{Type: who.Type, ID: who.ID, Joined: time.Now(), Invited: true})
 	}
 	return c, err
 }
 
-// Allow has no step for what every call is counted as.
-func (w *world) Allow(_ context.Context, p chat.Principal, u chat.Use) error {
-	if u == chat.UseRead || u == chat.UseWrite {
-		return w.fail[string(u)]
+// RemoveParticipant is the store's: only the creator removes others.
+func (w *world) RemoveParticipant(_ context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, _ time.Time) (chat.Conversation, bool, error) {
+	c, err := w.at("remove", id, who)
+	switch {
+	case err != nil:
+		return chat.Conversation{}, false, err
+	case who != p && !c.IsCreator(p):
+		return chat.Conversation{}, false, chat.Errorf(chat.Forbidden, "only the creator may remove others")
+	case !c.HasParticipant(who):
+		return c, false, nil
 	}
-	return w.step("allow", u, " ", p)
+	c.Participants = slices.DeleteFunc(slices.Clone(c.Participants), func(p chat.Participant) bool { return p.Type == who.Type && p.ID == who.ID })
+	w.conversation = c
+	return c, true, nil
+}
+
+// Allow has no step for what every call is counted as.
+func (w *world) Allow(_ context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error) {
+	if u == chat.UseRead || u == chat.UseWrite {
+		return nil, w.fail[string(u)]
+	}
+	return nil, w.step("allow", u, " ", p)
 }
 
 func (w *world) AllowSummary(_ context.Context, id chat.ConversationID) error {
@@ -157,6 +170,11 @@ func (w *world) Online(_ context.Context, ps ...chat.Principal) ([]bool, error) 
 		online[i] = p == agent
 	}
 	return online, w.step("online")
+}
+
+// Added is the announcer's.
+func (w *world) Added(_ context.Context, c chat.Conversation, who ...chat.Principal) {
+	w.step("added", who)
 }
 
 // Tell is the announcer's: it tells those in the room who are participants.
@@ -198,9 +216,12 @@ func (w *world) call(t *testing.T, route string, path map[string]string, query, 
 func (w *world) answer(t *testing.T, route string, path map[string]string, query, body string) (int, map[string]string, string) {
 	t.Helper()
 	h := handler.New(w, w, w, w, w)
+	headers := map[string]string{"authorization": "Bearer x", "content-type": "application/json"}
+	if w.idempotencyKey != "" {
+		headers["idempotency-key"] = w.idempotencyKey
+	}
 	event := events.APIGatewayV2HTTPRequest{
-		RouteKey: route, PathParameters: path, RawQueryString: query, Body: body,
-		Headers: map[string]string{"authorization": "Bearer x", "content-type": "application/json"},
+		RouteKey: route, PathParameters: path, RawQueryString: query, Body: body, Headers: headers,
 	}
 	event.RequestContext.HTTP.Method, _, _ = strings.Cut(route, " ")
 	var got events.APIGatewayV2HTTPResponse
@@ -237,7 +258,7 @@ func TestCalls(t *testing.T) {
 		status int
 		steps  []string
 	}{
-		{"create", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "", 201, []string{"allow creation user:owner", "create owner 2 true"}},
+		{"create", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "", 201, []string{"allow creation user:owner", "create owner 2 true", "added [agent:a1]"}},
 		{"create, not now", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "create", 500, []string{"allow creation user:owner", "create owner 2 true"}},
 		{"create nothing", owner, "POST /conversations", nil, `{}`, "", 400, nil},
 		{"get", member, "GET /conversations/{id}", c1, "", "", 200, []string{"read"}},
@@ -256,17 +277,17 @@ func TestCalls(t *testing.T) {
 		{"delete what never was", owner, "DELETE /conversations/{id}", map[string]string{"id": "c2"}, "", "", 404, []string{"read", "read deleted"}},
 		{"delete another's, unseen", stranger, "DELETE /conversations/{id}", c1, "", "", 404, []string{"read", "read deleted"}},
 		{"delete, not cleared", owner, "DELETE /conversations/{id}", c1, "", "clear", 500, []string{"read", "delete", "room", "conversation:deleted O= M=", "clear"}},
-		{"add", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "", 201, []string{"allow addition user:member", "add acme/user:new", "room", "conversation:updated O= M="}},
+		{"add", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "", 201, []string{"allow addition user:member", "add acme/user:new", "room", "conversation:updated O= M=", "added [user:new]"}},
+		{"add again", member, routeParticipants, c1, `{"type":"user","id":"owner"}`, "", 201, []string{"allow addition user:member", "add acme/user:owner", "room", "conversation:updated O= M="}}, // long ago
 		{"add, not now", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "add", 500, []string{"allow addition user:member", "add acme/user:new"}},
-		{"remove", owner, routeParticipant, theMember, "", "", 204, []string{"read", "remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
+		{"remove", owner, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
 		{"leave for good", member, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
-		{"remove another", member, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "owner"}, "", "", 403, []string{"read"}},
+		{"remove another", member, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "owner"}, "", "", 403, []string{"remove user:owner"}},
 		{"remove a robot", owner, routeParticipant, map[string]string{"id": "c1", "type": "robot", "participantId": "x"}, "", "", 400, nil},
-		{"remove, not now", owner, routeParticipant, theMember, "", "remove", 500, []string{"read", "remove user:member"}},
-		{"remove, no right to be read", owner, routeParticipant, theMember, "", "read", 500, []string{"read"}},
+		{"remove, not now", owner, routeParticipant, theMember, "", "remove", 500, []string{"remove user:member"}},
 		{"leave, not now", member, routeParticipant, theMember, "", "remove", 500, []string{"remove user:member"}},
-		{"remove, not put out", owner, routeParticipant, theMember, "", "evict", 500, []string{"read", "remove user:member", "evict user:member"}},
-		{"remove by a stranger", stranger, routeParticipant, theMember, "", "", 404, []string{"read"}},
+		{"remove, not put out", owner, routeParticipant, theMember, "", "evict", 500, []string{"remove user:member", "evict user:member"}},
+		{"remove by a stranger", stranger, routeParticipant, theMember, "", "", 404, []string{"remove user:member"}},
 		{"leave what one is not in", stranger, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "x"}, "", "", 204, []string{"remove user:x", "evict user:x", "conversation:left M="}},
 		{"leave what never was", member, routeParticipant, map[string]string{"id": "c2", "type": "user", "participantId": "member"}, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M="}},
 		{"summarize", member, "POST /conversations/{id}/summary", c1, "", "", 200, []string{"read", "allow summary c1", "summarize"}},
@@ -306,8 +327,8 @@ func TestRepeats(t *testing.T) {
 	}{
 		{
 			"remove", owner, routeParticipant, theMember, "evict",
-			[]string{"read", "remove user:member", "evict user:member"},
-			[]string{"read", "remove user:member", "evict user:member", "conversation:left M="}, 204,
+			[]string{"remove user:member", "evict user:member"},
+			[]string{"remove user:member", "evict user:member", "conversation:left M="}, 204,
 		}, {
 			"leave", member, routeParticipant, theMember, "evict",
 			[]string{"remove user:member", "evict user:member"},
@@ -365,7 +386,7 @@ func TestDeletedConversation(t *testing.T) {
 		{"delete, by a participant", member, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
 		{"delete, by a stranger", stranger, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
 		{"delete, by a namesake", chat.Principal{Type: chat.Agent, ID: owner.ID, OrgID: "acme"}, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
-		{"remove", owner, routeParticipant, theMember, "", 404, []string{"read"}},
+		{"remove", owner, routeParticipant, theMember, "", 404, []string{"remove user:member"}},
 		{"leave", member, routeParticipant, theMember, "", 204, []string{"remove user:member", "evict user:member", "conversation:left M="}},
 		{"read", owner, "GET /conversations/{id}", c1, "", 404, []string{"read"}},
 	}
@@ -387,9 +408,10 @@ func TestNamesake(t *testing.T) {
 		"DELETE /conversations/{id}": {"id": "c1"},
 		routeParticipant:             {"id": "c1", "type": "user", "participantId": "owner"},
 	} {
+		step := map[string]string{routeParticipant: "remove user:owner"}[route]
 		w := newWorld(namesake)
 		w.conversation.Participants = append(w.conversation.Participants, chat.Participant{Type: namesake.Type, ID: namesake.ID})
-		if status, body := w.call(t, route, path, "", ""); status != 403 || !slices.Equal(w.steps, []string{"read"}) {
+		if status, body := w.call(t, route, path, "", ""); status != 403 || !slices.Equal(w.steps, []string{cmp.Or(step, "read")}) {
 			t.Errorf("%s: got %d %s, the steps were %q", route, status, body, w.steps)
 		}
 	}
@@ -472,14 +494,19 @@ func TestList(t *testing.T) {
 	if want := (chat.ConversationQuery{Sort: "-updatedAt", Page: 1, Limit: 20}); status != 200 || w.query != want {
 		t.Errorf("got %d, asked for %+v", status, w.query)
 	}
-	if !strings.Contains(body, `"pagination":{"page":1,"limit":20,"total":41}`) || !strings.Contains(body, `"id":"c1"`) {
+	if !strings.Contains(body, `"pagination":{"page":1,"limit":20,"total":1000,"totalIsMore":true,"hasMore":true,"cursor":"next"}`) || !strings.Contains(body, `"id":"c1"`) {
 		t.Errorf("got %s", body)
 	}
 	w.call(t, "GET /conversations", nil, "status=closed&agentId=a1&userId=u1&tag=x&sort=title&page=3&limit=100", "")
 	if want := (chat.ConversationQuery{Status: "closed", AgentID: "a1", UserID: "u1", Tag: "x", Sort: "title", Page: 3, Limit: 100}); w.query != want {
 		t.Errorf("asked for %+v", w.query)
 	}
+	_, body = w.call(t, "GET /conversations", nil, "cursor=next&limit=1", "")
+	if want := (chat.ConversationQuery{Sort: "-updatedAt", Cursor: "next", Limit: 1}); w.query != want || strings.Contains(body, `"page"`) {
+		t.Errorf("asked for %+v, got %s", w.query, body)
+	}
 	for _, query := range []string{
+		"cursor=next&page=2", "cursor=a&cursor=b",
 		"status=gone", "agentId=%7B%7D", "userId=a%20b", "sort=secret", "page=0", "page=10001", "limit=101", "other=1",
 		"tag=" + strings.Repeat("x", 51), "tag=%ff",
 	} {
@@ -497,6 +524,11 @@ func TestPresence(t *testing.T) {
 	if status != 200 || body != want {
 		t.Errorf("got %d %s", status, body)
 	}
+	invited := newWorld(member)
+	invited.conversation.Participants[2].Invited = true // who never asked to be there is not watched
+	if _, body := invited.call(t, "GET /presence", nil, "conversationId=c1", ""); strings.Contains(body, "online") {
+		t.Errorf("got %s", body)
+	}
 	for query, want := range map[string]int{"": 400, "conversationId=c2": 404, "conversationId=c1&page=1": 400} {
 		if status, body := newWorld(member).call(t, "GET /presence", nil, query, ""); status != want {
 			t.Errorf("%q: got %d %s", query, status, body)
@@ -505,5 +537,29 @@ func TestPresence(t *testing.T) {
 	w.fail["online"] = errDown
 	if status, _ := w.call(t, "GET /presence", nil, "conversationId=c1", ""); status != 500 {
 		t.Errorf("without Redis: %d", status)
+	}
+}
+
+// A creation under a key is repeated under the same one, as it is or quoted.
+func TestCreateUnderAKey(t *testing.T) {
+	w := newWorld(owner)
+	create := func(key string) (int, map[string]string, string) {
+		w.idempotencyKey = key
+		return w.answer(t, "POST /conversations", nil, "", `{"title":"t","agentId":"a1"}`)
+	}
+	for i, tt := range []struct {
+		key    string
+		status int
+	}{{"", 201}, {"k1", 201}, {"k1", 200}, {`"k1"`, 200}, {`"k2"`, 201}, {"", 201}} {
+		status, header, body := create(tt.key)
+		if status != tt.status || header["location"] != "/conversations/new" || !strings.Contains(body, `"id":"new"`) {
+			t.Errorf("%d, key %s: got %d %v %s", i, tt.key, status, header, body)
+		}
+	}
+	w.steps = nil
+	for _, key := range []string{`"`, `""x"`, "{k}", "a b", strings.Repeat("k", 129)} {
+		if status, _, body := create(key); status != 400 || !strings.Contains(body, "Idempotency-Key") || len(w.steps) > 0 {
+			t.Errorf("key %s: got %d %s, the steps were %q", key, status, body, w.steps)
+		}
 	}
 }

@@ -25,15 +25,18 @@ func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	found, total, err := h.store.Conversations(ctx, r.Principal, q)
+	found, err := h.store.Conversations(ctx, r.Principal, q)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	page := protocol.ConversationPage{
-		Data:       make([]protocol.Conversation, 0, len(found)),
-		Pagination: protocol.PageNumber{Page: q.Page, Limit: q.Limit, Total: total},
+		Data: make([]protocol.Conversation, 0, len(found.Conversations)),
+		Pagination: protocol.ListPage{
+			Page: q.Page, Limit: q.Limit, Total: found.Total, TotalIsMore: found.TotalIsMore,
+			HasMore: found.Next != "", Cursor: found.Next,
+		},
 	}
-	for _, c := range found {
+	for _, c := range found.Conversations {
 		entry := protocol.ConversationOf(c)
 		if len(entry.Participants) > maxParticipants {
 			entry.Participants, entry.Truncated = entry.Participants[:maxParticipants], true
@@ -51,11 +54,18 @@ func listQuery(r *gateway.HTTPRequest) (chat.ConversationQuery, error) {
 		UserID:  chat.PrincipalID(in.ID("userId")),
 		Tag:     in.Text("tag"),
 		Sort:    chat.ConversationSort(in.Text("sort")),
-		Page:    int(in.Int("page", 1, 1, maxPage)),
+		Cursor:  in.Text("cursor"),
+		Page:    int(in.Int("page", 0, 1, maxPage)),
 		Limit:   int(in.Int("limit", defaultLimit, 1, maxLimit)),
 	}
 	if q.Sort == "" {
 		q.Sort = chat.NewestActivity
+	}
+	switch {
+	case q.Cursor != "" && q.Page > 0:
+		in.Refuse("page", "must not be given together with cursor")
+	case q.Cursor == "" && q.Page == 0:
+		q.Page = 1
 	}
 	if !q.Sort.Valid() {
 		in.Refuse("sort", "must be updatedAt, createdAt or title, with a leading - for descending")

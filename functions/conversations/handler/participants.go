@@ -11,7 +11,8 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-// addParticipant is every participant's to do, and harmless to repeat.
+// addParticipant is every participant's to do, and harmless to repeat. A repeat in
+// the first minute tells the added one again: who told them may have died.
 func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	id, err := pathID(r)
 	if err != nil {
@@ -21,7 +22,7 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if err := h.presence.Allow(ctx, r.Principal, chat.UseAddition); err != nil {
+	if err := r.Allow(ctx, chat.UseAddition); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	who := chat.Principal{Type: in.Type, ID: in.ID, OrgID: r.Principal.OrgID}
@@ -29,14 +30,27 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.announce.Tell(ctx, c, protocol.ConversationFrame(c, time.Now()))
+	h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
+	if c.JustJoined(who, time.Now()) {
+		h.announce.Added(ctx, c, who)
+	}
 	return respond(http.StatusCreated, c, nil)
 }
 
-// removeParticipant is the creator's to do, and everybody's with themselves.
-// The removed one is out of the room when it is answered, and told so. It may be
-// repeated, and evicts again although there is nothing left to change: whoever
-// died, or met an error, between the two has left nobody in the room for ever.
+// removeParticipant is the creator's to do, and everybody's with themselves: a
+// creator hands over, and the last user closes the conversation. The removed one is
+// out of the room when it is answered, and told so.
+//
+// It is done in two stores. MongoDB decides, and Redis follows: an eviction that
+// fails is an error, and the call may be repeated. It evicts again although there is
+// nothing left to change, so whoever died between the two has left nobody in the
+// room for ever. But it evicts only who is known to be out:
+//
+//   - Who removes another and is told that there is no such conversation has left it,
+//     or handed it to that very one: nobody is evicted.
+//   - Who leaves, twice at once, is evicted twice.
+//   - Who is added again in between, and joins, may be put out once more, is told so,
+//     and may join again: messages are missing nowhere.
 func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	id, err := pathID(r)
 	if err != nil {
@@ -46,8 +60,9 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	c, err := h.remove(ctx, r.Principal, id, who)
-	if err != nil {
+	c, removed, err := h.store.RemoveParticipant(ctx, r.Principal, id, who, time.Now())
+	// Who leaves is never told whether there was anything to leave.
+	if err != nil && (who != r.Principal || chat.CodeOf(err) != chat.NotFound) {
 		return gateway.HTTPResponse{}, err
 	}
 	evicted, err := h.presence.Evict(ctx, who, id)
@@ -55,29 +70,10 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 		return gateway.HTTPResponse{}, err
 	}
 	h.cast.Broadcast(ctx, evicted, protocol.Frame(protocol.EventLeft, "", protocol.Room{ConversationID: id}, time.Now()), delivery.Once)
-	if c != nil {
-		h.announce.Tell(ctx, *c, protocol.ConversationFrame(*c, time.Now()))
+	if removed {
+		h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
 	}
 	return noContent, nil
-}
-
-// remove returns the conversation if that changed it. Who removes themselves is
-// never told whether there was anything to leave.
-func (h *Handler) remove(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal) (*chat.Conversation, error) {
-	if who != p {
-		c, err := h.store.Conversation(ctx, p, id)
-		if err != nil {
-			return nil, err
-		}
-		if !createdBy(c, p) {
-			return nil, chat.Errorf(chat.Forbidden, "only the creator may remove others")
-		}
-	}
-	c, err := h.store.RemoveParticipant(ctx, p, id, who, time.Now())
-	if err != nil && chat.CodeOf(err) == chat.NotFound {
-		return nil, nil
-	}
-	return &c, err
 }
 
 func pathPrincipal(r *gateway.HTTPRequest) (chat.Principal, error) {
@@ -92,7 +88,8 @@ func pathPrincipal(r *gateway.HTTPRequest) (chat.Principal, error) {
 	return p, f.Err()
 }
 
-// online says of every participant whether they are connected now.
+// online says of every participant whether they are connected now. Who was added and
+// has neither joined nor written is not to be watched: they are always offline.
 func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	q := r.Query()
 	id := chat.ConversationID(q.RequiredID("conversationId"))
@@ -103,17 +100,14 @@ func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	who := make([]chat.Principal, len(c.Participants))
-	for i, p := range c.Participants {
-		who[i] = chat.Principal{Type: p.Type, ID: p.ID, OrgID: c.OrgID}
-	}
+	who := c.Principals()
 	online, err := h.presence.Online(ctx, who...)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	page := protocol.PresencePage{ConversationID: id}
 	for i, p := range who {
-		page.Data = append(page.Data, protocol.PresenceNow(p, online[i]))
+		page.Data = append(page.Data, protocol.PresenceNow(p, online[i] && !c.Participants[i].Invited))
 	}
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
 }

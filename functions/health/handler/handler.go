@@ -70,7 +70,7 @@ func (h *Handler) Handle(ctx context.Context, _ events.APIGatewayV2HTTPRequest) 
 	}
 	return events.APIGatewayV2HTTPResponse{
 		StatusCode: status, Body: string(body),
-		Headers: map[string]string{"content-type": "application/json", "cache-control": "no-store"},
+		Headers: map[string]string{"content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff"},
 	}, nil
 }
 

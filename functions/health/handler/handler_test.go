@@ -62,7 +62,7 @@ func TestHealth(t *testing.T) {
 				start := time.Now()
 				got, err := handler.New(mongo{tt.mongo}, redis{tt.redis}).Handle(t.Context(), events.APIGatewayV2HTTPRequest{})
 				took := time.Since(start)
-				if err != nil || got.StatusCode != tt.status || got.Headers["content-type"] != "application/json" || got.Headers["cache-control"] != "no-store" {
+				if err != nil || got.StatusCode != tt.status || got.Headers["content-type"] != "application/json" || got.Headers["cache-control"] != "no-store" || got.Headers["x-content-type-options"] != "nosniff" {
 					t.Errorf("got %+v, %v", got, err)
 				}
 				if took != tt.took {

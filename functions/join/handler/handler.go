@@ -17,6 +17,7 @@ import (
 type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
+	Accept(ctx context.Context, p chat.Principal, id chat.ConversationID) error
 }
 
 type presence interface {
@@ -55,7 +56,8 @@ func New(s store, p presence, a announcer) *Handler {
 // meanwhile is not left in the room, and a message committed in between arrives
 // twice rather than never. The reply comes before the announcement. Three round
 // trips to Redis, and one to MongoDB beside the second, twice where it was put out
-// meanwhile; for a new member the fan-out of its announcement.
+// meanwhile; one more to MongoDB for who was invited, and for a new member the
+// fan-out of its announcement.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Join) error {
 	found, company, joined, err := h.join(ctx, f.Connection, in)
 	if err == nil && !joined { // put out meanwhile, or overtaken by another join: what is it now?
@@ -68,6 +70,11 @@ func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protoco
 		return chat.Errorf(chat.Unavailable, "the connection is out of the conversation again; try again")
 	}
 	h.reply(ctx, f, in, found, company)
+	if p := f.Connection.Principal; found.conversation.IsInvited(p) {
+		if err := h.store.Accept(ctx, p, in.ConversationID); err != nil { // the next join or message does
+			slog.WarnContext(ctx, "accept an invitation", "conversation", in.ConversationID, "err", err)
+		}
+	}
 	if company.New {
 		h.announce.Joined(ctx, f.Connection.Principal, in.ConversationID, company.Room)
 	}
@@ -136,7 +143,7 @@ func (h *Handler) leave(ctx context.Context, e chat.Entry, cause error) {
 func (h *Handler) reply(ctx context.Context, f *gateway.ClientFrame, in protocol.Join, v view, company chat.Company) {
 	c := &v.conversation
 	company.Members = slices.DeleteFunc(company.Members, func(p chat.Principal) bool { return !c.HasParticipant(p) })
-	company.AgentOnline = company.AgentOnline && c.HasParticipant(c.Agent())
+	company.AgentOnline = company.AgentOnline && c.ShowsAgent()
 	f.Reply(ctx, protocol.EventJoined, protocol.JoinedOf(c.ID, lastSeq(c, v.messages), company))
 	direction := protocol.HistoryDirection(in.AfterSeq != nil)
 	for _, frame := range protocol.HistoryFrames(f.FrameID, c.ID, v.messages, direction, v.more, time.Now()) {

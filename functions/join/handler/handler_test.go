@@ -42,6 +42,7 @@ type world struct {
 	hangs    string // this step does not come back before its time is up
 	closed   bool
 	agentOut bool // the agent is no participant
+	invited  bool // the user was added by somebody
 	out      int  // how often a confirm finds the entry out
 	log      []chat.Message
 	total    int64
@@ -102,10 +103,15 @@ func (w *world) Conversation(ctx context.Context, p chat.Principal, id chat.Conv
 		ID: "c1", OrgID: "acme", AgentID: agent.ID, TotalMessages: w.total,
 		Participants: []chat.Participant{{Type: user.Type, ID: user.ID}, {Type: agent.Type, ID: agent.ID}},
 	}
+	c.Participants[0].Invited = w.invited
 	if w.agentOut {
 		c.Participants = c.Participants[:1]
 	}
 	return c, w.step(ctx, "Conversation")
+}
+
+func (w *world) Accept(ctx context.Context, p chat.Principal, id chat.ConversationID) error {
+	return w.step(ctx, "Accept")
 }
 
 func (w *world) Messages(ctx context.Context, _ chat.ConversationID, q chat.MessageQuery) ([]chat.Message, bool, error) {

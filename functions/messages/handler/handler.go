@@ -14,6 +14,7 @@ import (
 
 type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
+	LogVersion(ctx context.Context, id chat.ConversationID) (string, error)
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 	DeleteMessage(ctx context.Context, m chat.Message, now, due time.Time) (chat.Message, error)
@@ -28,7 +29,7 @@ type announcer interface {
 // follows from a message is its business.
 type sender interface {
 	SendREST(ctx context.Context, sender chat.Principal, in protocol.MessageInput, ack func(protocol.Sent)) error
-	Forget(ctx context.Context, m chat.Message) (c chat.Conversation, dropped bool, err error)
+	Forget(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error)
 }
 
 // Handler handles the routes of messages.
@@ -44,8 +45,10 @@ func New(s store, a announcer, send sender) *Handler {
 }
 
 // Routes returns the handler of each route key. Reads have two round trips to
-// MongoDB: the right and the messages. A deletion has four or five more, one to
-// SQS where there is a summary to make again, one to Redis and the fan-out. A message takes the round trips of the send action.
+// MongoDB: the right (of a list, with the version of the log beside it) and the
+// messages, if the caller has not got them. A deletion has five or six more, one
+// to SQS where there is a summary to make again, one to Redis and the fan-out. A
+// message takes the round trips of the send action.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
 		"POST /messages":           h.send,
@@ -62,7 +65,7 @@ func (h *Handler) send(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if key := chat.ClientMessageID(r.Header("idempotency-key")); key != "" {
+	if key := chat.ClientMessageID(r.IdempotencyKey()); key != "" {
 		if in.ClientMessageID != "" && in.ClientMessageID != key {
 			return gateway.HTTPResponse{}, chat.Invalid("clientMessageId", "must equal the Idempotency-Key")
 		}
@@ -70,7 +73,7 @@ func (h *Handler) send(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 	}
 	response := gateway.HTTPResponse{Status: http.StatusCreated}
 	err = h.sender.SendREST(ctx, r.Principal, in, func(sent protocol.Sent) {
-		response.Body = sent
+		response.Body, response.Location = sent, "/messages/"+string(sent.MessageID)
 		if sent.Duplicate {
 			response.Status = http.StatusOK
 		}
@@ -117,16 +120,20 @@ func (h *Handler) erase(ctx context.Context, m chat.Message, c chat.Conversation
 	if err != nil {
 		return c, err
 	}
-	after, dropped, err := h.sender.Forget(ctx, m)
+	after, dropped, err := h.sender.Forget(ctx, c, m)
 	if err != nil {
 		slog.WarnContext(ctx, "what follows from an erasure is still due", "conversation", m.ConversationID, "seq", m.Seq, "err", err)
 		return c, nil
 	}
 	if dropped {
-		h.announce.Tell(ctx, after, protocol.ConversationFrame(after, now))
+		h.announce.Tell(ctx, after, protocol.ConversationFrame(protocol.EventConversationUpdated, after, now))
 	}
 	return after, nil
 }
+
+// nowhere is the conversation of a message that does not exist. It is looked for
+// like that of another one: how long a refusal takes does not tell them apart.
+const nowhere chat.ConversationID = "nowhere"
 
 // message returns the message of the path and its conversation, if the caller
 // may read them.
@@ -136,11 +143,14 @@ func (h *Handler) message(ctx context.Context, r *gateway.HTTPRequest) (chat.Mes
 		return chat.Message{}, chat.Conversation{}, chat.Invalid("id", "is not a valid id")
 	}
 	m, err := h.store.Message(ctx, r.Principal.OrgID, id)
-	if err != nil {
+	missing := err != nil && chat.CodeOf(err) == chat.NotFound
+	if missing {
+		m.ConversationID = nowhere
+	} else if err != nil {
 		return chat.Message{}, chat.Conversation{}, err
 	}
 	c, err := h.store.Conversation(ctx, r.Principal, m.ConversationID)
-	if err != nil && chat.CodeOf(err) == chat.NotFound { // say no more than of a message that never was
+	if missing && err == nil || err != nil && chat.CodeOf(err) == chat.NotFound { // say no more than of a message that never was
 		err = chat.Errorf(chat.NotFound, "there is no such message")
 	}
 	return m, c, err

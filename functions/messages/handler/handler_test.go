@@ -41,6 +41,9 @@ type world struct {
 	from    chat.Principal
 	waits   []chat.Message // the backlog of every agent
 	page    string         // what Backlog was asked for
+
+	version string
+	headers map[string]string // of the last answer
 }
 
 func newWorld(caller chat.Principal) *world {
@@ -74,7 +77,7 @@ func (w *world) Messages(_ context.Context, _ chat.ConversationID, q chat.Messag
 
 func (w *world) Message(_ context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error) {
 	err := w.step("message")
-	if org != "acme" || id != "m1" && id != "m2" && id != "m3" {
+	if err == nil && (org != "acme" || id != "m1" && id != "m2" && id != "m3") {
 		return chat.Message{}, chat.Errorf(chat.NotFound, "there is no such message")
 	}
 	m := message(id)
@@ -82,6 +85,11 @@ func (w *world) Message(_ context.Context, org chat.OrgID, id chat.MessageID) (c
 		m.Due = &chat.Due{Left: []chat.Effect{chat.EffectForget}}
 	}
 	return m, err
+}
+
+// LogVersion has no step: it is asked beside the conversation.
+func (w *world) LogVersion(context.Context, chat.ConversationID) (string, error) {
+	return w.version, w.fail["version"]
 }
 
 func (w *world) DeleteMessage(_ context.Context, m chat.Message, now, due time.Time) (chat.Message, error) {
@@ -93,7 +101,7 @@ func (w *world) DeleteMessage(_ context.Context, m chat.Message, now, due time.T
 }
 
 // Forget is the sender's: it drops the summary of whom it is told to.
-func (w *world) Forget(_ context.Context, m chat.Message) (chat.Conversation, bool, error) {
+func (w *world) Forget(_ context.Context, _ chat.Conversation, m chat.Message) (chat.Conversation, bool, error) {
 	if !m.Due.Has(chat.EffectForget) {
 		panic("nothing is due")
 	}
@@ -123,8 +131,8 @@ func (w *world) Tell(_ context.Context, c chat.Conversation, frame []byte) {
 }
 
 // Allow counts every call, and fails as it is told to.
-func (w *world) Allow(_ context.Context, _ chat.Principal, u chat.Use) error {
-	return w.fail["allow "+string(u)]
+func (w *world) Allow(_ context.Context, _ chat.Principal, u chat.Use) (*chat.Quota, error) {
+	return nil, w.fail["allow "+string(u)]
 }
 
 // Backlog is the store's: its cursor is the place in the list.
@@ -169,6 +177,7 @@ func (w *world) call(t *testing.T, route, id, query, body string, header map[str
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.headers = got.Headers
 	return got.StatusCode, got.Body
 }
 
@@ -186,7 +195,8 @@ func TestCalls(t *testing.T) {
 	}{
 		{"get", reader, get, "m1", "", nil, 200, []string{"message", "conversation"}},
 		{"get a deleted one", reader, get, "m2", "", nil, 404, []string{"message", "conversation"}},
-		{"get none", reader, get, "m9", "", nil, 404, []string{"message"}},
+		{"get none", reader, get, "m9", "", nil, 404, []string{"message", "conversation"}}, // as one that is another's
+		{"delete none", author, remove, "m9", "", nil, 404, []string{"message", "conversation"}},
 		{"get no id", reader, get, "m{1}", "", nil, 400, nil},
 		{"get another's", reader, get, "m1", "conversation", notFound, 404, []string{"message", "conversation"}},
 		{"get, not now", reader, get, "m1", "message", errDown, 500, []string{"message"}},
@@ -229,6 +239,9 @@ func TestSend(t *testing.T) {
 		{"new", `{"conversationId":"c1","content":"hi"}`, "", false, nil, 201, ""},
 		{"with an id", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "", false, nil, 201, "k1"},
 		{"with a key", `{"conversationId":"c1","content":"hi"}`, "k1", false, nil, 201, "k1"},
+		{"with a quoted key", `{"conversationId":"c1","content":"hi"}`, `"k1"`, false, nil, 201, "k1"},
+		{"with a key in half a quote", `{"conversationId":"c1","content":"hi"}`, `"k1`, false, nil, 201, `"k1`}, // which the message refuses
+		{"with a quoted one and the same", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, ` "k1" `, false, nil, 201, "k1"},
 		{"with both", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "k1", false, nil, 201, "k1"},
 		{"with two", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "k2", false, nil, 400, ""},
 		{"a repeat", `{"conversationId":"c1","content":"hi"}`, "k1", true, nil, 200, "k1"},
@@ -249,6 +262,9 @@ func TestSend(t *testing.T) {
 			status, body := w.call(t, "POST /messages", "", "", tt.body, header)
 			if status != tt.status || w.input.ClientMessageID != tt.id {
 				t.Errorf("got %d %s, sent %+v", status, body, w.input)
+			}
+			if status < 300 && w.headers["location"] != "/messages/m4" {
+				t.Errorf("the headers are %v", w.headers)
 			}
 			if status < 300 && (!strings.Contains(body, `"messageId":"m4"`) || w.from != author) {
 				t.Errorf("got %s from %v", body, w.from)
@@ -389,5 +405,37 @@ func TestDeletionReachesTheSummary(t *testing.T) {
 		if status, body := w.call(t, "DELETE /messages/{id}", tt.id, "", "", nil); status != 204 || !slices.Equal(w.steps, tt.want) {
 			t.Errorf("%+v: got %d %s, the steps were %q", tt, status, body, w.steps)
 		}
+	}
+}
+
+// Who has a page asks whether it is still so, and gets it only if it is not.
+func TestPageIsReadOnlyIfItChanged(t *testing.T) {
+	w := newWorld(reader)
+	w.version = "c1 3"
+	ask := func(etag string) (int, string) {
+		w.steps = nil
+		return w.call(t, "GET /messages", "", "conversationId=c1", "", map[string]string{"if-none-match": etag})
+	}
+	status, body := ask("")
+	etag := w.headers["etag"]
+	if status != 200 || etag == "" || !slices.Equal(w.steps, []string{"conversation", "messages"}) {
+		t.Fatalf("got %d %s with %v, the steps were %q", status, body, w.headers, w.steps)
+	}
+	if status, body := ask(etag); status != 304 || body != "" || w.headers["etag"] != etag || !slices.Equal(w.steps, []string{"conversation"}) {
+		t.Errorf("unchanged: got %d %s with %v, the steps were %q", status, body, w.headers, w.steps)
+	}
+	w.version = "c1 4"
+	if status, body := ask(etag); status != 200 || body == "" || w.headers["etag"] == etag {
+		t.Errorf("changed: got %d %s with %v", status, body, w.headers)
+	}
+	w.version = "c1 3"
+	w.fail["conversation"] = notFound // removed meanwhile
+	if status, _ := ask(etag); status != 404 || w.headers["etag"] != "" {
+		t.Errorf("a stranger got %d with %v", status, w.headers)
+	}
+	clear(w.fail)
+	w.fail["version"] = chat.Unavailablef(errDown, "try again")
+	if status, _ := ask(etag); status != 503 {
+		t.Errorf("not now: got %d", status)
 	}
 }

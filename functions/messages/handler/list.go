@@ -5,6 +5,8 @@ import (
 	"math"
 	"net/http"
 
+	"golang.org/x/sync/errgroup"
+
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/protocol"
@@ -24,8 +26,12 @@ func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if _, err := h.store.Conversation(ctx, r.Principal, id); err != nil {
+	version, err := h.version(ctx, r.Principal, id)
+	if err != nil {
 		return gateway.HTTPResponse{}, err
+	}
+	if r.Knows(version) {
+		return gateway.HTTPResponse{Status: http.StatusOK, Version: version}, nil
 	}
 	found, more, err := h.store.Messages(ctx, id, q)
 	if err != nil {
@@ -43,7 +49,23 @@ func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 	} else if more && n > 0 {
 		page.Pagination.NextBeforeSeq = found[0].Seq
 	}
-	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
+	return gateway.HTTPResponse{Status: http.StatusOK, Body: page, Version: version}, nil
+}
+
+// version tells the state of a log that the caller may read. It is read before
+// the messages: a page that is newer than its version is asked for once more, one
+// that is older would be believed. The conversation, whose projection may lag,
+// does not know it.
+func (h *Handler) version(ctx context.Context, p chat.Principal, id chat.ConversationID) (version string, err error) {
+	var g errgroup.Group // both are asked, whether the conversation is there or not
+	var unread error
+	g.Go(func() error { version, unread = h.store.LogVersion(ctx, id); return nil })
+	_, err = h.store.Conversation(ctx, p, id)
+	g.Wait() //nolint:errcheck // each error has a name
+	if err == nil {
+		err = unread
+	}
+	return version, err
 }
 
 func listQuery(r *gateway.HTTPRequest) (chat.ConversationID, chat.MessageQuery, error) {

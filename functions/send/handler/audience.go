@@ -13,7 +13,9 @@ import (
 // post delivers the message to the room and, when a user wrote, to the agent.
 // The room is read after the commit, as join enters the room before it reads
 // the history: whoever is connected throughout gets the message one way or the
-// other. It returns who was not reached and may be later.
+// other. It returns who was not reached and may be later. The devices outside the
+// room are told, now and then, that something was said: what they miss of that they
+// find with the next message, or with their list.
 func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) ([]chat.ConnectionID, error) {
 	var agent chat.Principal
 	if m.Sender.Type == chat.User && c.HasParticipant(c.Agent()) {
@@ -39,6 +41,9 @@ func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conve
 	}
 	result := h.deliver.Deliver(ctx, turned(posts, m.Due.Tries), passes)
 	h.announce.Forget(ctx, result.Gone, c.ID)
+	if audience.Outside {
+		h.announce.Activity(ctx, now, m.Seq, slices.Concat(audience.Room, audience.Agents, []chat.Connection{caller}))
+	}
 	return idsOf(append(result.Failed, result.Refused...)), partly
 }
 

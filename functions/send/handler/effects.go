@@ -73,12 +73,12 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	}
 	if m.Due.Has(chat.EffectForget) {
 		g.Go(func() error {
-			forgotten = guarded(func() error { _, _, err := h.forget(ctx, m); return err })
+			forgotten = guarded(func() error { _, _, err := h.forget(ctx, c, m); return err })
 			return nil
 		})
 	}
 	if m.Due.Has(chat.EffectProject) { // here: this stack has grown to what the driver needs
-		projected = guarded(func() error { return h.store.Project(ctx, m, agentsOf(&c)) })
+		projected = guarded(func() error { return h.store.Project(ctx, c, m) })
 	}
 	g.Wait() //nolint:errcheck // each error has a name
 	asked := m.Sender.Type == chat.User && c.HasParticipant(c.Agent())
@@ -141,13 +141,4 @@ func remaining(m chat.Message, asked bool, projected, summarised, forgotten, del
 		return nil
 	}
 	return left
-}
-
-func agentsOf(c *chat.Conversation) (ids []chat.PrincipalID) {
-	for _, p := range c.Participants {
-		if p.Type == chat.Agent {
-			ids = append(ids, p.ID)
-		}
-	}
-	return ids
 }

@@ -10,17 +10,17 @@ import (
 // Forget does what follows from the erasure of a message: what it said goes from
 // the conversation's last message and summary, and the summary is made again.
 // It returns the conversation as it is then, and whether its summary was dropped.
-// After an error it stays due, and sweep does it. Three or four round trips to
+// After an error it stays due, and sweep does it. Four or five round trips to
 // MongoDB, and one to SQS where there is a summary to make.
-func (h *Handler) Forget(ctx context.Context, m chat.Message) (c chat.Conversation, dropped bool, err error) {
-	if c, dropped, err = h.forget(ctx, m); err != nil {
-		return c, dropped, err
+func (h *Handler) Forget(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error) {
+	if now, dropped, err = h.forget(ctx, c, m); err != nil {
+		return now, dropped, err
 	}
-	return c, dropped, h.store.Settle(ctx, m, m.Due.Without(chat.EffectForget))
+	return now, dropped, h.store.Settle(ctx, m, m.Due.Without(chat.EffectForget))
 }
 
-func (h *Handler) forget(ctx context.Context, m chat.Message) (chat.Conversation, bool, error) {
-	c, dropped, err := h.store.ForgetMessage(ctx, m)
+func (h *Handler) forget(ctx context.Context, c chat.Conversation, m chat.Message) (chat.Conversation, bool, error) {
+	c, dropped, err := h.store.ForgetMessage(ctx, c, m)
 	if err != nil {
 		return c, dropped, err
 	}

@@ -39,7 +39,7 @@ func TestForget(t *testing.T) {
 				w.fail[tt.fail] = down
 			}
 			m := chat.Message{ID: "m1", ConversationID: w.conversation.ID, Seq: tt.seq, Sender: user, Deleted: true, Due: &chat.Due{Left: []chat.Effect{chat.EffectForget}}}
-			_, dropped, err := w.handler().Forget(t.Context(), m)
+			_, dropped, err := w.handler().Forget(t.Context(), w.conversation, m)
 			if dropped != tt.dropped || (err != nil) != (tt.fail != "") {
 				t.Errorf("dropped %v, %v", dropped, err)
 			}

@@ -22,9 +22,9 @@ type store interface {
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 	Append(ctx context.Context, head chat.Head, m chat.Message) (stored chat.Message, duplicate bool, err error)
 	Sent(ctx context.Context, id chat.ConversationID, sender chat.Principal, client chat.ClientMessageID) (chat.Message, bool, error)
-	Project(ctx context.Context, m chat.Message, agents []chat.PrincipalID) error
+	Project(ctx context.Context, c chat.Conversation, m chat.Message) error
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
-	ForgetMessage(ctx context.Context, m chat.Message) (c chat.Conversation, dropped bool, err error)
+	ForgetMessage(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error)
 }
 
 type presence interface {
@@ -41,6 +41,7 @@ type deliverer interface {
 
 type announcer interface {
 	Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID)
+	Activity(ctx context.Context, c chat.Conversation, seq int64, have []chat.Connection)
 }
 
 type jobs interface {
@@ -80,16 +81,13 @@ var (
 // to Redis and the fan-out (before it one to MongoDB where somebody is not vouched
 // for), one to MongoDB, one to SQS for every tenth message; and last one to
 // MongoDB.
-func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) error {
+func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) (err error) {
+	// By the event's, so that one that comes twice is one message.
+	defer naming(&err, &in.MessageInput, strings.TrimRight(f.MessageID, "="))()
 	if in.ConversationID == "" {
-		id, err := h.onlyJoined(ctx, f.Connection.ID)
-		if err != nil {
+		if in.ConversationID, err = h.onlyJoined(ctx, f.Connection.ID); err != nil {
 			return err
 		}
-		in.ConversationID = id
-	}
-	if in.ClientMessageID == "" { // so that an event that comes twice is one message
-		in.ClientMessageID = chat.ClientMessageID(strings.TrimRight(f.MessageID, "="))
 	}
 	return h.send(ctx, f.Connection, in.MessageInput, overWebSocket, func(sent protocol.Sent) {
 		f.Reply(ctx, protocol.EventMessageSent, sent)
@@ -98,7 +96,8 @@ func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protoco
 
 // SendREST adds a message that came by REST, and calls ack once it is durable.
 // It returns when each frame has been tried once.
-func (h *Handler) SendREST(ctx context.Context, sender chat.Principal, in protocol.MessageInput, ack func(protocol.Sent)) error {
+func (h *Handler) SendREST(ctx context.Context, sender chat.Principal, in protocol.MessageInput, ack func(protocol.Sent)) (err error) {
+	defer naming(&err, &in, "")()
 	return h.send(ctx, chat.Connection{Principal: sender}, in, overREST, ack)
 }
 
@@ -129,15 +128,25 @@ func (h *Handler) send(ctx context.Context, caller chat.Connection, in protocol.
 // patience is how long a message may be under way before sweep takes it up.
 const patience = 20 * time.Second
 
-// newMessage checks everything that needs no look-up. A client that sends no
-// id of its own gets one, so that the index needs no exception.
+// naming gives a message an id if its client has not: the one that is given, or a
+// new one, so that the index needs no exception. What is returned makes an error
+// name it: whether the message was stored is known to a repeat only.
+func naming(err *error, in *protocol.MessageInput, id string) func() {
+	if in.ClientMessageID != "" {
+		return func() {}
+	}
+	if id == "" {
+		id = uuid.NewString()
+	}
+	in.ClientMessageID = chat.ClientMessageID(id)
+	return func() { *err = chat.Detailed(*err, "clientMessageId", id) }
+}
+
+// newMessage checks everything that needs no look-up.
 func newMessage(sender chat.Principal, in protocol.MessageInput, maxContent int) (chat.Message, error) {
 	draft, err := in.Draft(sender)
 	if err != nil {
 		return chat.Message{}, err
-	}
-	if in.ClientMessageID == "" {
-		in.ClientMessageID = chat.ClientMessageID(uuid.NewString())
 	}
 	now := time.Now()
 	m, err := chat.NewMessage(in.ConversationID, sender, in.ClientMessageID, draft, maxContent, now)
@@ -163,7 +172,7 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 
 func (h *Handler) agentOnline(ctx context.Context, c *chat.Conversation) (online bool) {
 	err := guarded(func() error {
-		online = c.HasParticipant(c.Agent()) && h.presence.AgentOnline(ctx, c.Agent())
+		online = c.ShowsAgent() && h.presence.AgentOnline(ctx, c.Agent())
 		return nil
 	})
 	return online && err == nil

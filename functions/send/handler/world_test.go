@@ -66,6 +66,10 @@ type world struct {
 	delivered    map[string][]int64 // by event and connection: the seqs
 	acks         []protocol.Sent    // in the order they were given
 	refused      error              // what the caller got instead
+	details      map[string]any     // of that
+	outside      []string           // what those outside the room were told
+	isOutside    bool               // they may be
+	messageID    string             // of the frame, API Gateway's
 }
 
 func newWorld() *world {
@@ -98,7 +102,7 @@ func (w *world) sendInput(ctx context.Context, c chat.Connection, in protocol.Me
 	_, err = gateway.Action(w, w.handler().Handle)(ctx, events.APIGatewayWebsocketProxyRequest{
 		Body: string(body),
 		RequestContext: events.APIGatewayWebsocketProxyRequestContext{
-			ConnectionID: string(c.ID), RouteKey: protocol.ActionSend, Authorizer: gateway.AuthorizerContext(c.Principal, c.ExpiresAt, c.Dialect),
+			MessageID: w.messageID, ConnectionID: string(c.ID), RouteKey: protocol.ActionSend, Authorizer: gateway.AuthorizerContext(c.Principal, c.ExpiresAt, c.Dialect),
 		},
 	})
 	return errors.Join(err, w.refused)
@@ -118,8 +122,9 @@ func (w *world) Post(_ context.Context, _ chat.Connection, frame []byte) error {
 		Event string        `json:"event"`
 		Data  protocol.Sent `json:"data"`
 		Error struct {
-			Code    chat.Code `json:"code"`
-			Message string    `json:"message"`
+			Code    chat.Code      `json:"code"`
+			Message string         `json:"message"`
+			Details map[string]any `json:"details"`
 		} `json:"error"`
 	}
 	if err := json.Unmarshal(frame, &f); err != nil {
@@ -128,6 +133,7 @@ func (w *world) Post(_ context.Context, _ chat.Connection, frame []byte) error {
 	if f.Event == protocol.EventMessageSent {
 		w.ack(f.Data)
 	} else {
+		w.details = f.Error.Details
 		w.refused = chat.Errorf(f.Error.Code, "%s", f.Error.Message)
 	}
 	return nil
@@ -243,7 +249,7 @@ func (w *world) Append(_ context.Context, _ chat.Head, m chat.Message) (stored c
 		for _, other := range w.log {
 			if other.Sender == m.Sender && other.ClientMessageID == m.ClientMessageID {
 				stored, duplicate = other, true
-				if other.Fingerprint != m.Fingerprint {
+				if !m.Repeats(other) {
 					conflict = chat.Errorf(chat.Conflict, "this clientMessageId was used for another message")
 				}
 				return
@@ -271,7 +277,8 @@ func (w *world) Sent(_ context.Context, _ chat.ConversationID, p chat.Principal,
 	return m, found, err
 }
 
-func (w *world) Project(_ context.Context, m chat.Message, agents []chat.PrincipalID) error {
+func (w *world) Project(_ context.Context, c chat.Conversation, m chat.Message) error {
+	agents := c.Agents()
 	return w.step("Project", func() { w.projected, w.agentIDs = max(w.projected, m.Seq), agents })
 }
 
@@ -298,7 +305,7 @@ func (w *world) AgentOnline(context.Context, chat.Principal) (online bool) {
 // Audience is presence's: a slot that does not answer costs its part alone.
 func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Principal) (a chat.Audience, err error) {
 	err = w.step("Audience", func() {
-		w.asked, a.Vouched = who, true
+		w.asked, a.Vouched, a.Outside = who, true, w.isOutside
 		if !w.roomAway {
 			a.Room, a.Vouched = slices.Clone(w.room), !w.onTrial
 		}
@@ -368,6 +375,17 @@ func (w *world) Deliver(_ context.Context, posts []delivery.Post, passes deliver
 	return r
 }
 
+func (w *world) Activity(_ context.Context, c chat.Conversation, seq int64, have []chat.Connection) {
+	w.step("Activity", func() { w.outside = append(w.outside, fmt.Sprint(c.ID, " ", seq, " ", idsIn(have))) })
+}
+
+func idsIn(connections []chat.Connection) (ids []chat.ConnectionID) {
+	for _, c := range connections {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
 func (w *world) Forget(_ context.Context, gone []chat.Gone, in chat.ConversationID) {
 	w.step("Forget", func() {
 		for _, g := range gone {
@@ -377,7 +395,7 @@ func (w *world) Forget(_ context.Context, gone []chat.Gone, in chat.Conversation
 }
 
 // ForgetMessage is the store's, of a conversation with or without a summary.
-func (w *world) ForgetMessage(_ context.Context, m chat.Message) (c chat.Conversation, dropped bool, err error) {
+func (w *world) ForgetMessage(_ context.Context, _ chat.Conversation, m chat.Message) (c chat.Conversation, dropped bool, err error) {
 	err = w.step("ForgetMessage", func() {
 		c, dropped = w.conversation, w.conversation.Summary != nil && w.conversation.Summary.ToSeq >= m.Seq
 	})

@@ -133,7 +133,7 @@ func (w *Writer) round(ctx context.Context, c chat.Conversation) (now chat.Conve
 		return c, false, fmt.Errorf("save the summary: %w", err)
 	}
 	if saved {
-		w.announce.Tell(ctx, now, protocol.ConversationFrame(now, s.At))
+		w.announce.Tell(ctx, now, protocol.ConversationFrame(protocol.EventConversationUpdated, now, s.At))
 	}
 	return now, true, nil
 }

@@ -107,13 +107,15 @@ func (f *flood) Post(_ context.Context, id chat.ConnectionID, _ []byte) error {
 
 func (f *flood) Close(context.Context, chat.ConnectionID) error { return nil }
 
-func (f *flood) Project(context.Context, chat.Message, []chat.PrincipalID) error { return nil }
+func (f *flood) Project(context.Context, chat.Conversation, chat.Message) error { return nil }
 
 func (f *flood) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
 
-func (f *flood) ForgetMessage(context.Context, chat.Message) (chat.Conversation, bool, error) {
+func (f *flood) ForgetMessage(context.Context, chat.Conversation, chat.Message) (chat.Conversation, bool, error) {
 	panic("nothing was erased")
 }
+
+func (f *flood) Activity(context.Context, chat.Conversation, int64, []chat.Connection) {}
 
 func (f *flood) PruneOnline(context.Context) {}
 
