@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -107,6 +108,42 @@ func TestLimitOfConnections(t *testing.T) {
 		}
 		return err == nil
 	})
+}
+
+// However many come at once, as many stay as may.
+func TestManyConnectionsOfAUserAtOnce(t *testing.T) {
+	t.Parallel()
+	const n, limit = 30, 5
+	o := crowd(t)
+	o.Getenv = set(map[string]string{"LIMIT_USER_CONNECTIONS": strconv.Itoa(limit)})
+	s := start(t, o)
+	user := newUser(t, s)
+	var mu sync.Mutex
+	var open []*client.Client
+	each(n, n, func(int) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if c, err := client.Dial(ctx, s.WebSocketURL(), user.token); err == nil { // else it had to make room while it came
+			mu.Lock()
+			defer mu.Unlock()
+			open = append(open, c)
+			t.Cleanup(func() { c.Close() })
+		}
+	})
+	eventually(t, "no more are left than may be", func() bool {
+		left := 0
+		for _, c := range open {
+			select {
+			case <-c.Done():
+			default:
+				left++
+			}
+		}
+		return left <= limit
+	})
+	if n := s.Connections(); n != limit {
+		t.Errorf("%d stay, want %d", n, limit)
+	}
 }
 
 func TestLimitOfRooms(t *testing.T) {

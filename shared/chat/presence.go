@@ -7,7 +7,7 @@ import "time"
 // An Arrival is what a new connection finds.
 type Arrival struct {
 	First  bool         // its principal has no older connection
-	Excess []Connection // of a user over the limit: the oldest, to be closed
+	Excess []Connection // of a user over the limit: those of the oldest that this one has to have closed
 }
 
 // A Loss is that of a connection's registration, which was made again and has not

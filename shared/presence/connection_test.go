@@ -3,6 +3,7 @@ package presence_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -152,19 +153,79 @@ func TestExcessIsExactlyTheOldestOfAUser(t *testing.T) {
 			c.Dialect = chat.Lean
 			all = append(all, c)
 			s.pass(time.Second)
-			a, err := s.Connect(t.Context(), c)
-			if err != nil || !slices.Equal(a.Excess, want) {
-				t.Errorf("excess %v, %v, want %v", a.Excess, err, want)
+			for range 2 { // a repeat has the same to close
+				a, err := s.Connect(t.Context(), c)
+				must(t, err)
+				if ids, wanted := idsOf(a.Excess), idsOf(want); !slices.Equal(ids, wanted) {
+					t.Errorf("excess %v, want %v", ids, wanted)
+				}
 			}
 		}
 		open()
 		open()
 		open(all[0])
-		open(all[0], all[1]) // nobody has closed it yet
-		checkConnections(t, s, u1, all...)
-		_, err := s.Disconnect(t.Context(), all[0])
+		open(all[1]) // the one before is another's to close
+		checkConnections(t, s, u1, all[2], all[3])
+		must(t, s.raw.HDel(t.Context(), principalKey(u1), string(all[3].ID)).Err())
+		open()
+		_, _, err := s.Ping(t.Context(), all[3]) // it was lost
 		must(t, err)
-		open(all[1], all[2])
+		open(all[2], all[4])
+		checkConnections(t, s, u1, all[3], all[5])
+	})
+}
+
+func idsOf(cs []chat.Connection) (ids []chat.ConnectionID) {
+	for _, c := range cs {
+		ids = append(ids, c.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Each connection over the limit is somebody's to close, once: else a user who
+// opens n at once costs n*n posts.
+func TestOfConcurrentConnectsOfAUserEachExcessIsOnesToClose(t *testing.T) {
+	const n, limit = 30, 5
+	eachServer(t, presence.Limits{UserConnections: limit}, func(t *testing.T, s *server) {
+		u1 := s.user("u1")
+		var mu sync.Mutex
+		var named []chat.ConnectionID
+		refused := 0
+		together(n, func(i int) {
+			a, err := s.Connect(t.Context(), s.connection(name(i), u1))
+			mu.Lock()
+			defer mu.Unlock()
+			named = append(named, idsOf(a.Excess)...)
+			if chat.CodeOf(err) == chat.Unavailable { // it had to make room before it was answered
+				refused++
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+		slices.Sort(named)
+		left, err := s.ConnectionsOf(t.Context(), u1)
+		if err != nil || len(left) != limit || len(named) != n-limit {
+			t.Errorf("%d are left (%v), %d have to be closed, %d are refused, of %d", len(left), err, len(named), refused, n)
+		}
+		if once := slices.Compact(slices.Clone(named)); len(once) != len(named) {
+			t.Errorf("%d of %d are closed twice", len(named)-len(once), len(named))
+		}
+	})
+}
+
+// Whoever was to close it died: its ping does.
+func TestAPingOfOneTooManyIsRefused(t *testing.T) {
+	eachServer(t, presence.Limits{UserConnections: 1}, func(t *testing.T, s *server) {
+		old := s.connected(t, "old", s.user("u1"))
+		s.pass(time.Second)
+		young := s.connected(t, "young", old.Principal)
+		for range 2 {
+			_, _, err := s.Ping(t.Context(), old)
+			checkCode(t, "the ping", err, chat.TooManyConnections)
+		}
+		checkPing(t, s, "the other", young, true)
+		checkConnections(t, s, old.Principal, young)
 	})
 }
 

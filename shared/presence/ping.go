@@ -13,7 +13,8 @@ import (
 // Ping registers a connection again, unless it was closed, and returns the
 // rooms that it is really in: those of its set whose own hash has it confirmed.
 // A registration that was not there is a loss, until Told of it. Over its limit
-// it is chat.RateLimited. Two round trips.
+// it is chat.RateLimited; of a connection that had to make room for another,
+// chat.ErrOneTooMany. Two round trips.
 func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, loss chat.Loss, err error) {
 	var rate *redis.Cmd
 	var set *redis.StringSliceCmd
@@ -31,6 +32,9 @@ func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.Conve
 	}
 	if err != nil {
 		return nil, "", err
+	}
+	if r, known := parseRegistration(c.Principal, string(c.ID), record.Val()); known && r.room != "" {
+		return nil, "", chat.ErrOneTooMany
 	}
 	states := make([]*redis.StringCmd, len(set.Val()))
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {

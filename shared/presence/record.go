@@ -17,12 +17,14 @@ import (
 //	"<since> <token expiry> <dialect>"    a connection that is open, or about to be
 //	"l <since> <token expiry> <dialect>"  the same, lost before and not told so yet
 //	"x <since>"                           the tombstone of one that was closed
+//	"x <since> <connection>"              of one that has to make room for another, and is to be closed
 //
 // since is in milliseconds, the expiry in seconds.
 type registration struct {
 	chat.Connection
 	since  time.Time
 	closed bool
+	room   chat.ConnectionID // of a tombstone: for whom room was made, if it was
 }
 
 const (
@@ -47,6 +49,7 @@ func parseRegistration(p chat.Principal, id, text string) (r registration, ok bo
 		Connection: chat.Connection{ID: chat.ConnectionID(id), Principal: p}, since: time.UnixMilli(ms), closed: closed,
 	}
 	if err != nil || closed {
+		r.room = chat.ConnectionID(rest)
 		return r, err == nil
 	}
 	r.ExpiresAt, r.Dialect, ok = parseRest(rest)

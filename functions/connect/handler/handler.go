@@ -3,7 +3,6 @@ package handler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -28,15 +26,8 @@ type jobs interface {
 	EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error
 }
 
-// closer tells a connection why it is closed, and closes it.
-type closer interface {
-	Post(ctx context.Context, c chat.Connection, frame []byte) error
-	Close(ctx context.Context, c chat.Connection)
-}
-
 type announcer interface {
 	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
-	Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID)
 }
 
 // Handler handles $connect.
@@ -44,27 +35,27 @@ type Handler struct {
 	presence presence
 	store    store
 	jobs     jobs
-	closer   closer
 	announce announcer
 }
 
 // New returns a Handler.
-func New(p presence, s store, j jobs, c closer, a announcer) *Handler {
-	return &Handler{presence: p, store: s, jobs: j, closer: c, announce: a}
+func New(p presence, s store, j jobs, a announcer) *Handler {
+	return &Handler{presence: p, store: s, jobs: j, announce: a}
 }
 
 // Handle asks welcome to greet the connection, to which nothing can be posted
 // before this function has returned, and then registers it: in this order, so
 // that welcome buries what never opens, also where this function dies or refuses.
 // Any device of a user costs one round trip to SQS and one to Redis; the first
-// one also one to MongoDB and the announcement, and each of an agent one to
-// MongoDB.
+// one also one to MongoDB and the announcement, each of an agent one to MongoDB,
+// and each for which another has to end one more to SQS.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 	if err := h.jobs.EnqueueWelcome(ctx, protocol.WelcomeJobOf(c)); err != nil {
 		return chat.Unavailablef(fmt.Errorf("enqueue the welcome: %w", err), "the connection cannot be welcomed now; try again")
 	}
 	arrival, err := h.presence.Connect(ctx, c)
 	if err != nil {
+		h.end(ctx, arrival.Excess)
 		return err
 	}
 	// After Redis decided, and in the next millisecond, which is as fine as times
@@ -77,18 +68,14 @@ func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 // than what welcome, which is waiting, and a prune allow a connection to open.
 const arriving = 1500 * time.Millisecond
 
-// saying is how much of it may go to say why a connection ends, so that one that
-// hangs is closed all the same.
-const saying = arriving / 2
-
 // arrive does what follows, together. The principal is connected already: what
 // fails here is logged, and healed by the next connect.
 func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arrival, at time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, arriving)
 	defer cancel()
 	var g errgroup.Group
-	for _, c := range arrival.Excess {
-		g.Go(func() error { h.close(ctx, c); return nil })
+	if len(arrival.Excess) > 0 {
+		g.Go(func() error { h.end(ctx, arrival.Excess); return nil })
 	}
 	if p.Type == chat.Agent {
 		g.Go(func() error {
@@ -114,25 +101,23 @@ func (h *Handler) tell(ctx context.Context, p chat.Principal, at time.Time) {
 	h.announce.Presence(ctx, p, true, at, in)
 }
 
-var tooMany = chat.Errorf(chat.TooManyConnections, "you have connected elsewhere too often; this, the oldest connection, ends")
-
-// close ends a connection over the limit. The error is not retryable: its client
-// does not come back by itself.
-func (h *Handler) close(ctx context.Context, c chat.Connection) {
-	at := time.Now()
-	if errors.Is(h.say(ctx, c), delivery.ErrGone) { // its $disconnect never came: it must not count against others
-		h.announce.Forget(ctx, []chat.Gone{{Connection: c, At: at}}, "")
-		return
+// end has connections closed that are too many. They may be opening themselves, so
+// welcome does it, which knows how to wait. Where that is not to be had, their next
+// ping is refused, and closes them.
+func (h *Handler) end(ctx context.Context, old []chat.Connection) {
+	var g errgroup.Group
+	g.SetLimit(ending)
+	for _, c := range old {
+		g.Go(func() error {
+			if err := h.jobs.EnqueueWelcome(ctx, protocol.ExcessJobOf(c)); err != nil {
+				slog.WarnContext(ctx, "have a connection closed", "connection", c.ID, "err", err)
+			}
+			return nil
+		})
 	}
-	h.closer.Close(ctx, c)
+	g.Wait() //nolint:errcheck // there is none
 }
 
-func (h *Handler) say(ctx context.Context, c chat.Connection) error {
-	ctx, cancel := context.WithTimeout(ctx, saying)
-	defer cancel()
-	err := h.closer.Post(ctx, c, protocol.ErrorFrame("", tooMany, time.Now()))
-	if err != nil {
-		slog.WarnContext(ctx, "say why a connection ends", "connection", c.ID, "err", err)
-	}
-	return err
-}
+// ending is how many are ended at the same time: there are many where the limit
+// was lowered.
+const ending = 16

@@ -2,7 +2,6 @@ package handler_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +15,6 @@ import (
 	"aiwm-chat/functions/connect/handler"
 	disconnect "aiwm-chat/functions/disconnect/handler"
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/protocol"
 )
@@ -69,14 +67,10 @@ func (w *world) Connect(ctx context.Context, _ chat.Connection) (chat.Arrival, e
 	return w.arrival, err
 }
 
-func (w *world) Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID) {
-	if len(gone) != 1 || in != "" {
-		panic(fmt.Sprint("forget ", gone, in))
-	}
-	_ = w.step(ctx, "forget", " ", gone[0].Connection.ID)
-}
-
 func (w *world) EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error {
+	if job.Excess {
+		return w.step(ctx, "end", " ", job.Connection().ID, " of ", job.Connection().Principal)
+	}
 	want := protocol.WelcomeJob{ConnectionID: "A=", Type: job.Type, ID: "p1", OrgID: "acme", ExpiresAt: expires.Unix(), Dialect: chat.Lean}
 	if job != want {
 		panic(fmt.Sprint("welcome ", job))
@@ -99,27 +93,14 @@ func (w *world) Presence(ctx context.Context, p chat.Principal, online bool, at 
 	w.step(ctx, "tell", " ", p, " ", online, " ", in, w.when(at))
 }
 
-func (w *world) Post(ctx context.Context, c chat.Connection, b []byte) error {
-	var f struct {
-		Event string
-		Error struct {
-			Code      chat.Code
-			Retryable bool
-		}
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		return err
-	}
-	return w.step(ctx, "say", " ", c.ID, " ", f.Event, " ", f.Error.Code, " ", f.Error.Retryable)
-}
-
-func (w *world) Close(ctx context.Context, c chat.Connection) { w.step(ctx, "close", " ", c.ID) }
-
 func TestConnect(t *testing.T) {
 	const told, toldAgent, status = "tell user:p1 true [c1 c2]", "tell agent:p1 true [c1 c2]", "status agent:p1 true"
-	const say1, say2 = "say O1= error too_many_connections false", "say O2= error too_many_connections false"
+	const end1, end2 = "end O1= of user:p1", "end O2= of user:p1"
+	old := func(id chat.ConnectionID) chat.Connection {
+		return chat.Connection{ID: id, Principal: chat.Principal{Type: chat.User, ID: "p1", OrgID: "acme"}}
+	}
 	first := chat.Arrival{First: true}
-	full := chat.Arrival{Excess: []chat.Connection{{ID: "O1="}, {ID: "O2="}}}
+	full := chat.Arrival{Excess: []chat.Connection{old("O1="), old("O2=")}}
 	firstAndFull := chat.Arrival{First: true, Excess: full.Excess[:1]}
 	failing := func(steps ...string) map[string]error {
 		fail := map[string]error{}
@@ -128,7 +109,6 @@ func TestConnect(t *testing.T) {
 		}
 		return fail
 	}
-	gone := map[string]error{"say": fmt.Errorf("post: %w", delivery.ErrGone)}
 	refused := map[string]error{"register": chat.Errorf(chat.TooManyConnections, "no")}
 	tests := []struct {
 		name    string
@@ -143,9 +123,9 @@ func TestConnect(t *testing.T) {
 		{"a user's other device", chat.User, chat.Arrival{}, nil, "", "", []string{"welcome", "register"}},
 		{"an agent", chat.Agent, first, nil, "", "", []string{"welcome", "register", status, "conversations", toldAgent}},
 		{"another of the agent", chat.Agent, chat.Arrival{}, nil, "", "", []string{"welcome", "register", status}},
-		{"one too many of a user", chat.User, full, nil, "", "", []string{"welcome", "register", say1, "close O1=", say2, "close O2="}},
-		{"those cannot be told", chat.User, full, failing("say"), "", "", []string{"welcome", "register", say1, "close O1=", say2, "close O2="}},
-		{"those are gone", chat.User, full, gone, "", "", []string{"welcome", "register", say1, "forget O1=", say2, "forget O2="}},
+		{"one too many of a user", chat.User, full, nil, "", "", []string{"welcome", "register", end1, end2}},
+		{"those cannot be ended", chat.User, firstAndFull, failing("end"), "", "", []string{"welcome", "register", "conversations", told, end1}},
+		{"made room, and had to itself", chat.User, full, failing("register"), "", chat.Internal, []string{"welcome", "register", end1, end2}},
 		{"one too many of an agent", chat.Agent, first, refused, "", chat.TooManyConnections, []string{"welcome", "register"}},
 		{"not registered", chat.User, first, failing("register"), "", chat.Internal, []string{"welcome", "register"}},
 		{"not to be welcomed", chat.Agent, firstAndFull, failing("welcome"), "", chat.Unavailable, []string{"welcome"}},
@@ -154,16 +134,15 @@ func TestConnect(t *testing.T) {
 		// What hangs keeps nothing else from being done, and the client not for long.
 		{"the status hangs", chat.Agent, first, nil, "status", "", []string{"welcome", "register", status, "conversations", toldAgent}},
 		{"the conversations hang", chat.Agent, first, nil, "conversations", "", []string{"welcome", "register", status, "conversations"}},
-		{"the telling hangs", chat.User, firstAndFull, nil, "tell", "", []string{"welcome", "register", "conversations", told, say1, "close O1="}},
-		{"the old one hangs", chat.User, firstAndFull, nil, "say", "", []string{"welcome", "register", "conversations", told, say1, "close O1="}},
-		{"the closing hangs", chat.User, full, nil, "close", "", []string{"welcome", "register", say1, "close O1=", say2, "close O2="}},
+		{"the telling hangs", chat.User, firstAndFull, nil, "tell", "", []string{"welcome", "register", "conversations", told, end1}},
+		{"the queue hangs", chat.User, firstAndFull, nil, "end", "", []string{"welcome", "register", "conversations", told, end1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{arrival: tt.arrival, fail: tt.fail, hangs: tt.hangs, start: time.Now()}
 				c := chat.Connection{ID: "A=", Principal: chat.Principal{Type: tt.who, ID: "p1", OrgID: "acme"}, ExpiresAt: expires, Dialect: chat.Lean}
-				err := handler.New(w, w, w, w, w).Handle(t.Context(), c)
+				err := handler.New(w, w, w, w).Handle(t.Context(), c)
 				if (err != nil) != (tt.code != "") || err != nil && chat.CodeOf(err) != tt.code {
 					t.Errorf("got %v, want %q", err, tt.code)
 				}
@@ -211,8 +190,6 @@ func (l *ledger) SetAgentStatus(_ context.Context, _ chat.Principal, online bool
 	return nil
 }
 
-func (l *ledger) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
-
 func (l *ledger) Presence(_ context.Context, _ chat.Principal, online bool, at time.Time, _ []chat.ConversationID) {
 	if !l.toldAt.After(at) {
 		l.told, l.toldAt = online, at
@@ -224,8 +201,6 @@ func (*ledger) ConversationsOf(context.Context, chat.Principal, int) ([]chat.Con
 }
 func (*ledger) Parted(context.Context, []chat.Parting)                    {}
 func (*ledger) EnqueueWelcome(context.Context, protocol.WelcomeJob) error { return nil }
-func (*ledger) Post(context.Context, chat.Connection, []byte) error       { return nil }
-func (*ledger) Close(context.Context, chat.Connection)                    {}
 
 // The old connection's end is dealt with by a warm function while a cold one is
 // on its way to Redis with the new one: the agent is online, and said to be.
@@ -239,7 +214,7 @@ func TestAgentThatReconnectsIsOnline(t *testing.T) {
 	old := chat.Connection{ID: "old=", Principal: a, ExpiresAt: time.Now().Add(time.Hour)}
 	young := chat.Connection{ID: "young=", Principal: a, ExpiresAt: old.ExpiresAt}
 	l := &ledger{}
-	if err := handler.New(store, l, l, l, l).Handle(t.Context(), old); err != nil {
+	if err := handler.New(store, l, l, l).Handle(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
 	meanwhile := func() {
@@ -251,7 +226,7 @@ func TestAgentThatReconnectsIsOnline(t *testing.T) {
 			t.Fatal("the old connection was not the last one")
 		}
 	}
-	if err := handler.New(late{store, meanwhile}, l, l, l, l).Handle(t.Context(), young); err != nil {
+	if err := handler.New(late{store, meanwhile}, l, l, l).Handle(t.Context(), young); err != nil {
 		t.Fatal(err)
 	}
 	online, err := store.Online(t.Context(), a)

@@ -20,6 +20,6 @@ var Function = wire.Function{
 
 func wired(p *wire.Process) any {
 	store := mongostore.In(p)
-	h := handler.New(presence.In(p), store, queue.In(p), live.Deliverer(p), live.Announcements(p, store))
+	h := handler.New(presence.In(p), store, queue.In(p), live.Announcements(p, store))
 	return gateway.Connect(h.Handle)
 }
