@@ -370,6 +370,7 @@ func (s *st) post(k int8) {
 		s.room, s.joined = absent, false // found by the check: out with it
 	case s.open:
 		s.view |= 1 << k
+	case s.tomb: // its $disconnect is at work; where that died, a later post makes up for it
 	default:
 		s.room, s.joined, s.reg, s.mark = absent, false, false, 0
 	}
