@@ -14,6 +14,16 @@ type Arrival struct {
 // been told to its client. The empty one is none.
 type Loss string
 
+// A Standing is what is known of a connection that was registered a moment ago.
+type Standing string
+
+// The standings.
+const (
+	StandingOpen    Standing = "open"
+	StandingClosed  Standing = "closed"
+	StandingUnknown Standing = "unknown" // lost, or closed so long ago that it is forgotten
+)
+
 // An Entry is the attempt of one join to be in a room.
 type Entry struct {
 	Connection     Connection

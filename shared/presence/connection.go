@@ -89,7 +89,7 @@ func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, e
 		return chat.Arrival{}, failed("register a connection", err)
 	}
 	open, over := registrations(c.Principal, fields.Val(), now)
-	s.forget(ctx, c.Principal, over)
+	s.forget(ctx, c.Principal, append(over, s.surplus(c.Principal, fields.Val())...))
 	if fits != nil && fits.Val() == int64(0) {
 		return chat.Arrival{}, chat.Errorf(chat.TooManyConnections, "the agent has %d connections, which is the most", limit)
 	}

@@ -75,16 +75,22 @@ func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.Conversati
 	return e, nil
 }
 
-// Closed reports whether the connection has been closed meanwhile. It is asked
-// when Enter is done: a disconnect leaves its tombstone before it looks for the
-// rooms. One round trip.
-func (s *Store) Closed(ctx context.Context, c chat.Connection) (bool, error) {
+// Standing reports how the connection is registered, or that it has been closed
+// meanwhile. It is asked when Enter is done: a disconnect leaves its tombstone
+// before it looks for the rooms. One round trip.
+func (s *Store) Standing(ctx context.Context, c chat.Connection) (chat.Standing, error) {
 	var record *redis.StringCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) { record = p.HGet(ctx, principalKey(c.Principal), string(c.ID)) })
 	if err != nil {
-		return false, failed("look for a tombstone", err)
+		return "", failed("look for a tombstone", err)
 	}
-	return closedAlready(record), nil
+	switch r, known := parseRegistration(c.Principal, string(c.ID), record.Val()); {
+	case !known:
+		return chat.StandingUnknown, nil
+	case r.closed:
+		return chat.StandingClosed, nil
+	}
+	return chat.StandingOpen, nil
 }
 
 // withdrawScript takes an entry out only if it is provisional and of one's

@@ -265,7 +265,9 @@ func (y *story) joining(readFails bool) []func() {
 		func() { e = y.s.entered(y.t, y.c, y.id) },
 		func() {
 			var err error
-			isClosed, err = y.s.Closed(y.t.Context(), y.c)
+			var standing chat.Standing
+			standing, err = y.s.Standing(y.t.Context(), y.c)
+			isClosed = standing == chat.StandingClosed
 			must(y.t, err)
 			participant = y.participant
 		},

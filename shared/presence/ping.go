@@ -2,7 +2,6 @@ package presence
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -69,9 +68,4 @@ func (s *Store) Entered(ctx context.Context, c chat.ConnectionID) ([]chat.Conver
 		ids[i] = chat.ConversationID(id)
 	}
 	return ids, nil
-}
-
-// closedAlready reports whether a tombstone is there for a connection.
-func closedAlready(record *redis.StringCmd) bool {
-	return !errors.Is(record.Err(), redis.Nil) && strings.HasPrefix(record.Val(), tombstone)
 }

@@ -85,28 +85,46 @@ func (r registration) over(now time.Time) bool {
 	return now.Sub(r.since) >= lifetime
 }
 
-// maxTombstones is how many of one principal are at work: of who comes and goes
-// without end the oldest go early.
-const maxTombstones = 64
+// How many tombstones of one principal are kept: of who comes and goes without
+// end the oldest go early. All that may be open may end together, when a server is
+// deployed, and soon after that again.
+const (
+	minTombstones = 64
+	maxTombstones = 1024 // of a principal that may have any number open
+)
+
+// surplus returns the oldest tombstones of a principal that are too many.
+func (s *Store) surplus(p chat.Principal, fields []string) (over []registration) {
+	limit := s.limits.UserConnections
+	if p.Type == chat.Agent {
+		limit = s.limits.AgentConnections
+	}
+	most := max(2*limit, minTombstones)
+	if limit <= 0 {
+		most = maxTombstones
+	}
+	now := s.now()
+	for i := 0; i+1 < len(fields); i += 2 {
+		if r, ok := parseRegistration(p, fields[i], fields[i+1]); ok && r.closed && !r.over(now) {
+			over = append(over, r)
+		}
+	}
+	slices.SortFunc(over, older)
+	return over[:max(len(over)-most, 0)]
+}
 
 // registrations sorts the entries of a principal's hash into those that are
 // open and those that are over. Tombstones at work are neither.
 func registrations(p chat.Principal, fields []string, now time.Time) (open, over []registration) {
-	var tombstones []registration
 	for i := 0; i+1 < len(fields); i += 2 {
 		switch r, ok := parseRegistration(p, fields[i], fields[i+1]); {
 		case !ok, r.over(now):
 			r.ID = chat.ConnectionID(fields[i])
 			over = append(over, r)
 		case r.closed:
-			tombstones = append(tombstones, r)
 		default:
 			open = append(open, r)
 		}
-	}
-	if n := len(tombstones) - maxTombstones; n > 0 {
-		slices.SortFunc(tombstones, older)
-		over = append(over, tombstones[:n]...)
 	}
 	return open, over
 }

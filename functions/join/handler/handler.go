@@ -21,7 +21,7 @@ type store interface {
 
 type presence interface {
 	Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error)
-	Closed(ctx context.Context, c chat.Connection) (bool, error)
+	Standing(ctx context.Context, c chat.Connection) (chat.Standing, error)
 	Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (with chat.Company, in bool, err error)
 	Withdraw(ctx context.Context, e chat.Entry)
 	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
@@ -58,7 +58,9 @@ func New(s store, p presence, a announcer) *Handler {
 // meanwhile; for a new member the fan-out of its announcement.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Join) error {
 	found, company, joined, err := h.join(ctx, f.Connection, in)
-	if err == nil && !joined { // put out meanwhile, or overtaken by another join: what is it now?
+	// Put out meanwhile, or overtaken by another join: what is it now? Who is not
+	// registered any more may be gone, and would be made a ghost.
+	if err == nil && !joined && found.registered {
 		found, company, joined, err = h.join(ctx, f.Connection, in)
 	}
 	if err != nil {
@@ -92,6 +94,7 @@ type view struct {
 	conversation chat.Conversation
 	messages     []chat.Message
 	more         bool
+	registered   bool // the connection is
 }
 
 var errClosed = chat.Errorf(chat.Unavailable, "the connection is closed")
@@ -108,10 +111,11 @@ func (h *Handler) look(ctx context.Context, e chat.Entry, afterSeq *int64) (v vi
 		return err
 	})
 	g.Go(func() error {
-		closed, err := h.presence.Closed(ctx, e.Connection)
-		if err == nil && closed {
+		standing, err := h.presence.Standing(ctx, e.Connection)
+		if err == nil && standing == chat.StandingClosed {
 			err = errClosed
 		}
+		v.registered = standing == chat.StandingOpen
 		return err
 	})
 	return v, g.Wait()
