@@ -49,13 +49,36 @@ func New(p presence, s store, j jobs, a announcer) *Handler {
 // Any device of a user costs one round trip to SQS and one to Redis; the first
 // one also one to MongoDB and the announcement, each of an agent one to MongoDB,
 // and each for which another has to end one more to SQS.
+//
+// A handshake that was so slow that welcome may have given it up is refused.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
+	start := time.Now()
+	if err := h.connect(ctx, c); err != nil {
+		return err
+	}
+	if time.Since(start) > late {
+		return chat.Errorf(chat.Unavailable, "the handshake took too long; try again")
+	}
+	return nil
+}
+
+// How long a handshake may take, from when its welcome begins to wait. That tries
+// for the last time when three seconds are over, or a third of one before that,
+// and then buries what is not open, which must not open any more.
+const (
+	handshake = 2300 * time.Millisecond // what is under way then is given up
+	late      = 2600 * time.Millisecond
+)
+
+func (h *Handler) connect(whole context.Context, c chat.Connection) error {
+	ctx, cancel := context.WithTimeout(whole, handshake)
+	defer cancel()
 	if err := h.jobs.EnqueueWelcome(ctx, protocol.WelcomeJobOf(c)); err != nil {
 		return chat.Unavailablef(fmt.Errorf("enqueue the welcome: %w", err), "the connection cannot be welcomed now; try again")
 	}
 	arrival, err := h.presence.Connect(ctx, c)
 	if err != nil {
-		h.end(ctx, arrival.Excess)
+		h.end(whole, arrival.Excess)
 		return err
 	}
 	// After Redis decided, and in the next millisecond, which is as fine as times
@@ -64,8 +87,7 @@ func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 	return nil
 }
 
-// arriving is how long what follows may hold up the handshake. It is shorter
-// than what welcome, which is waiting, and a prune allow a connection to open.
+// arriving is how long what follows may hold up the handshake.
 const arriving = 1500 * time.Millisecond
 
 // arrive does what follows, together. The principal is connected already: what
