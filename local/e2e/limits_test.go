@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"aiwm-chat/local/client"
+	"aiwm-chat/local/faults"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -108,6 +109,26 @@ func TestLimitOfConnections(t *testing.T) {
 		}
 		return err == nil
 	})
+}
+
+// An agent whose connections are gone, and whose $disconnects never came, is not
+// refused for them.
+func TestAnAgentIsNotLockedOutByConnectionsThatAreGone(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.Getenv = set(map[string]string{"LIMIT_AGENT_CONNECTIONS": "2"})
+	s := faulty(t, o, map[faults.Kind]float64{faults.DropDisconnect: 1})
+	agent := newAgent(t, s)
+	for range 2 {
+		agent.device().Close()
+	}
+	eventually(t, "the gateway knows", func() bool { return s.Connections() == 0 })
+	age(t, redisOf(t, s), agent.principal, 11*time.Second)
+	c, err := client.Dial(t.Context(), s.WebSocketURL(), agent.token)
+	if err != nil {
+		t.Fatalf("an agent without any connection is refused: %v", err)
+	}
+	c.Close()
 }
 
 // However many come at once, as many stay as may.

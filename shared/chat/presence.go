@@ -8,6 +8,7 @@ import "time"
 type Arrival struct {
 	First  bool         // its principal has no older connection
 	Excess []Connection // of a user over the limit: those of the oldest that this one has to have closed
+	Others []Connection // of an agent that is refused: some of those that count, which may be gone
 }
 
 // A Loss is that of a connection's registration, which was made again and has not

@@ -3,6 +3,7 @@ package presence
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -59,7 +60,9 @@ return 1`
 
 // Connect registers a connection. Of any number of concurrent calls at least
 // one is told that it is the principal's first. An agent over its limit is
-// refused with chat.TooManyConnections, and the connection is not registered. Of
+// refused with chat.TooManyConnections, and the connection is not registered; with
+// the error come some others, by chance: who is gone among them, and old enough for
+// Prune, must not count against who comes. Of
 // a user the oldest over the limit are registered no more, and each is the excess
 // of one call: it is to be closed, also where there is an error. One round trip, and one more to prune.
 func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error) {
@@ -91,7 +94,7 @@ func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, e
 	open, over := registrations(c.Principal, fields.Val(), now)
 	s.forget(ctx, c.Principal, append(over, s.surplus(c.Principal, fields.Val())...))
 	if fits != nil && fits.Val() == int64(0) {
-		return chat.Arrival{}, chat.Errorf(chat.TooManyConnections, "the agent has %d connections, which is the most", limit)
+		return chat.Arrival{Others: someOf(open, now)}, chat.Errorf(chat.TooManyConnections, "the agent has %d connections, which is the most", limit)
 	}
 	slices.SortFunc(open, older)
 	at := slices.IndexFunc(open, func(r registration) bool { return r.ID == c.ID })
@@ -100,6 +103,18 @@ func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, e
 		return arrival, chat.Errorf(chat.Unavailable, "the connection was closed before it was open")
 	}
 	return arrival, nil
+}
+
+// doubted is how many others come with a refusal.
+const doubted = 16
+
+func someOf(open []registration, now time.Time) (some []chat.Connection) {
+	for _, i := range rand.Perm(len(open)) {
+		if now.Sub(open[i].since) >= opening && len(some) < doubted {
+			some = append(some, open[i].Connection)
+		}
+	}
+	return some
 }
 
 // excess returns the connections that had to make room for c.

@@ -2,6 +2,7 @@ package presence_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -99,6 +100,41 @@ func TestAgentOverItsLimitIsRefusedAndNotRegistered(t *testing.T) {
 		must(t, err)
 		_, err = s.Connect(t.Context(), s.connection("c6", a1))
 		checkCode(t, "beside one that was lost", err, chat.TooManyConnections)
+	})
+}
+
+// Who is refused learns of some that may be gone, and of none that may be opening.
+func TestARefusedAgentIsToldOfOthers(t *testing.T) {
+	eachServer(t, presence.Limits{AgentConnections: 20}, func(t *testing.T, s *server) {
+		a1 := s.agent("a1")
+		for i := range 20 {
+			s.connected(t, name(i), a1)
+		}
+		refused := func() map[chat.ConnectionID]bool {
+			a, err := s.Connect(t.Context(), s.connection("new", a1))
+			checkCode(t, "the connect", err, chat.TooManyConnections)
+			ids := map[chat.ConnectionID]bool{}
+			for _, c := range a.Others {
+				ids[c.ID] = true
+			}
+			return ids
+		}
+		if young := refused(); len(young) != 0 {
+			t.Errorf("told of %v, which may be opening", young)
+		}
+		s.pass(10 * time.Second)
+		all := map[chat.ConnectionID]bool{}
+		for range 1000 { // each has its turn
+			some := refused()
+			if len(some) != 16 {
+				t.Fatalf("told of %d", len(some))
+			}
+			maps.Copy(all, some)
+			if len(all) == 20 {
+				return
+			}
+		}
+		t.Errorf("told of %d of 20", len(all))
 	})
 }
 

@@ -26,7 +26,13 @@ type jobs interface {
 	EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error
 }
 
+// api knows which connections are no more.
+type api interface {
+	Gone(ctx context.Context, id chat.ConnectionID) (bool, error)
+}
+
 type announcer interface {
+	Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID)
 	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
 }
 
@@ -35,12 +41,13 @@ type Handler struct {
 	presence presence
 	store    store
 	jobs     jobs
+	api      api
 	announce announcer
 }
 
 // New returns a Handler.
-func New(p presence, s store, j jobs, a announcer) *Handler {
-	return &Handler{presence: p, store: s, jobs: j, announce: a}
+func New(p presence, s store, j jobs, g api, a announcer) *Handler {
+	return &Handler{presence: p, store: s, jobs: j, api: g, announce: a}
 }
 
 // Handle asks welcome to greet the connection, to which nothing can be posted
@@ -48,7 +55,8 @@ func New(p presence, s store, j jobs, a announcer) *Handler {
 // that welcome buries what never opens, also where this function dies or refuses.
 // Any device of a user costs one round trip to SQS and one to Redis; the first
 // one also one to MongoDB and the announcement, each of an agent one to MongoDB,
-// and each for which another has to end one more to SQS.
+// and each for which another has to end one more to SQS. An agent at its limit
+// has to ask the Management API, at the same time about sixteen others at most.
 //
 // A handshake that was so slow that welcome may have given it up is refused.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
@@ -77,6 +85,9 @@ func (h *Handler) connect(whole context.Context, c chat.Connection) error {
 		return chat.Unavailablef(fmt.Errorf("enqueue the welcome: %w", err), "the connection cannot be welcomed now; try again")
 	}
 	arrival, err := h.presence.Connect(ctx, c)
+	if chat.CodeOf(err) == chat.TooManyConnections && h.makeRoom(ctx, arrival.Others) {
+		arrival, err = h.presence.Connect(ctx, c)
+	}
 	if err != nil {
 		h.end(whole, arrival.Excess)
 		return err
@@ -85,6 +96,33 @@ func (h *Handler) connect(whole context.Context, c chat.Connection) error {
 	// are told: a disconnect that it decided before is earlier.
 	h.arrive(ctx, c.Principal, arrival, time.Now().Add(time.Millisecond))
 	return nil
+}
+
+// makeRoom prunes those connections that are gone, whose $disconnect never came:
+// they must not keep out who is there. It reports whether there were any.
+func (h *Handler) makeRoom(ctx context.Context, others []chat.Connection) bool {
+	at := time.Now()
+	found := make([]bool, len(others))
+	var g errgroup.Group
+	for i, c := range others {
+		g.Go(func() (err error) {
+			if found[i], err = h.api.Gone(ctx, c.ID); err != nil {
+				slog.WarnContext(ctx, "look for a connection that counts", "connection", c.ID, "err", err)
+			}
+			return nil
+		})
+	}
+	g.Wait() //nolint:errcheck // each is logged
+	var gone []chat.Gone
+	for i, c := range others {
+		if found[i] {
+			gone = append(gone, chat.Gone{Connection: c, At: at})
+		}
+	}
+	if len(gone) > 0 {
+		h.announce.Forget(ctx, gone, "")
+	}
+	return len(gone) > 0
 }
 
 // arriving is how long what follows may hold up the handshake.

@@ -33,6 +33,8 @@ type world struct {
 	start   time.Time
 	mu      sync.Mutex
 	steps   []string
+
+	registered int // how often that was tried
 }
 
 func (w *world) step(ctx context.Context, name string, args ...any) error {
@@ -52,7 +54,7 @@ func (w *world) step(ctx context.Context, name string, args ...any) error {
 // when tells a step that is dated before Redis had decided from a later one: a
 // disconnect that Redis decided before has to be the earlier one.
 func (w *world) when(at time.Time) string {
-	if at.Equal(w.start.Add(redisTime + time.Millisecond)) {
+	if at.Equal(w.start.Add(redisTime*time.Duration(w.registered) + time.Millisecond)) {
 		return ""
 	}
 	return fmt.Sprint(" dated ", at.Sub(w.start))
@@ -64,7 +66,21 @@ const redisTime = 10 * time.Millisecond
 func (w *world) Connect(ctx context.Context, _ chat.Connection) (chat.Arrival, error) {
 	err := w.step(ctx, "register")
 	time.Sleep(redisTime)
+	w.registered++
 	return w.arrival, err
+}
+
+// In this world connections whose id begins with G are gone, and of the others it
+// is known unless asking fails. Whoever is refused is not when one was forgotten.
+func (w *world) Gone(ctx context.Context, id chat.ConnectionID) (bool, error) {
+	return id[0] == 'G', w.step(ctx, "ask", " ", id)
+}
+
+func (w *world) Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID) {
+	for _, g := range gone {
+		w.step(ctx, "forget", " ", g.Connection.ID, in)
+	}
+	delete(w.fail, "register")
 }
 
 func (w *world) EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error {
@@ -109,7 +125,15 @@ func TestConnect(t *testing.T) {
 		}
 		return fail
 	}
-	refused := map[string]error{"register": chat.Errorf(chat.TooManyConnections, "no")}
+	others := func(ids ...chat.ConnectionID) (a chat.Arrival) {
+		for _, id := range ids {
+			a.Others = append(a.Others, old(id))
+		}
+		return a
+	}
+	refused := func() map[string]error {
+		return map[string]error{"register": chat.Errorf(chat.TooManyConnections, "no")}
+	}
 	tests := []struct {
 		name    string
 		who     chat.PrincipalType
@@ -126,7 +150,10 @@ func TestConnect(t *testing.T) {
 		{"one too many of a user", chat.User, full, nil, "", "", []string{"welcome", "register", end1, end2}},
 		{"those cannot be ended", chat.User, firstAndFull, failing("end"), "", "", []string{"welcome", "register", "conversations", told, end1}},
 		{"made room, and had to itself", chat.User, full, failing("register"), "", chat.Internal, []string{"welcome", "register", end1, end2}},
-		{"one too many of an agent", chat.Agent, first, refused, "", chat.TooManyConnections, []string{"welcome", "register"}},
+		{"one too many of an agent", chat.Agent, first, refused(), "", chat.TooManyConnections, []string{"welcome", "register"}},
+		{"which are all there", chat.Agent, others("O1=", "O2="), refused(), "", chat.TooManyConnections, []string{"welcome", "register", "ask O1=", "ask O2="}},
+		{"of which one is gone", chat.Agent, others("O1=", "G2="), refused(), "", "", []string{"welcome", "register", "ask O1=", "ask G2=", "forget G2=", "register", status}},
+		{"not to be asked about", chat.Agent, others("O1="), map[string]error{"register": refused()["register"], "ask": errDown}, "", chat.TooManyConnections, []string{"welcome", "register", "ask O1="}},
 		{"not registered", chat.User, first, failing("register"), "", chat.Internal, []string{"welcome", "register"}},
 		{"not to be welcomed", chat.Agent, firstAndFull, failing("welcome"), "", chat.Unavailable, []string{"welcome"}},
 		{"no status", chat.Agent, first, failing("status"), "", "", []string{"welcome", "register", status, "conversations", toldAgent}},
@@ -142,14 +169,14 @@ func TestConnect(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := &world{arrival: tt.arrival, fail: tt.fail, hangs: tt.hangs, start: time.Now()}
 				c := chat.Connection{ID: "A=", Principal: chat.Principal{Type: tt.who, ID: "p1", OrgID: "acme"}, ExpiresAt: expires, Dialect: chat.Lean}
-				err := handler.New(w, w, w, w).Handle(t.Context(), c)
+				err := handler.New(w, w, w, w, w).Handle(t.Context(), c)
 				if (err != nil) != (tt.code != "") || err != nil && chat.CodeOf(err) != tt.code {
 					t.Errorf("got %v, want %q", err, tt.code)
 				}
 				if !slices.Equal(arranged(w.steps), arranged(tt.want)) {
 					t.Errorf("the steps were %q, want %q", w.steps, tt.want)
 				}
-				took := max(0, time.Since(w.start)-redisTime)
+				took := max(0, time.Since(w.start)-redisTime*time.Duration(w.registered))
 				if took > 1500*time.Millisecond || (took > 0) != (tt.hangs != "") {
 					t.Errorf("what follows took %v", took)
 				}
@@ -199,6 +226,8 @@ func (l *ledger) Presence(_ context.Context, _ chat.Principal, online bool, at t
 func (*ledger) ConversationsOf(context.Context, chat.Principal, int) ([]chat.ConversationID, error) {
 	return nil, nil
 }
+func (*ledger) Gone(context.Context, chat.ConnectionID) (bool, error)     { return false, nil }
+func (*ledger) Forget(context.Context, []chat.Gone, chat.ConversationID)  {}
 func (*ledger) Parted(context.Context, []chat.Parting)                    {}
 func (*ledger) EnqueueWelcome(context.Context, protocol.WelcomeJob) error { return nil }
 
@@ -214,7 +243,7 @@ func TestAgentThatReconnectsIsOnline(t *testing.T) {
 	old := chat.Connection{ID: "old=", Principal: a, ExpiresAt: time.Now().Add(time.Hour)}
 	young := chat.Connection{ID: "young=", Principal: a, ExpiresAt: old.ExpiresAt}
 	l := &ledger{}
-	if err := handler.New(store, l, l, l).Handle(t.Context(), old); err != nil {
+	if err := handler.New(store, l, l, l, l).Handle(t.Context(), old); err != nil {
 		t.Fatal(err)
 	}
 	meanwhile := func() {
@@ -226,7 +255,7 @@ func TestAgentThatReconnectsIsOnline(t *testing.T) {
 			t.Fatal("the old connection was not the last one")
 		}
 	}
-	if err := handler.New(late{store, meanwhile}, l, l, l).Handle(t.Context(), young); err != nil {
+	if err := handler.New(late{store, meanwhile}, l, l, l, l).Handle(t.Context(), young); err != nil {
 		t.Fatal(err)
 	}
 	online, err := store.Online(t.Context(), a)

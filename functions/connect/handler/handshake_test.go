@@ -65,6 +65,10 @@ func (h *handshake) Post(ctx context.Context, _ chat.Connection, _ []byte) error
 	return nil
 }
 
+func (*handshake) Gone(context.Context, chat.ConnectionID) (bool, error) { return false, nil }
+
+func (*handshake) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
+
 func (*handshake) Close(context.Context, chat.Connection) {}
 
 func (h *handshake) Bury(context.Context, chat.Connection) error { h.buried = true; return nil }
@@ -93,7 +97,7 @@ func TestSlowHandshake(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := &handshake{queue: tt.queue, redis: tt.redis, mongo: tt.mongo, done: make(chan error, 1)}
 				c := chat.Connection{ID: "A=", Principal: chat.Principal{Type: chat.Agent, ID: "p1", OrgID: "acme"}, ExpiresAt: expires}
-				err := handler.New(h, h, h, h).Handle(t.Context(), c)
+				err := handler.New(h, h, h, h, h).Handle(t.Context(), c)
 				time.Sleep(blink) // which API Gateway takes
 				h.opened = err == nil
 				if err := <-h.done; err != nil {
@@ -112,7 +116,7 @@ func TestSlowHandshake(t *testing.T) {
 func TestLateHandshakeIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{start: time.Now()}
-		err := handler.New(frozen{w}, w, w, w).Handle(t.Context(), chat.Connection{
+		err := handler.New(frozen{w}, w, w, w, w).Handle(t.Context(), chat.Connection{
 			ID: "A=", Principal: chat.Principal{Type: chat.User, ID: "p1", OrgID: "acme"}, ExpiresAt: expires, Dialect: chat.Lean,
 		})
 		if chat.CodeOf(err) != chat.Unavailable {
