@@ -161,6 +161,24 @@ func (s *Store) Told(ctx context.Context, c chat.Connection, of chat.Loss) error
 	return failed("note who was told of a loss", err)
 }
 
+// untoldScript marks a registration as Told takes the mark from it.
+//
+// KEYS: the principal. ARGV: the connection.
+const untoldScript = `
+local v = redis.call('HGET', KEYS[1], ARGV[1])
+if v and string.match(v, '^%d') then redis.call('HSET', KEYS[1], ARGV[1], 'l ' .. v) end
+return 0`
+
+// Untold notes that what follows from the coming of a connection was not done, or
+// not all of it: its next ping finds that as it finds a loss, and makes up for it.
+// One round trip.
+func (s *Store) Untold(ctx context.Context, c chat.Connection) error {
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.Eval(ctx, untoldScript, []string{principalKey(c.Principal)}, string(c.ID))
+	})
+	return failed("note who was not told", err)
+}
+
 // noteOnline is for operators: an error, as of a slot that is lost, is nobody's.
 func (s *Store) noteOnline(ctx context.Context, who chat.Principal, now time.Time) {
 	key := onlineKey(who.Type)

@@ -11,7 +11,8 @@ import (
 
 // Ping registers a connection again, unless it was closed, and returns the
 // rooms that it is really in: those of its set whose own hash has it confirmed.
-// A registration that was not there is a loss, until Told of it. Over its limit
+// A registration that was not there is a loss, until Told of it, and so is one that
+// is Untold. Over its limit
 // it is chat.RateLimited; of a connection that had to make room for another,
 // chat.ErrOneTooMany. Two round trips.
 func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, loss chat.Loss, err error) {

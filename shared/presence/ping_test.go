@@ -183,3 +183,30 @@ func TestToldChangesNothingElse(t *testing.T) {
 		}
 	})
 }
+
+// What was not done when a connection came is made up for like a loss, until that
+// is told; who is closed, or unknown, does not come back for it.
+func TestWhatIsUntoldIsALossUntilItIsTold(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		c, closed, never := s.connected(t, "c1", s.agent("a1")), s.connected(t, "c2", s.agent("a2")), s.connection("c3", s.agent("a3"))
+		s.disconnect(t, closed)
+		for _, of := range []chat.Connection{c, c, closed, never} {
+			must(t, s.Untold(t.Context(), of))
+		}
+		for range 2 {
+			_, loss, err := s.Ping(t.Context(), c)
+			if err != nil || loss == "" {
+				t.Errorf("the loss is %q, %v", loss, err)
+			}
+		}
+		_, loss, err := s.Ping(t.Context(), c)
+		must(t, err)
+		must(t, s.Told(t.Context(), c, loss))
+		checkPing(t, s, "once it is told", c, true)
+		checkConnections(t, s, closed.Principal)
+		if !s.closed(t, closed) {
+			t.Error("the tombstone is gone")
+		}
+		checkConnections(t, s, never.Principal)
+	})
+}

@@ -15,7 +15,7 @@ import (
 // A registration is the value under a connection in the hash of its principal:
 //
 //	"<since> <token expiry> <dialect>"    a connection that is open, or about to be
-//	"l <since> <token expiry> <dialect>"  the same, lost before and not told so yet
+//	"l <since> <token expiry> <dialect>"  the same, lost before and not told so yet, or come and not announced
 //	"x <since>"                           the tombstone of one that was closed
 //	"x <since> <connection>"              of one that has to make room for another, and is to be closed
 //

@@ -15,6 +15,7 @@ import (
 
 type presence interface {
 	Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error)
+	Untold(ctx context.Context, c chat.Connection) error
 }
 
 type store interface {
@@ -58,6 +59,9 @@ func New(p presence, s store, j jobs, g api, a announcer) *Handler {
 // and each for which another has to end one more to SQS. An agent at its limit
 // has to ask the Management API, at the same time about sixteen others at most.
 //
+// What follows from the registration and fails is noted there, in one more round
+// trip to Redis, for the next ping to make up for.
+//
 // A handshake that was so slow that welcome may have given it up is refused.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 	start := time.Now()
@@ -94,8 +98,23 @@ func (h *Handler) connect(whole context.Context, c chat.Connection) error {
 	}
 	// After Redis decided, and in the next millisecond, which is as fine as times
 	// are told: a disconnect that it decided before is earlier.
-	h.arrive(ctx, c.Principal, arrival, time.Now().Add(time.Millisecond))
+	if !h.arrive(ctx, c.Principal, arrival, time.Now().Add(time.Millisecond)) {
+		h.untold(whole, c)
+	}
 	return nil
+}
+
+// noting is how long it may take to note what has not been done: it has to fit
+// between handshake and late.
+const noting = 200 * time.Millisecond
+
+// untold leaves to the next ping what was not done here.
+func (h *Handler) untold(ctx context.Context, c chat.Connection) {
+	ctx, cancel := context.WithTimeout(ctx, noting)
+	defer cancel()
+	if err := h.presence.Untold(ctx, c); err != nil {
+		slog.WarnContext(ctx, "leave to the next ping what was not done", "connection", c.ID, "err", err)
+	}
 }
 
 // makeRoom prunes those connections that are gone, whose $disconnect never came:
@@ -129,36 +148,39 @@ func (h *Handler) makeRoom(ctx context.Context, others []chat.Connection) bool {
 const arriving = 1500 * time.Millisecond
 
 // arrive does what follows, together. The principal is connected already: what
-// fails here is logged, and healed by the next connect.
-func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arrival, at time.Time) {
+// fails here is logged, and the result is false: the next ping makes up for it.
+func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arrival, at time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, arriving)
 	defer cancel()
+	var stored, told error
 	var g errgroup.Group
 	if len(arrival.Excess) > 0 {
 		g.Go(func() error { h.end(ctx, arrival.Excess); return nil })
 	}
 	if p.Type == chat.Agent {
 		g.Go(func() error {
-			if err := h.store.SetAgentStatus(ctx, p, true, at); err != nil {
-				slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
+			if stored = h.store.SetAgentStatus(ctx, p, true, at); stored != nil {
+				slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", stored)
 			}
 			return nil
 		})
 	}
 	if arrival.First {
-		h.tell(ctx, p, at)
+		told = h.tell(ctx, p, at)
 	}
 	g.Wait() //nolint:errcheck // there is none
+	return stored == nil && told == nil
 }
 
 // tell tells those who share a conversation.
-func (h *Handler) tell(ctx context.Context, p chat.Principal, at time.Time) {
+func (h *Handler) tell(ctx context.Context, p chat.Principal, at time.Time) error {
 	in, err := h.store.ConversationsOf(ctx, p, protocol.MaxPresenceConversations)
 	if err != nil {
 		slog.WarnContext(ctx, "find conversations to announce in", "principal", p.String(), "err", err)
-		return
+		return err
 	}
 	h.announce.Presence(ctx, p, true, at, in)
+	return nil
 }
 
 // end has connections closed that are too many. They may be opening themselves, so

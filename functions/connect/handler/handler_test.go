@@ -70,6 +70,10 @@ func (w *world) Connect(ctx context.Context, _ chat.Connection) (chat.Arrival, e
 	return w.arrival, err
 }
 
+func (w *world) Untold(ctx context.Context, c chat.Connection) error {
+	return w.step(ctx, "untold", " ", c.ID)
+}
+
 // In this world connections whose id begins with G are gone, and of the others it
 // is known unless asking fails. Whoever is refused is not when one was forgotten.
 func (w *world) Gone(ctx context.Context, id chat.ConnectionID) (bool, error) {
@@ -156,11 +160,12 @@ func TestConnect(t *testing.T) {
 		{"not to be asked about", chat.Agent, others("O1="), map[string]error{"register": refused()["register"], "ask": errDown}, "", chat.TooManyConnections, []string{"welcome", "register", "ask O1="}},
 		{"not registered", chat.User, first, failing("register"), "", chat.Internal, []string{"welcome", "register"}},
 		{"not to be welcomed", chat.Agent, firstAndFull, failing("welcome"), "", chat.Unavailable, []string{"welcome"}},
-		{"no status", chat.Agent, first, failing("status"), "", "", []string{"welcome", "register", status, "conversations", toldAgent}},
-		{"nobody to tell", chat.User, first, failing("conversations"), "", "", []string{"welcome", "register", "conversations"}},
+		{"no status", chat.Agent, first, failing("status"), "", "", []string{"welcome", "register", status, "conversations", toldAgent, "untold A="}},
+		{"no status of another", chat.Agent, chat.Arrival{}, failing("status", "untold"), "", "", []string{"welcome", "register", status, "untold A="}},
+		{"nobody to tell", chat.User, first, failing("conversations"), "", "", []string{"welcome", "register", "conversations", "untold A="}},
 		// What hangs keeps nothing else from being done, and the client not for long.
-		{"the status hangs", chat.Agent, first, nil, "status", "", []string{"welcome", "register", status, "conversations", toldAgent}},
-		{"the conversations hang", chat.Agent, first, nil, "conversations", "", []string{"welcome", "register", status, "conversations"}},
+		{"the status hangs", chat.Agent, first, nil, "status", "", []string{"welcome", "register", status, "conversations", toldAgent, "untold A="}},
+		{"the conversations hang", chat.Agent, first, nil, "conversations", "", []string{"welcome", "register", status, "conversations", "untold A="}},
 		{"the telling hangs", chat.User, firstAndFull, nil, "tell", "", []string{"welcome", "register", "conversations", told, end1}},
 		{"the queue hangs", chat.User, firstAndFull, nil, "end", "", []string{"welcome", "register", "conversations", told, end1}},
 	}

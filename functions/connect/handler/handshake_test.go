@@ -65,6 +65,8 @@ func (h *handshake) Post(ctx context.Context, _ chat.Connection, _ []byte) error
 	return nil
 }
 
+func (h *handshake) Untold(ctx context.Context, _ chat.Connection) error { return lasts(ctx, h.redis) }
+
 func (*handshake) Gone(context.Context, chat.ConnectionID) (bool, error) { return false, nil }
 
 func (*handshake) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
