@@ -25,7 +25,7 @@ const (
 	StandingUnknown Standing = "unknown" // lost, or closed so long ago that it is forgotten
 )
 
-// An Entry is the attempt of one join to be in a room.
+// An Entry is the attempt of one join to be in a room, or what came of it.
 type Entry struct {
 	Connection     Connection
 	ConversationID ConversationID
@@ -95,9 +95,10 @@ type Admission struct {
 
 // An Audience is who may get a message, as far as Redis knows.
 type Audience struct {
-	Room    []Connection
-	Vouched bool         // nobody in the room is there on trial
-	Agents  []Connection // of the agent that is asked
+	Room        []Connection
+	Generations []string     // of their entries, in the same order
+	Vouched     bool         // nobody in the room is there on trial
+	Agents      []Connection // of the agent that is asked
 }
 
 // A Use is something that REST limits, by principal.

@@ -115,6 +115,38 @@ func (s *Store) Withdraw(ctx context.Context, e chat.Entry) {
 	}
 }
 
+// putOutScript takes an entry out only if it is of a generation.
+//
+// KEYS: the room. ARGV: the connection, "<generation> ".
+const putOutScript = `
+local v = redis.call('HGET', KEYS[1], ARGV[1])
+if v and (string.find(v, 'p ' .. ARGV[2], 1, true) == 1 or string.find(v, 'c ' .. ARGV[2], 1, true) == 1) then
+	return redis.call('HDEL', KEYS[1], ARGV[1])
+end
+return 0`
+
+// PutOut takes entries out, confirmed or not, of whom it turned out that they have
+// no right to them. Those of a later join, which may have it by now, stay. Two
+// round trips.
+func (s *Store) PutOut(ctx context.Context, entries []chat.Entry) error {
+	outs := make([]*redis.Cmd, len(entries))
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, e := range entries {
+			outs[i] = p.Eval(ctx, putOutScript, []string{roomKey(e.ConversationID)}, string(e.Connection.ID), e.Generation+" ")
+		}
+	})
+	if err == nil {
+		err = s.pipelined(ctx, func(p redis.Pipeliner) {
+			for i, e := range entries {
+				if outs[i].Val() == int64(1) {
+					p.SRem(ctx, roomsKey(e.Connection.ID), string(e.ConversationID))
+				}
+			}
+		})
+	}
+	return failed("put connections out of rooms", err)
+}
+
 // confirmScript confirms an entry that is still there, of the generation that
 // the join saw. The result is 0 if it is not, 2 if it was confirmed before.
 //

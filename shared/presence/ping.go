@@ -15,7 +15,7 @@ import (
 // is Untold. Over its limit
 // it is chat.RateLimited; of a connection that had to make room for another,
 // chat.ErrOneTooMany. Two round trips.
-func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, loss chat.Loss, err error) {
+func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.Entry, loss chat.Loss, err error) {
 	var rate *redis.Cmd
 	var set *redis.StringSliceCmd
 	var record *redis.StringCmd
@@ -46,8 +46,9 @@ func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.Conve
 		return nil, "", failed("look for a connection in its rooms", err)
 	}
 	for i, id := range set.Val() {
-		if strings.HasPrefix(states[i].Val(), confirmed) {
-			rooms = append(rooms, chat.ConversationID(id))
+		if rest, in := strings.CutPrefix(states[i].Val(), confirmed); in {
+			generation, _, _ := strings.Cut(rest, " ")
+			rooms = append(rooms, chat.Entry{Connection: c, ConversationID: chat.ConversationID(id), Generation: generation})
 		}
 	}
 	if strings.HasPrefix(record.Val(), lostMark) {

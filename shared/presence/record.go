@@ -137,8 +137,9 @@ func registrations(p chat.Principal, fields []string, now time.Time) (open, over
 // the generation, which are its beginning.
 type entry struct {
 	chat.Connection
-	since     time.Time
-	confirmed bool
+	generation string
+	since      time.Time
+	confirmed  bool
 }
 
 const (
@@ -154,7 +155,7 @@ func parseEntry(id, text string) (e entry, ok bool) {
 	if len(text) < len(confirmed) {
 		return entry{}, false
 	}
-	_, rest, _ := strings.Cut(text[len(confirmed):], " ") // after the generation
+	generation, rest, _ := strings.Cut(text[len(confirmed):], " ")
 	since, rest, _ := strings.Cut(rest, " ")
 	last := strings.LastIndexByte(rest, ' ')
 	if last < 0 {
@@ -170,7 +171,7 @@ func parseEntry(id, text string) (e entry, ok bool) {
 			Principal: chat.Principal{Type: chat.PrincipalType(kind), ID: chat.PrincipalID(name), OrgID: chat.OrgID(org)},
 			ExpiresAt: expires, Dialect: dialect,
 		},
-		since: time.UnixMilli(ms), confirmed: strings.HasPrefix(text, confirmed),
+		generation: generation, since: time.UnixMilli(ms), confirmed: strings.HasPrefix(text, confirmed),
 	}, named && dated && err == nil
 }
 

@@ -181,7 +181,7 @@ func (s *server) join(t testing.TB, c chat.Connection, id chat.ConversationID) b
 	t.Helper()
 	e := s.entered(t, c, id)
 	if s.closed(t, c) {
-		s.takeOut(t, c, id)
+		must(t, s.PutOut(t.Context(), []chat.Entry{e}))
 		return false
 	}
 	return s.confirm(t, e) == nil

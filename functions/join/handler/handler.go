@@ -24,7 +24,7 @@ type presence interface {
 	Standing(ctx context.Context, c chat.Connection) (chat.Standing, error)
 	Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (with chat.Company, in bool, err error)
 	Withdraw(ctx context.Context, e chat.Entry)
-	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
+	PutOut(ctx context.Context, entries []chat.Entry) error
 }
 
 type announcer interface {
@@ -122,8 +122,9 @@ func (h *Handler) look(ctx context.Context, e chat.Entry, afterSeq *int64) (v vi
 }
 
 // leave undoes an entry. Who is no participant, or closed, must not be in the
-// room, by whichever entry; after any other error only this join's own goes,
-// for that of another may be right.
+// room, also where that was confirmed before; after any other error only what is on
+// trial goes. The entry of a later join stays: it looks for itself, and who was no
+// participant when this one looked may be one by now.
 func (h *Handler) leave(ctx context.Context, e chat.Entry, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the cause may be the time that is up
 	defer cancel()
@@ -131,9 +132,8 @@ func (h *Handler) leave(ctx context.Context, e chat.Entry, cause error) {
 		h.presence.Withdraw(ctx, e)
 		return
 	}
-	stay := chat.Stay{Connection: e.Connection, Conversations: []chat.ConversationID{e.ConversationID}}
-	if _, err := h.presence.TakeOut(ctx, []chat.Stay{stay}); err != nil {
-		slog.WarnContext(ctx, "take out who may not be in a room", "conversation", e.ConversationID, "err", err)
+	if err := h.presence.PutOut(ctx, []chat.Entry{e}); err != nil {
+		slog.WarnContext(ctx, "put out who may not be in a room", "conversation", e.ConversationID, "err", err)
 	}
 }
 

@@ -138,12 +138,13 @@ func (w *world) Withdraw(ctx context.Context, e chat.Entry) {
 	w.step(ctx, "Withdraw")
 }
 
-func (w *world) TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error) {
-	if len(stays) != 1 || stays[0].Connection.ID != "A=" || !slices.Equal(stays[0].Conversations, []chat.ConversationID{"c1"}) {
-		panic(fmt.Sprint("taken out ", stays))
+func (w *world) PutOut(ctx context.Context, entries []chat.Entry) error {
+	if len(entries) != 1 {
+		panic(fmt.Sprint("put out ", entries))
 	}
+	mine(entries[0])
 	inTime(ctx)
-	return nil, w.step(ctx, "TakeOut")
+	return w.step(ctx, "PutOut")
 }
 
 // inTime fails the test where an undo has no time, or too much.
@@ -298,9 +299,9 @@ func TestFailures(t *testing.T) {
 		{"over the limit", &world{fail: map[string]error{"Enter": chat.LimitedFor(time.Second)}}, chat.RateLimited, ""},
 		{"in too many rooms", &world{fail: map[string]error{"Enter": chat.Errorf(chat.TooManyRooms, "no")}}, chat.TooManyRooms, ""},
 		{"not entered", &world{fail: map[string]error{"Enter": errDown}}, chat.Internal, ""},
-		{"no participant", &world{fail: map[string]error{"Conversation": notFound}}, chat.NotFound, "TakeOut"},
-		{"not even taken out", &world{fail: map[string]error{"Conversation": notFound, "TakeOut": errDown}}, chat.NotFound, "TakeOut"},
-		{"closed meanwhile", &world{standing: chat.StandingClosed}, chat.Unavailable, "TakeOut"},
+		{"no participant", &world{fail: map[string]error{"Conversation": notFound}}, chat.NotFound, "PutOut"},
+		{"not even taken out", &world{fail: map[string]error{"Conversation": notFound, "PutOut": errDown}}, chat.NotFound, "PutOut"},
+		{"closed meanwhile", &world{standing: chat.StandingClosed}, chat.Unavailable, "PutOut"},
 		{"no conversation to be read", &world{fail: map[string]error{"Conversation": errDown}}, chat.Internal, "Withdraw"},
 		{"no history", &world{fail: map[string]error{"Messages": errDown}}, chat.Internal, "Withdraw"},
 		{"MongoDB is away", &world{fail: map[string]error{"Messages": chat.Unavailablef(errDown, "try again")}}, chat.Unavailable, "Withdraw"},
@@ -316,7 +317,7 @@ func TestFailures(t *testing.T) {
 			if len(w.frames) != 1 || w.frames[0].Error.Code != tt.want || w.frames[0].ID != "f1" {
 				t.Errorf("got %+v", w.frames)
 			}
-			undone := slices.DeleteFunc(slices.Clone(w.steps), func(s string) bool { return s != "TakeOut" && s != "Withdraw" })
+			undone := slices.DeleteFunc(slices.Clone(w.steps), func(s string) bool { return s != "PutOut" && s != "Withdraw" })
 			if strings.Join(undone, " ") != tt.undo {
 				t.Errorf("undone by %v, want %q", undone, tt.undo)
 			}

@@ -26,7 +26,7 @@ type unused interface {
 	Admit(context.Context, chat.Connection, chat.ConversationID) (chat.Admission, error)
 	AgentOnline(context.Context, chat.Principal) bool
 	Entered(context.Context, chat.ConnectionID) ([]chat.ConversationID, error)
-	TakeOut(context.Context, []chat.Stay) ([]chat.Parting, error)
+	PutOut(context.Context, []chat.Entry) error
 	EnqueueSummary(context.Context, protocol.SummaryJob) error
 }
 
