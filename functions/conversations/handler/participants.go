@@ -36,7 +36,8 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 // removeParticipant is the creator's to do, and everybody's with themselves.
 // The removed one is out of the room when it is answered, and told so. It may be
 // repeated, and evicts again although there is nothing left to change: whoever
-// died, or met an error, between the two has left nobody in the room for ever.
+// died, or met an error, between the two has left nobody in the room for ever, and
+// the others are told again.
 func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	id, err := pathID(r)
 	if err != nil {
@@ -61,9 +62,11 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 	return noContent, nil
 }
 
-// remove returns the conversation if that changed it. Who removes themselves is
-// never told whether there was anything to leave.
+// remove returns the conversation, of which the others are to hear. Who removes
+// themselves is never told whether there was anything to leave; they may be a
+// stranger, for whom nobody is told anything.
 func (h *Handler) remove(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal) (*chat.Conversation, error) {
+	var known *chat.Conversation
 	if who != p {
 		c, err := h.store.Conversation(ctx, p, id)
 		if err != nil {
@@ -72,10 +75,11 @@ func (h *Handler) remove(ctx context.Context, p chat.Principal, id chat.Conversa
 		if !createdBy(c, p) {
 			return nil, chat.Errorf(chat.Forbidden, "only the creator may remove others")
 		}
+		known = &c
 	}
 	c, err := h.store.RemoveParticipant(ctx, p, id, who, time.Now())
 	if err != nil && chat.CodeOf(err) == chat.NotFound {
-		return nil, nil
+		return known, nil
 	}
 	return &c, err
 }
