@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,7 @@ import (
 // needs takes a while, from when it has had its effect.
 type handshake struct {
 	queue, redis, mongo time.Duration
-	opened              bool
+	opened              atomic.Bool
 	greeted, buried     bool
 	done                chan error
 }
@@ -58,7 +59,7 @@ func (h *handshake) Post(ctx context.Context, _ chat.Connection, _ []byte) error
 	if err := lasts(ctx, 5*time.Millisecond); err != nil {
 		return err
 	}
-	if !h.opened {
+	if !h.opened.Load() {
 		return delivery.ErrGone
 	}
 	h.greeted = true
@@ -101,12 +102,12 @@ func TestSlowHandshake(t *testing.T) {
 				c := chat.Connection{ID: "A=", Principal: chat.Principal{Type: chat.Agent, ID: "p1", OrgID: "acme"}, ExpiresAt: expires}
 				err := handler.New(h, h, h, h, h).Handle(t.Context(), c)
 				time.Sleep(blink) // which API Gateway takes
-				h.opened = err == nil
+				h.opened.Store(err == nil)
 				if err := <-h.done; err != nil {
 					t.Error(err)
 				}
-				if h.opened != tt.opens || h.greeted != tt.opens || h.buried == tt.opens {
-					t.Errorf("opened %v (%v), greeted %v, buried %v", h.opened, err, h.greeted, h.buried)
+				if h.opened.Load() != tt.opens || h.greeted != tt.opens || h.buried == tt.opens {
+					t.Errorf("opened %v (%v), greeted %v, buried %v", h.opened.Load(), err, h.greeted, h.buried)
 				}
 			})
 		})
