@@ -17,6 +17,7 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/redis/go-redis/v9"
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"aiwm-chat/local/client"
 	"aiwm-chat/local/faults"
@@ -165,6 +166,26 @@ func each(n, atOnce int, do func(i int)) {
 		wg.Go(func() { defer func() { <-slots }(); do(i) })
 	}
 	wg.Wait()
+}
+
+// A removal whose function died after MongoDB is repeated: the members who are
+// left hear of it.
+func TestARepeatedRemovalIsTold(t *testing.T) {
+	t.Parallel()
+	user, agent, id := talk(t, shared)
+	guest := newUser(t, shared)
+	user.add(guest, id)
+	agent.expect(protocol.EventConversationUpdated)
+	pull := bson.M{"$pull": bson.M{"participants": bson.M{"type": "user", "id": guest.principal.ID}}}
+	r, err := mongoOf(t, shared).Database().Collection("conversations").UpdateOne(t.Context(), bson.M{"_id": id}, pull)
+	if err != nil || r.ModifiedCount != 1 {
+		t.Fatal(r, err)
+	}
+	user.call("DELETE", "/conversations/"+string(id)+"/participants/user/"+string(guest.principal.ID), nil, nil)
+	c := data[protocol.Conversation](t, agent.expect(protocol.EventConversationUpdated))
+	if slices.ContainsFunc(c.Participants, func(p protocol.Participant) bool { return p.ID == guest.principal.ID }) {
+		t.Errorf("told of %+v", c.Participants)
+	}
 }
 
 // G7: who is removed is out of the room, whatever they do at that moment.

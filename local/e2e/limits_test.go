@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"aiwm-chat/local/client"
+	"aiwm-chat/local/faults"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -107,6 +109,62 @@ func TestLimitOfConnections(t *testing.T) {
 		}
 		return err == nil
 	})
+}
+
+// An agent whose connections are gone, and whose $disconnects never came, is not
+// refused for them.
+func TestAnAgentIsNotLockedOutByConnectionsThatAreGone(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.Getenv = set(map[string]string{"LIMIT_AGENT_CONNECTIONS": "2"})
+	s := faulty(t, o, map[faults.Kind]float64{faults.DropDisconnect: 1})
+	agent := newAgent(t, s)
+	for range 2 {
+		agent.device().Close()
+	}
+	eventually(t, "the gateway knows", func() bool { return s.Connections() == 0 })
+	age(t, redisOf(t, s), agent.principal, 11*time.Second)
+	c, err := client.Dial(t.Context(), s.WebSocketURL(), agent.token)
+	if err != nil {
+		t.Fatalf("an agent without any connection is refused: %v", err)
+	}
+	c.Close()
+}
+
+// However many come at once, as many stay as may.
+func TestManyConnectionsOfAUserAtOnce(t *testing.T) {
+	t.Parallel()
+	const n, limit = 30, 5
+	o := crowd(t)
+	o.Getenv = set(map[string]string{"LIMIT_USER_CONNECTIONS": strconv.Itoa(limit)})
+	s := start(t, o)
+	user := newUser(t, s)
+	var mu sync.Mutex
+	var open []*client.Client
+	each(n, n, func(int) {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if c, err := client.Dial(ctx, s.WebSocketURL(), user.token); err == nil { // else it had to make room while it came
+			mu.Lock()
+			defer mu.Unlock()
+			open = append(open, c)
+			t.Cleanup(func() { c.Close() })
+		}
+	})
+	eventually(t, "no more are left than may be", func() bool {
+		left := 0
+		for _, c := range open {
+			select {
+			case <-c.Done():
+			default:
+				left++
+			}
+		}
+		return left <= limit
+	})
+	if n := s.Connections(); n != limit {
+		t.Errorf("%d stay, want %d", n, limit)
+	}
 }
 
 func TestLimitOfRooms(t *testing.T) {

@@ -92,6 +92,70 @@ func TestStatusOfAgentsWhenSomethingIsLost(t *testing.T) {
 	phone.expect(protocol.EventMessageFromUser) // what waits for it, once more
 }
 
+// Who was told that an agent came is told when it is gone, also where a lost
+// $disconnect is made up for, and whether it had joined or not.
+func TestLostDisconnectOfWhoHadNotJoinedIsTold(t *testing.T) {
+	t.Parallel()
+	s := faulty(t, options(), map[faults.Kind]float64{faults.DropDisconnect: 1})
+	user, agent := newUser(t, s).connect(), newAgent(t, s)
+	id := user.open(agent)
+	user.join(id)
+	agent.connect()
+	user.hears(agent, protocol.Online)
+	agent.Close()
+	eventually(t, "the gateway knows", func() bool { return s.Connections() == 1 })
+	age(t, redisOf(t, s), agent.principal, 11*time.Second)
+	user.say(id, "there?") // finds it gone
+	user.hears(agent, protocol.Offline)
+}
+
+// hears expects to be told of a principal's status.
+func (a *actor) hears(of *actor, status string) {
+	a.t.Helper()
+	if p := data[protocol.Presence](a.t, a.expect(protocol.EventPresence)); p.ID != of.principal.ID || p.Status != status {
+		a.t.Errorf("told %+v, want that %s is %s", p, of.principal, status)
+	}
+}
+
+// A $disconnect that dies when its tombstone is written: whoever makes up for it
+// tells the members, who saw them come. Of a user that is who finds them gone, of
+// an agent also sweep.
+func TestADisconnectThatDiedIsTold(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.TimeScale = 60 // a sweep each second
+	s := faulty(t, o, map[faults.Kind]float64{faults.DropDisconnect: 1})
+	user, guest, agent := newUser(t, s).connect(), newUser(t, s), newAgent(t, s)
+	id := user.open(agent)
+	user.add(guest, id)
+	user.join(id)
+	r := redisOf(t, s)
+	for _, of := range []*actor{guest, agent} {
+		of.connect().join(id)
+		user.hears(of, protocol.Online)
+		connection := string(of.connectionID())
+		of.Close()
+		eventually(t, "the gateway knows", func() bool { return s.Connections() == 1 })
+		ago := time.Now().Add(-11 * time.Second).UnixMilli()
+		if err := r.HSet(t.Context(), principalKey(of.principal), connection, fmt.Sprint("x ", ago)).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if of == guest {
+			user.say(id, "there?") // finds them gone
+		} else {
+			agents := mongoOf(t, s).Database().Collection("agents")
+			long := bson.M{"$set": bson.M{"lastConnectedAt": time.Now().Add(-time.Hour)}}
+			if _, err := agents.UpdateOne(t.Context(), bson.M{"agentId": of.principal.ID}, long); err != nil {
+				t.Fatal(err)
+			}
+		}
+		user.hears(of, protocol.Offline)
+	}
+	if got := status(t, s, agent.principal); got != protocol.Offline {
+		t.Errorf("the agent is %q", got)
+	}
+}
+
 // What is said to an agent that is away waits for it, all of it and in order.
 func TestBacklogIsComplete(t *testing.T) {
 	t.Parallel()

@@ -112,6 +112,9 @@ func Public(err error) *Error {
 // CodeOf returns the code of err, Internal for an error that is no *Error.
 func CodeOf(err error) Code { return Public(err).Code }
 
+// ErrOneTooMany is what a connection is told that had to make room for a newer one.
+var ErrOneTooMany = Errorf(TooManyConnections, "you have connected elsewhere too often; this, the oldest connection, ends")
+
 // Faults collects what is wrong with an input, by field, so that a caller
 // learns of all of it at once. The zero value is ready to use.
 type Faults struct{ fields map[string]any }

@@ -7,14 +7,25 @@ import "time"
 // An Arrival is what a new connection finds.
 type Arrival struct {
 	First  bool         // its principal has no older connection
-	Excess []Connection // of a user over the limit: the oldest, to be closed
+	Excess []Connection // of a user over the limit: those of the oldest that this one has to have closed
+	Others []Connection // of an agent that is refused: some of those that count, which may be gone
 }
 
 // A Loss is that of a connection's registration, which was made again and has not
 // been told to its client. The empty one is none.
 type Loss string
 
-// An Entry is the attempt of one join to be in a room.
+// A Standing is what is known of a connection that was registered a moment ago.
+type Standing string
+
+// The standings.
+const (
+	StandingOpen    Standing = "open"
+	StandingClosed  Standing = "closed"
+	StandingUnknown Standing = "unknown" // lost, or closed so long ago that it is forgotten
+)
+
+// An Entry is the attempt of one join to be in a room, or what came of it.
 type Entry struct {
 	Connection     Connection
 	ConversationID ConversationID
@@ -88,10 +99,11 @@ type Admission struct {
 
 // An Audience is who may get a message, as far as Redis knows.
 type Audience struct {
-	Room    []Connection
-	Vouched bool         // nobody in the room is there on trial
-	Agents  []Connection // of the agent that is asked
-	Outside bool         // it is time to tell those who are not in the room
+	Room        []Connection
+	Generations []string     // of their entries, in the same order
+	Vouched     bool         // nobody in the room is there on trial
+	Agents      []Connection // of the agent that is asked
+	Outside     bool         // it is time to tell those who are not in the room
 }
 
 // A Use is something that REST limits, by principal.

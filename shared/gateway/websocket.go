@@ -53,10 +53,11 @@ func (f *ClientFrame) ReplyFrame(ctx context.Context, frame []byte) {
 	}
 }
 
-// refuse answers a frame with an error; an expired token ends the connection.
+// refuse answers a frame with an error. An expired token, or to be one too many,
+// ends the connection.
 func (f *ClientFrame) refuse(ctx context.Context, body []byte, err error) {
 	f.ReplyFrame(ctx, protocol.ErrorFrame(protocol.FrameID(body), err, time.Now()))
-	if chat.CodeOf(err) == chat.TokenExpired {
+	if code := chat.CodeOf(err); code == chat.TokenExpired || code == chat.TooManyConnections {
 		f.poster.Close(ctx, f.Connection)
 	}
 }

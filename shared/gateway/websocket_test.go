@@ -232,6 +232,19 @@ func TestExpiredTokenCannotAct(t *testing.T) {
 	}
 }
 
+// Who is refused because it is one too many does not stay.
+func TestOneTooManyIsClosed(t *testing.T) {
+	logged(t)
+	to := &connections{}
+	h := gateway.Frames(to, func(context.Context, *gateway.ClientFrame, []byte) error { return chat.ErrOneTooMany })
+	if _, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if len(to.frames) != 1 || to.frames[0].Error == nil || to.frames[0].Error.Code != chat.TooManyConnections || len(to.closed) != 1 {
+		t.Errorf("the caller got %+v, closed %v", to.frames, to.closed)
+	}
+}
+
 func TestPanicIsInternal(t *testing.T) {
 	log, to := logged(t), &connections{}
 	panics := true

@@ -25,8 +25,9 @@ type deliverer interface {
 	Deliver(ctx context.Context, posts []delivery.Post, passes delivery.Passes) delivery.Result
 }
 
-type agents interface {
+type store interface {
 	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, at time.Time) error
+	ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error)
 }
 
 // An Announcer tells the members of conversations who comes and goes, and makes
@@ -35,12 +36,12 @@ type agents interface {
 type Announcer struct {
 	presence presence
 	cast     deliverer
-	agents   agents // nil: who is found gone is left to others
+	store    store // nil: who is found gone is left to others
 }
 
 // NewAnnouncer returns an Announcer.
-func NewAnnouncer(p presence, d deliverer, a agents) *Announcer {
-	return &Announcer{presence: p, cast: d, agents: a}
+func NewAnnouncer(p presence, d deliverer, s store) *Announcer {
+	return &Announcer{presence: p, cast: d, store: s}
 }
 
 // Presence tells the members of conversations whether p is there, as it was
@@ -102,9 +103,9 @@ func (a *Announcer) Tell(ctx context.Context, c chat.Conversation, frame []byte)
 // room or in none: they are pruned, the agents among them set offline, and those
 // who are left are told, once, in one frame of each kind and room. Who is found
 // gone in that is left to the next: the posts stay linear in the connections.
-// Three round trips to Redis, and the fan-out.
+// Three round trips to Redis, those of Offline, for an agent one to MongoDB, and the fan-out.
 func (a *Announcer) Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID) {
-	if len(gone) == 0 || a.agents == nil {
+	if len(gone) == 0 || a.store == nil {
 		return
 	}
 	at := time.Now()
@@ -123,12 +124,17 @@ func (a *Announcer) Bury(ctx context.Context, c chat.Connection) error {
 	return err
 }
 
+// asking is how many are asked about at the same time.
+const asking = 16
+
+// departed does and tells what follows from an end, as a $disconnect would have.
 func (a *Announcer) departed(ctx context.Context, d chat.Departure, at time.Time) {
 	var g errgroup.Group
+	g.SetLimit(asking)
 	for _, p := range d.Offline {
 		if p.Type == chat.Agent {
 			g.Go(func() error {
-				if err := a.agents.SetAgentStatus(ctx, p, false, at); err != nil {
+				if err := a.store.SetAgentStatus(ctx, p, false, at); err != nil {
 					slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
 				}
 				return nil
@@ -136,28 +142,58 @@ func (a *Announcer) departed(ctx context.Context, d chat.Departure, at time.Time
 		}
 	}
 	g.Wait() //nolint:errcheck // there is none
-	a.offline(ctx, d, at)
+	a.offline(ctx, d.Offline, d.Partings, at)
 	quiet := &Announcer{presence: a.presence, cast: a.cast}
 	quiet.Parted(ctx, d.Partings)
 }
 
-// offline tells who is there no more: each to those who shared a room with it,
-// and nobody else, and to each of those in one frame.
-func (a *Announcer) offline(ctx context.Context, d chat.Departure, at time.Time) {
+// named is how many one frame names at most, so that it stays a frame.
+const named = 100
+
+// Offline tells who is there no more, as it was decided at a time: each to those
+// in a room of its conversations, who were told that it came, and to each of those
+// in one frame for a hundred. For each one round trip to MongoDB, one to Redis, and
+// the fan-out.
+func (a *Announcer) Offline(ctx context.Context, who []chat.Principal, at time.Time) {
+	a.offline(ctx, who, nil, at)
+}
+
+// offline is Offline, and also for those who shared a room.
+func (a *Announcer) offline(ctx context.Context, all []chat.Principal, partings []chat.Parting, at time.Time) {
+	for who := range slices.Chunk(all, named) {
+		a.absent(ctx, who, partings, at)
+	}
+}
+
+func (a *Announcer) absent(ctx context.Context, who []chat.Principal, partings []chat.Parting, at time.Time) {
 	var to chat.Room
 	of := map[chat.ConnectionID][]chat.Principal{}
-	for _, l := range losses(d.Partings) {
-		gone := slices.DeleteFunc(l.who, func(p chat.Principal) bool { return !slices.Contains(d.Offline, p) })
-		for _, c := range l.left {
+	tell := func(room chat.Room, p chat.Principal) {
+		for _, c := range room.Without(p) {
 			known := of[c.ID]
-			for _, p := range gone {
-				if !slices.Contains(known, p) {
-					of[c.ID] = append(of[c.ID], p)
-				}
+			if slices.Contains(known, p) {
+				continue
 			}
-			if len(known) == 0 && len(gone) > 0 {
+			if len(known) == 0 {
 				to = append(to, c)
 			}
+			of[c.ID] = append(known, p)
+		}
+	}
+	for _, l := range losses(partings) {
+		for _, p := range l.who {
+			if slices.Contains(who, p) {
+				tell(l.left, p)
+			}
+		}
+	}
+	ids, members := a.conversations(ctx, who)
+	for i, room := range a.rooms(ctx, ids) {
+		if room.Quiet() {
+			continue
+		}
+		for _, p := range members[ids[i]] {
+			tell(room, p)
 		}
 	}
 	posts := make([]delivery.Post, len(to))
@@ -167,9 +203,35 @@ func (a *Announcer) offline(ctx context.Context, d chat.Departure, at time.Time)
 	a.cast.Deliver(ctx, posts, delivery.Once)
 }
 
-// union returns the connections in the rooms that are small enough for notices,
-// each once.
-func (a *Announcer) union(ctx context.Context, ids []chat.ConversationID) chat.Room {
+// conversations returns those of some principals, each once, and whose it is. Of
+// whom that is not to be had only those hear who shared a room.
+func (a *Announcer) conversations(ctx context.Context, who []chat.Principal) (ids []chat.ConversationID, members map[chat.ConversationID][]chat.Principal) {
+	each := make([][]chat.ConversationID, len(who))
+	var g errgroup.Group
+	g.SetLimit(asking)
+	for i, p := range who {
+		g.Go(func() (err error) {
+			if each[i], err = a.store.ConversationsOf(ctx, p, protocol.MaxPresenceConversations); err != nil {
+				slog.WarnContext(ctx, "find conversations to announce in", "principal", p.String(), "err", err)
+			}
+			return nil
+		})
+	}
+	g.Wait() //nolint:errcheck // each is logged
+	members = map[chat.ConversationID][]chat.Principal{}
+	for i, in := range each {
+		for _, id := range in {
+			if len(members[id]) == 0 {
+				ids = append(ids, id)
+			}
+			members[id] = append(members[id], who[i])
+		}
+	}
+	return ids, members
+}
+
+// rooms returns the rooms of conversations, in their order, or none.
+func (a *Announcer) rooms(ctx context.Context, ids []chat.ConversationID) []chat.Room {
 	if len(ids) == 0 {
 		return nil
 	}
@@ -178,9 +240,15 @@ func (a *Announcer) union(ctx context.Context, ids []chat.ConversationID) chat.R
 		slog.WarnContext(ctx, "find the members to tell", "err", err)
 		return nil
 	}
+	return rooms
+}
+
+// union returns the connections in the rooms that are small enough for notices,
+// each once.
+func (a *Announcer) union(ctx context.Context, ids []chat.ConversationID) chat.Room {
 	var all chat.Room
 	seen := map[chat.ConnectionID]bool{}
-	for _, room := range rooms {
+	for _, room := range a.rooms(ctx, ids) {
 		if room.Quiet() {
 			continue
 		}

@@ -29,6 +29,7 @@ type world struct {
 	devices []chat.Connection // in a room or not
 	dies    chat.ConnectionID // is gone after the first broadcast
 	fail    map[string]error
+	of      map[chat.PrincipalID][]chat.ConversationID
 
 	mu    sync.Mutex
 	steps []string
@@ -153,6 +154,13 @@ func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool,
 	return w.step("status", " ", p, " ", online, " ", at.UTC().Format(protocol.Timestamp))
 }
 
+func (w *world) ConversationsOf(_ context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error) {
+	if limit != protocol.MaxPresenceConversations {
+		panic(fmt.Sprint("conversations up to ", limit))
+	}
+	return w.of[p.ID], w.fail["conversations"]
+}
+
 // A room over the limit hears nothing of who comes and goes; who is also in a
 // smaller one hears of it there.
 func TestQuietRooms(t *testing.T) {
@@ -264,6 +272,45 @@ func TestForgetTellsNothingOfOtherRooms(t *testing.T) {
 			t.Errorf("%d posts: %v", w.posts, w.heard)
 		}
 	})
+}
+
+// Who was told that somebody came is told that they are gone, in whatever room of
+// theirs, and in one frame.
+func TestForgetTellsAllConversations(t *testing.T) {
+	const start, end = `presence:update {"type":"user","id":`, `,"status":"offline","at":"2000-01-01T00:00:00.000Z"`
+	for _, tt := range []struct {
+		fails string
+		want  map[chat.ConnectionID]string
+	}{
+		{"", map[chat.ConnectionID]string{
+			"cid=": start + `"ann"` + end + `}`, "dan=": start + `"ann"` + end + `}`, "eve=": start + `"ann"` + end + `,"more":[{"type":"user","id":"bob"}]}`,
+		}},
+		{"conversations", map[chat.ConnectionID]string{"cid=": start + `"ann"` + end + `}`}},
+		{"rooms", map[chat.ConnectionID]string{"cid=": start + `"ann"` + end + `}`}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{
+				rooms: map[chat.ConversationID]chat.Room{
+					"c1": members("ann", "cid"), "c2": members("dan", "eve"), "c3": members("eve"), "c4": crowd(chat.MaxNoticed + 1), "c5": members("fay"),
+				},
+				of: map[chat.PrincipalID][]chat.ConversationID{"ann": {"c1", "c2", "c3", "c4"}, "bob": {"c3"}},
+			}
+			if tt.fails != "" {
+				w.fail = map[string]error{tt.fails: errDown}
+				w.of = map[chat.PrincipalID][]chat.ConversationID{}
+			}
+			gone := []chat.Gone{{Connection: member("ann"), At: time.Now()}, {Connection: member("bob"), At: time.Now()}}
+			live.NewAnnouncer(w, w, w).Forget(t.Context(), gone, "")
+			for id, want := range tt.want {
+				if len(w.heard[id]) == 0 || w.heard[id][0] != want {
+					t.Errorf("%s: %s hears %q, want %s", tt.fails, id, w.heard[id], want)
+				}
+			}
+			if len(w.heard) != len(tt.want) || w.posts != len(tt.want)+1 { // and Cid that Ann left
+				t.Errorf("%s: %d posts: %v", tt.fails, w.posts, w.heard)
+			}
+		})
+	}
 }
 
 // A connection that never opened departs like one that is gone.

@@ -8,7 +8,7 @@ import (
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/delivery/apigateway"
-	store "aiwm-chat/shared/presence"
+	rooms "aiwm-chat/shared/presence"
 	"aiwm-chat/shared/wire"
 )
 
@@ -19,8 +19,8 @@ func Deliverer(p *wire.Process) *delivery.Deliverer {
 }
 
 // Announcements returns the announcer of a process that needs config.Redis and
-// config.Connections. With the agents of mongostore it prunes who is found gone;
-// a function without MongoDB gives nil, and leaves that to others.
-func Announcements(p *wire.Process, a agents) *Announcer {
-	return NewAnnouncer(store.In(p), Deliverer(p), a)
+// config.Connections. With mongostore it prunes who is found gone; a function
+// without MongoDB gives nil, and leaves that to others.
+func Announcements(p *wire.Process, s store) *Announcer {
+	return NewAnnouncer(rooms.In(p), Deliverer(p), s)
 }

@@ -39,6 +39,10 @@ func (g *gateway) SetAgentStatus(_ context.Context, p chat.Principal, online boo
 	return nil
 }
 
+func (*gateway) ConversationsOf(context.Context, chat.Principal, int) ([]chat.ConversationID, error) {
+	return nil, nil
+}
+
 func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

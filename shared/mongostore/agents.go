@@ -26,7 +26,7 @@ func (s *Store) SetAgentStatus(ctx context.Context, agent chat.Principal, online
 	}
 	notLater := bson.M{"$not": bson.M{"$gt": now}} // or missing
 	filter := bson.M{
-		"_id": string(agent.OrgID) + "/" + string(agent.ID), "orgId": agent.OrgID, "agentId": agent.ID,
+		"_id": agentID(agent), "orgId": agent.OrgID, "agentId": agent.ID,
 		"lastConnectedAt": notLater, "lastDisconnectedAt": notLater,
 	}
 	return attempt(ctx, func(ctx context.Context) error {
@@ -40,6 +40,8 @@ func (s *Store) SetAgentStatus(ctx context.Context, agent chat.Principal, online
 	})
 }
 
+func agentID(agent chat.Principal) string { return string(agent.OrgID) + "/" + string(agent.ID) }
+
 // settling is how long an agent must have been online until that is looked at:
 // its connection may just be opening.
 const settling = time.Minute
@@ -51,7 +53,7 @@ func (s *Store) UncheckedAgents(ctx context.Context, now time.Time, limit int) (
 	const step = "find agents that are online"
 	now = millis(now)
 	type agentDoc struct {
-		ID      string           `bson:"_id"`
+		ID      any              `bson:"_id"`
 		OrgID   chat.OrgID       `bson:"orgId"`
 		AgentID chat.PrincipalID `bson:"agentId"`
 	}
@@ -60,9 +62,14 @@ func (s *Store) UncheckedAgents(ctx context.Context, now time.Time, limit int) (
 	if err != nil || len(docs) == 0 {
 		return nil, err
 	}
-	ids, agents := make([]string, len(docs)), make([]chat.Principal, len(docs))
+	ids := make([]any, len(docs))
+	var agents []chat.Principal
 	for i, d := range docs {
-		ids[i], agents[i] = d.ID, chat.Principal{Type: chat.Agent, ID: d.AgentID, OrgID: d.OrgID}
+		ids[i] = d.ID
+		a := chat.Principal{Type: chat.Agent, ID: d.AgentID, OrgID: d.OrgID}
+		if d.ID == agentID(a) { // what others keep here is not ours to correct, and stops nobody
+			agents = append(agents, a)
+		}
 	}
 	err = attempt(ctx, func(ctx context.Context) error {
 		_, err := s.agents.UpdateMany(ctx, bson.M{"_id": bson.M{"$in": ids}}, bson.M{"$set": bson.M{"checkedAt": now}})

@@ -100,6 +100,16 @@ func TestUncheckedAgents(t *testing.T) {
 	if err := f.SetAgentStatus(t.Context(), namesake, true, start); err != nil {
 		t.Fatal(err)
 	}
+	foreign := bson.M{"_id": bson.NewObjectID(), "orgId": "o3", "agentId": "a", "status": "online", "lastConnectedAt": start}
+	if _, err := f.db.Collection("agents").InsertOne(t.Context(), foreign); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.UncheckedAgents(t.Context(), now.Add(-time.Second), 5); err != nil || len(got) != 4 { // beside what others keep there
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := f.db.Collection("agents").DeleteOne(t.Context(), bson.M{"_id": foreign["_id"]}); err != nil {
+		t.Fatal(err)
+	}
 	turns := map[chat.Principal]int{}
 	for i := range 4 { // four agents, three at a time
 		got, err := f.UncheckedAgents(t.Context(), now.Add(time.Duration(i)*time.Second), 3)

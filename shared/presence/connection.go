@@ -3,6 +3,7 @@ package presence
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -32,50 +33,98 @@ end
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return 1`
 
+// roomyScript registers a connection where neither it nor its tombstone is there,
+// and makes room for it: the oldest over the limit get a tombstone that says for
+// whom. So of several at once each has its own to close, and to be done twice
+// changes nothing.
+//
+// KEYS: the principal. ARGV: the connection, the registration, how many may be (1
+// or more), since when one counts in milliseconds, the tombstone, the time to live
+// in seconds.
+const roomyScript = `
+redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[6])
+local all, others, open = redis.call('HGETALL', KEYS[1]), {}, false
+for i = 1, #all, 2 do
+	local since = tonumber(string.match(all[i + 1], '^(%d+) ') or string.match(all[i + 1], '^l (%d+) '))
+	if all[i] == ARGV[1] then
+		open = since ~= nil
+	elseif since and since > tonumber(ARGV[4]) then
+		table.insert(others, {since, all[i]})
+	end
+end
+if not open then return 0 end
+table.sort(others, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[2] < b[2] end)
+for i = 1, #others + 1 - tonumber(ARGV[3]) do redis.call('HSET', KEYS[1], others[i][2], ARGV[5]) end
+return 1`
+
 // Connect registers a connection. Of any number of concurrent calls at least
 // one is told that it is the principal's first. An agent over its limit is
-// refused with chat.TooManyConnections, and the connection is not registered.
-// One round trip, and one more to prune.
+// refused with chat.TooManyConnections, and the connection is not registered; with
+// the error come some others, by chance: who is gone among them, and old enough for
+// Prune, must not count against who comes. Of
+// a user the oldest over the limit are registered no more, and each is the excess
+// of one call: it is to be closed, also where there is an error. One round trip, and one more to prune.
 func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error) {
 	now := s.now()
-	limit := s.limits.AgentConnections
-	if c.Principal.Type != chat.Agent {
-		limit = 0
+	key, since, ttl := principalKey(c.Principal), now.Add(-lifetime).UnixMilli(), int(lifetime.Seconds())
+	limit := s.limits.UserConnections
+	if c.Principal.Type == chat.Agent {
+		limit = s.limits.AgentConnections
 	}
 	var fits *redis.Cmd
 	var fields *redis.StringSliceCmd
 	var g errgroup.Group
 	g.Go(func() error { s.noteOnline(ctx, c.Principal, now); return nil })
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		if limit > 0 {
-			fits = p.Eval(ctx, fitScript, []string{principalKey(c.Principal)}, string(c.ID), registrationText(c, now),
-				limit, now.Add(-lifetime).UnixMilli(), int(lifetime.Seconds()))
-		} else {
-			s.queueRegister(ctx, p, c, registrationText(c, now))
+		switch text := registrationText(c, now); {
+		case limit <= 0:
+			s.queueRegister(ctx, p, c, text)
+		case c.Principal.Type == chat.Agent:
+			fits = p.Eval(ctx, fitScript, []string{key}, string(c.ID), text, limit, since, ttl)
+		default:
+			p.Eval(ctx, roomyScript, []string{key}, string(c.ID), text, limit, since, tombstoneText(now)+" "+string(c.ID), ttl)
 		}
-		fields = hash(ctx, p, principalKey(c.Principal)) // after it: of two at once, at least one sees the other
+		fields = hash(ctx, p, key) // after it: of two at once, at least one sees the other
 	})
 	g.Wait() //nolint:errcheck // there is none
 	if err != nil {
 		return chat.Arrival{}, failed("register a connection", err)
 	}
 	open, over := registrations(c.Principal, fields.Val(), now)
-	s.forget(ctx, c.Principal, over)
+	s.forget(ctx, c.Principal, append(over, s.surplus(c.Principal, fields.Val())...))
 	if fits != nil && fits.Val() == int64(0) {
-		return chat.Arrival{}, chat.Errorf(chat.TooManyConnections, "the agent has %d connections, which is the most", limit)
+		return chat.Arrival{Others: someOf(open, now)}, chat.Errorf(chat.TooManyConnections, "the agent has %d connections, which is the most", limit)
 	}
 	slices.SortFunc(open, older)
 	at := slices.IndexFunc(open, func(r registration) bool { return r.ID == c.ID })
-	if at < 0 {
-		return chat.Arrival{}, chat.Errorf(chat.Unavailable, "the connection was closed before it was open")
-	}
-	arrival := chat.Arrival{First: at == 0}
-	if limit := s.limits.UserConnections; c.Principal.Type == chat.User && limit > 0 {
-		for _, r := range open[:max(len(open)-limit, 0)] {
-			arrival.Excess = append(arrival.Excess, r.Connection)
-		}
+	arrival := chat.Arrival{First: at == 0, Excess: excess(c, fields.Val())}
+	if at < 0 { // perhaps it made room, and then had to itself
+		return arrival, chat.Errorf(chat.Unavailable, "the connection was closed before it was open")
 	}
 	return arrival, nil
+}
+
+// doubted is how many others come with a refusal.
+const doubted = 16
+
+func someOf(open []registration, now time.Time) (some []chat.Connection) {
+	for _, i := range rand.Perm(len(open)) {
+		if now.Sub(open[i].since) >= opening && len(some) < doubted {
+			some = append(some, open[i].Connection)
+		}
+	}
+	return some
+}
+
+// excess returns the connections that had to make room for c.
+func excess(c chat.Connection, fields []string) (old []chat.Connection) {
+	for i := 0; i+1 < len(fields); i += 2 {
+		if r, ok := parseRegistration(c.Principal, fields[i], fields[i+1]); ok && r.closed && r.room == c.ID {
+			old = append(old, r.Connection)
+		}
+	}
+	return old
 }
 
 func older(a, b registration) int { return cmp.Or(a.since.Compare(b.since), cmp.Compare(a.ID, b.ID)) }
@@ -110,6 +159,24 @@ func (s *Store) Told(ctx context.Context, c chat.Connection, of chat.Loss) error
 		p.Eval(ctx, toldScript, []string{principalKey(c.Principal)}, string(c.ID), string(of))
 	})
 	return failed("note who was told of a loss", err)
+}
+
+// untoldScript marks a registration as Told takes the mark from it.
+//
+// KEYS: the principal. ARGV: the connection.
+const untoldScript = `
+local v = redis.call('HGET', KEYS[1], ARGV[1])
+if v and string.match(v, '^%d') then redis.call('HSET', KEYS[1], ARGV[1], 'l ' .. v) end
+return 0`
+
+// Untold notes that what follows from the coming of a connection was not done, or
+// not all of it: its next ping finds that as it finds a loss, and makes up for it.
+// One round trip.
+func (s *Store) Untold(ctx context.Context, c chat.Connection) error {
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.Eval(ctx, untoldScript, []string{principalKey(c.Principal)}, string(c.ID))
+	})
+	return failed("note who was not told", err)
 }
 
 // noteOnline is for operators: an error, as of a slot that is lost, is nobody's.

@@ -2,7 +2,9 @@ package presence_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,6 +103,41 @@ func TestAgentOverItsLimitIsRefusedAndNotRegistered(t *testing.T) {
 	})
 }
 
+// Who is refused learns of some that may be gone, and of none that may be opening.
+func TestARefusedAgentIsToldOfOthers(t *testing.T) {
+	eachServer(t, presence.Limits{AgentConnections: 20}, func(t *testing.T, s *server) {
+		a1 := s.agent("a1")
+		for i := range 20 {
+			s.connected(t, name(i), a1)
+		}
+		refused := func() map[chat.ConnectionID]bool {
+			a, err := s.Connect(t.Context(), s.connection("new", a1))
+			checkCode(t, "the connect", err, chat.TooManyConnections)
+			ids := map[chat.ConnectionID]bool{}
+			for _, c := range a.Others {
+				ids[c.ID] = true
+			}
+			return ids
+		}
+		if young := refused(); len(young) != 0 {
+			t.Errorf("told of %v, which may be opening", young)
+		}
+		s.pass(10 * time.Second)
+		all := map[chat.ConnectionID]bool{}
+		for range 1000 { // each has its turn
+			some := refused()
+			if len(some) != 16 {
+				t.Fatalf("told of %d", len(some))
+			}
+			maps.Copy(all, some)
+			if len(all) == 20 {
+				return
+			}
+		}
+		t.Errorf("told of %d of 20", len(all))
+	})
+}
+
 func TestOfConcurrentConnectsOfAnAgentAsManyFitAsMay(t *testing.T) {
 	eachServer(t, presence.Limits{AgentConnections: 2}, func(t *testing.T, s *server) {
 		for round := range 50 {
@@ -122,7 +159,7 @@ func TestOfConcurrentConnectsOfAnAgentAsManyFitAsMay(t *testing.T) {
 }
 
 func TestConnectForgetsTheOldestOfTooManyTombstones(t *testing.T) {
-	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+	eachServer(t, presence.Limits{UserConnections: 20}, func(t *testing.T, s *server) {
 		var closed []chat.Connection
 		for i := range 66 {
 			closed = append(closed, s.connected(t, name(i), s.user("u1")))
@@ -142,6 +179,28 @@ func TestConnectForgetsTheOldestOfTooManyTombstones(t *testing.T) {
 	})
 }
 
+// Who was closed is known to be closed for two minutes, however many others of the
+// same principal were closed since: an agent's connections end together when it is
+// deployed.
+func TestTombstonesOutliveAStorm(t *testing.T) {
+	for name, limits := range map[string]presence.Limits{"limited": {AgentConnections: 100}, "any number": {}} {
+		t.Run(name, func(t *testing.T) {
+			s := onMini(t, limits)
+			a1 := s.agent("a1")
+			c := s.connected(t, "first", a1)
+			s.disconnect(t, c)
+			for i := range 199 {
+				s.disconnect(t, s.connected(t, fmt.Sprint("storm", i), a1))
+				s.pass(10 * time.Millisecond)
+			}
+			s.connected(t, "new", a1)
+			if standing, err := s.Standing(t.Context(), c); err != nil || standing != chat.StandingClosed {
+				t.Errorf("it is %s, %v", standing, err)
+			}
+		})
+	}
+}
+
 func TestExcessIsExactlyTheOldestOfAUser(t *testing.T) {
 	eachServer(t, presence.Limits{AgentConnections: 1, UserConnections: 2}, func(t *testing.T, s *server) {
 		u1 := s.user("u1")
@@ -152,19 +211,79 @@ func TestExcessIsExactlyTheOldestOfAUser(t *testing.T) {
 			c.Dialect = chat.Lean
 			all = append(all, c)
 			s.pass(time.Second)
-			a, err := s.Connect(t.Context(), c)
-			if err != nil || !slices.Equal(a.Excess, want) {
-				t.Errorf("excess %v, %v, want %v", a.Excess, err, want)
+			for range 2 { // a repeat has the same to close
+				a, err := s.Connect(t.Context(), c)
+				must(t, err)
+				if ids, wanted := idsOf(a.Excess), idsOf(want); !slices.Equal(ids, wanted) {
+					t.Errorf("excess %v, want %v", ids, wanted)
+				}
 			}
 		}
 		open()
 		open()
 		open(all[0])
-		open(all[0], all[1]) // nobody has closed it yet
-		checkConnections(t, s, u1, all...)
-		_, err := s.Disconnect(t.Context(), all[0])
+		open(all[1]) // the one before is another's to close
+		checkConnections(t, s, u1, all[2], all[3])
+		must(t, s.raw.HDel(t.Context(), principalKey(u1), string(all[3].ID)).Err())
+		open()
+		_, _, err := s.Ping(t.Context(), all[3]) // it was lost
 		must(t, err)
-		open(all[1], all[2])
+		open(all[2], all[4])
+		checkConnections(t, s, u1, all[3], all[5])
+	})
+}
+
+func idsOf(cs []chat.Connection) (ids []chat.ConnectionID) {
+	for _, c := range cs {
+		ids = append(ids, c.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Each connection over the limit is somebody's to close, once: else a user who
+// opens n at once costs n*n posts.
+func TestOfConcurrentConnectsOfAUserEachExcessIsOnesToClose(t *testing.T) {
+	const n, limit = 30, 5
+	eachServer(t, presence.Limits{UserConnections: limit}, func(t *testing.T, s *server) {
+		u1 := s.user("u1")
+		var mu sync.Mutex
+		var named []chat.ConnectionID
+		refused := 0
+		together(n, func(i int) {
+			a, err := s.Connect(t.Context(), s.connection(name(i), u1))
+			mu.Lock()
+			defer mu.Unlock()
+			named = append(named, idsOf(a.Excess)...)
+			if chat.CodeOf(err) == chat.Unavailable { // it had to make room before it was answered
+				refused++
+			} else if err != nil {
+				t.Error(err)
+			}
+		})
+		slices.Sort(named)
+		left, err := s.ConnectionsOf(t.Context(), u1)
+		if err != nil || len(left) != limit || len(named) != n-limit {
+			t.Errorf("%d are left (%v), %d have to be closed, %d are refused, of %d", len(left), err, len(named), refused, n)
+		}
+		if once := slices.Compact(slices.Clone(named)); len(once) != len(named) {
+			t.Errorf("%d of %d are closed twice", len(named)-len(once), len(named))
+		}
+	})
+}
+
+// Whoever was to close it died: its ping does.
+func TestAPingOfOneTooManyIsRefused(t *testing.T) {
+	eachServer(t, presence.Limits{UserConnections: 1}, func(t *testing.T, s *server) {
+		old := s.connected(t, "old", s.user("u1"))
+		s.pass(time.Second)
+		young := s.connected(t, "young", old.Principal)
+		for range 2 {
+			_, _, err := s.Ping(t.Context(), old)
+			checkCode(t, "the ping", err, chat.TooManyConnections)
+		}
+		checkPing(t, s, "the other", young, true)
+		checkConnections(t, s, old.Principal, young)
 	})
 }
 
@@ -339,12 +458,12 @@ func TestWhoWasClosedDoesNotComeBack(t *testing.T) {
 			}
 			s.entered(t, c, k1)
 			checkConnections(t, s, c.Principal)
-			if closed, err := s.Closed(t.Context(), c); err != nil || !closed {
-				t.Errorf("closed %v, %v", closed, err)
+			if !s.closed(t, c) {
+				t.Error("it is not closed")
 			}
 		}
-		if closed, err := s.Closed(t.Context(), s.connection("other", c.Principal)); err != nil || closed {
-			t.Errorf("closed %v, %v of one that never was", closed, err)
+		if s.closed(t, s.connection("other", c.Principal)) {
+			t.Error("one that never was is closed")
 		}
 	})
 }

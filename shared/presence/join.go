@@ -75,16 +75,22 @@ func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.Conversati
 	return e, nil
 }
 
-// Closed reports whether the connection has been closed meanwhile. It is asked
-// when Enter is done: a disconnect leaves its tombstone before it looks for the
-// rooms. One round trip.
-func (s *Store) Closed(ctx context.Context, c chat.Connection) (bool, error) {
+// Standing reports how the connection is registered, or that it has been closed
+// meanwhile. It is asked when Enter is done: a disconnect leaves its tombstone
+// before it looks for the rooms. One round trip.
+func (s *Store) Standing(ctx context.Context, c chat.Connection) (chat.Standing, error) {
 	var record *redis.StringCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) { record = p.HGet(ctx, principalKey(c.Principal), string(c.ID)) })
 	if err != nil {
-		return false, failed("look for a tombstone", err)
+		return "", failed("look for a tombstone", err)
 	}
-	return closedAlready(record), nil
+	switch r, known := parseRegistration(c.Principal, string(c.ID), record.Val()); {
+	case !known:
+		return chat.StandingUnknown, nil
+	case r.closed:
+		return chat.StandingClosed, nil
+	}
+	return chat.StandingOpen, nil
 }
 
 // withdrawScript takes an entry out only if it is provisional and of one's
@@ -107,6 +113,38 @@ func (s *Store) Withdraw(ctx context.Context, e chat.Entry) {
 	if err == nil && out.Val() == int64(1) {
 		_ = s.pipelined(ctx, func(p redis.Pipeliner) { p.SRem(ctx, roomsKey(e.Connection.ID), string(e.ConversationID)) })
 	}
+}
+
+// putOutScript takes an entry out only if it is of a generation.
+//
+// KEYS: the room. ARGV: the connection, "<generation> ".
+const putOutScript = `
+local v = redis.call('HGET', KEYS[1], ARGV[1])
+if v and (string.find(v, 'p ' .. ARGV[2], 1, true) == 1 or string.find(v, 'c ' .. ARGV[2], 1, true) == 1) then
+	return redis.call('HDEL', KEYS[1], ARGV[1])
+end
+return 0`
+
+// PutOut takes entries out, confirmed or not, of whom it turned out that they have
+// no right to them. Those of a later join, which may have it by now, stay. Two
+// round trips.
+func (s *Store) PutOut(ctx context.Context, entries []chat.Entry) error {
+	outs := make([]*redis.Cmd, len(entries))
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, e := range entries {
+			outs[i] = p.Eval(ctx, putOutScript, []string{roomKey(e.ConversationID)}, string(e.Connection.ID), e.Generation+" ")
+		}
+	})
+	if err == nil {
+		err = s.pipelined(ctx, func(p redis.Pipeliner) {
+			for i, e := range entries {
+				if outs[i].Val() == int64(1) {
+					p.SRem(ctx, roomsKey(e.Connection.ID), string(e.ConversationID))
+				}
+			}
+		})
+	}
+	return failed("put connections out of rooms", err)
 }
 
 // confirmScript confirms an entry that is still there, of the generation that

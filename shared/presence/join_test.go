@@ -30,7 +30,7 @@ func TestAProvisionalEntryGetsMessagesAndNothingElse(t *testing.T) {
 		checkSame(t, "who is told who types", room, there)
 		rooms, _, err := s.Ping(ctx, trying)
 		must(t, err)
-		checkSame(t, "pong", rooms)
+		checkSame(t, "pong", roomsIn(rooms))
 		later := s.connected(t, "c3", s.user("u2"))
 		company := s.joined(t, later, k1)
 		checkSame(t, "members", company.Members, there.Principal, later.Principal)
@@ -265,14 +265,16 @@ func (y *story) joining(readFails bool) []func() {
 		func() { e = y.s.entered(y.t, y.c, y.id) },
 		func() {
 			var err error
-			isClosed, err = y.s.Closed(y.t.Context(), y.c)
+			var standing chat.Standing
+			standing, err = y.s.Standing(y.t.Context(), y.c)
+			isClosed = standing == chat.StandingClosed
 			must(y.t, err)
 			participant = y.participant
 		},
 		func() {
 			switch {
 			case isClosed || !participant:
-				y.s.takeOut(y.t, y.c, y.id)
+				must(y.t, y.s.PutOut(y.t.Context(), []chat.Entry{e}))
 			case readFails:
 				y.s.Withdraw(y.t.Context(), e)
 			case y.s.confirm(y.t, e) == nil:
@@ -495,6 +497,50 @@ func TestOfConcurrentJoinsAsManyEnterAsFit(t *testing.T) {
 			})
 			if in.Load() != 2 || len(s.roomsOf(t, c)) != 2 {
 				t.Fatalf("round %d: %d of 4 entered where 2 fit: %v", round, in.Load(), s.roomsOf(t, c))
+			}
+		}
+	})
+}
+
+// A join, a message or a ping that finds out that somebody has no right to be in a
+// room puts out the entry that it saw, confirmed or not, and not that of a later
+// join, which may have it by now.
+func TestALateRefusalDoesNotPutOutALaterJoin(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.connected(t, "c1", s.user("u1"))
+		onTrial := s.entered(t, c, k1) // the first join looks, and its principal is no participant
+		seen := func() []chat.Entry {
+			a, err := s.Audience(t.Context(), k1, chat.Principal{})
+			must(t, err)
+			if len(a.Room) != 1 || len(a.Generations) != 1 {
+				t.Fatalf("the audience is %+v", a)
+			}
+			return []chat.Entry{{Connection: a.Room[0], ConversationID: k1, Generation: a.Generations[0]}}
+		}
+		inAudience := seen()
+		s.joined(t, c, k1) // who is added, joins again, and is told conversation:joined
+		must(t, s.PutOut(t.Context(), []chat.Entry{onTrial}))
+		must(t, s.PutOut(t.Context(), inAudience))
+		checkAudience(t, s, k1, c)
+		pinged, _, err := s.Ping(t.Context(), c)
+		must(t, err)
+		s.takeOut(t, c, k1) // it leaves, and joins once more
+		s.joined(t, c, k1)
+		must(t, s.PutOut(t.Context(), pinged))
+		checkRoom(t, s, k1, c)
+		checkSame(t, "its rooms", s.roomsOf(t, c), k1)
+
+		for name, read := range map[string]func() []chat.Entry{"by a message": seen, "by a ping": func() []chat.Entry {
+			entries, _, err := s.Ping(t.Context(), c)
+			must(t, err)
+			return entries
+		}} {
+			s.joined(t, c, k1)
+			must(t, s.PutOut(t.Context(), read()))
+			checkAudience(t, s, k1)
+			if rooms := s.roomsOf(t, c); len(rooms) != 0 {
+				t.Errorf("put out %s it is in %v", name, rooms)
 			}
 		}
 	})

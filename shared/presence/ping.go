@@ -2,7 +2,6 @@ package presence
 
 import (
 	"context"
-	"errors"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -12,9 +11,11 @@ import (
 
 // Ping registers a connection again, unless it was closed, and returns the
 // rooms that it is really in: those of its set whose own hash has it confirmed.
-// A registration that was not there is a loss, until Told of it. Over its limit
-// it is chat.RateLimited. Two round trips.
-func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, loss chat.Loss, err error) {
+// A registration that was not there is a loss, until Told of it, and so is one that
+// is Untold. Over its limit
+// it is chat.RateLimited; of a connection that had to make room for another,
+// chat.ErrOneTooMany. Two round trips.
+func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.Entry, loss chat.Loss, err error) {
 	var rate *redis.Cmd
 	var set *redis.StringSliceCmd
 	var record *redis.StringCmd
@@ -32,6 +33,9 @@ func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.Conve
 	if err != nil {
 		return nil, "", err
 	}
+	if r, known := parseRegistration(c.Principal, string(c.ID), record.Val()); known && r.room != "" {
+		return nil, "", chat.ErrOneTooMany
+	}
 	states := make([]*redis.StringCmd, len(set.Val()))
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, id := range set.Val() {
@@ -42,8 +46,9 @@ func (s *Store) Ping(ctx context.Context, c chat.Connection) (rooms []chat.Conve
 		return nil, "", failed("look for a connection in its rooms", err)
 	}
 	for i, id := range set.Val() {
-		if strings.HasPrefix(states[i].Val(), confirmed) {
-			rooms = append(rooms, chat.ConversationID(id))
+		if rest, in := strings.CutPrefix(states[i].Val(), confirmed); in {
+			generation, _, _ := strings.Cut(rest, " ")
+			rooms = append(rooms, chat.Entry{Connection: c, ConversationID: chat.ConversationID(id), Generation: generation})
 		}
 	}
 	if strings.HasPrefix(record.Val(), lostMark) {
@@ -65,9 +70,4 @@ func (s *Store) Entered(ctx context.Context, c chat.ConnectionID) ([]chat.Conver
 		ids[i] = chat.ConversationID(id)
 	}
 	return ids, nil
-}
-
-// closedAlready reports whether a tombstone is there for a connection.
-func closedAlready(record *redis.StringCmd) bool {
-	return !errors.Is(record.Err(), redis.Nil) && strings.HasPrefix(record.Val(), tombstone)
 }

@@ -8,13 +8,20 @@ import (
 	"aiwm-chat/shared/presence"
 )
 
+func roomsIn(entries []chat.Entry) (ids []chat.ConversationID) {
+	for _, e := range entries {
+		ids = append(ids, e.ConversationID)
+	}
+	return ids
+}
+
 func checkPing(t *testing.T, s *server, when string, c chat.Connection, known bool, want ...chat.ConversationID) {
 	t.Helper()
 	rooms, loss, err := s.Ping(t.Context(), c)
 	if err != nil || known != (loss == "") {
 		t.Errorf("%s: the loss is %q, %v, want known %v", when, loss, err, known)
 	}
-	checkSame(t, when, rooms, want...)
+	checkSame(t, when, roomsIn(rooms), want...)
 	checkConnections(t, s, c.Principal, c)
 }
 
@@ -178,8 +185,35 @@ func TestToldChangesNothingElse(t *testing.T) {
 			t.Errorf("%q became %q", before, got)
 		}
 		checkConnections(t, s, there.Principal, there)
-		if isClosed, err := s.Closed(t.Context(), closed); err != nil || !isClosed {
-			t.Errorf("closed %v, %v", isClosed, err)
+		if !s.closed(t, closed) {
+			t.Error("it is not closed")
 		}
+	})
+}
+
+// What was not done when a connection came is made up for like a loss, until that
+// is told; who is closed, or unknown, does not come back for it.
+func TestWhatIsUntoldIsALossUntilItIsTold(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		c, closed, never := s.connected(t, "c1", s.agent("a1")), s.connected(t, "c2", s.agent("a2")), s.connection("c3", s.agent("a3"))
+		s.disconnect(t, closed)
+		for _, of := range []chat.Connection{c, c, closed, never} {
+			must(t, s.Untold(t.Context(), of))
+		}
+		for range 2 {
+			_, loss, err := s.Ping(t.Context(), c)
+			if err != nil || loss == "" {
+				t.Errorf("the loss is %q, %v", loss, err)
+			}
+		}
+		_, loss, err := s.Ping(t.Context(), c)
+		must(t, err)
+		must(t, s.Told(t.Context(), c, loss))
+		checkPing(t, s, "once it is told", c, true)
+		checkConnections(t, s, closed.Principal)
+		if !s.closed(t, closed) {
+			t.Error("the tombstone is gone")
+		}
+		checkConnections(t, s, never.Principal)
 	})
 }

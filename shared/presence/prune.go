@@ -52,12 +52,12 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 	if err != nil {
 		return chat.Departure{}, failed("look at connections that are gone", err)
 	}
-	var lost []chat.Connection
+	var all []*lost
 	var stays []chat.Stay
 	for i, g := range gone {
-		c := g.Connection
-		r, known := parseRegistration(c.Principal, string(c.ID), records[i].Val())
-		if known && !r.closed && g.At.Sub(r.since) < age {
+		c, text := g.Connection, records[i].Val()
+		r, known := parseRegistration(c.Principal, string(c.ID), text)
+		if known && g.At.Sub(r.since) < age { // it opens, or its $disconnect is at work
 			continue
 		}
 		stay := chat.Stay{Connection: c}
@@ -68,35 +68,63 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 			stay.Conversations = append(stay.Conversations, also)
 		}
 		stays = append(stays, stay)
-		if !known || !r.closed { // the end of a closed one is its $disconnect's to tell
-			lost = append(lost, c)
+		if r.closed {
+			text = "" // its tombstone stays
 		}
+		all = append(all, &lost{principal: c.Principal, id: string(c.ID), text: text})
+	}
+	if err := s.unregister(ctx, all); err != nil {
+		return chat.Departure{}, err
 	}
 	var d chat.Departure
-	if d.Offline, err = s.unregister(ctx, lost); err != nil {
-		return d, err
-	}
 	d.Partings, err = s.TakeOut(ctx, stays)
+	d.Offline = s.offline(all, d.Partings)
 	return d, err
 }
 
-// unregister removes registrations and returns whose last ones they were.
-func (s *Store) unregister(ctx context.Context, lost []chat.Connection) (offline []chat.Principal, err error) {
-	rest := make([]*redis.StringSliceCmd, len(lost))
-	err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, c := range lost {
-			p.HDel(ctx, principalKey(c.Principal), string(c.ID))
-			rest[i] = hash(ctx, p, principalKey(c.Principal))
+// A lost connection is one whose registration is taken out, if it has one.
+type lost struct {
+	principal chat.Principal
+	id, text  string
+	out       *redis.Cmd
+	rest      *redis.StringSliceCmd
+}
+
+// unregisterScript takes out a registration that is still the one that was read,
+// and not the tombstone that a $disconnect has put in its place.
+//
+// KEYS: the principal. ARGV: the connection, the registration.
+const unregisterScript = `
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+return 0`
+
+// unregister removes registrations, and reads what is left beside them.
+func (s *Store) unregister(ctx context.Context, all []*lost) error {
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for _, l := range all {
+			if l.text != "" {
+				l.out = p.Eval(ctx, unregisterScript, []string{principalKey(l.principal)}, l.id, l.text)
+			}
+			l.rest = hash(ctx, p, principalKey(l.principal))
 		}
 	})
-	if err != nil {
-		return nil, failed("remove connections that are gone", err)
+	return failed("remove connections that are gone", err)
+}
+
+// offline returns who has no connection left, of those with whom this call ended
+// something: who has been pruned, or has left, is told of by whoever did that. Of
+// a $disconnect that died only rooms are left to end.
+func (s *Store) offline(all []*lost, partings []chat.Parting) (offline []chat.Principal) {
+	ended := map[chat.Principal]bool{}
+	for _, p := range partings {
+		ended[p.Principal] = true
 	}
-	for i, c := range lost {
-		open, _ := registrations(c.Principal, rest[i].Val(), s.now())
-		if len(open) == 0 && !slices.Contains(offline, c.Principal) {
-			offline = append(offline, c.Principal)
+	for _, l := range all {
+		removed := l.out != nil && l.out.Val() == int64(1)
+		open, _ := registrations(l.principal, l.rest.Val(), s.now())
+		if len(open) == 0 && (removed || ended[l.principal]) && !slices.Contains(offline, l.principal) {
+			offline = append(offline, l.principal)
 		}
 	}
-	return offline, nil
+	return offline
 }

@@ -112,8 +112,8 @@ func TestPruneLeavesNoTombstone(t *testing.T) {
 		c := s.member(t, "c1", s.user("u1"), k1)
 		s.pass(10 * time.Second)
 		s.prune(t, s.now(), k1, c)
-		if closed, err := s.Closed(t.Context(), c); err != nil || closed {
-			t.Errorf("closed %v, %v", closed, err)
+		if s.closed(t, c) {
+			t.Error("it is closed")
 		}
 		checkPing(t, s, "it is alive after all", c, false)
 		s.joined(t, c, k1)
@@ -121,18 +121,47 @@ func TestPruneLeavesNoTombstone(t *testing.T) {
 	})
 }
 
-func TestPruneOfWhatWasClosedLeavesItsTombstoneAndTakesItOutOfRooms(t *testing.T) {
+func TestPruneMakesUpForADisconnectThatDied(t *testing.T) {
 	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		k1 := s.conversation("k1")
 		c := s.member(t, "c1", s.user("u1"), k1)
 		_, err := s.Disconnect(t.Context(), c) // and the function dies
 		must(t, err)
+		s.pass(9 * time.Second)
+		checkNoDeparture(t, "while it may be at work", s.prune(t, s.now(), k1, c))
+		s.pass(time.Second)
 		d := s.prune(t, s.now(), k1, c)
-		checkSame(t, "offline is told by the disconnect", d.Offline)
+		checkSame(t, "offline", d.Offline, c.Principal)
 		checkPartings(t, "the room", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal})
-		if closed, err := s.Closed(t.Context(), c); err != nil || !closed {
-			t.Errorf("closed %v, %v", closed, err)
+		if !s.closed(t, c) {
+			t.Error("it is not closed")
 		}
+		checkNoDeparture(t, "once more", s.prune(t, s.now(), k1, c))
+	})
+}
+
+func TestADisconnectThatDiedBesideAnotherDeviceEndsNothingButTheRoom(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c, other := s.member(t, "c1", s.user("u1"), k1), s.connected(t, "c2", s.user("u1"))
+		_, err := s.Disconnect(t.Context(), c)
+		must(t, err)
+		s.pass(10 * time.Second)
+		d := s.prune(t, s.now(), k1, c)
+		checkSame(t, "offline", d.Offline)
+		checkPartings(t, "the room", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal})
+		checkConnections(t, s, c.Principal, other)
+	})
+}
+
+// Several posts find a connection gone at the same time: one of them tells.
+func TestWhatWasPrunedIsToldOnce(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		k1 := s.conversation("k1")
+		c := s.member(t, "c1", s.user("u1"), k1)
+		s.pass(10 * time.Second)
+		checkSame(t, "offline", s.prune(t, s.now(), k1, c).Offline, c.Principal)
+		checkNoDeparture(t, "the second", s.prune(t, s.now(), k1, c))
 	})
 }
 
@@ -207,8 +236,8 @@ func TestBuryRemovesAlsoWhatIsYoung(t *testing.T) {
 		checkPartings(t, "bury", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal, Left: chat.Room{other}})
 		checkConnections(t, s, c.Principal)
 		checkRoom(t, s, k1, other)
-		if closed, err := s.Closed(t.Context(), c); err != nil || closed {
-			t.Errorf("closed %v, %v", closed, err)
+		if s.closed(t, c) {
+			t.Error("it is closed")
 		}
 	})
 }

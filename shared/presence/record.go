@@ -15,14 +15,16 @@ import (
 // A registration is the value under a connection in the hash of its principal:
 //
 //	"<since> <token expiry> <dialect>"    a connection that is open, or about to be
-//	"l <since> <token expiry> <dialect>"  the same, lost before and not told so yet
+//	"l <since> <token expiry> <dialect>"  the same, lost before and not told so yet, or come and not announced
 //	"x <since>"                           the tombstone of one that was closed
+//	"x <since> <connection>"              of one that has to make room for another, and is to be closed
 //
 // since is in milliseconds, the expiry in seconds.
 type registration struct {
 	chat.Connection
 	since  time.Time
 	closed bool
+	room   chat.ConnectionID // of a tombstone: for whom room was made, if it was
 }
 
 const (
@@ -47,6 +49,7 @@ func parseRegistration(p chat.Principal, id, text string) (r registration, ok bo
 		Connection: chat.Connection{ID: chat.ConnectionID(id), Principal: p}, since: time.UnixMilli(ms), closed: closed,
 	}
 	if err != nil || closed {
+		r.room = chat.ConnectionID(rest)
 		return r, err == nil
 	}
 	r.ExpiresAt, r.Dialect, ok = parseRest(rest)
@@ -82,28 +85,46 @@ func (r registration) over(now time.Time) bool {
 	return now.Sub(r.since) >= lifetime
 }
 
-// maxTombstones is how many of one principal are at work: of who comes and goes
-// without end the oldest go early.
-const maxTombstones = 64
+// How many tombstones of one principal are kept: of who comes and goes without
+// end the oldest go early. All that may be open may end together, when a server is
+// deployed, and soon after that again.
+const (
+	minTombstones = 64
+	maxTombstones = 1024 // of a principal that may have any number open
+)
+
+// surplus returns the oldest tombstones of a principal that are too many.
+func (s *Store) surplus(p chat.Principal, fields []string) (over []registration) {
+	limit := s.limits.UserConnections
+	if p.Type == chat.Agent {
+		limit = s.limits.AgentConnections
+	}
+	most := max(2*limit, minTombstones)
+	if limit <= 0 {
+		most = maxTombstones
+	}
+	now := s.now()
+	for i := 0; i+1 < len(fields); i += 2 {
+		if r, ok := parseRegistration(p, fields[i], fields[i+1]); ok && r.closed && !r.over(now) {
+			over = append(over, r)
+		}
+	}
+	slices.SortFunc(over, older)
+	return over[:max(len(over)-most, 0)]
+}
 
 // registrations sorts the entries of a principal's hash into those that are
 // open and those that are over. Tombstones at work are neither.
 func registrations(p chat.Principal, fields []string, now time.Time) (open, over []registration) {
-	var tombstones []registration
 	for i := 0; i+1 < len(fields); i += 2 {
 		switch r, ok := parseRegistration(p, fields[i], fields[i+1]); {
 		case !ok, r.over(now):
 			r.ID = chat.ConnectionID(fields[i])
 			over = append(over, r)
 		case r.closed:
-			tombstones = append(tombstones, r)
 		default:
 			open = append(open, r)
 		}
-	}
-	if n := len(tombstones) - maxTombstones; n > 0 {
-		slices.SortFunc(tombstones, older)
-		over = append(over, tombstones[:n]...)
 	}
 	return open, over
 }
@@ -116,8 +137,9 @@ func registrations(p chat.Principal, fields []string, now time.Time) (open, over
 // the generation, which are its beginning.
 type entry struct {
 	chat.Connection
-	since     time.Time
-	confirmed bool
+	generation string
+	since      time.Time
+	confirmed  bool
 }
 
 const (
@@ -133,7 +155,7 @@ func parseEntry(id, text string) (e entry, ok bool) {
 	if len(text) < len(confirmed) {
 		return entry{}, false
 	}
-	_, rest, _ := strings.Cut(text[len(confirmed):], " ") // after the generation
+	generation, rest, _ := strings.Cut(text[len(confirmed):], " ")
 	since, rest, _ := strings.Cut(rest, " ")
 	last := strings.LastIndexByte(rest, ' ')
 	if last < 0 {
@@ -149,7 +171,7 @@ func parseEntry(id, text string) (e entry, ok bool) {
 			Principal: chat.Principal{Type: chat.PrincipalType(kind), ID: chat.PrincipalID(name), OrgID: chat.OrgID(org)},
 			ExpiresAt: expires, Dialect: dialect,
 		},
-		since: time.UnixMilli(ms), confirmed: strings.HasPrefix(text, confirmed),
+		generation: generation, since: time.UnixMilli(ms), confirmed: strings.HasPrefix(text, confirmed),
 	}, named && dated && err == nil
 }
 

@@ -124,7 +124,7 @@ func FuzzParseEntry(f *testing.F) {
 		if !ok {
 			return
 		}
-		again := entryText(e.Connection, "GEN", e.since)
+		again := entryText(e.Connection, e.generation, e.since)
 		if e.confirmed {
 			again = confirmed + again[len(provisional):]
 		}

@@ -132,6 +132,7 @@ func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat
 	a.Vouched = true
 	for _, e := range entries(fields, now) {
 		a.Room = append(a.Room, e.Connection)
+		a.Generations = append(a.Generations, e.generation)
 		a.Vouched = a.Vouched && e.confirmed
 	}
 	if agents != nil {

@@ -273,7 +273,7 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 		do   func() error
 	}{
 		{"Enter", 1, func() (err error) { e, err = s.Enter(ctx, c, k2); return err }},
-		{"Closed", 1, func() error { _, err := s.Closed(ctx, c); return err }},
+		{"Standing", 1, func() error { _, err := s.Standing(ctx, c); return err }},
 		{"Confirm", 2, func() error { _, err := s.Confirm(ctx, e, s.agent("a1")); return err }}, // at the same time
 		{"Told", 1, func() error { return s.Told(ctx, c, "l 1 1 -") }},
 		{"Ping", 2, func() error { _, _, err := s.Ping(ctx, c); return err }},
@@ -418,7 +418,7 @@ func TestWithRedisAwayPresenceIsUnavailable(t *testing.T) {
 		"connect":     func() error { _, err := s.Connect(ctx, c); return err },
 		"disconnect":  func() error { _, err := s.Disconnect(ctx, c); return err },
 		"enter":       func() error { _, err := s.Enter(ctx, c, k1); return err },
-		"closed":      func() error { _, err := s.Closed(ctx, c); return err },
+		"standing":    func() error { _, err := s.Standing(ctx, c); return err },
 		"confirm":     func() error { _, err := s.Confirm(ctx, chat.Entry{}, chat.Principal{}); return err },
 		"leave":       func() error { _, err := s.Leave(ctx, c, k1); return err },
 		"evict":       func() error { _, err := s.Evict(ctx, c.Principal, k1); return err },

@@ -180,13 +180,18 @@ func (s *server) takeOut(t testing.TB, c chat.Connection, ids ...chat.Conversati
 func (s *server) join(t testing.TB, c chat.Connection, id chat.ConversationID) bool {
 	t.Helper()
 	e := s.entered(t, c, id)
-	closed, err := s.Closed(t.Context(), c)
-	must(t, err)
-	if closed {
-		s.takeOut(t, c, id)
+	if s.closed(t, c) {
+		must(t, s.PutOut(t.Context(), []chat.Entry{e}))
 		return false
 	}
 	return s.confirm(t, e) == nil
+}
+
+func (s *server) closed(t testing.TB, c chat.Connection) bool {
+	t.Helper()
+	standing, err := s.Standing(t.Context(), c)
+	must(t, err)
+	return standing == chat.StandingClosed
 }
 
 // disconnect is what the handler of $disconnect does.

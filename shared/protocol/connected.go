@@ -37,6 +37,13 @@ type WelcomeJob struct {
 	OrgID        chat.OrgID         `json:"orgId"`
 	ExpiresAt    int64              `json:"expiresAt"` // Unix seconds
 	Dialect      chat.Dialect       `json:"dialect,omitzero"`
+	Excess       bool               `json:"excess,omitzero"` // it is one too many: to be closed instead
+}
+
+// ExcessJobOf returns the job that tells c, which may not be open yet either, that
+// it is one too many, and closes it.
+func ExcessJobOf(c chat.Connection) WelcomeJob {
+	return WelcomeJob{ConnectionID: c.ID, Type: c.Principal.Type, ID: c.Principal.ID, OrgID: c.Principal.OrgID, Excess: true}
 }
 
 // WelcomeJobOf returns the job that greets c.

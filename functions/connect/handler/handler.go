@@ -3,7 +3,6 @@ package handler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -11,12 +10,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/protocol"
 )
 
 type presence interface {
 	Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error)
+	Untold(ctx context.Context, c chat.Connection) error
 }
 
 type store interface {
@@ -28,15 +27,14 @@ type jobs interface {
 	EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error
 }
 
-// closer tells a connection why it is closed, and closes it.
-type closer interface {
-	Post(ctx context.Context, c chat.Connection, frame []byte) error
-	Close(ctx context.Context, c chat.Connection)
+// api knows which connections are no more.
+type api interface {
+	Gone(ctx context.Context, id chat.ConnectionID) (bool, error)
 }
 
 type announcer interface {
-	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
 	Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID)
+	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
 }
 
 // Handler handles $connect.
@@ -44,95 +42,164 @@ type Handler struct {
 	presence presence
 	store    store
 	jobs     jobs
-	closer   closer
+	api      api
 	announce announcer
 }
 
 // New returns a Handler.
-func New(p presence, s store, j jobs, c closer, a announcer) *Handler {
-	return &Handler{presence: p, store: s, jobs: j, closer: c, announce: a}
+func New(p presence, s store, j jobs, g api, a announcer) *Handler {
+	return &Handler{presence: p, store: s, jobs: j, api: g, announce: a}
 }
 
 // Handle asks welcome to greet the connection, to which nothing can be posted
 // before this function has returned, and then registers it: in this order, so
 // that welcome buries what never opens, also where this function dies or refuses.
 // Any device of a user costs one round trip to SQS and one to Redis; the first
-// one also one to MongoDB and the announcement, and each of an agent one to
-// MongoDB.
+// one also one to MongoDB and the announcement, each of an agent one to MongoDB,
+// and each for which another has to end one more to SQS. An agent at its limit
+// has to ask the Management API, at the same time about sixteen others at most.
+//
+// What follows from the registration and fails is noted there, in one more round
+// trip to Redis, for the next ping to make up for.
+//
+// A handshake that was so slow that welcome may have given it up is refused.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
+	start := time.Now()
+	if err := h.connect(ctx, c); err != nil {
+		return err
+	}
+	if time.Since(start) > late {
+		return chat.Errorf(chat.Unavailable, "the handshake took too long; try again")
+	}
+	return nil
+}
+
+// How long a handshake may take, from when its welcome begins to wait. That tries
+// for the last time when three seconds are over, or a third of one before that,
+// and then buries what is not open, which must not open any more.
+const (
+	handshake = 2300 * time.Millisecond // what is under way then is given up
+	late      = 2600 * time.Millisecond
+)
+
+func (h *Handler) connect(whole context.Context, c chat.Connection) error {
+	ctx, cancel := context.WithTimeout(whole, handshake)
+	defer cancel()
 	if err := h.jobs.EnqueueWelcome(ctx, protocol.WelcomeJobOf(c)); err != nil {
 		return chat.Unavailablef(fmt.Errorf("enqueue the welcome: %w", err), "the connection cannot be welcomed now; try again")
 	}
 	arrival, err := h.presence.Connect(ctx, c)
+	if chat.CodeOf(err) == chat.TooManyConnections && h.makeRoom(ctx, arrival.Others) {
+		arrival, err = h.presence.Connect(ctx, c)
+	}
 	if err != nil {
+		h.end(whole, arrival.Excess)
 		return err
 	}
 	// After Redis decided, and in the next millisecond, which is as fine as times
 	// are told: a disconnect that it decided before is earlier.
-	h.arrive(ctx, c.Principal, arrival, time.Now().Add(time.Millisecond))
+	if !h.arrive(ctx, c.Principal, arrival, time.Now().Add(time.Millisecond)) {
+		h.untold(whole, c)
+	}
 	return nil
 }
 
-// arriving is how long what follows may hold up the handshake. It is shorter
-// than what welcome, which is waiting, and a prune allow a connection to open.
+// noting is how long it may take to note what has not been done: it has to fit
+// between handshake and late.
+const noting = 200 * time.Millisecond
+
+// untold leaves to the next ping what was not done here.
+func (h *Handler) untold(ctx context.Context, c chat.Connection) {
+	ctx, cancel := context.WithTimeout(ctx, noting)
+	defer cancel()
+	if err := h.presence.Untold(ctx, c); err != nil {
+		slog.WarnContext(ctx, "leave to the next ping what was not done", "connection", c.ID, "err", err)
+	}
+}
+
+// makeRoom prunes those connections that are gone, whose $disconnect never came:
+// they must not keep out who is there. It reports whether there were any.
+func (h *Handler) makeRoom(ctx context.Context, others []chat.Connection) bool {
+	at := time.Now()
+	found := make([]bool, len(others))
+	var g errgroup.Group
+	for i, c := range others {
+		g.Go(func() (err error) {
+			if found[i], err = h.api.Gone(ctx, c.ID); err != nil {
+				slog.WarnContext(ctx, "look for a connection that counts", "connection", c.ID, "err", err)
+			}
+			return nil
+		})
+	}
+	g.Wait() //nolint:errcheck // each is logged
+	var gone []chat.Gone
+	for i, c := range others {
+		if found[i] {
+			gone = append(gone, chat.Gone{Connection: c, At: at})
+		}
+	}
+	if len(gone) > 0 {
+		h.announce.Forget(ctx, gone, "")
+	}
+	return len(gone) > 0
+}
+
+// arriving is how long what follows may hold up the handshake.
 const arriving = 1500 * time.Millisecond
 
-// saying is how much of it may go to say why a connection ends, so that one that
-// hangs is closed all the same.
-const saying = arriving / 2
-
 // arrive does what follows, together. The principal is connected already: what
-// fails here is logged, and healed by the next connect.
-func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arrival, at time.Time) {
+// fails here is logged, and the result is false: the next ping makes up for it.
+func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arrival, at time.Time) bool {
 	ctx, cancel := context.WithTimeout(ctx, arriving)
 	defer cancel()
+	var stored, told error
 	var g errgroup.Group
-	for _, c := range arrival.Excess {
-		g.Go(func() error { h.close(ctx, c); return nil })
+	if len(arrival.Excess) > 0 {
+		g.Go(func() error { h.end(ctx, arrival.Excess); return nil })
 	}
 	if p.Type == chat.Agent {
 		g.Go(func() error {
-			if err := h.store.SetAgentStatus(ctx, p, true, at); err != nil {
-				slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
+			if stored = h.store.SetAgentStatus(ctx, p, true, at); stored != nil {
+				slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", stored)
 			}
 			return nil
 		})
 	}
 	if arrival.First {
-		h.tell(ctx, p, at)
+		told = h.tell(ctx, p, at)
+	}
+	g.Wait() //nolint:errcheck // there is none
+	return stored == nil && told == nil
+}
+
+// tell tells those who share a conversation.
+func (h *Handler) tell(ctx context.Context, p chat.Principal, at time.Time) error {
+	in, err := h.store.ConversationsOf(ctx, p, protocol.MaxPresenceConversations)
+	if err != nil {
+		slog.WarnContext(ctx, "find conversations to announce in", "principal", p.String(), "err", err)
+		return err
+	}
+	h.announce.Presence(ctx, p, true, at, in)
+	return nil
+}
+
+// end has connections closed that are too many. They may be opening themselves, so
+// welcome does it, which knows how to wait. Where that is not to be had, their next
+// ping is refused, and closes them.
+func (h *Handler) end(ctx context.Context, old []chat.Connection) {
+	var g errgroup.Group
+	g.SetLimit(ending)
+	for _, c := range old {
+		g.Go(func() error {
+			if err := h.jobs.EnqueueWelcome(ctx, protocol.ExcessJobOf(c)); err != nil {
+				slog.WarnContext(ctx, "have a connection closed", "connection", c.ID, "err", err)
+			}
+			return nil
+		})
 	}
 	g.Wait() //nolint:errcheck // there is none
 }
 
-// tell tells those who share a conversation.
-func (h *Handler) tell(ctx context.Context, p chat.Principal, at time.Time) {
-	in, err := h.store.ConversationsOf(ctx, p, protocol.MaxPresenceConversations)
-	if err != nil {
-		slog.WarnContext(ctx, "find conversations to announce in", "principal", p.String(), "err", err)
-		return
-	}
-	h.announce.Presence(ctx, p, true, at, in)
-}
-
-var tooMany = chat.Errorf(chat.TooManyConnections, "you have connected elsewhere too often; this, the oldest connection, ends")
-
-// close ends a connection over the limit. The error is not retryable: its client
-// does not come back by itself.
-func (h *Handler) close(ctx context.Context, c chat.Connection) {
-	at := time.Now()
-	if errors.Is(h.say(ctx, c), delivery.ErrGone) { // its $disconnect never came: it must not count against others
-		h.announce.Forget(ctx, []chat.Gone{{Connection: c, At: at}}, "")
-		return
-	}
-	h.closer.Close(ctx, c)
-}
-
-func (h *Handler) say(ctx context.Context, c chat.Connection) error {
-	ctx, cancel := context.WithTimeout(ctx, saying)
-	defer cancel()
-	err := h.closer.Post(ctx, c, protocol.ErrorFrame("", tooMany, time.Now()))
-	if err != nil {
-		slog.WarnContext(ctx, "say why a connection ends", "connection", c.ID, "err", err)
-	}
-	return err
-}
+// ending is how many are ended at the same time: there are many where the limit
+// was lowered.
+const ending = 16

@@ -2,7 +2,6 @@ package handler_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,7 +15,6 @@ import (
 	"aiwm-chat/functions/connect/handler"
 	disconnect "aiwm-chat/functions/disconnect/handler"
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/protocol"
 )
@@ -35,6 +33,8 @@ type world struct {
 	start   time.Time
 	mu      sync.Mutex
 	steps   []string
+
+	registered int // how often that was tried
 }
 
 func (w *world) step(ctx context.Context, name string, args ...any) error {
@@ -54,7 +54,7 @@ func (w *world) step(ctx context.Context, name string, args ...any) error {
 // when tells a step that is dated before Redis had decided from a later one: a
 // disconnect that Redis decided before has to be the earlier one.
 func (w *world) when(at time.Time) string {
-	if at.Equal(w.start.Add(redisTime + time.Millisecond)) {
+	if at.Equal(w.start.Add(redisTime*time.Duration(w.registered) + time.Millisecond)) {
 		return ""
 	}
 	return fmt.Sprint(" dated ", at.Sub(w.start))
@@ -66,17 +66,31 @@ const redisTime = 10 * time.Millisecond
 func (w *world) Connect(ctx context.Context, _ chat.Connection) (chat.Arrival, error) {
 	err := w.step(ctx, "register")
 	time.Sleep(redisTime)
+	w.registered++
 	return w.arrival, err
 }
 
+func (w *world) Untold(ctx context.Context, c chat.Connection) error {
+	return w.step(ctx, "untold", " ", c.ID)
+}
+
+// In this world connections whose id begins with G are gone, and of the others it
+// is known unless asking fails. Whoever is refused is not when one was forgotten.
+func (w *world) Gone(ctx context.Context, id chat.ConnectionID) (bool, error) {
+	return id[0] == 'G', w.step(ctx, "ask", " ", id)
+}
+
 func (w *world) Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID) {
-	if len(gone) != 1 || in != "" {
-		panic(fmt.Sprint("forget ", gone, in))
+	for _, g := range gone {
+		w.step(ctx, "forget", " ", g.Connection.ID, in)
 	}
-	_ = w.step(ctx, "forget", " ", gone[0].Connection.ID)
+	delete(w.fail, "register")
 }
 
 func (w *world) EnqueueWelcome(ctx context.Context, job protocol.WelcomeJob) error {
+	if job.Excess {
+		return w.step(ctx, "end", " ", job.Connection().ID, " of ", job.Connection().Principal)
+	}
 	want := protocol.WelcomeJob{ConnectionID: "A=", Type: job.Type, ID: "p1", OrgID: "acme", ExpiresAt: expires.Unix(), Dialect: chat.Lean}
 	if job != want {
 		panic(fmt.Sprint("welcome ", job))
@@ -99,27 +113,14 @@ func (w *world) Presence(ctx context.Context, p chat.Principal, online bool, at 
 	w.step(ctx, "tell", " ", p, " ", online, " ", in, w.when(at))
 }
 
-func (w *world) Post(ctx context.Context, c chat.Connection, b []byte) error {
-	var f struct {
-		Event string
-		Error struct {
-			Code      chat.Code
-			Retryable bool
-		}
-	}
-	if err := json.Unmarshal(b, &f); err != nil {
-		return err
-	}
-	return w.step(ctx, "say", " ", c.ID, " ", f.Event, " ", f.Error.Code, " ", f.Error.Retryable)
-}
-
-func (w *world) Close(ctx context.Context, c chat.Connection) { w.step(ctx, "close", " ", c.ID) }
-
 func TestConnect(t *testing.T) {
 	const told, toldAgent, status = "tell user:p1 true [c1 c2]", "tell agent:p1 true [c1 c2]", "status agent:p1 true"
-	const say1, say2 = "say O1= error too_many_connections false", "say O2= error too_many_connections false"
+	const end1, end2 = "end O1= of user:p1", "end O2= of user:p1"
+	old := func(id chat.ConnectionID) chat.Connection {
+		return chat.Connection{ID: id, Principal: chat.Principal{Type: chat.User, ID: "p1", OrgID: "acme"}}
+	}
 	first := chat.Arrival{First: true}
-	full := chat.Arrival{Excess: []chat.Connection{{ID: "O1="}, {ID: "O2="}}}
+	full := chat.Arrival{Excess: []chat.Connection{old("O1="), old("O2=")}}
 	firstAndFull := chat.Arrival{First: true, Excess: full.Excess[:1]}
 	failing := func(steps ...string) map[string]error {
 		fail := map[string]error{}
@@ -128,8 +129,15 @@ func TestConnect(t *testing.T) {
 		}
 		return fail
 	}
-	gone := map[string]error{"say": fmt.Errorf("post: %w", delivery.ErrGone)}
-	refused := map[string]error{"register": chat.Errorf(chat.TooManyConnections, "no")}
+	others := func(ids ...chat.ConnectionID) (a chat.Arrival) {
+		for _, id := range ids {
+			a.Others = append(a.Others, old(id))
+		}
+		return a
+	}
+	refused := func() map[string]error {
+		return map[string]error{"register": chat.Errorf(chat.TooManyConnections, "no")}
+	}
 	tests := []struct {
 		name    string
 		who     chat.PrincipalType
@@ -143,20 +151,23 @@ func TestConnect(t *testing.T) {
 		{"a user's other device", chat.User, chat.Arrival{}, nil, "", "", []string{"welcome", "register"}},
 		{"an agent", chat.Agent, first, nil, "", "", []string{"welcome", "register", status, "conversations", toldAgent}},
 		{"another of the agent", chat.Agent, chat.Arrival{}, nil, "", "", []string{"welcome", "register", status}},
-		{"one too many of a user", chat.User, full, nil, "", "", []string{"welcome", "register", say1, "close O1=", say2, "close O2="}},
-		{"those cannot be told", chat.User, full, failing("say"), "", "", []string{"welcome", "register", say1, "close O1=", say2, "close O2="}},
-		{"those are gone", chat.User, full, gone, "", "", []string{"welcome", "register", say1, "forget O1=", say2, "forget O2="}},
-		{"one too many of an agent", chat.Agent, first, refused, "", chat.TooManyConnections, []string{"welcome", "register"}},
+		{"one too many of a user", chat.User, full, nil, "", "", []string{"welcome", "register", end1, end2}},
+		{"those cannot be ended", chat.User, firstAndFull, failing("end"), "", "", []string{"welcome", "register", "conversations", told, end1}},
+		{"made room, and had to itself", chat.User, full, failing("register"), "", chat.Internal, []string{"welcome", "register", end1, end2}},
+		{"one too many of an agent", chat.Agent, first, refused(), "", chat.TooManyConnections, []string{"welcome", "register"}},
+		{"which are all there", chat.Agent, others("O1=", "O2="), refused(), "", chat.TooManyConnections, []string{"welcome", "register", "ask O1=", "ask O2="}},
+		{"of which one is gone", chat.Agent, others("O1=", "G2="), refused(), "", "", []string{"welcome", "register", "ask O1=", "ask G2=", "forget G2=", "register", status}},
+		{"not to be asked about", chat.Agent, others("O1="), map[string]error{"register": refused()["register"], "ask": errDown}, "", chat.TooManyConnections, []string{"welcome", "register", "ask O1="}},
 		{"not registered", chat.User, first, failing("register"), "", chat.Internal, []string{"welcome", "register"}},
 		{"not to be welcomed", chat.Agent, firstAndFull, failing("welcome"), "", chat.Unavailable, []string{"welcome"}},
-		{"no status", chat.Agent, first, failing("status"), "", "", []string{"welcome", "register", status, "conversations", toldAgent}},
-		{"nobody to tell", chat.User, first, failing("conversations"), "", "", []string{"welcome", "register", "conversations"}},
+		{"no status", chat.Agent, first, failing("status"), "", "", []string{"welcome", "register", status, "conversations", toldAgent, "untold A="}},
+		{"no status of another", chat.Agent, chat.Arrival{}, failing("status", "untold"), "", "", []string{"welcome", "register", status, "untold A="}},
+		{"nobody to tell", chat.User, first, failing("conversations"), "", "", []string{"welcome", "register", "conversations", "untold A="}},
 		// What hangs keeps nothing else from being done, and the client not for long.
-		{"the status hangs", chat.Agent, first, nil, "status", "", []string{"welcome", "register", status, "conversations", toldAgent}},
-		{"the conversations hang", chat.Agent, first, nil, "conversations", "", []string{"welcome", "register", status, "conversations"}},
-		{"the telling hangs", chat.User, firstAndFull, nil, "tell", "", []string{"welcome", "register", "conversations", told, say1, "close O1="}},
-		{"the old one hangs", chat.User, firstAndFull, nil, "say", "", []string{"welcome", "register", "conversations", told, say1, "close O1="}},
-		{"the closing hangs", chat.User, full, nil, "close", "", []string{"welcome", "register", say1, "close O1=", say2, "close O2="}},
+		{"the status hangs", chat.Agent, first, nil, "status", "", []string{"welcome", "register", status, "conversations", toldAgent, "untold A="}},
+		{"the conversations hang", chat.Agent, first, nil, "conversations", "", []string{"welcome", "register", status, "conversations", "untold A="}},
+		{"the telling hangs", chat.User, firstAndFull, nil, "tell", "", []string{"welcome", "register", "conversations", told, end1}},
+		{"the queue hangs", chat.User, firstAndFull, nil, "end", "", []string{"welcome", "register", "conversations", told, end1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -170,7 +181,7 @@ func TestConnect(t *testing.T) {
 				if !slices.Equal(arranged(w.steps), arranged(tt.want)) {
 					t.Errorf("the steps were %q, want %q", w.steps, tt.want)
 				}
-				took := max(0, time.Since(w.start)-redisTime)
+				took := max(0, time.Since(w.start)-redisTime*time.Duration(w.registered))
 				if took > 1500*time.Millisecond || (took > 0) != (tt.hangs != "") {
 					t.Errorf("what follows took %v", took)
 				}
@@ -211,8 +222,6 @@ func (l *ledger) SetAgentStatus(_ context.Context, _ chat.Principal, online bool
 	return nil
 }
 
-func (l *ledger) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
-
 func (l *ledger) Presence(_ context.Context, _ chat.Principal, online bool, at time.Time, _ []chat.ConversationID) {
 	if !l.toldAt.After(at) {
 		l.told, l.toldAt = online, at
@@ -222,10 +231,10 @@ func (l *ledger) Presence(_ context.Context, _ chat.Principal, online bool, at t
 func (*ledger) ConversationsOf(context.Context, chat.Principal, int) ([]chat.ConversationID, error) {
 	return nil, nil
 }
+func (*ledger) Gone(context.Context, chat.ConnectionID) (bool, error)     { return false, nil }
+func (*ledger) Forget(context.Context, []chat.Gone, chat.ConversationID)  {}
 func (*ledger) Parted(context.Context, []chat.Parting)                    {}
 func (*ledger) EnqueueWelcome(context.Context, protocol.WelcomeJob) error { return nil }
-func (*ledger) Post(context.Context, chat.Connection, []byte) error       { return nil }
-func (*ledger) Close(context.Context, chat.Connection)                    {}
 
 // The old connection's end is dealt with by a warm function while a cold one is
 // on its way to Redis with the new one: the agent is online, and said to be.

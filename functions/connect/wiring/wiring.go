@@ -4,6 +4,7 @@ package wiring
 import (
 	"aiwm-chat/functions/connect/handler"
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/delivery/apigateway"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
@@ -20,6 +21,6 @@ var Function = wire.Function{
 
 func wired(p *wire.Process) any {
 	store := mongostore.In(p)
-	h := handler.New(presence.In(p), store, queue.In(p), live.Deliverer(p), live.Announcements(p, store))
+	h := handler.New(presence.In(p), store, queue.In(p), apigateway.In(p), live.Announcements(p, store))
 	return gateway.Connect(h.Handle)
 }

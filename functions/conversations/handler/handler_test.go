@@ -311,8 +311,9 @@ func TestCalls(t *testing.T) {
 
 // Removal and deletion are done when MongoDB and the room agree: what failed
 // between the two is one to try again, and the repeat, of which MongoDB has
-// nothing left to change, empties the room again. Of a deletion it tells once
-// more who is still there: who told them may have died before.
+// nothing left to change, empties the room again. Of a deletion, and of a removal by
+// the creator, it tells once more who is still there: who told them may have died
+// before.
 func TestRepeats(t *testing.T) {
 	theMember := map[string]string{"id": "c1", "type": "user", "participantId": "member"}
 	tests := []struct {
@@ -328,7 +329,7 @@ func TestRepeats(t *testing.T) {
 		{
 			"remove", owner, routeParticipant, theMember, "evict",
 			[]string{"remove user:member", "evict user:member"},
-			[]string{"remove user:member", "evict user:member", "conversation:left M="}, 204,
+			[]string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}, 204,
 		}, {
 			"leave", member, routeParticipant, theMember, "evict",
 			[]string{"remove user:member", "evict user:member"},

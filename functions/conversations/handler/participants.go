@@ -70,7 +70,7 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 		return gateway.HTTPResponse{}, err
 	}
 	h.cast.Broadcast(ctx, evicted, protocol.Frame(protocol.EventLeft, "", protocol.Room{ConversationID: id}, time.Now()), delivery.Once)
-	if removed {
+	if removed || who != r.Principal { // whoever died after the removal has told nobody
 		h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
 	}
 	return noContent, nil

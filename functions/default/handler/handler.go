@@ -17,9 +17,9 @@ import (
 )
 
 type presence interface {
-	Ping(ctx context.Context, c chat.Connection) (rooms []chat.ConversationID, loss chat.Loss, err error)
+	Ping(ctx context.Context, c chat.Connection) (rooms []chat.Entry, loss chat.Loss, err error)
 	Told(ctx context.Context, c chat.Connection, of chat.Loss) error
-	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
+	PutOut(ctx context.Context, entries []chat.Entry) error
 }
 
 type store interface {
@@ -61,7 +61,7 @@ func New(p presence, s store, g greeter, a announcer, actions Actions) *Handler 
 
 // Handle understands a frame by its action or, as the AIWM clients send it, by
 // its event. The round trips are those of the action; ping has two to Redis and
-// one to MongoDB, one more to Redis to leave rooms, and after a loss those of
+// one to MongoDB, two more to Redis to leave rooms, and after a loss those of
 // coming back.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, body []byte) error {
 	name, flat, err := translate(body)
@@ -81,9 +81,13 @@ func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, body []byt
 // ping. A room that is not its principal's any more is left: somebody died
 // between a removal and the room.
 func (h *Handler) ping(ctx context.Context, f *gateway.ClientFrame, _ protocol.Ping) error {
-	rooms, loss, err := h.presence.Ping(ctx, f.Connection)
+	entries, loss, err := h.presence.Ping(ctx, f.Connection)
 	if err != nil {
 		return err
+	}
+	rooms := make([]chat.ConversationID, len(entries))
+	for i, e := range entries {
+		rooms[i] = e.ConversationID
 	}
 	at := time.Now().Add(time.Millisecond) // as in connect
 	var heads map[chat.ConversationID]int64
@@ -93,7 +97,7 @@ func (h *Handler) ping(ctx context.Context, f *gateway.ClientFrame, _ protocol.P
 		}
 	}
 	f.Reply(ctx, protocol.EventPong, protocol.PongOf(rooms, heads, loss != ""))
-	h.leave(ctx, f.Connection, rooms, heads)
+	h.leave(ctx, entries, heads)
 	if loss != "" {
 		h.comeBack(ctx, f.Connection, loss, at)
 	}
@@ -102,18 +106,18 @@ func (h *Handler) ping(ctx context.Context, f *gateway.ClientFrame, _ protocol.P
 
 // leave takes the connection out of rooms that are not its principal's any more.
 // Nobody is told: as of an eviction, they see the participants change.
-func (h *Handler) leave(ctx context.Context, c chat.Connection, rooms []chat.ConversationID, heads map[chat.ConversationID]int64) {
-	stay := chat.Stay{Connection: c}
-	for _, id := range rooms {
-		if _, participant := heads[id]; !participant {
-			stay.Conversations = append(stay.Conversations, id)
+func (h *Handler) leave(ctx context.Context, entries []chat.Entry, heads map[chat.ConversationID]int64) {
+	var others []chat.Entry
+	for _, e := range entries {
+		if _, participant := heads[e.ConversationID]; !participant {
+			others = append(others, e)
 		}
 	}
-	if len(stay.Conversations) == 0 {
+	if len(others) == 0 {
 		return
 	}
-	if _, err := h.presence.TakeOut(ctx, []chat.Stay{stay}); err != nil {
-		slog.WarnContext(ctx, "leave rooms of others", "connection", c.ID, "err", err)
+	if err := h.presence.PutOut(ctx, others); err != nil {
+		slog.WarnContext(ctx, "leave rooms of others", "connection", others[0].Connection.ID, "err", err)
 	}
 }
 

@@ -40,13 +40,16 @@ func (w *world) step(name string, args ...any) error {
 	return w.fail[name]
 }
 
-func (w *world) Ping(_ context.Context, c chat.Connection) ([]chat.ConversationID, chat.Loss, error) {
+func (w *world) Ping(_ context.Context, c chat.Connection) (entries []chat.Entry, _ chat.Loss, _ error) {
 	time.Sleep(redisTime)
 	loss := chat.Loss("of today")
 	if w.known {
 		loss = ""
 	}
-	return w.rooms, loss, w.step("ping", " ", c.ID)
+	for _, id := range w.rooms {
+		entries = append(entries, chat.Entry{Connection: c, ConversationID: id, Generation: "of " + string(id)})
+	}
+	return entries, loss, w.step("ping", " ", c.ID)
 }
 
 func (w *world) Heads(_ context.Context, p chat.Principal, ids []chat.ConversationID) (map[chat.ConversationID]int64, error) {
@@ -70,11 +73,16 @@ func (w *world) Told(_ context.Context, c chat.Connection, of chat.Loss) error {
 	return w.step("told", " ", c.ID)
 }
 
-func (w *world) TakeOut(_ context.Context, stays []chat.Stay) ([]chat.Parting, error) {
-	for _, s := range stays {
-		w.steps = append(w.steps, fmt.Sprint("out of ", s.Conversations, " ", s.Connection.ID))
+func (w *world) PutOut(_ context.Context, entries []chat.Entry) error {
+	var ids []chat.ConversationID
+	for _, e := range entries {
+		if e.Generation != "of "+string(e.ConversationID) {
+			panic("put out of another generation: " + e.Generation)
+		}
+		ids = append(ids, e.ConversationID)
 	}
-	return nil, w.fail["out"]
+	w.steps = append(w.steps, fmt.Sprint("out of ", ids, " ", entries[0].Connection.ID))
+	return w.fail["out"]
 }
 
 func (w *world) ConversationsOf(_ context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error) {

@@ -22,10 +22,10 @@ type store interface {
 
 type presence interface {
 	Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error)
-	Closed(ctx context.Context, c chat.Connection) (bool, error)
+	Standing(ctx context.Context, c chat.Connection) (chat.Standing, error)
 	Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (with chat.Company, in bool, err error)
 	Withdraw(ctx context.Context, e chat.Entry)
-	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
+	PutOut(ctx context.Context, entries []chat.Entry) error
 }
 
 type announcer interface {
@@ -60,7 +60,9 @@ func New(s store, p presence, a announcer) *Handler {
 // fan-out of its announcement.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Join) error {
 	found, company, joined, err := h.join(ctx, f.Connection, in)
-	if err == nil && !joined { // put out meanwhile, or overtaken by another join: what is it now?
+	// Put out meanwhile, or overtaken by another join: what is it now? Who is not
+	// registered any more may be gone, and would be made a ghost.
+	if err == nil && !joined && found.registered {
 		found, company, joined, err = h.join(ctx, f.Connection, in)
 	}
 	if err != nil {
@@ -99,6 +101,7 @@ type view struct {
 	conversation chat.Conversation
 	messages     []chat.Message
 	more         bool
+	registered   bool // the connection is
 }
 
 var errClosed = chat.Errorf(chat.Unavailable, "the connection is closed")
@@ -115,18 +118,20 @@ func (h *Handler) look(ctx context.Context, e chat.Entry, afterSeq *int64) (v vi
 		return err
 	})
 	g.Go(func() error {
-		closed, err := h.presence.Closed(ctx, e.Connection)
-		if err == nil && closed {
+		standing, err := h.presence.Standing(ctx, e.Connection)
+		if err == nil && standing == chat.StandingClosed {
 			err = errClosed
 		}
+		v.registered = standing == chat.StandingOpen
 		return err
 	})
 	return v, g.Wait()
 }
 
 // leave undoes an entry. Who is no participant, or closed, must not be in the
-// room, by whichever entry; after any other error only this join's own goes,
-// for that of another may be right.
+// room, also where that was confirmed before; after any other error only what is on
+// trial goes. The entry of a later join stays: it looks for itself, and who was no
+// participant when this one looked may be one by now.
 func (h *Handler) leave(ctx context.Context, e chat.Entry, cause error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the cause may be the time that is up
 	defer cancel()
@@ -134,9 +139,8 @@ func (h *Handler) leave(ctx context.Context, e chat.Entry, cause error) {
 		h.presence.Withdraw(ctx, e)
 		return
 	}
-	stay := chat.Stay{Connection: e.Connection, Conversations: []chat.ConversationID{e.ConversationID}}
-	if _, err := h.presence.TakeOut(ctx, []chat.Stay{stay}); err != nil {
-		slog.WarnContext(ctx, "take out who may not be in a room", "conversation", e.ConversationID, "err", err)
+	if err := h.presence.PutOut(ctx, []chat.Entry{e}); err != nil {
+		slog.WarnContext(ctx, "put out who may not be in a room", "conversation", e.ConversationID, "err", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package handler_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,11 +40,11 @@ type world struct {
 	ended    map[string]time.Duration
 	start    time.Time
 	fail     map[string]error
-	hangs    string // this step does not come back before its time is up
-	closed   bool
-	agentOut bool // the agent is no participant
-	invited  bool // the user was added by somebody
-	out      int  // how often a confirm finds the entry out
+	hangs    string        // this step does not come back before its time is up
+	standing chat.Standing // empty: registered
+	agentOut bool          // the agent is no participant
+	invited  bool          // the user was added by somebody
+	out      int           // how often a confirm finds the entry out
 	log      []chat.Message
 	total    int64
 	company  chat.Company
@@ -124,8 +125,8 @@ func (w *world) Enter(ctx context.Context, c chat.Connection, id chat.Conversati
 	return chat.Entry{Connection: c, ConversationID: id, Generation: "g1"}, err
 }
 
-func (w *world) Closed(ctx context.Context, _ chat.Connection) (bool, error) {
-	return w.closed, w.step(ctx, "Closed")
+func (w *world) Standing(ctx context.Context, _ chat.Connection) (chat.Standing, error) {
+	return cmp.Or(w.standing, chat.StandingOpen), w.step(ctx, "Standing")
 }
 
 func (w *world) Confirm(ctx context.Context, e chat.Entry, a chat.Principal) (chat.Company, bool, error) {
@@ -143,12 +144,13 @@ func (w *world) Withdraw(ctx context.Context, e chat.Entry) {
 	w.step(ctx, "Withdraw")
 }
 
-func (w *world) TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error) {
-	if len(stays) != 1 || stays[0].Connection.ID != "A=" || !slices.Equal(stays[0].Conversations, []chat.ConversationID{"c1"}) {
-		panic(fmt.Sprint("taken out ", stays))
+func (w *world) PutOut(ctx context.Context, entries []chat.Entry) error {
+	if len(entries) != 1 {
+		panic(fmt.Sprint("put out ", entries))
 	}
+	mine(entries[0])
 	inTime(ctx)
-	return nil, w.step(ctx, "TakeOut")
+	return w.step(ctx, "PutOut")
 }
 
 // inTime fails the test where an undo has no time, or too much.
@@ -245,7 +247,7 @@ func TestJoin(t *testing.T) {
 func TestOrder(t *testing.T) {
 	w := &world{log: messages(1, 1), company: company()}
 	w.join(t, "")
-	stages := [][]string{{"Enter"}, {"Conversation", "Messages", "Closed"}, {"Confirm"}, {"conversation:joined"}, {"messages:history"}, {"user:joined"}}
+	stages := [][]string{{"Enter"}, {"Conversation", "Messages", "Standing"}, {"Confirm"}, {"conversation:joined"}, {"messages:history"}, {"user:joined"}}
 	for i, stage := range stages {
 		for _, step := range stage {
 			if at, want := w.began[step], time.Duration(i)*moment; at != want {
@@ -303,13 +305,13 @@ func TestFailures(t *testing.T) {
 		{"over the limit", &world{fail: map[string]error{"Enter": chat.LimitedFor(time.Second)}}, chat.RateLimited, ""},
 		{"in too many rooms", &world{fail: map[string]error{"Enter": chat.Errorf(chat.TooManyRooms, "no")}}, chat.TooManyRooms, ""},
 		{"not entered", &world{fail: map[string]error{"Enter": errDown}}, chat.Internal, ""},
-		{"no participant", &world{fail: map[string]error{"Conversation": notFound}}, chat.NotFound, "TakeOut"},
-		{"not even taken out", &world{fail: map[string]error{"Conversation": notFound, "TakeOut": errDown}}, chat.NotFound, "TakeOut"},
-		{"closed meanwhile", &world{closed: true}, chat.Unavailable, "TakeOut"},
+		{"no participant", &world{fail: map[string]error{"Conversation": notFound}}, chat.NotFound, "PutOut"},
+		{"not even taken out", &world{fail: map[string]error{"Conversation": notFound, "PutOut": errDown}}, chat.NotFound, "PutOut"},
+		{"closed meanwhile", &world{standing: chat.StandingClosed}, chat.Unavailable, "PutOut"},
 		{"no conversation to be read", &world{fail: map[string]error{"Conversation": errDown}}, chat.Internal, "Withdraw"},
 		{"no history", &world{fail: map[string]error{"Messages": errDown}}, chat.Internal, "Withdraw"},
 		{"MongoDB is away", &world{fail: map[string]error{"Messages": chat.Unavailablef(errDown, "try again")}}, chat.Unavailable, "Withdraw"},
-		{"not known whether closed", &world{fail: map[string]error{"Closed": errDown}}, chat.Internal, "Withdraw"},
+		{"not known whether closed", &world{fail: map[string]error{"Standing": errDown}}, chat.Internal, "Withdraw"},
 		{"no time left", &world{hangs: "Messages"}, chat.Unavailable, "Withdraw"},
 		{"out again", &world{fail: map[string]error{"Confirm": chat.Errorf(chat.Unavailable, "try again")}}, chat.Unavailable, ""},
 	}
@@ -321,7 +323,7 @@ func TestFailures(t *testing.T) {
 			if len(w.frames) != 1 || w.frames[0].Error.Code != tt.want || w.frames[0].ID != "f1" {
 				t.Errorf("got %+v", w.frames)
 			}
-			undone := slices.DeleteFunc(slices.Clone(w.steps), func(s string) bool { return s != "TakeOut" && s != "Withdraw" })
+			undone := slices.DeleteFunc(slices.Clone(w.steps), func(s string) bool { return s != "PutOut" && s != "Withdraw" })
 			if strings.Join(undone, " ") != tt.undo {
 				t.Errorf("undone by %v, want %q", undone, tt.undo)
 			}
@@ -333,16 +335,21 @@ func TestFailures(t *testing.T) {
 }
 
 // Of two joins at once only the last one confirms: the other looks again, and is
-// in by then. Who was put out meanwhile learns why.
+// in by then. Who was put out meanwhile learns why. Who is not registered any more
+// may be gone, and is not made a ghost by a second try.
 func TestAJoinThatIsOutLooksAgain(t *testing.T) {
-	once := []string{"Enter", "Closed", "Conversation", "Messages", "Confirm"}
+	once := []string{"Enter", "Standing", "Conversation", "Messages", "Confirm"}
 	for _, tt := range []struct {
-		out   int
-		event string
-		code  chat.Code
-		tries int
-	}{{1, "conversation:joined", "", 2}, {2, "error", chat.Unavailable, 2}} {
-		w := &world{out: tt.out, company: company()}
+		out      int
+		standing chat.Standing
+		event    string
+		code     chat.Code
+		tries    int
+	}{
+		{1, chat.StandingOpen, "conversation:joined", "", 2}, {2, chat.StandingOpen, "error", chat.Unavailable, 2},
+		{0, chat.StandingUnknown, "conversation:joined", "", 1}, {1, chat.StandingUnknown, "error", chat.Unavailable, 1},
+	} {
+		w := &world{out: tt.out, standing: tt.standing, company: company()}
 		w.join(t, "")
 		if len(w.frames) == 0 || w.frames[0].Event != tt.event || w.frames[0].Error.Code != tt.code {
 			t.Errorf("out %d times: %+v", tt.out, w.frames)

@@ -25,7 +25,7 @@ func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conve
 	if partly != nil && len(audience.Room)+len(audience.Agents) == 0 {
 		return nil, partly
 	}
-	allowed, now, err := h.entitled(ctx, c, audience.Room, vouched(caller, audience))
+	allowed, now, err := h.entitled(ctx, c, audience, vouched(caller, audience))
 	if err != nil {
 		return nil, fmt.Errorf("check the audience: %w", err)
 	}
@@ -86,7 +86,8 @@ func idsOf(connections []chat.Connection) (ids []chat.ConnectionID) {
 // be a participant who was added after the conversation was read, so then, or
 // where not everybody is vouched for, it is read again; who is a stranger still
 // was removed by somebody who died before the room was told, and is put out.
-func (h *Handler) entitled(ctx context.Context, c chat.Conversation, room []chat.Connection, vouched bool) ([]chat.Connection, chat.Conversation, error) {
+func (h *Handler) entitled(ctx context.Context, c chat.Conversation, a chat.Audience, vouched bool) ([]chat.Connection, chat.Conversation, error) {
+	room := a.Room
 	allowed := c.Entitled(room)
 	if vouched && len(allowed) == len(room) {
 		return allowed, c, nil
@@ -98,19 +99,19 @@ func (h *Handler) entitled(ctx context.Context, c chat.Conversation, room []chat
 		return nil, now, err
 	}
 	allowed = now.Entitled(room)
-	var strangers []chat.Stay
+	var strangers []chat.Entry
 	rest := allowed // in the order of the room
-	for _, one := range room {
+	for i, one := range room {
 		if len(rest) > 0 && rest[0].ID == one.ID {
 			rest = rest[1:]
 			continue
 		}
-		strangers = append(strangers, chat.Stay{Connection: one, Conversations: []chat.ConversationID{c.ID}})
+		strangers = append(strangers, chat.Entry{Connection: one, ConversationID: c.ID, Generation: a.Generations[i]})
 	}
 	if len(strangers) == 0 {
 		return allowed, now, nil
 	}
-	if _, err := h.presence.TakeOut(ctx, strangers); err != nil {
+	if err := h.presence.PutOut(ctx, strangers); err != nil {
 		slog.WarnContext(ctx, "put strangers out of a room", "conversation", c.ID, "err", err) // the next message does
 	}
 	return allowed, now, nil

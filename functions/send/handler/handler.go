@@ -32,7 +32,7 @@ type presence interface {
 	AgentOnline(ctx context.Context, agent chat.Principal) bool
 	Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (chat.Audience, error)
 	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
-	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
+	PutOut(ctx context.Context, entries []chat.Entry) error
 }
 
 type deliverer interface {

@@ -216,7 +216,7 @@ func TestFailures(t *testing.T) {
 			w.room, w.fail["AnyConversation"] = append(w.room, strangerConnection), down
 		}, nil, undelivered},
 		{"a stranger who cannot be put out", func(w *world) {
-			w.room, w.fail["TakeOut"] = append(w.room, strangerConnection), down
+			w.room, w.fail["PutOut"] = append(w.room, strangerConnection), down
 		}, nil, committed},
 		{"no projection", func(w *world) { w.fail["Project"] = down }, nil, without(func(o *outcome) { o.projected, o.due = false, "deliver project" })},
 		{"no queue", func(w *world) { w.fail["EnqueueSummary"] = down }, nil, without(func(o *outcome) { o.job, o.due = false, "summarise" })},
@@ -665,7 +665,7 @@ func TestResync(t *testing.T) {
 	if err := w.send(t.Context(), "m1", "hello"); err != nil || len(w.acks) != 1 || !w.acks[0].Resync {
 		t.Errorf("%v, %+v", err, w.acks)
 	}
-	if w.count("TakeOut") != 0 {
+	if w.count("PutOut") != 0 {
 		t.Errorf("the steps are %v", w.steps)
 	}
 }
@@ -752,12 +752,12 @@ func TestAudience(t *testing.T) {
 				t.Errorf("the conversation was read again %d times, want %d", n, tt.reads)
 			}
 			var out []chat.ConnectionID
-			for _, stay := range w.takenOut {
-				if out = append(out, stay.Connection.ID); !slices.Equal(stay.Conversations, []chat.ConversationID{"c1"}) {
-					t.Errorf("taken out of %v", stay.Conversations)
+			for _, e := range w.putOut {
+				if out = append(out, e.Connection.ID); e.ConversationID != "c1" || e.Generation != "of "+string(e.Connection.ID) {
+					t.Errorf("put out %+v", e)
 				}
 			}
-			if !slices.Equal(out, tt.out) || (w.count("TakeOut") > 0) != (len(tt.out) > 0) {
+			if !slices.Equal(out, tt.out) || (w.count("PutOut") > 0) != (len(tt.out) > 0) {
 				t.Errorf("put out %v, want %v", out, tt.out)
 			}
 			// What was read again is delivery's alone.

@@ -31,7 +31,7 @@ var (
 
 // A world is a store, presence, delivery and queue in memory, with one
 // conversation. It records the steps of a send and fails those it is told to.
-// Of Redis it has what send may use and nothing else: but for TakeOut, reads.
+// Of Redis it has what send may use and nothing else: but for PutOut, reads.
 type world struct {
 	mu           sync.Mutex
 	steps        []string
@@ -55,7 +55,7 @@ type world struct {
 	agentsAway   bool              // that of the agent's connections
 	asked        chat.Principal    // whose connections Audience was to look up
 	joined       []chat.ConversationID
-	takenOut     []chat.Stay
+	putOut       []chat.Entry
 	unreachable  map[chat.ConnectionID]bool // a post fails for now
 	refusing     map[chat.ConnectionID]bool // a post is refused: somebody has to mend it
 	gone         map[chat.ConnectionID]bool
@@ -308,6 +308,9 @@ func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Prin
 		w.asked, a.Vouched, a.Outside = who, true, w.isOutside
 		if !w.roomAway {
 			a.Room, a.Vouched = slices.Clone(w.room), !w.onTrial
+			for _, c := range w.room {
+				a.Generations = append(a.Generations, "of "+string(c.ID))
+			}
 		}
 		if who == agent && !w.agentsAway {
 			a.Agents = slices.Clone(w.agents)
@@ -324,8 +327,8 @@ func (w *world) Entered(context.Context, chat.ConnectionID) (ids []chat.Conversa
 	return ids, err
 }
 
-func (w *world) TakeOut(_ context.Context, stays []chat.Stay) ([]chat.Parting, error) {
-	return nil, w.step("TakeOut", func() { w.takenOut = append(w.takenOut, stays...) })
+func (w *world) PutOut(_ context.Context, entries []chat.Entry) error {
+	return w.step("PutOut", func() { w.putOut = append(w.putOut, entries...) })
 }
 
 // eventOf is the event of a frame, with what the agent of a lean one is told,

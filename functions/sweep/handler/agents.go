@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"aiwm-chat/shared/chat"
 )
 
 const (
@@ -35,6 +37,8 @@ func (h *Handler) correctAgents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var left []chat.Principal
+	defer func() { h.announce.Offline(ctx, left, at) }() // those who saw them come
 	for i, a := range agents {
 		if online[i] {
 			continue
@@ -43,6 +47,7 @@ func (h *Handler) correctAgents(ctx context.Context) error {
 		if err := h.agents.SetAgentStatus(ctx, a, false, at); err != nil {
 			return err
 		}
+		left = append(left, a)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +12,7 @@ import (
 )
 
 // An agent that is stored as online and has no connection is set offline, and
-// nobody else; where that cannot be found out, the messages have their turn all
+// nobody else, and those who saw it come are told; where that cannot be found out, the messages have their turn all
 // the same.
 func TestAgentsLeftOnline(t *testing.T) {
 	for _, tt := range []struct{ fails, stays string }{{"", "a"}, {"UncheckedAgents ", "ab"}, {"Online ", "ab"}, {"SetAgentStatus ", "ab"}} {
@@ -32,8 +33,9 @@ func TestAgentsLeftOnline(t *testing.T) {
 					stays += string(id)
 				}
 			}
-			if stays != tt.stays {
-				t.Errorf("%q are online, want %q", stays, tt.stays)
+			told := strings.Join(w.told, ", ")
+			if want := strings.Repeat("agent:b true", 2-len(tt.stays)); stays != tt.stays || told != want {
+				t.Errorf("%q are online, want %q; told of %q, want %q", stays, tt.stays, told, want)
 			}
 		}))
 	}
@@ -49,7 +51,7 @@ func TestPanicOfACorrection(t *testing.T) {
 				t.Errorf("panic %v, settled %v", v, w.settled)
 			}
 		}()
-		if err := handler.New(w, w, w, panicking{w}).Handle(t.Context()); err != nil {
+		if err := handler.New(w, w, w, panicking{w}, w).Handle(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

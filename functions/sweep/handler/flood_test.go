@@ -26,7 +26,7 @@ type unused interface {
 	Admit(context.Context, chat.Connection, chat.ConversationID) (chat.Admission, error)
 	AgentOnline(context.Context, chat.Principal) bool
 	Entered(context.Context, chat.ConnectionID) ([]chat.ConversationID, error)
-	TakeOut(context.Context, []chat.Stay) ([]chat.Parting, error)
+	PutOut(context.Context, []chat.Entry) error
 	EnqueueSummary(context.Context, protocol.SummaryJob) error
 }
 
@@ -127,6 +127,8 @@ func (f *flood) UncheckedAgents(context.Context, time.Time, int) ([]chat.Princip
 
 func (f *flood) SetAgentStatus(context.Context, chat.Principal, bool, time.Time) error { return nil }
 
+func (f *flood) Offline(context.Context, []chat.Principal, time.Time) {}
+
 // add adds a message that a send has left: before it tried anything, or after.
 func (f *flood) add(id chat.MessageID, in chat.ConversationID, tried bool) {
 	f.mu.Lock()
@@ -147,7 +149,7 @@ func TestHungConnectionDoesNotHoldUpOthers(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			logged(t)
 			f := newFlood()
-			h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f, f)
+			h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f, f, f)
 			const minutes, death = 20, 10
 			var sender sync.WaitGroup
 			sender.Go(func() {
@@ -199,7 +201,7 @@ func TestManyHungConnectionsDoNotHoldUpOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logged(t)
 		f := newFlood()
-		h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f, f)
+		h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f, f, f)
 		const minutes, every = 16, time.Second / 13
 		var senders sync.WaitGroup
 		senders.Go(func() {

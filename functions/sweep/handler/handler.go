@@ -35,6 +35,10 @@ type agents interface {
 	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, at time.Time) error
 }
 
+type announcer interface {
+	Offline(ctx context.Context, who []chat.Principal, at time.Time)
+}
+
 const (
 	// batch and parallel bound one look; there are looks as long as there is
 	// time.
@@ -62,11 +66,12 @@ type Handler struct {
 	finisher finisher
 	presence presence
 	agents   agents
+	announce announcer
 }
 
 // New returns a Handler.
-func New(s store, f finisher, p presence, a agents) *Handler {
-	return &Handler{store: s, finisher: f, presence: p, agents: a}
+func New(s store, f finisher, p presence, a agents, n announcer) *Handler {
+	return &Handler{store: s, finisher: f, presence: p, agents: a, announce: n}
 }
 
 // Handle does what is due of messages, the oldest first, until nothing is that

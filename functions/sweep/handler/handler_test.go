@@ -47,6 +47,7 @@ type world struct {
 
 	online    map[chat.PrincipalID]time.Time // agents, as they are stored, since when
 	connected map[chat.PrincipalID]bool      // as Redis knows them
+	told      []string
 }
 
 func newWorld(messages ...chat.Message) *world {
@@ -184,9 +185,15 @@ func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool,
 	})
 }
 
+func (w *world) Offline(_ context.Context, who []chat.Principal, at time.Time) {
+	for _, p := range who {
+		w.told = append(w.told, fmt.Sprint(p, " ", at.Equal(now)))
+	}
+}
+
 // run sweeps once.
 func (w *world) run(ctx context.Context) error {
-	return handler.New(w, w, w, w).Handle(ctx)
+	return handler.New(w, w, w, w, w).Handle(ctx)
 }
 
 // inBubble is a test whose clock begins at now.
@@ -428,7 +435,7 @@ func TestTwoSweeps(t *testing.T) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
-				if err := handler.New(w, w, w, w).Handle(t.Context()); err != nil {
+				if err := handler.New(w, w, w, w, w).Handle(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})

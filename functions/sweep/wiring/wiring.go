@@ -6,6 +6,7 @@ import (
 	"aiwm-chat/functions/sweep/handler"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
 	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/wire"
@@ -19,6 +20,6 @@ var Function = wire.Function{
 
 func wired(p *wire.Process) any {
 	store := mongostore.In(p)
-	h := handler.New(store, send.Handler(p), presence.In(p), store)
+	h := handler.New(store, send.Handler(p), presence.In(p), store, live.Announcements(p, store))
 	return gateway.Schedule(h.Handle)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -18,6 +19,7 @@ type store interface {
 
 type poster interface {
 	Post(ctx context.Context, c chat.Connection, frame []byte) error
+	Close(ctx context.Context, c chat.Connection)
 }
 
 type burier interface {
@@ -47,12 +49,16 @@ type Handler struct {
 // New returns a Handler.
 func New(s store, p poster, b burier) *Handler { return &Handler{store: s, poster: p, burier: b} }
 
-// Handle posts connected and, to an agent, its backlog. A connection that is
+// Handle posts connected and, to an agent, its backlog; to one that is too many,
+// why it is closed. A connection that is
 // still gone at the end of the patience will not open any more, and no
 // $disconnect may come for it: it is buried. For users no round trip but the
 // post.
 func (h *Handler) Handle(ctx context.Context, job protocol.WelcomeJob) error {
 	c := job.Connection()
+	if job.Excess {
+		return h.end(ctx, c)
+	}
 	frame := protocol.Frame(protocol.EventConnected, "", protocol.ConnectedOf(c), time.Now())
 	err := h.greet(ctx, c, frame)
 	if errors.Is(err, delivery.ErrGone) {
@@ -65,6 +71,23 @@ func (h *Handler) Handle(ctx context.Context, job protocol.WelcomeJob) error {
 		return nil
 	}
 	return h.Backlog(ctx, c)
+}
+
+// end tells a connection that it is one too many, and closes it, also where it
+// does not listen. The error is not retryable: its client does not come back by
+// itself.
+func (h *Handler) end(ctx context.Context, c chat.Connection) error {
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err := h.greet(limited, c, protocol.ErrorFrame("", chat.ErrOneTooMany, time.Now()))
+	if errors.Is(err, delivery.ErrGone) {
+		return h.burier.Bury(ctx, c)
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "say why a connection ends", "connection", c.ID, "err", err)
+	}
+	h.poster.Close(ctx, c)
+	return nil
 }
 
 // Backlog posts to an agent the messages of users that it has not answered, so

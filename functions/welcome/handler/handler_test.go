@@ -62,7 +62,11 @@ func (w *world) Post(ctx context.Context, c chat.Connection, frame []byte) error
 	}
 	var f struct {
 		Event string
-		Data  struct {
+		Error struct {
+			Code      chat.Code
+			Retryable bool
+		}
+		Data struct {
 			ConnectionID, UserID, AgentID, Content, Cursor string
 			More                                           bool
 		}
@@ -74,8 +78,17 @@ func (w *world) Post(ctx context.Context, c chat.Connection, frame []byte) error
 	if f.Data.More {
 		text += "more from " + f.Data.Cursor
 	}
+	if f.Error.Code != "" {
+		text += fmt.Sprint(f.Error.Code, " ", f.Error.Retryable)
+	}
 	w.got = append(w.got, f.Event+" "+text)
 	return nil
+}
+
+func (w *world) Close(ctx context.Context, c chat.Connection) {
+	if ctx.Err() == nil {
+		w.got = append(w.got, fmt.Sprint("closed ", c.ID))
+	}
 }
 
 func job(kind chat.PrincipalType) protocol.WelcomeJob {
@@ -180,6 +193,47 @@ func TestPatience(t *testing.T) {
 			if took := time.Since(start); took < 2600*time.Millisecond || took > 3*time.Second {
 				t.Errorf("took %v", took)
 			}
+		})
+	}
+}
+
+// Who is one too many is told so and closed, also where it opens only now, cannot
+// be told or hangs; where it does not open it is buried.
+func TestOneTooMany(t *testing.T) {
+	const told, closed = "error too_many_connections false", "closed A="
+	start := time.Time{}
+	opensAfter := func(d time.Duration) func(int) error {
+		return func(int) error {
+			if time.Since(start) < d {
+				return fmt.Errorf("post: %w", delivery.ErrGone)
+			}
+			return nil
+		}
+	}
+	for _, tt := range []struct {
+		name  string
+		world world
+		got   []string
+		took  time.Duration // at most, by the clock of the test
+	}{
+		{"an open one", world{}, []string{told, closed}, 0},
+		{"one that is opening", world{post: opensAfter(2500 * time.Millisecond)}, []string{told, closed}, 3 * time.Second},
+		{"one that does not open", world{post: opensAfter(time.Hour)}, []string{"buried A= of user:p1"}, 3 * time.Second},
+		{"one that cannot be told", world{post: func(int) error { return errDown }}, []string{closed}, 0},
+		{"one that hangs", world{hangs: true}, []string{closed}, 3 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start = time.Now()
+				w := tt.world
+				c := job(chat.User).Connection()
+				if err := handler.New(&w, &w, &w).Handle(t.Context(), protocol.ExcessJobOf(c)); err != nil || !slices.Equal(w.got, tt.got) {
+					t.Errorf("got %q, %v, want %q", w.got, err, tt.got)
+				}
+				if took := time.Since(start); took > tt.took {
+					t.Errorf("took %v", took)
+				}
+			})
 		})
 	}
 }

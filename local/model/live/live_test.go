@@ -46,6 +46,7 @@ type st struct {
 	seq                    [2]int8
 	disc, remove, ping     proc
 	removed                bool // the removal was confirmed to who asked
+	again                  bool // L may still be added again, once that is confirmed
 	flushed                bool
 	flushes, crashes, lost int8
 	never                  bool // a $disconnect may still never come
@@ -54,7 +55,7 @@ type st struct {
 type variant struct {
 	name string
 	noTombstone, checkFirst, historyFirst, blindConfirm, sendEnters, noteInRedis, blindPong, noHeads, dropsFailed, evictOnce,
-	overlap, noGenerations, undoAny, oneSend,
+	overlap, noGenerations, undoAny, oneSend, addAgain, lateRefusal,
 	agent, noMark, blindTold, backlogFirst bool // with agent: L is one, and pings
 	errs int8
 }
@@ -102,7 +103,8 @@ func (s st) next(v variant) (out []st, lbl []string) {
 		}
 	}
 	undo := func(n *st) { n.room, n.joined = absent, false }
-	// join: 0 enter provisionally, register unless closed · 1 tombstone? · 2 participant? history · 3 confirm if still there
+	// join: 0 enter provisionally, register unless closed · 1 tombstone? · 2 participant? history · 3 confirm if still there ·
+	// 7 refused: out with the entry that it saw
 	for i := range s.join {
 		p := s.join[i]
 		if !live(p) || p.pc == 0 && (!s.open || i == 1 && !v.overlap && live(s.join[0])) {
@@ -150,8 +152,7 @@ func (s st) next(v variant) (out []st, lbl []string) {
 		case 1:
 			q.pc = 2
 			if n.tomb && !v.noTombstone {
-				undo(&n)
-				q.pc = 90
+				q.pc = 7
 			}
 			add(n, "join%d looks for the tombstone: %v", i, s.tomb)
 		case 2:
@@ -166,12 +167,17 @@ func (s st) next(v variant) (out []st, lbl []string) {
 			}
 			q.pc = 3
 			if !n.part {
-				undo(&n)
-				q.pc = 90
+				q.pc = 7
 			} else if !v.historyFirst {
 				q.snap = n.log
 			}
 			add(n, "join%d reads: participant %v", i, s.part)
+		case 7:
+			if n.gen == s.mine[i] || v.lateRefusal {
+				undo(&n)
+			}
+			q.pc = 90
+			add(n, "join%d is refused", i)
 		case 3:
 			if (n.room == absent || n.gen != s.mine[i] && !v.noGenerations) && !v.blindConfirm {
 				q.pc = 90 // evicted, disconnected or lost meanwhile: retryable error
@@ -219,13 +225,13 @@ func (s st) next(v variant) (out []st, lbl []string) {
 				n.room, n.joined = confirmed, true
 			}
 			if n.room != absent || i == 1 || v.agent && n.reg {
-				q.snap = 1
+				q.snap = 1 + n.gen // whose entry it saw
 			}
 			q.pc = 3
 			add(n, "send%d reads the audience: %d", i, q.snap)
 		case 3:
 			q.pc = 4
-			if q.snap == 1 && s.lost > 0 && s.open { // 429 to the end of patience
+			if q.snap > 0 && s.lost > 0 && s.open { // 429 to the end of patience
 				m := s
 				m.lost--
 				m.send[i].pc = 91 // deliverAt stays
@@ -234,8 +240,8 @@ func (s st) next(v variant) (out []st, lbl []string) {
 				}
 				add(m, "send%d: the post fails", i)
 			}
-			if q.snap == 1 {
-				n.post(k)
+			if q.snap > 0 {
+				n.post(k, q.snap-1, v)
 			}
 			add(n, "send%d posts", i)
 		case 4:
@@ -252,7 +258,7 @@ func (s st) next(v variant) (out []st, lbl []string) {
 		if s.due[k] && !busy {
 			n := s
 			if n.room != absent || v.agent && n.reg {
-				n.post(int8(k))
+				n.post(int8(k), n.gen, v)
 			}
 			n.due[k] = false
 			add(n, "sweep delivers %d", k+1)
@@ -267,6 +273,11 @@ func (s st) next(v variant) (out []st, lbl []string) {
 		die(func(n *st) *proc { return &n.remove }, "remove")
 		n.room, n.joined, n.removed, n.remove.pc = absent, false, true, 90
 		add(n, "remove: evict, confirmed")
+	case 90:
+		if s.again { // who was told that it is out joins again, or does not
+			n.part, n.again, n.removed, n.wants = true, false, false, false
+			add(n, "added again")
+		}
 	case 91:
 		n.remove.pc = 1
 		if v.evictOnce {
@@ -364,12 +375,15 @@ func (s *st) backlog() {
 }
 
 // post is one frame to L: checked against the participants, and pruned where it is no more.
-func (s *st) post(k int8) {
+func (s *st) post(k, gen int8, v variant) {
 	switch {
 	case !s.part:
-		s.room, s.joined = absent, false // found by the check: out with it
+		if s.gen == gen || v.lateRefusal {
+			s.room, s.joined = absent, false // found by the check: out with the entry that was seen
+		}
 	case s.open:
 		s.view |= 1 << k
+	case s.tomb: // its $disconnect is at work; where that died, a later post makes up for it
 	default:
 		s.room, s.joined, s.reg, s.mark = absent, false, false, 0
 	}
@@ -437,7 +451,7 @@ func check(s st, v variant) string {
 }
 
 func explore(v variant, crashes, flushes int8) (int, string, []string) {
-	init := st{part: true, open: true, reg: true, flushes: flushes, crashes: crashes, lost: 1, errs: v.errs, never: v.oneSend}
+	init := st{part: true, open: true, reg: true, flushes: flushes, crashes: crashes, lost: 1, errs: v.errs, never: v.oneSend, again: v.addAgain}
 	type node struct {
 		s      st
 		parent int
@@ -479,6 +493,9 @@ func TestLive(t *testing.T) {
 		{variant{name: "the design, two crashes, two slots lost", oneSend: true}, 2, 2, true},
 		{variant{name: "the design, pong without heads"}, 1, 0, true},
 		{variant{name: "the design, an agent, two slots lost", agent: true, oneSend: true}, 1, 2, true},
+		{variant{name: "the design, added again", addAgain: true, oneSend: true}, 1, 0, true},
+		{variant{name: "the design, added again, joins overlap", addAgain: true, overlap: true, oneSend: true}, 0, 0, true},
+		{variant{name: "a late refusal takes out any entry", addAgain: true, overlap: true, oneSend: true, lateRefusal: true}, 0, 0, false},
 		{variant{name: "no tombstone", noTombstone: true}, 0, 0, false},
 		{variant{name: "join checks, then enters", checkFirst: true}, 0, 0, false},
 		{variant{name: "confirm does not look whether it is still there", blindConfirm: true}, 0, 0, false},

@@ -104,6 +104,22 @@ func (p *Poster) Close(ctx context.Context, id chat.ConnectionID) error {
 	ctx, end := limit(ctx)
 	defer end()
 	_, err := p.client.DeleteConnection(ctx, &mgmt.DeleteConnectionInput{ConnectionId: aws.String(string(id))})
+	return outcome(ctx, "close", err)
+}
+
+// Gone asks whether a connection is no more, of which its client hears nothing.
+func (p *Poster) Gone(ctx context.Context, id chat.ConnectionID) (bool, error) {
+	ctx, end := limit(ctx)
+	defer end()
+	_, err := p.client.GetConnection(ctx, &mgmt.GetConnectionInput{ConnectionId: aws.String(string(id))})
+	if err = outcome(ctx, "ask", err); errors.Is(err, delivery.ErrGone) {
+		return true, nil
+	}
+	return false, err
+}
+
+// outcome says of an operation of the SDK what answered says.
+func outcome(ctx context.Context, step string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -113,12 +129,12 @@ func (p *Poster) Close(ctx context.Context, id chat.ConnectionID) error {
 		if e, ok := errors.AsType[smithy.APIError](err); ok {
 			kind = e.ErrorCode()
 		}
-		return answered("close", response.HTTPStatusCode(), kind, response.ServiceRequestID())
+		return answered(step, response.HTTPStatusCode(), kind, response.ServiceRequestID())
 	}
 	if sent || ctx.Err() != nil {
-		return unanswered(ctx, "close", err)
+		return unanswered(ctx, step, err)
 	}
-	return fmt.Errorf("close: %w", err)
+	return fmt.Errorf("%s: %w", step, err)
 }
 
 // answered says of an answer other than success what delivery wants to know.

@@ -181,9 +181,18 @@ func TestErrors(t *testing.T) {
 		{answer{status: 400, kind: "BadRequestException"}, false, false},
 		{answer{status: 302}, false, false},
 	} {
-		m := newManagement(t, map[string][]answer{"POST /ws/@connections/c": {row.answer}, "DELETE /ws/@connections/c": {row.answer}})
+		m := newManagement(t, map[string][]answer{
+			"POST /ws/@connections/c": {row.answer}, "DELETE /ws/@connections/c": {row.answer}, "GET /ws/@connections/c": {row.answer},
+		})
 		p := m.poster(t)
-		for step, err := range map[string]error{"post": p.Post(t.Context(), "c", []byte(frame)), "close": p.Close(t.Context(), "c")} {
+		gone, ask := p.Gone(t.Context(), "c")
+		if gone != row.gone || gone && ask != nil {
+			t.Errorf("asked about by %+v: gone %v, %v", row.answer, gone, ask)
+		}
+		if gone {
+			ask = fmt.Errorf("ask: %w", delivery.ErrGone)
+		}
+		for step, err := range map[string]error{"post": p.Post(t.Context(), "c", []byte(frame)), "close": p.Close(t.Context(), "c"), "ask": ask} {
 			if err == nil || errors.Is(err, delivery.ErrGone) != row.gone || retryable(err) != row.retryable {
 				t.Errorf("%s answered by %+v: %v (gone %v, retryable %v)", step, row.answer, err, errors.Is(err, delivery.ErrGone), retryable(err))
 				continue
@@ -201,7 +210,10 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%d attempts at %+v", attempts, row.answer)
 		}
 	}
-	p := newManagement(t, nil).poster(t)
+	p := newManagement(t, map[string][]answer{"GET /ws/@connections/c": {{status: 200}}}).poster(t)
+	if gone, err := p.Gone(t.Context(), "c"); gone || err != nil {
+		t.Errorf("of one that is there: gone %v, %v", gone, err)
+	}
 	if err := p.Post(t.Context(), "", []byte(frame)); err == nil || retryable(err) {
 		t.Errorf("without an id: %v", err)
 	}
