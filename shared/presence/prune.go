@@ -10,12 +10,15 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// Prune makes up for a $disconnect that never came. A connection that had been
-// registered for less than ten seconds when it was found gone stays: until
-// $connect has returned, API Gateway answers a post to it with 410 as well. Also
-// names a room that they were found in, which their own sets may lack. No
-// tombstone is left: it would deafen a connection that opens after all. Three
-// round trips, however many there are.
+// Prune makes up for a $disconnect that never came, or died. A connection that had
+// been registered for less than ten seconds when it was found gone stays: until
+// $connect has returned, API Gateway answers a post to it with 410 as well. One
+// that was closed less than ten seconds before stays too: its end is its
+// $disconnect's to tell; what is still found of it after that has lost its
+// $disconnect in the middle. Also names a room that they were found in, which
+// their own sets may lack. No tombstone is left, and none taken out: the one would
+// deafen a connection that opens after all, the other bring back one that is
+// closed. Three round trips, however many there are.
 func (s *Store) Prune(ctx context.Context, gone []chat.Gone, also chat.ConversationID) (chat.Departure, error) {
 	return s.prune(ctx, gone, also, opening)
 }
@@ -52,12 +55,12 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 	if err != nil {
 		return chat.Departure{}, failed("look at connections that are gone", err)
 	}
-	var lost []chat.Connection
+	var lost []registration
 	var stays []chat.Stay
 	for i, g := range gone {
 		c := g.Connection
 		r, known := parseRegistration(c.Principal, string(c.ID), records[i].Val())
-		if known && !r.closed && g.At.Sub(r.since) < age {
+		if known && g.At.Sub(r.since) < age {
 			continue
 		}
 		stay := chat.Stay{Connection: c}
@@ -68,9 +71,8 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 			stay.Conversations = append(stay.Conversations, also)
 		}
 		stays = append(stays, stay)
-		if !known || !r.closed { // the end of a closed one is its $disconnect's to tell
-			lost = append(lost, c)
-		}
+		r.Connection = c
+		lost = append(lost, r)
 	}
 	var d chat.Departure
 	if d.Offline, err = s.unregister(ctx, lost); err != nil {
@@ -80,12 +82,15 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 	return d, err
 }
 
-// unregister removes registrations and returns whose last ones they were.
-func (s *Store) unregister(ctx context.Context, lost []chat.Connection) (offline []chat.Principal, err error) {
+// unregister removes registrations, but for tombstones, and returns whose last
+// ones they were.
+func (s *Store) unregister(ctx context.Context, lost []registration) (offline []chat.Principal, err error) {
 	rest := make([]*redis.StringSliceCmd, len(lost))
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		for i, c := range lost {
-			p.HDel(ctx, principalKey(c.Principal), string(c.ID))
+			if !c.closed {
+				p.HDel(ctx, principalKey(c.Principal), string(c.ID))
+			}
 			rest[i] = hash(ctx, p, principalKey(c.Principal))
 		}
 	})

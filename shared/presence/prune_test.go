@@ -121,17 +121,23 @@ func TestPruneLeavesNoTombstone(t *testing.T) {
 	})
 }
 
-func TestPruneOfWhatWasClosedLeavesItsTombstoneAndTakesItOutOfRooms(t *testing.T) {
+// The end of a closed connection is its $disconnect's to tell; that of one which
+// was closed ten seconds before and is still found is told by who finds it.
+func TestPruneOfWhatWasClosed(t *testing.T) {
 	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		k1 := s.conversation("k1")
 		c := s.member(t, "c1", s.user("u1"), k1)
-		_, err := s.Disconnect(t.Context(), c) // and the function dies
+		s.pass(10 * time.Second)
+		_, err := s.Disconnect(t.Context(), c) // and the function dies, or is under way
 		must(t, err)
+		checkNoDeparture(t, "a moment after it was closed", s.prune(t, s.now(), k1, c))
+		checkRoom(t, s, k1, c)
+		s.pass(10 * time.Second)
 		d := s.prune(t, s.now(), k1, c)
-		checkSame(t, "offline is told by the disconnect", d.Offline)
+		checkSame(t, "offline", d.Offline, c.Principal)
 		checkPartings(t, "the room", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal})
 		if closed, err := s.Closed(t.Context(), c); err != nil || !closed {
-			t.Errorf("closed %v, %v", closed, err)
+			t.Errorf("the tombstone is there: %v, %v", closed, err)
 		}
 	})
 }
