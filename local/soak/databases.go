@@ -2,6 +2,7 @@ package soak
 
 import (
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 type databases struct {
 	mongo      *mongod.Server
 	redis      *miniredis.Miniredis
+	mongoGate  *proxy.Gate // between the proxy and the server
+	election   *election
 	mongoProxy *proxy.Proxy
 	redisProxy *proxy.Proxy
 	wg         sync.WaitGroup
@@ -38,7 +41,11 @@ func openDatabases(seed uint64) (_ *databases, err error) {
 	if d.redis, err = miniredis.Run(); err != nil {
 		return nil, err
 	}
-	if d.mongoProxy, err = proxy.Listen(d.mongo.Addr(), seed, bad); err != nil {
+	d.election = &election{random: rand.New(rand.NewPCG(seed, 2))}
+	if d.mongoGate, err = proxy.NewGate(d.mongo.Addr(), proxy.MongoDB, d.election.judge); err != nil {
+		return nil, err
+	}
+	if d.mongoProxy, err = proxy.Listen(d.mongoGate.Addr(), seed, bad); err != nil {
 		return nil, err
 	}
 	if d.redisProxy, err = proxy.Listen(d.redis.Addr(), seed+1, bad); err != nil {
@@ -78,6 +85,7 @@ func (d *databases) getenv(name string) string {
 
 func (d *databases) heal() {
 	d.redis.SetError("")
+	d.election.on.Store(false)
 	for _, p := range []*proxy.Proxy{d.mongoProxy, d.redisProxy} {
 		p.Off()
 		p.Return()
@@ -92,6 +100,9 @@ func (d *databases) close() error {
 		if p != nil {
 			errs = append(errs, p.Close())
 		}
+	}
+	if d.mongoGate != nil {
+		errs = append(errs, d.mongoGate.Close())
 	}
 	if d.redis != nil {
 		d.redis.Close()

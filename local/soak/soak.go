@@ -221,7 +221,7 @@ func (s *soak) progress(ctx context.Context) {
 }
 
 func (s *soak) happened() int64 {
-	return s.faults.Happened() + s.databases.mongoProxy.Happened() + s.databases.redisProxy.Happened()
+	return s.faults.Happened() + s.databases.mongoProxy.Happened() + s.databases.redisProxy.Happened() + s.databases.election.happened.Load()
 }
 
 func (s *soak) say(format string, args ...any) {

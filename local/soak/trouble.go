@@ -45,6 +45,7 @@ var troubles = []trouble{
 	{"Redis away", "redis", (*soak).redisAway},
 	{"a bad network to Redis", "redis", (*soak).badRedis},
 	{"a bad network to MongoDB", "mongo", (*soak).badMongo},
+	{"an election in MongoDB", "mongo", (*soak).electMongo},
 }
 
 const (
@@ -248,6 +249,12 @@ func (s *soak) badMongo(ctx context.Context, r *rand.Rand) {
 	s.databases.mongoProxy.On()
 	pause(ctx, s.some(r, 2, 5))
 	s.databases.mongoProxy.Off()
+}
+
+func (s *soak) electMongo(ctx context.Context, r *rand.Rand) {
+	s.databases.election.on.Store(true)
+	pause(ctx, s.some(r, 2, 5))
+	s.databases.election.on.Store(false)
 }
 
 // some is a number of seconds.
