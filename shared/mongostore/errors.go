@@ -66,6 +66,8 @@ func transient(code int) bool {
 		return true
 	case 462: // too many requests
 		return true
+	case 14031: // no space on the disk, until somebody makes some
+		return true
 	}
 	return false
 }

@@ -34,6 +34,7 @@ var (
 	codeUnsupported       = code{115, "CommandNotSupported"}
 	codeParallelArrays    = code{171, "CannotIndexParallelArrays"}
 	codeTooLarge          = code{10334, "BSONObjectTooLarge"}
+	codeDiskFull          = code{14031, "OutOfDiskSpace"}
 	codeDuplicateKey      = code{11000, "DuplicateKey"}
 )
 
