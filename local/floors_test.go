@@ -49,12 +49,14 @@ var floors = map[string]int{
 	"local/bench":       6,
 	"local/checker":     6,
 	"local/demo":        6,
-	"local/e2e":         6,
 	"local/indexes":     6,
 	"local/serve":       6,
-	"local/soak":        7,
 	"local/token":       6,
-	"local":             8,
+
+	"local/checker/evidence": 7,
+	"local/e2e":              8,
+	"local/soak":             8,
+	"local":                  9,
 }
 
 const (

@@ -74,7 +74,7 @@ func (c *check) tell() {
 func (c *check) removedBeside(a *Attempt) bool {
 	for _, r := range c.Removals {
 		if r.Conversation == a.Conversation && r.Principal == a.Sender && !r.Begun.After(a.Ended) &&
-			(r.Confirmed.IsZero() || !r.Confirmed.Before(a.Begun)) {
+			(r.Confirmed.IsZero() || !r.Confirmed.Before(a.Begun)) && (r.Back.IsZero() || !r.Back.Before(a.Begun)) {
 			return true
 		}
 	}

@@ -90,7 +90,7 @@ func TestRightHistoryPasses(t *testing.T) {
 		t.Errorf("%v\n%s", r, r.Details())
 	}
 	// What is deleted says nothing any more, and one frame of it came before.
-	w.h.Deletions = []checker.Deletion{{ID: "idm8", Begun: at(80), Confirmed: at(81)}}
+	w.h.Deletions = []checker.Deletion{{ID: "idm8", Begun: at(80), Confirmed: at(99)}}
 	w.conversation(func(c *checker.Conversation) {
 		c.Log[7].Deleted, c.Log[7].Content, c.Log[7].Tokens, c.Last = true, checker.ContentOf(""), 0, checker.ContentOf("")
 	})
@@ -160,8 +160,24 @@ func TestEachLieIsFound(t *testing.T) {
 			w.h.Attempts = append(w.h.Attempts[:8], w.h.Attempts[9:]...)
 			w.h.Views[0].Frames = w.h.Views[0].Frames[:14]
 		}, checker.Deaf},
-		"a history with a gap":     {func(w *world) { w.h.Views[1].Frames = w.h.Views[1].Frames[1:] }, checker.Deaf},
-		"offline, and connected":   {func(w *world) { w.conversation(func(c *checker.Conversation) { c.Online[agent] = false }) }, checker.Stuck},
+		"a history with a gap":   {func(w *world) { w.h.Views[1].Frames = w.h.Views[1].Frames[1:] }, checker.Deaf},
+		"offline, and connected": {func(w *world) { w.conversation(func(c *checker.Conversation) { c.Online[agent] = false }) }, checker.Stuck},
+		"shown long after its deletion": {func(w *world) {
+			w.h.Deletions = []checker.Deletion{{ID: "idm8", Begun: at(80), Confirmed: at(81)}}
+			late := checker.Frame{Entry: w.log()[7], At: at(180)}
+			w.conversation(func(c *checker.Conversation) {
+				c.Log[7].Deleted, c.Log[7].Content, c.Log[7].Tokens, c.Last = true, checker.ContentOf(""), 0, checker.ContentOf("")
+			})
+			w.h.Views[0].Frames = append(w.h.Views[0].Frames, late)
+		}, checker.Wrong},
+		"refused, long after a removal that was never confirmed": {func(w *world) {
+			w.h.Removals = append(w.h.Removals, checker.Removal{Conversation: "c", Principal: user, Begun: at(5), Back: at(7)})
+			for i := range w.h.Attempts {
+				if w.h.Attempts[i].Client == "m8" {
+					w.h.Attempts[i].Ended, w.h.Attempts[i].Outcome, w.h.Attempts[i].Code = at(72), checker.Refused, chat.NotFound
+				}
+			}
+		}, checker.Wrong},
 		"still due":                {func(w *world) { w.conversation(func(c *checker.Conversation) { c.Due = 1 }) }, checker.Stuck},
 		"stored though refused":    {func(w *world) { w.h.Attempts[2].Outcome = checker.Refused }, checker.Wrong},
 		"sent by nobody":           {func(w *world) { w.h.Attempts[2].Client = "other"; w.h.Attempts[2].Outcome = checker.Unknown }, checker.Wrong},
@@ -206,6 +222,20 @@ func TestRefusedBesideARemoval(t *testing.T) {
 		})
 		if r := checker.Check(w.h, w.f, bounds); r.Counts[checker.Wrong] != wrong {
 			t.Errorf("confirmed at %v: %v\n%s", confirmed, r, r.Details())
+		}
+	}
+}
+
+// Who was added again is offline to others until they join or write.
+func TestAddedAgain(t *testing.T) {
+	for joined, stuck := range map[bool]int{false: 0, true: 1} {
+		w := right()
+		w.h.Links[2].Closed = time.Time{}
+		if joined {
+			w.h.Views = append(w.h.Views, checker.View{Connection: "3", Principal: guest, Conversation: "c", After: 8, Joined: at(75)})
+		}
+		if r := checker.Check(w.h, w.f, bounds); r.Counts[checker.Stuck] != stuck {
+			t.Errorf("joined %v: %v\n%s", joined, r, r.Details())
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"slices"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -35,13 +36,15 @@ func (c *check) frame(v View, f Frame, log []Entry) {
 		return
 	}
 	e := log[f.Seq-1]
-	switch _, deleted := c.deletions[e.ID]; {
+	switch confirmed, deleted := c.deletions[e.ID]; {
 	case e.ID != f.ID:
 		c.report.add(Reordered, "%s: seq %d is %s, and came to %s as %s", v.Conversation, f.Seq, e.ID, v.Principal, f.ID)
 	case e.Sender != f.Sender || e.Client != f.Client:
 		c.report.add(Wrong, "%s: seq %d came to %s as somebody else's", v.Conversation, f.Seq, v.Principal)
 	case f.Deleted && !deleted, !f.Deleted && !e.Deleted && e.Content != f.Content:
 		c.report.add(Wrong, "%s: seq %d says something else to %s", v.Conversation, f.Seq, v.Principal)
+	case !f.Deleted && !confirmed.IsZero() && f.At.After(confirmed.Add(c.bounds.Delivery)):
+		c.report.add(Wrong, "%s: seq %d came to %s %v after it was deleted", v.Conversation, f.Seq, v.Principal, f.At.Sub(confirmed))
 	}
 	s := c.stories[Key{v.Conversation, e.Sender, e.Client}]
 	if s == nil {
@@ -104,6 +107,22 @@ func whenShown(came bool, shown, since time.Time) string {
 	return "but " + shown.Sub(since).Round(time.Millisecond).String() + " after"
 }
 
+// invited reports whether p was added again and has neither joined nor written
+// since: others are not told whether they are there.
+func (c *check) invited(id chat.ConversationID, p chat.Principal) bool {
+	var back time.Time
+	for _, r := range c.Removals {
+		if r.Conversation == id && r.Principal == p && r.Back.After(back) {
+			back = r.Back
+		}
+	}
+	joined := slices.ContainsFunc(c.Views, func(v View) bool { return v.Conversation == id && v.Principal == p && v.Joined.After(back) })
+	wrote := slices.ContainsFunc(c.Attempts, func(a Attempt) bool {
+		return a.Conversation == id && a.Sender == p && a.Outcome == Acknowledged && a.Ended.After(back)
+	})
+	return !back.IsZero() && !joined && !wrote
+}
+
 // presence checks who REST says is online.
 func (c *check) presence(id chat.ConversationID, conversation Conversation) {
 	before := c.final.At.Add(-c.bounds.Presence)
@@ -119,7 +138,7 @@ func (c *check) presence(id chat.ConversationID, conversation Conversation) {
 		switch {
 		case online && !recent:
 			c.report.add(Ghosts, "%s: %s is online, and not connected for %v", id, p, c.bounds.Presence)
-		case !online && open:
+		case !online && open && !c.invited(id, p):
 			c.report.add(Stuck, "%s: %s is offline, and connected for %v", id, p, c.bounds.Presence)
 		}
 	}

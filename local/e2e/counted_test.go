@@ -11,6 +11,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"aiwm-chat/local/proxy"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -27,7 +28,7 @@ func TestCommandsOfASend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mongo, redis := count(t, uri.Host, readMongo), count(t, base.RedisAddr(), readRedis)
+	mongo, redis := count(t, uri.Host, proxy.MongoDB), count(t, base.RedisAddr(), proxy.Redis)
 	uri.Host = mongo.addr
 	o := options()
 	databases := map[string]string{"MONGODB_URI": uri.String(), "REDIS_ADDR": redis.addr}

@@ -15,6 +15,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	mongooptions "go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"aiwm-chat/local/checker/evidence"
 	"aiwm-chat/local/client"
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/server"
@@ -317,11 +318,11 @@ func persist(t *testing.T, what string, do func(context.Context) error) {
 // due counts the messages of a conversation of which something is left to do.
 func due(t *testing.T, messages *mongo.Collection, id chat.ConversationID) int {
 	t.Helper()
-	n, err := messages.CountDocuments(t.Context(), bson.M{"conversationId": id, "due.at": bson.M{"$exists": true}})
+	n, err := evidence.Due(t.Context(), messages, id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return int(n)
+	return n
 }
 
 // mongoOf returns the messages in the server's MongoDB.

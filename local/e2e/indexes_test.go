@@ -21,6 +21,9 @@ const slowBuild = 5 * time.Second
 // Building indexes takes as long as it takes: the server starts, and the
 // command ends well.
 func TestIndexesMayTakeLong(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute, most of it waiting")
+	}
 	t.Parallel()
 	builder := newSlowBuilder(t)
 	getenv := func(name string) string {

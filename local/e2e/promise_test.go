@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -219,7 +220,7 @@ func TestTokenThatExpiresWhileConnected(t *testing.T) {
 	user, agent := newUser(t, shared).connect(), newAgent(t, shared)
 	id := user.open(agent)
 	user.join(id)
-	token, err := shared.Token(agent.principal, 2*time.Second)
+	token, err := shared.Token(agent.principal, 2*time.Second-auth.Leeway)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,12 +123,13 @@ func (a *actor) hears(of *actor, status string) {
 func TestADisconnectThatDiedIsTold(t *testing.T) {
 	t.Parallel()
 	o := options()
-	o.TimeScale = 60 // a sweep each second
+	o.TimeScale = 15 // a sweep every four seconds; ten minutes of idle time are forty
 	s := faulty(t, o, map[faults.Kind]float64{faults.DropDisconnect: 1})
 	user, guest, agent := newUser(t, s).connect(), newUser(t, s), newAgent(t, s)
 	id := user.open(agent)
 	user.add(guest, id)
 	user.join(id)
+	guest.postMessage(string(id), "here I am", "") // who was added and said nothing is not announced
 	r := redisOf(t, s)
 	for _, of := range []*actor{guest, agent} {
 		of.connect().join(id)

@@ -1,29 +1,23 @@
 package e2e_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	little "encoding/binary"
-	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"path"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/local/aws/template"
+	"aiwm-chat/local/proxy"
 	"aiwm-chat/local/server"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/mongostore"
@@ -216,7 +210,7 @@ func invoker(t *testing.T, environment map[string]map[string]string) (_ lambda.I
 	}
 }
 
-// A counter is a TCP proxy that notes the commands that go to a database.
+// A counter notes the commands that go to a database.
 type counter struct {
 	addr string
 
@@ -224,48 +218,22 @@ type counter struct {
 	commands []string
 }
 
-// count starts a counter before a database; read parses its protocol.
-func count(t *testing.T, target string, read func(*bufio.Reader) (command string, err error)) *counter {
+// count starts a counter before a database.
+func count(t *testing.T, target string, p proxy.Protocol) *counter {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	c := &counter{}
+	gate, err := proxy.NewGate(target, p, func(command proxy.Command) proxy.Verdict {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.commands = append(c.commands, command.Name)
+		return proxy.Verdict{}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &counter{addr: listener.Addr().String()}
-	var connections sync.WaitGroup
-	t.Cleanup(func() { _ = listener.Close(); connections.Wait() })
-	connections.Go(func() {
-		for {
-			from, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			to, err := net.Dial("tcp", target)
-			if err != nil {
-				_ = from.Close()
-				continue
-			}
-			seen, tee := io.Pipe()
-			connections.Go(func() { c.note(bufio.NewReader(seen), read); _, _ = io.Copy(io.Discard, seen) })
-			connections.Go(func() { _, _ = io.Copy(from, to); _ = from.Close(); _ = to.Close() })
-			connections.Go(func() { _, _ = io.Copy(io.MultiWriter(tee, to), from); _ = tee.Close(); _ = to.Close() })
-		}
-	})
+	t.Cleanup(func() { _ = gate.Close() })
+	c.addr = gate.Addr()
 	return c
-}
-
-func (c *counter) note(r *bufio.Reader, read func(*bufio.Reader) (string, error)) {
-	for {
-		command, err := read(r)
-		if err != nil {
-			return
-		}
-		if command != "" {
-			c.mu.Lock()
-			c.commands = append(c.commands, command)
-			c.mu.Unlock()
-		}
-	}
 }
 
 func (c *counter) take() []string {
@@ -274,64 +242,4 @@ func (c *counter) take() []string {
 	taken := c.commands
 	c.commands = nil
 	return taken
-}
-
-// readRedis reads one command: an array of bulk strings.
-func readRedis(r *bufio.Reader) (string, error) {
-	number := func(prefix string) (int, error) {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return 0, err
-		}
-		return strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, prefix)))
-	}
-	n, err := number("*")
-	if err != nil {
-		return "", err
-	}
-	var words []string
-	for range n {
-		size, err := number("$")
-		if err != nil {
-			return "", err
-		}
-		word := make([]byte, size+2)
-		if _, err := io.ReadFull(r, word); err != nil {
-			return "", err
-		}
-		words = append(words, string(word[:size]))
-	}
-	command := strings.ToLower(words[0])
-	if command == "eval" {
-		return command + " " + words[3], nil
-	}
-	if command == "hello" || command == "client" || command == "info" || command == "cluster" {
-		return "", nil // of the connection
-	}
-	return command + " " + strings.Join(words[1:min(len(words), 2)], " "), nil
-}
-
-// readMongo reads one command of OP_MSG; "" for what the driver asks for itself.
-func readMongo(r *bufio.Reader) (string, error) {
-	var header [16]byte
-	if _, err := io.ReadFull(r, header[:]); err != nil {
-		return "", err
-	}
-	body := make([]byte, little.LittleEndian.Uint32(header[:])-16)
-	if _, err := io.ReadFull(r, body); err != nil {
-		return "", err
-	}
-	if opcode := little.LittleEndian.Uint32(header[12:]); opcode != 2013 {
-		return "", nil // the first hello
-	}
-	elements, err := bson.Raw(body[5:]).Elements()
-	if len(elements) == 0 {
-		return "", fmt.Errorf("a message without a command: %w", err)
-	}
-	switch name := elements[0].Key(); name {
-	case "hello", "isMaster", "ismaster", "ping", "endSessions", "buildInfo", "killCursors":
-		return "", nil
-	default:
-		return name + " " + elements[0].Value().StringValue(), nil
-	}
 }

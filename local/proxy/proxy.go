@@ -1,7 +1,8 @@
 // Package proxy stands before a database and makes the network bad: it delays,
 // loses requests, loses answers to what was done, and falls silent. What
 // happens to the n-th connection depends on the seed and n only, as long as its
-// bytes come in the same pieces.
+// bytes come in the same pieces. A Gate, beside it, understands what it forwards,
+// and does something to one command and no other.
 package proxy
 
 import (

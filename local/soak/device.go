@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"aiwm-chat/local/checker"
+	"aiwm-chat/local/checker/evidence"
 	"aiwm-chat/local/client"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
@@ -201,24 +201,12 @@ func (d *device) handle(l *link, f client.Frame) {
 }
 
 func (d *device) message(l *link, m protocol.Message) {
-	d.soak.record.Frame(l.name, d.principal, m.ConversationID, entryOf(m, d.principal.OrgID))
+	d.soak.record.Frame(l.name, d.principal, m.ConversationID, evidence.Entry(m, d.principal.OrgID))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if p := d.rooms[m.ConversationID]; p != nil {
 		p.note(m.Seq)
 	}
-}
-
-func entryOf(m protocol.Message, org chat.OrgID) checker.Entry {
-	e := checker.Entry{
-		Seq: m.Seq, ID: m.ID, Client: m.ClientMessageID, Deleted: m.IsDeleted, Content: checker.ContentOf(m.Content),
-		Sender: chat.Principal{Type: m.ParticipantType, ID: m.ParticipantID, OrgID: org},
-	}
-	if m.Usage != nil {
-		e.Tokens = m.Usage.TotalTokens
-	}
-	e.Created, _ = time.Parse(protocol.Timestamp, m.CreatedAt)
-	return e
 }
 
 // reconnect has the device connect again, unless it is about to.

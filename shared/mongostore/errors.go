@@ -70,6 +70,8 @@ func transient(code int) bool {
 		return true
 	case 150, 175, 249, 13388: // what was asked has moved to another shard, or its plan was dropped
 		return true
+	case 14031: // no space on the disk, until somebody makes some
+		return true
 	}
 	return false
 }

@@ -28,6 +28,8 @@ func TestFailedTellsWhatMayBeRetried(t *testing.T) {
 		want chat.Code
 	}{
 		{"not the primary", mongo.CommandError{Code: 10107}, chat.Unavailable},
+		{"the disk is full", mongo.CommandError{Code: 14031}, chat.Unavailable},
+		{"the disk is full, in a write", written(14031), chat.Unavailable},
 		{"stepped down", mongo.CommandError{Code: 189}, chat.Unavailable},
 		{"time limit", mongo.CommandError{Code: 50}, chat.Unavailable},
 		{"connection lost", mongo.CommandError{Labels: []string{"NetworkError"}, Wrapped: errors.New("EOF")}, chat.Unavailable},

@@ -36,6 +36,9 @@ func replicaSet(t testing.TB, o mongod.Replica) *mongod.Server {
 // All that holds on a standalone server holds on a replica set whose majority
 // lags: the tests run again, on that.
 func TestAllOnAReplicaSet(t *testing.T) { // not in parallel: each attempt has two seconds, on a busy machine too
+	if testing.Short() {
+		t.Skip("half a minute, most of it waiting for the majority")
+	}
 	s := replicaSet(t, mongod.Replica{Lag: 4 * time.Millisecond})
 	// What moves megabytes is no other on it, and slow enough on a standalone one.
 	tests := exec.CommandContext(t.Context(), os.Args[0], "-test.timeout=5m", "-test.skip=Bounded")

@@ -49,6 +49,25 @@ func (e *Exec) forget(p *process) {
 	}
 }
 
+// Kill kills the processes of a function, whatever they are doing, and returns
+// when they are no more. Its next invocation starts another.
+func (e *Exec) Kill(function string) {
+	e.mu.Lock()
+	var doomed []*process
+	for p := range e.processes {
+		if p.function.name == function {
+			doomed = append(doomed, p)
+		}
+	}
+	e.mu.Unlock()
+	for _, p := range doomed {
+		p.kill()
+	}
+	for _, p := range doomed {
+		<-p.exited
+	}
+}
+
 // reap ends processes that have been idle for too long.
 func (e *Exec) reap() {
 	defer e.wg.Done()

@@ -1,8 +1,10 @@
 package mongod
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -70,7 +72,7 @@ func (s *Server) answer(r *request, dst []byte) (reply []byte, answered bool) {
 	if err == nil {
 		// Not for writes only: what a reply shows must be in the journal too.
 		if err = s.store.journal.sync(); err != nil {
-			err = errorf(codeJournalFailed, "%v; restart the server", err)
+			err = journalFailed(err)
 		}
 	}
 	if err != nil {
@@ -79,6 +81,15 @@ func (s *Server) answer(r *request, dst []byte) (reply []byte, answered bool) {
 		reply = bsoncore.AppendDoubleElement(reply, "ok", 1)
 	}
 	return r.endReply(reply), true
+}
+
+// journalFailed tells what whoever runs the server has to do. A full disk has a
+// code of its own, as MongoDB's: clients may try again.
+func journalFailed(err error) error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return errorf(codeDiskFull, "%v; make room and restart the server", err)
+	}
+	return errorf(codeJournalFailed, "%v; restart the server", err)
 }
 
 func (s *Server) run(r *request, dst []byte) ([]byte, error) {

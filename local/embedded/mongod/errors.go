@@ -47,6 +47,7 @@ var (
 	codeNotPrimaryNoSecondary = code{13435, "NotPrimaryNoSecondaryOk"}
 	codeNotRetryable          = code{50768, "NotARetryableWriteCommand"}
 	codeDuplicateKey          = code{11000, "DuplicateKey"}
+	codeDiskFull              = code{14031, "OutOfDiskSpace"}
 )
 
 // A commandError is what a client sees of a refused command or write.
