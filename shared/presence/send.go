@@ -87,15 +87,13 @@ func (s *Store) AgentOnline(ctx context.Context, agent chat.Principal) bool {
 // may be told, which it notes. The connections are charged to the conversation's
 // budget, however far that is overdrawn.
 //
-// KEYS: the room, the budget, the activity. ARGV: now, step (0: no budget), how long
-// those outside are not told again, in seconds.
+// KEYS: the room, the budget, the activity. ARGV: now, step, how long those outside
+// are not told again, in seconds.
 const audienceScript = `
 local room = redis.call('HGETALL', KEYS[1])
 local now, step = tonumber(ARGV[1]), tonumber(ARGV[2])
-if step > 0 then
-	local tat = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now) + step * (#room / 2)
-	redis.call('SET', KEYS[2], string.format('%.0f', tat), 'PX', math.min(math.ceil((tat - now) / 1000) + 1, 7200000))
-end
+local tat = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now) + step * (#room / 2)
+redis.call('SET', KEYS[2], string.format('%.0f', tat), 'PX', math.min(math.ceil((tat - now) / 1000) + 1, 7200000))
 local told = 0
 if redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[3]) then told = 1 end
 return {room, told}`
@@ -113,21 +111,27 @@ const outside = 5 * time.Second
 // a part of it, of the slot that answered. One round trip.
 func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (a chat.Audience, err error) {
 	now := s.now()
-	var step int64
-	if f := s.limits.Fanout; !f.None() {
-		step = f.Step().Microseconds()
-	}
-	var room *redis.Cmd
-	var agents *redis.StringSliceCmd
+	var charged *redis.Cmd
+	var room, agents *redis.StringSliceCmd
+	var told *redis.BoolCmd
 	err = s.calmly(ctx, func(p redis.Pipeliner) {
-		room = p.Eval(ctx, audienceScript, []string{roomKey(id), budgetKey(id), activityKey(id)}, now.UnixMicro(), step, int(outside.Seconds()))
+		if f := s.limits.Fanout; f.None() { // nothing to compute: no script
+			room = hash(ctx, p, roomKey(id))
+			told = p.SetNX(ctx, activityKey(id), "1", outside)
+		} else {
+			charged = p.Eval(ctx, audienceScript, []string{roomKey(id), budgetKey(id), activityKey(id)},
+				now.UnixMicro(), f.Step().Microseconds(), int(outside.Seconds()))
+		}
 		if !agent.IsZero() {
 			agents = hash(ctx, p, principalKey(agent))
 		}
 	})
 	var fields []string
-	if room != nil {
-		fields, a.Outside = audienceOf(room)
+	switch {
+	case charged != nil:
+		fields, a.Outside = audienceOf(charged)
+	case room != nil:
+		fields, a.Outside = room.Val(), told.Val()
 	}
 	a.Vouched = true
 	for _, e := range entries(fields, now) {
