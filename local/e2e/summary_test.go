@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -45,7 +44,7 @@ func newModel(t *testing.T) *model {
 		if err != nil {
 			t.Error(err)
 		}
-		_, _ = io.WriteString(w, string(answer))
+		_, _ = w.Write(answer)
 	}))
 	t.Cleanup(s.Close)
 	m.url = s.URL

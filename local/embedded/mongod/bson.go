@@ -47,18 +47,48 @@ func fields(doc []byte) iter.Seq2[[]byte, bsoncore.Value] {
 			return
 		}
 		for rest := doc[4 : len(doc)-1]; len(rest) > 0; {
-			end := bytes.IndexByte(rest, 0)
-			if end < 1 {
+			key, v, after, ok := nextField(rest)
+			if !ok || !yield(key, v) {
 				return
 			}
-			t, key := bsoncore.Type(rest[0]), rest[1:end]
-			var v bsoncore.Value
-			var ok bool
-			if v, rest, ok = bsoncore.ReadValue(rest[end+1:], t); !ok || !yield(key, v) {
-				return
-			}
+			rest = after
 		}
 	}
+}
+
+// nextField reads the first of the fields of a document, and what follows it.
+func nextField(rest []byte) (key []byte, v bsoncore.Value, after []byte, ok bool) {
+	end := bytes.IndexByte(rest, 0)
+	if end < 1 {
+		return nil, v, nil, false
+	}
+	v, after, ok = bsoncore.ReadValue(rest[end+1:], bsoncore.Type(rest[0]))
+	return rest[1:end], v, after, ok
+}
+
+// differing returns the names of the top-level fields in which two versions of a
+// document differ, and perhaps more: from where their order differs, all.
+func differing(before, after bsoncore.Document) (names [][]byte) {
+	older, newer := before[4:len(before)-1], after[4:len(after)-1]
+	same := true
+	for len(older) > 0 || len(newer) > 0 {
+		var oldName, newName []byte
+		var oldValue, newValue bsoncore.Value
+		var isOld, isNew bool
+		oldName, oldValue, older, isOld = nextField(older)
+		newName, newValue, newer, isNew = nextField(newer)
+		same = same && isOld && isNew && bytes.Equal(oldName, newName)
+		if same && oldValue.Type == newValue.Type && bytes.Equal(oldValue.Data, newValue.Data) {
+			continue
+		}
+		if isOld {
+			names = append(names, oldName)
+		}
+		if isNew && !same {
+			names = append(names, newName)
+		}
+	}
+	return names
 }
 
 // validate checks everything that the rest of the package takes for granted.

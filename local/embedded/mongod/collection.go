@@ -96,7 +96,15 @@ func (c *collection) reindex(r *record, doc bsoncore.Document, indexed bool) err
 	type change struct{ before, after []string }
 	var buffer [8]change
 	changes := buffer[:0]
+	var changed [][]byte
+	if indexed {
+		changed = differing(r.doc, doc)
+	}
 	for _, ix := range c.indexes {
+		if indexed && !ix.depends(changed) {
+			changes = append(changes, change{})
+			continue
+		}
 		after, err := ix.keys(doc)
 		if err != nil {
 			return err

@@ -30,6 +30,7 @@ type index struct {
 	unique   bool
 	partial  []string // only documents with these fields are indexed
 	multikey []bool   // by field: an array was on its path once
+	roots    []string // the top-level fields on which the keys depend
 	tree     *btree.BTreeG[entry]
 
 	// Scratch space of keys, which one goroutine at a time calls.
@@ -97,7 +98,29 @@ func parseIndex(spec bsoncore.Document) (*index, error) {
 	}
 	ix.multikey = make([]bool, len(ix.fields))
 	ix.values, ix.rests = make([]bsoncore.Value, len(ix.fields)), make([]string, len(ix.fields))
+	for _, f := range ix.fields {
+		ix.roots = append(ix.roots, rootOf(f.path))
+	}
+	for _, path := range ix.partial {
+		ix.roots = append(ix.roots, rootOf(path))
+	}
 	return ix, nil
+}
+
+func rootOf(path string) string {
+	root, _, _ := strings.Cut(path, ".")
+	return root
+}
+
+// depends reports whether the keys of a document may be others when some of its
+// top-level fields are.
+func (ix *index) depends(changed [][]byte) bool {
+	for _, name := range changed {
+		if slices.Contains(ix.roots, string(name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // keys returns the keys under which a document is indexed, each once.

@@ -1,6 +1,7 @@
 package mongod
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -94,6 +95,40 @@ func TestReadsUseIndexes(t *testing.T) {
 		})
 		if examined != row.examined || !p.sorted {
 			t.Errorf("%s by %s examines %d documents on index %s (sorted: %v), want %d", row.filter, row.sort, examined, p.index.name, p.sorted, row.examined)
+		}
+	}
+}
+
+// What decides about indexes is which fields differ: never too few.
+func TestDiffering(t *testing.T) {
+	doc := func(pairs ...any) bsoncore.Document {
+		d := bson.D{}
+		for i := 0; i < len(pairs); i += 2 {
+			d = append(d, bson.E{Key: pairs[i].(string), Value: pairs[i+1]})
+		}
+		b, err := bson.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		before, after bsoncore.Document
+		want          string
+	}{
+		{doc(), doc(), ""},
+		{doc("a", 1, "b", "x"), doc("a", 1, "b", "x"), ""},
+		{doc("a", 1, "b", "x"), doc("a", 2, "b", "x"), "a"},
+		{doc("a", int32(1)), doc("a", int64(1)), "a"},
+		{doc("a", 1, "b", bson.D{{Key: "c", Value: 1}}), doc("a", 1, "b", bson.D{{Key: "c", Value: 2}}), "b"},
+		{doc("a", 1, "due", 5), doc("a", 1), "due"},
+		{doc("a", 1), doc("a", 1, "due", 5), "due"},
+		{doc("a", 1, "due", 5, "z", 1), doc("a", 1, "z", 1), "due z z"},
+		{doc("a", 1, "b", 2), doc("b", 2, "a", 1), "a b b a"},
+	} {
+		names := differing(tt.before, tt.after)
+		if got := string(bytes.Join(names, []byte(" "))); got != tt.want {
+			t.Errorf("%v and %v differ in %q, want %q", tt.before, tt.after, got, tt.want)
 		}
 	}
 }

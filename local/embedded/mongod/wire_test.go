@@ -174,12 +174,11 @@ func FuzzMessage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r, err := parseMessage(msg)
-		if err != nil {
+		if _, err := parseMessage(msg); err != nil {
 			return
 		}
 		for _, s := range []*Server{s, member} {
-			r, _ = parseMessage(msg)
+			r, _ := parseMessage(msg)
 			r.peer = &peer{}
 			reply, _ := s.answer(r, nil)
 			if err := validate(reply[headerSize+5:], -maxDepth); !r.legacy && err != nil {
