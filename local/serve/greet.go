@@ -13,11 +13,7 @@ import (
 
 // greet prints where everything is.
 func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string) string) error {
-	user, err := s.Token(command.DemoUser, 24*time.Hour)
-	if err != nil {
-		return err
-	}
-	agent, err := s.Token(command.DemoAgent, 24*time.Hour)
+	tokens, err := tokensOf(s, getenv)
 	if err != nil {
 		return err
 	}
@@ -58,13 +54,28 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
   Data          %s
   Summaries     %s
 %s
-  User token    %s
-  Agent token   %s
-
-More tokens: go run ./local token -user u1    Stop: Ctrl-C
+%s    Stop: Ctrl-C
 `, webSocket, rest, connections, where(s.MongoURI(), getenv("MONGODB_URI")),
-		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, more, user, agent)
+		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, more, tokens)
 	return err
+}
+
+// tokensOf are tokens to begin with, unless those of somebody else are asked for.
+func tokensOf(s *server.Server, getenv func(string) string) (string, error) {
+	for _, name := range []string{"JWT_JWKS_URL", "JWT_PUBLIC_KEY", "JWT_ISSUER", "JWT_AUDIENCE"} {
+		if getenv(name) != "" {
+			return "Tokens are those of your issuer, as " + name + " says.", nil
+		}
+	}
+	user, err := s.Token(command.DemoUser, 24*time.Hour)
+	if err != nil {
+		return "", err
+	}
+	agent, err := s.Token(command.DemoAgent, 24*time.Hour)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("  User token    %s\n  Agent token   %s\n\nMore tokens: go run ./local token -user u1", user, agent), nil
 }
 
 // where shows an embedded database's address; a real one's may hold a password.

@@ -52,4 +52,9 @@ func TestGreeting(t *testing.T) {
 			}
 		}
 	}
+	var out strings.Builder
+	getenv := func(name string) string { return map[string]string{"JWT_ISSUER": "https://issuer.example"}[name] }
+	if err := greet(&out, s, o, getenv); err != nil || strings.Contains(out.String(), "User token") || !strings.Contains(out.String(), "as JWT_ISSUER says") {
+		t.Errorf("with an issuer: %v\n%s", err, &out)
+	}
 }

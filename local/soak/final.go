@@ -26,7 +26,7 @@ func (s *soak) final(ctx context.Context) (checker.Final, error) {
 	return f, s.due(ctx, f)
 }
 
-// due counts what is left to do, past the proxy: no client can see it.
+// due counts what is left to do: no client can see it.
 func (s *soak) due(ctx context.Context, f checker.Final) error {
 	m, err := mongo.Connect(options.Client().ApplyURI(s.databases.mongo.URI()))
 	if err != nil {

@@ -14,8 +14,9 @@ import (
 // AddParticipant makes who, of p's organisation, a participant of a
 // conversation of which p is one, and returns the conversation. They are invited
 // until they join or write: see Accept. Somebody who is one already stays as they
-// are. A conversation with chat.MaxParticipants takes
-// no more: that is a Conflict. It takes one round trip, two if nothing changes.
+// are. A conversation with chat.MaxParticipants takes no more: that is a Conflict.
+// It takes one round trip, two with more than chat.MaxLively participants, and one
+// more if nothing changes.
 func (s *Store) AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error) {
 	const step = "add a participant"
 	update := bson.M{"$push": bson.M{

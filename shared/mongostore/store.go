@@ -38,7 +38,7 @@ type Store struct {
 	// acknowledgement will do.
 	due *mongo.Collection
 
-	unchecked atomic.Bool // the indexes, by ForAppends
+	unchecked atomic.Bool // the indexes, by ForWrites
 }
 
 // Options say what a URI cannot.

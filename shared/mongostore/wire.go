@@ -24,12 +24,12 @@ const startTime = 8 * time.Second
 // A log is a store that messages may be appended to.
 type log struct{ store *Store }
 
-// ForAppends is In for functions that append messages or create conversations. It
+// ForWrites is In for functions that append messages or create conversations. It
 // is a fault where the unique indexes are missing on which the promises of both
-// stand: one round trip, once in a process. Where MongoDB does not answer, as in an election, the
-// first Append asks again: a function that starts then says unavailable, and
-// does not die.
-func ForAppends(p *wire.Process) *Store {
+// stand: one round trip, once in a process. Where MongoDB does not answer, as in
+// an election, the first Append or CreateConversation asks again: a function that
+// starts then says unavailable, and does not die.
+func ForWrites(p *wire.Process) *Store {
 	store := In(p)
 	return wire.Client(p, func(config.Config) (log, error) {
 		if store == nil {

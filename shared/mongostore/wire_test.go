@@ -17,7 +17,7 @@ func forAppends(t *testing.T, uri, database string) (*mongostore.Store, error) {
 	p := wire.NewProcess(config.Config{})
 	p.Config.Mongo.URI, p.Config.Mongo.Database = uri, database
 	var s *mongostore.Store
-	_, err := wire.Function{Wire: func(p *wire.Process) any { s = mongostore.ForAppends(p); return nil }}.Handler(p)
+	_, err := wire.Function{Wire: func(p *wire.Process) any { s = mongostore.ForWrites(p); return nil }}.Handler(p)
 	if s != nil {
 		t.Cleanup(func() {
 			if err := s.Close(context.Background()); err != nil {

@@ -60,10 +60,11 @@ func New(s store, p presence, b broadcaster, a announcer, sum summariser) *Handl
 }
 
 // Routes returns the handler of each route key. Each has one round trip to
-// MongoDB (a page of conversations two, with the total; what only the creator
-// may do, one more), and what changes a conversation also one to Redis and the
-// fan-out to its members; to remove a participant or the conversation takes
-// two more to Redis. Presence has one to Redis, and a summary those of the
+// MongoDB (a page of conversations two, with the total, or three by cursor; to
+// remove somebody two, and what only the creator may do one more), and what
+// changes a conversation also one to Redis and the fan-out to its members, where
+// somebody was added twice; to remove a participant or the conversation takes two
+// more to Redis. Presence has one to Redis, and a summary those of the
 // summarize function.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{

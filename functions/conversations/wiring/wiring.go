@@ -21,7 +21,7 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	store := mongostore.ForAppends(p)
+	store := mongostore.ForWrites(p)
 	announcements := live.Announcements(p, store)
 	summaries := summarize.NewWriter(store, presence.In(p), summary.In(p), announcements)
 	h := handler.New(store, presence.In(p), live.Deliverer(p), announcements, summaries)

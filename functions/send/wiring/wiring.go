@@ -24,6 +24,6 @@ func wired(p *wire.Process) any {
 
 // Handler returns the handler of send, for everybody who writes messages.
 func Handler(p *wire.Process) *handler.Handler {
-	store := mongostore.ForAppends(p)
+	store := mongostore.ForWrites(p)
 	return handler.New(store, presence.In(p), live.Deliverer(p), live.Announcements(p, store), queue.In(p))
 }

@@ -28,7 +28,7 @@ func New(w *Writer, j jobs) *Handler { return &Handler{writer: w, jobs: j} }
 
 const (
 	// maxPuts is how often a job is put off before it fails, and the queue brings
-	// it again a few times: by then the model has been out of order for an hour.
+	// it again a few times: by then the model has been out of order for most of an hour.
 	// (Lambda stops a function that enqueues for itself 16 times in a row.)
 	maxPuts = 8
 	// soon is when a job looks again while somebody else is writing, doubled

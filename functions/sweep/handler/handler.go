@@ -74,8 +74,8 @@ func New(s store, f finisher, p presence, a agents, n announcer) *Handler {
 	return &Handler{store: s, finisher: f, presence: p, agents: a, announce: n}
 }
 
-// Handle does what is due of messages, the oldest first, until nothing is that
-// can be claimed, or four fifths of its time are over. Two runs never meet at a
+// Handle does what is due of messages, first what nobody has tried, until nothing
+// is that can be claimed, or four fifths of its time are over. Two runs never meet at a
 // message, and what fails or is slow holds up nothing else for long. One round
 // trip to MongoDB to find a hundred, and for each, two more and those of its
 // effects. Before that, three to Redis and two to MongoDB for what else may have

@@ -218,7 +218,7 @@ func (m *replicaSet) write(r *request, dst []byte, fault Fault) (reply []byte, c
 	return reply, concern, err
 }
 
-// begins a new term on what the majority has. Half of the time the old primary
+// failover begins a new term on what the majority has. Half of the time the old primary
 // has died: all connections end.
 func (m *replicaSet) failover() {
 	m.mu.Lock()
