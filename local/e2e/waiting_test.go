@@ -261,3 +261,31 @@ func TestRemovedAgentIsNotOnline(t *testing.T) {
 	again := agent.device()
 	again.expectNot(protocol.EventMessageFromUser) // nor does anything wait for it
 }
+
+// What was said to an agent that was away reaches it, also where the projection of
+// the message failed and is made good after the agent has connected.
+func TestWhatIsProjectedLateReachesTheAgent(t *testing.T) {
+	t.Parallel()
+	o := options()
+	o.TimeScale = 60 // a sweep each second
+	s := start(t, o)
+	user, agent := newUser(t, s), newAgent(t, s)
+	id := user.open(agent)
+	sent := user.postMessage(string(id), "there?", "")
+	messages := mongoOf(t, s)
+	eventually(t, "the send is done", func() bool { return due(t, messages, id) == 0 })
+
+	// As a send leaves it to which MongoDB did not answer after the commit: nobody
+	// was there to be delivered to, and the projection is due, so the delivery too.
+	behind := bson.M{"$set": bson.M{"totalMessages": 0}, "$unset": bson.M{"unanswered": "", "lastMessage": ""}}
+	if _, err := messages.Database().Collection("conversations").UpdateOne(t.Context(), bson.M{"_id": id}, behind); err != nil {
+		t.Fatal(err)
+	}
+	left := bson.M{"$set": bson.M{"due": bson.M{"at": time.Now().Add(3 * time.Second), "left": []string{"project", "deliver"}}}}
+	if _, err := messages.UpdateOne(t.Context(), bson.M{"_id": sent.MessageID}, left); err != nil {
+		t.Fatal(err)
+	}
+	agent.connect()
+	eventually(t, "the sweep is done", func() bool { return due(t, messages, id) == 0 })
+	agent.expect(protocol.EventMessageFromUser)
+}

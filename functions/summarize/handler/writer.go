@@ -62,7 +62,7 @@ const (
 // there is nothing new; else one more and two to Redis, and for each round two to
 // MongoDB, one to the model, one to Redis and the fan-out.
 func (w *Writer) Summarize(ctx context.Context, c chat.Conversation) (string, error) {
-	page, _, err := w.page(ctx, c)
+	page, err := w.page(ctx, c)
 	if err != nil || len(page) == 0 {
 		return c.ContextSummary, public(err)
 	}
@@ -116,7 +116,7 @@ func (e *modelError) Unwrap() error { return e.error }
 
 // round asks the model once. read is false where there is nothing to read.
 func (w *Writer) round(ctx context.Context, c chat.Conversation) (now chat.Conversation, read bool, err error) {
-	messages, _, err := w.page(ctx, c)
+	messages, err := w.page(ctx, c)
 	if err != nil || len(messages) == 0 {
 		return c, false, err
 	}
@@ -139,15 +139,16 @@ func (w *Writer) round(ctx context.Context, c chat.Conversation) (now chat.Conve
 }
 
 // page reads the messages of a round: those after the summary, in order.
-func (w *Writer) page(ctx context.Context, c chat.Conversation) (messages []chat.Message, more bool, err error) {
+func (w *Writer) page(ctx context.Context, c chat.Conversation) ([]chat.Message, error) {
 	from := covered(c)
 	if c.Summary == nil {
 		from = max(c.TotalMessages-maxMissing, 0)
 	}
-	if messages, more, err = w.store.Messages(ctx, c.ID, chat.MessageQuery{AfterSeq: &from, Limit: summary.MaxMessages}); err != nil {
-		return nil, false, fmt.Errorf("read the messages: %w", err)
+	messages, _, err := w.store.Messages(ctx, c.ID, chat.MessageQuery{AfterSeq: &from, Limit: summary.MaxMessages})
+	if err != nil {
+		return nil, fmt.Errorf("read the messages: %w", err)
 	}
-	return messages, more, nil
+	return messages, nil
 }
 
 // end gives the turn back, in a moment of its own, for the function's time may be
