@@ -358,10 +358,13 @@ func TestHitAndRun(t *testing.T) {
 func hitAndRun(t *testing.T, s *server.Server, token, frame string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, s.WebSocketURL(), &websocket.DialOptions{ //nolint:bodyclose // of a handshake
+	c, r, err := websocket.Dial(ctx, s.WebSocketURL(), &websocket.DialOptions{ //nolint:bodyclose // of a handshake
 		HTTPClient:   &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		Subprotocols: []string{"bearer", token},
 	})
+	if r != nil && r.StatusCode == http.StatusServiceUnavailable {
+		return // the machine is busy, and this one was never open
+	}
 	if err != nil {
 		t.Error(err)
 		return
@@ -454,7 +457,7 @@ func age(t *testing.T, r redis.UniversalClient, p chat.Principal, by time.Durati
 func TestStormOfReconnects(t *testing.T) {
 	t.Parallel()
 	o := crowd(t)
-	o.TimeScale = 10 // a sweep every six seconds, for posts that a busy machine could not make
+	o.TimeScale = 5 // a sweep every twelve seconds, for posts that a busy machine could not make
 	s := start(t, o)
 	const rooms, agents, rounds = 10, 30, 10
 	owner := newUser(t, s)

@@ -15,9 +15,9 @@ import (
 func TestTimeScale(t *testing.T) {
 	t.Parallel()
 	o := options()
-	o.TimeScale = 1200 // idle 0.5 s, at most 6 s
+	o.TimeScale = 600 // idle 1 s, at most 12 s
 	s := start(t, o)
-	luckily(t, func() error { return outlive(t, s) }) // who cannot ping for half a second is silent as well
+	luckily(t, func() error { return outlive(t, s) }) // who cannot ping for a second is silent as well
 }
 
 // outlive pings on one connection until that ends, and meanwhile has others that
@@ -35,7 +35,7 @@ func outlive(t *testing.T, s *server.Server) error {
 			if code := talking.CloseCode(); code != 1001 {
 				t.Errorf("the end of the two hours has code %d", code)
 			}
-			if took := time.Since(opened); outlived == 0 || took < 6*time.Second {
+			if took := time.Since(opened); outlived == 0 || took < 12*time.Second {
 				return fmt.Errorf("the pinging connection was closed after %v", took)
 			}
 			return nil
