@@ -92,6 +92,7 @@ func FuzzParseRegistration(f *testing.F) {
 		f.Add(registrationText(chat.Connection{ExpiresAt: now, Dialect: d}, now))
 	}
 	f.Add(tombstoneText(now))
+	f.Add(tombstoneText(now) + " A=")
 	f.Add(lostMark + registrationText(chat.Connection{ExpiresAt: now}, now))
 	f.Add("")
 	f.Add("x ")
@@ -105,6 +106,9 @@ func FuzzParseRegistration(f *testing.F) {
 		again := registrationText(r.Connection, r.since)
 		if r.closed {
 			again = tombstoneText(r.since)
+		}
+		if r.room != "" {
+			again += " " + string(r.room)
 		}
 		if got, ok := parseRegistration(p, "c1", again); !ok || got != r {
 			t.Errorf("%q is %+v, and formatted again (%q) %+v, %v", text, r, again, got, ok)
