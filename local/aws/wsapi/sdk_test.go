@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -182,14 +183,15 @@ func TestNodeSDK(t *testing.T) {
 		received <- c.receive()
 		c.closed()
 	}()
-	cmd := exec.CommandContext(t.Context(), "node", filepath.Join(dir, "sdk.mjs"), h.url+"/prod", h.only().id)
+	id := h.only().id
+	cmd := exec.CommandContext(t.Context(), "node", filepath.Join(dir, "sdk.mjs"), h.url+"/prod", id)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if got := <-received; got != "from node" {
 		t.Errorf("received %q", got)
 	}
-	if resp, _ := h.manage(http.MethodGet, "/@connections/x", ""); resp.StatusCode != http.StatusGone {
+	if resp, _ := h.manage(http.MethodGet, "/@connections/"+url.PathEscape(id), ""); resp.StatusCode != http.StatusGone {
 		t.Errorf("%s", resp.Status)
 	}
 }
