@@ -3,6 +3,7 @@ package mongostore
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -69,8 +70,8 @@ func listIndex(order ...string) mongo.IndexModel {
 }
 
 // superseded are the names of indexes that an earlier version had, and that would
-// go on costing an entry for each participant with each message.
-var superseded = []string{"orgId_1_participants.id_1_participants.type_1_updatedAt_-1__id_-1"}
+// go on costing entries with each message.
+var superseded = []string{"orgId_1_participants.id_1_participants.type_1_updatedAt_-1__id_-1", "due.at_1"}
 
 // partial is an index of the documents that have a field.
 func partial(field string, key bson.D) mongo.IndexModel {
@@ -99,12 +100,12 @@ func (s *Store) CreateIndexes(ctx context.Context) error {
 	if err := s.complete(ctx); err != nil {
 		return err
 	}
-	return s.dropSuperseded(ctx)
+	return errors.Join(dropSuperseded(ctx, s.conversations), dropSuperseded(ctx, s.messages))
 }
 
-func (s *Store) dropSuperseded(ctx context.Context) error {
+func dropSuperseded(ctx context.Context, c *mongo.Collection) error {
 	const step = "drop the indexes of an earlier version"
-	cursor, err := s.conversations.Indexes().List(ctx)
+	cursor, err := c.Indexes().List(ctx)
 	if err != nil {
 		return failed(step, err)
 	}
@@ -120,7 +121,7 @@ func (s *Store) dropSuperseded(ctx context.Context) error {
 		return err
 	}
 	for _, name := range old {
-		if err := s.conversations.Indexes().DropOne(ctx, name); err != nil {
+		if err := c.Indexes().DropOne(ctx, name); err != nil {
 			return failed(step, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"aiwm-chat/shared/chat"
 )
@@ -138,5 +139,26 @@ func TestOutboxIndexesArePartial(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("missing: %v", slices.Collect(maps.Keys(want)))
+	}
+}
+
+// An index that only an earlier version needs goes with an upgrade.
+func TestSupersededIndexesAreDropped(t *testing.T) {
+	f := open(t)
+	messages := f.db.Collection("messages")
+	if _, err := messages.Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: bson.D{{Key: "due.at", Value: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.CreateIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	specs, err := messages.Indexes().ListSpecifications(t.Context())
+	if err != nil || len(specs) < 3 {
+		t.Fatalf("%d indexes, %v", len(specs), err)
+	}
+	for _, s := range specs {
+		if s.Name == "due.at_1" {
+			t.Error("due.at_1 is still there")
+		}
 	}
 }
