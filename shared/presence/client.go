@@ -11,7 +11,6 @@ import (
 	"net"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -53,8 +52,7 @@ type client struct {
 	mu      sync.Mutex
 	current redis.UniversalClient
 
-	unanswered  atomic.Int64 // how often in a row: see within
-	silentUntil atomic.Int64 // Unix nanoseconds
+	quick, calm breaker
 }
 
 func newClient(o Options) (*client, error) {
@@ -83,7 +81,10 @@ func newClient(o Options) (*client, error) {
 		return nil, errors.New("a single redis has one address")
 	}
 	redis.SetLogger(logger{}) // of the whole process: the library knows no other
-	return &client{options: options, current: redis.NewUniversalClient(&options)}, nil
+	return &client{
+		options: options, current: redis.NewUniversalClient(&options),
+		quick: breaker{limit: hurry}, calm: breaker{limit: timeout},
+	}, nil
 }
 
 // Close closes the connections to Redis.
@@ -161,47 +162,6 @@ func (c *client) renew(used redis.UniversalClient, err error) bool {
 func isReset(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && op.Op != "dial" && !op.Timeout()
-}
-
-// What must go on without Redis waits for it so long while somebody waits, and
-// longer where nobody does. Once that was in vain twice, with no answer in
-// between, it is not asked for a while: once may be a machine that was busy.
-const (
-	hurry   = 300 * time.Millisecond
-	silent  = 5 * time.Second
-	inVain  = 2
-	noHurry = timeout
-)
-
-var errSilent = errors.New("redis did not answer a moment ago")
-
-// quickly is pipelined for what can go on without an answer, while somebody
-// waits.
-func (c *client) quickly(ctx context.Context, commands func(redis.Pipeliner)) error {
-	return c.within(ctx, hurry, commands)
-}
-
-// calmly is quickly where nobody waits.
-func (c *client) calmly(ctx context.Context, commands func(redis.Pipeliner)) error {
-	return c.within(ctx, noHurry, commands)
-}
-
-func (c *client) within(ctx context.Context, limit time.Duration, commands func(redis.Pipeliner)) error {
-	if time.Now().UnixNano() < c.silentUntil.Load() {
-		return errSilent
-	}
-	limited, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	err := c.pipelined(limited, commands)
-	_, answered := errors.AsType[redis.Error](err) // an error, but at once, and perhaps of one key
-	switch {
-	case err == nil || answered:
-		c.unanswered.Store(0)
-	case ctx.Err() == nil && c.unanswered.Add(1) >= inVain:
-		c.unanswered.Store(0)
-		c.silentUntil.Store(time.Now().Add(silent).UnixNano())
-	}
-	return err
 }
 
 // Health writes and reads a key of its own: a replica answers a ping, and so

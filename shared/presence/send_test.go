@@ -403,6 +403,9 @@ func TestSendingFindsRedisAgain(t *testing.T) {
 	if a, err := s.Admit(t.Context(), c, k1); err != nil || !a.Away {
 		t.Errorf("in the silence: %+v, %v", a, err)
 	}
+	if _, err := s.Audience(t.Context(), k1, s.agent("a1")); err != nil {
+		t.Errorf("the fan-out, which has the time, was not tried: %v", err)
+	}
 	s.EndSilence()
 	if a, err := s.Admit(t.Context(), c, k1); err != nil || a != (chat.Admission{Known: true}) {
 		t.Errorf("after it: %+v, %v", a, err)
