@@ -27,13 +27,6 @@ const (
 	failuresFor = time.Hour
 )
 
-// ARGV: who begins, for how many milliseconds. The result is what is there, and
-// for how long.
-const beginScript = `
-redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])
-return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
-`
-
 // ARGV: who ends, and what is left: nothing, or a pause of so many milliseconds
 // at least, the first and the longest pause, how long failures count. The result
 // is how long the pause is. Who has lost its turn changes nothing.
@@ -66,22 +59,21 @@ func (s *Store) AllowSummary(ctx context.Context, id chat.ConversationID) error 
 // chat.ErrModelBroken in one that an operator must end. One round trip.
 func (s *Store) BeginSummary(ctx context.Context, id chat.ConversationID, patience time.Duration) (turn string, err error) {
 	turn = rand.Text()
-	var cmd *redis.Cmd
+	var there *redis.StringCmd
+	var left *redis.DurationCmd
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		cmd = p.Eval(ctx, beginScript, []string{summaryKey(id)}, turn, patience.Milliseconds())
+		p.SetNX(ctx, summaryKey(id), turn, patience)
+		there, left = p.Get(ctx, summaryKey(id)), p.PTTL(ctx, summaryKey(id))
 	}); err != nil {
 		return "", failed("begin a summary", err)
 	}
-	if there, _ := cmd.Val().([]any); len(there) == 2 {
-		left, _ := there[1].(int64)
-		switch there[0] {
-		case turn:
-			return turn, nil
-		case paused:
-			return "", chat.LimitedFor(time.Duration(left) * time.Millisecond)
-		case broken:
-			return "", chat.ErrModelBroken
-		}
+	switch there.Val() {
+	case turn:
+		return turn, nil
+	case paused:
+		return "", chat.LimitedFor(max(left.Val(), time.Second)) // it may end between the two commands
+	case broken:
+		return "", chat.ErrModelBroken
 	}
 	return "", chat.LimitedFor(time.Second) // somebody writes it, or has just ended
 }
