@@ -15,7 +15,10 @@ import (
 func (h *Handler) admit(ctx context.Context, caller chat.Connection, m chat.Message) (c chat.Conversation, a chat.Admission, err error) {
 	var g errgroup.Group // all are asked: the first refusal in this order is the answer
 	var limited, orphan error
-	g.Go(func() error { a, limited = h.presence.Admit(ctx, caller, m.ConversationID); return nil })
+	g.Go(func() error {
+		roomy(func() { a, limited = h.presence.Admit(ctx, caller, m.ConversationID) })
+		return nil
+	})
 	if m.ParentID != "" {
 		g.Go(func() error { orphan = h.checkParent(ctx, m); return nil })
 	}

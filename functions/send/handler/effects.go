@@ -41,7 +41,7 @@ func (h *Handler) settle(ctx context.Context, m chat.Message, left *chat.Due) er
 // are logged: the message is safe, and what is left stays due.
 func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
 	var g errgroup.Group
-	g.Go(func() error { answer(); return nil })
+	g.Go(func() error { roomy(answer); return nil })
 	left := h.effects(ctx, caller, c, m, passes)
 	g.Wait() //nolint:errcheck // there is none
 	if err := h.settle(ctx, m, left); err != nil {
@@ -57,9 +57,11 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	var g errgroup.Group // each effect is wanted whatever becomes of the others
 	if m.Due.Has(chat.EffectDeliver) {
 		g.Go(func() error {
-			delivered = guarded(func() (err error) {
-				unreached, err = h.post(ctx, caller, c, m, passes)
-				return err
+			roomy(func() {
+				delivered = guarded(func() (err error) {
+					unreached, err = h.post(ctx, caller, c, m, passes)
+					return err
+				})
 			})
 			return nil
 		})

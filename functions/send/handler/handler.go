@@ -160,7 +160,7 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 	var asked chan bool
 	if caller.Dialect != chat.Lean {
 		asked = make(chan bool, 1)
-		go func() { asked <- h.agentOnline(ctx, &c) }()
+		go roomy(func() { asked <- h.agentOnline(ctx, &c) })
 	}
 	stored, duplicate, err = h.store.Append(ctx, c.Head(), m)
 	if asked != nil {
