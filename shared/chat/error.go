@@ -74,9 +74,27 @@ var ErrModelBroken = Errorf(Internal, "no summary can be written: the operator h
 
 // LimitedFor returns the RateLimited error that asks to wait for d.
 func LimitedFor(d time.Duration) *Error {
-	e := Errorf(RateLimited, "too many requests; wait before the next one")
-	e.Details = map[string]any{"retryAfterMs": max(d.Milliseconds(), 1)}
+	return Errorf(RateLimited, "too many requests; wait before the next one").waiting(d)
+}
+
+// retryAfterMs is the detail that asks to wait.
+const retryAfterMs = "retryAfterMs"
+
+func (e *Error) waiting(d time.Duration) *Error {
+	e.Details = map[string]any{retryAfterMs: max(d.Milliseconds(), 1)}
 	return e
+}
+
+// RetryAfter is how long a client is asked to wait before it tries again, 0 where
+// it is not.
+func (e *Error) RetryAfter() time.Duration {
+	ms, _ := e.Details[retryAfterMs].(int64)
+	return time.Duration(ms) * time.Millisecond
+}
+
+// UnavailableFor is Unavailablef where it is known for how long.
+func UnavailableFor(d time.Duration, cause error, format string, args ...any) *Error {
+	return Unavailablef(cause, format, args...).waiting(d)
 }
 
 // Detailed returns err with one more detail that a client may see. Of a code whose

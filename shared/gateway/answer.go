@@ -71,15 +71,15 @@ func etagOf(version string) string {
 // problem answers with what a client may see of err.
 func problem(err error) (events.APIGatewayV2HTTPResponse, error) {
 	p := protocol.ProblemOf(err)
-	response, err := jsonResponse(p.Status, "application/problem+json", p)
+	response, failed := jsonResponse(p.Status, "application/problem+json", p)
 	switch {
-	case err != nil:
+	case failed != nil:
 	case p.Status == http.StatusUnauthorized:
 		response.Headers["www-authenticate"] = "Bearer"
 	case p.Code.Retryable():
-		response.Headers["retry-after"] = retryAfter(p.Details)
+		response.Headers["retry-after"] = strconv.Itoa(wholeSeconds(chat.Public(err).RetryAfter()))
 	}
-	return response, err
+	return response, failed
 }
 
 // tellQuotas says what the limits of a call are and what is left of them, as
@@ -106,12 +106,6 @@ func tellQuotas(header map[string]string, quotas []chat.Quota, retryAfter string
 
 // wholeSeconds rounds up, as HTTP wants it.
 func wholeSeconds(d time.Duration) int { return max(int((d+time.Second-1)/time.Second), 1) }
-
-// retryAfter says in whole seconds, as HTTP wants it, how long to wait.
-func retryAfter(details map[string]any) string {
-	ms, _ := details["retryAfterMs"].(int64)
-	return strconv.Itoa(wholeSeconds(time.Duration(ms) * time.Millisecond))
-}
 
 func jsonResponse(status int, media string, body any) (events.APIGatewayV2HTTPResponse, error) {
 	response := events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: map[string]string{

@@ -79,8 +79,7 @@ func waitOf(err error) (wait time.Duration, later bool) {
 		return p.wait, true
 	}
 	if e := chat.Public(err); e.Code == chat.RateLimited {
-		ms, _ := e.Details["retryAfterMs"].(int64)
-		return time.Duration(ms) * time.Millisecond, true
+		return e.RetryAfter(), true
 	}
 	return 0, false
 }
@@ -103,9 +102,9 @@ func public(err error) error {
 	case summary.Permanent(err):
 		return fmt.Errorf("%w: %w", chat.Errorf(chat.Internal, "%s", chat.ErrModelBroken.Message), err)
 	}
-	e := chat.Unavailablef(err, "the summary cannot be written now; try again")
+	const message = "the summary cannot be written now; try again"
 	if wait, later := waitOf(err); later {
-		e.Details = map[string]any{"retryAfterMs": wait.Milliseconds()}
+		return chat.UnavailableFor(wait, err, message)
 	}
-	return e
+	return chat.Unavailablef(err, message)
 }
