@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"aiwm-chat/local/logline/logtest"
+
 	"aiwm-chat/local/client"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
@@ -189,7 +191,7 @@ var binary = sync.OnceValues(func() (string, error) {
 // A process is `go run ./local` as its user sees it.
 type process struct {
 	cmd                          *exec.Cmd
-	stdout, stderr               *syncBuffer
+	stdout, stderr               *logtest.Buffer
 	url, webSocket, mongo, redis string
 	userToken, agentToken        string
 	ended                        chan error
@@ -238,7 +240,7 @@ func runLocal(t *testing.T, dir string, args ...string) *process {
 		}
 		args = append(args, "-exec", absolute)
 	}
-	p := &process{cmd: command(t, dir, nil, args...), stdout: &syncBuffer{}, stderr: &syncBuffer{}, ended: make(chan error, 1)}
+	p := &process{cmd: command(t, dir, nil, args...), stdout: &logtest.Buffer{}, stderr: &logtest.Buffer{}, ended: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

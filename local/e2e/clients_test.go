@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"aiwm-chat/local/logline/logtest"
+
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -40,7 +42,7 @@ func TestNodeClient(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, node, append(args, shared.WebSocketURL(), user.token, string(id), "hello from Node")...)
-	var out, errs syncBuffer
+	var out, errs logtest.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -97,7 +99,7 @@ func TestBrowser(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
 		"--no-first-run", "--user-data-dir="+profile, "--remote-debugging-port=0", origin.URL+"/?"+query.Encode())
-	var errs syncBuffer
+	var errs logtest.Buffer
 	cmd.Stderr = &errs
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -9,8 +8,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync"
 	"testing"
+
+	"aiwm-chat/local/logline/logtest"
 
 	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/local/client"
@@ -86,7 +86,7 @@ func invokeAPI(functions func() lambda.Invoker) http.Handler {
 // Where no function answers, clients get what API Gateway says of a broken
 // integration, and the log says which URL is silent.
 func TestNothingAnswersElsewhere(t *testing.T) {
-	var log syncBuffer
+	var log logtest.Buffer
 	o := options()
 	o.Exec, o.Lambda = "", "http://127.0.0.1:1"
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -126,21 +126,4 @@ func TestFunctionsNowhere(t *testing.T) {
 			t.Errorf("got %v, want one line with %q", err, tt.want)
 		}
 	}
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

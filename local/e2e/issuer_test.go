@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"aiwm-chat/local/logline/logtest"
+
 	"github.com/MicahParks/jwkset"
 	"github.com/golang-jwt/jwt/v5"
 
@@ -148,7 +150,7 @@ func TestLeewayAfterTheDoor(t *testing.T) {
 
 // A client that may not connect is no error of the server's.
 func TestRefusedTokenIsNoError(t *testing.T) {
-	var log syncBuffer
+	var log logtest.Buffer
 	o := options()
 	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s, err := startBare(t, o)

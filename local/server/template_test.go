@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -15,9 +14,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"aiwm-chat/local/logline/logtest"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
@@ -178,7 +178,7 @@ func TestTemplateWithoutHTTPAPI(t *testing.T) {
 // where the paths of the two APIs meet, which on AWS have hosts of their own.
 func TestTemplateIsNamedWhereItDiffers(t *testing.T) {
 	t.Parallel()
-	var log lockedBuffer
+	var log logtest.Buffer
 	s := startTemplate(t, both, server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	for _, want := range []string{
 		"Socket: line 17: ThrottlingRateLimit is not emulated",
@@ -310,21 +310,4 @@ func TestConnectionsChecksSignatures(t *testing.T) {
 	if err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

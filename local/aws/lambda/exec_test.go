@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"aiwm-chat/local/logline/logtest"
+
 	"aiwm-chat/local/aws/lambda"
 )
 
@@ -52,7 +54,7 @@ func debugLogger(w io.Writer) *slog.Logger {
 }
 
 func TestExecReusesProcesses(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Buffer
 	e := startExec(t, lambda.ExecOptions{Logger: debugLogger(&log)}, "echo")
 	defer closeInvoker(t, e)
 	for range 20 {
@@ -109,7 +111,7 @@ func TestExecEnvironment(t *testing.T) {
 }
 
 func TestExecInitFailure(t *testing.T) {
-	var log, output lockedBuffer
+	var log, output logtest.Buffer
 	e := startExec(t, lambda.ExecOptions{Logger: debugLogger(&log), Output: &output}, "initexit")
 	defer closeInvoker(t, e)
 	_, err := e.Invoke(t.Context(), "initexit", []byte(`{}`))
@@ -127,7 +129,7 @@ func TestExecInitFailure(t *testing.T) {
 
 // [D] A panic posts an error and exits: the next invocation gets a new process.
 func TestExecCrash(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Buffer
 	e := startExec(t, lambda.ExecOptions{Logger: debugLogger(&log)}, "crash", "panic")
 	defer closeInvoker(t, e)
 	for _, name := range []string{"crash", "crash", "panic", "panic"} { // each is replaced
@@ -167,7 +169,7 @@ func TestExecKillFault(t *testing.T) {
 }
 
 func TestExecReapsIdleProcesses(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Buffer
 	e := startExec(t, lambda.ExecOptions{IdleTimeout: 50 * time.Millisecond, Logger: debugLogger(&log)}, "echo")
 	defer closeInvoker(t, e)
 	for range 2 {
@@ -182,7 +184,7 @@ func TestExecReapsIdleProcesses(t *testing.T) {
 // TestExecBoundsProcesses invokes two functions in turn where one process may
 // live.
 func TestExecBoundsProcesses(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Buffer
 	e := startExec(t, lambda.ExecOptions{Concurrency: 1, Logger: debugLogger(&log)}, "echo", "info")
 	defer closeInvoker(t, e)
 	for _, name := range []string{"echo", "info", "echo"} {
@@ -196,7 +198,7 @@ func TestExecBoundsProcesses(t *testing.T) {
 // Without a Concurrency there are as many processes at work as the machine can
 // bear. What comes on top waits for its turn, or until its caller gives up.
 func TestExecWaitsForTheMachine(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Buffer
 	e := startExec(t, lambda.ExecOptions{Logger: debugLogger(&log)}, "block", "echo")
 	defer closeInvoker(t, e)
 	dir := t.TempDir()

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"aiwm-chat/local/logline/logtest"
+
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 
 	"aiwm-chat/local/aws/lambda"
@@ -73,7 +75,7 @@ func TestPlainHandler(t *testing.T) {
 }
 
 func TestPanicStackOnlyInLog(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Buffer
 	p := inProcess(t, lambda.InProcessOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))}, func() error { panic("oh no") })
 	_, err := p.Invoke(t.Context(), "f", []byte(`{}`))
 	var failed *lambda.FunctionError
@@ -86,7 +88,7 @@ func TestPanicStackOnlyInLog(t *testing.T) {
 }
 
 func TestLogHasNoPayload(t *testing.T) {
-	var log lockedBuffer
+	var log logtest.Buffer
 	debug := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	p := inProcess(t, lambda.InProcessOptions{Logger: debug}, echo)
 	if _, err := p.Invoke(t.Context(), "f", []byte(`{"text":"confidential"}`)); err != nil {

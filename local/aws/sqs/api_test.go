@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"aiwm-chat/local/logline/logtest"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awssqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -28,12 +30,12 @@ type fixture struct {
 	*sqs.Server
 	client *awssqs.Client
 	host   string
-	log    *lockedBuffer
+	log    *logtest.Buffer
 }
 
 func newFixture(t *testing.T, o sqs.Options, queues ...sqs.Queue) *fixture {
 	t.Helper()
-	f := &fixture{log: &lockedBuffer{}}
+	f := &fixture{log: &logtest.Buffer{}}
 	o.Logger = slog.New(slog.NewTextHandler(f.log, nil))
 	server, err := sqs.New(o, queues...)
 	if err != nil {
