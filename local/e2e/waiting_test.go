@@ -276,12 +276,12 @@ func TestWhatIsProjectedLateReachesTheAgent(t *testing.T) {
 	eventually(t, "the send is done", func() bool { return due(t, messages, id) == 0 })
 
 	// As a send leaves it to which MongoDB did not answer after the commit: nobody
-	// was there to be delivered to, and the projection is due, so the delivery too.
+	// was there to be delivered to, and the projection is due, so the agent's part too.
 	behind := bson.M{"$set": bson.M{"totalMessages": 0}, "$unset": bson.M{"unanswered": "", "lastMessage": ""}}
 	if _, err := messages.Database().Collection("conversations").UpdateOne(t.Context(), bson.M{"_id": id}, behind); err != nil {
 		t.Fatal(err)
 	}
-	left := bson.M{"$set": bson.M{"due": bson.M{"at": time.Now().Add(3 * time.Second), "left": []string{"project", "deliver"}}}}
+	left := bson.M{"$set": bson.M{"due": bson.M{"at": time.Now().Add(3 * time.Second), "left": []string{"project", "deliver-agent"}}}}
 	if _, err := messages.UpdateOne(t.Context(), bson.M{"_id": sent.MessageID}, left); err != nil {
 		t.Fatal(err)
 	}

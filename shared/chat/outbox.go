@@ -16,6 +16,13 @@ const (
 	EffectSummarise Effect = "summarise" // enqueue the job
 )
 
+// The parts of EffectDeliver. One is left by itself where the other is done, as
+// where Redis told of one only: nobody is to get everything again for that.
+const (
+	EffectDeliverRoom  Effect = "deliver-room"  // what those in the room get
+	EffectDeliverAgent Effect = "deliver-agent" // what the agent gets that is asked
+)
+
 // EffectForget follows from the erasure of a message, by whoever deletes it: the
 // conversation's summary and last message repeat what it said.
 const EffectForget Effect = "forget"
@@ -32,7 +39,7 @@ const MaxDueTo = 50
 type Due struct {
 	At    time.Time      // when somebody else may take it up
 	Left  []Effect       // in no order
-	To    []ConnectionID // of EffectDeliver: who has not got it; empty: everybody
+	To    []ConnectionID // of delivery, or of EffectDeliverRoom where that is left: who has not got it; empty: everybody
 	Tries int            // deliveries that did not reach all
 }
 
@@ -70,3 +77,15 @@ func (d *Due) Without(e Effect) *Due {
 
 // Has reports whether an effect is left.
 func (d *Due) Has(e Effect) bool { return d != nil && slices.Contains(d.Left, e) }
+
+// ToRoom reports whether delivery to those in the room is left.
+func (d *Due) ToRoom() bool { return d.Has(EffectDeliver) || d.Has(EffectDeliverRoom) }
+
+// ToAgent reports whether delivery to the agent that is asked is left.
+func (d *Due) ToAgent() bool { return d.Has(EffectDeliver) || d.Has(EffectDeliverAgent) }
+
+// Names reports whether delivery is due to a connection of the room, or of the
+// agent, if it is due there.
+func (d *Due) Names(id ConnectionID, agent bool) bool {
+	return len(d.To) == 0 || agent && d.Has(EffectDeliverRoom) || slices.Contains(d.To, id)
+}

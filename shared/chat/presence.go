@@ -99,6 +99,8 @@ type Admission struct {
 
 // An Audience is who may get a message, as far as Redis knows.
 type Audience struct {
+	NoRoom      bool // who is in the room is not known
+	NoAgents    bool // which connections the agent has is not known
 	Room        []Connection
 	Generations []string     // of their entries, in the same order
 	Vouched     bool         // nobody in the room is there on trial

@@ -76,7 +76,7 @@ func BenchmarkAudience(b *testing.B) {
 			}
 			agent := s.connected(b, "a1", s.agent("a1"))
 			for b.Loop() {
-				a, err := s.Audience(b.Context(), id, agent.Principal)
+				a, err := s.Audience(b.Context(), id, agent.Principal, 0)
 				if err != nil || len(a.Room) != members || len(a.Agents) != 1 {
 					b.Fatalf("%d in the room, %d of the agent, %v", len(a.Room), len(a.Agents), err)
 				}

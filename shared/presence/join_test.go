@@ -511,7 +511,7 @@ func TestALateRefusalDoesNotPutOutALaterJoin(t *testing.T) {
 		c := s.connected(t, "c1", s.user("u1"))
 		onTrial := s.entered(t, c, k1) // the first join looks, and its principal is no participant
 		seen := func() []chat.Entry {
-			a, err := s.Audience(t.Context(), k1, chat.Principal{})
+			a, err := s.Audience(t.Context(), k1, chat.Principal{}, 0)
 			must(t, err)
 			if len(a.Room) != 1 || len(a.Generations) != 1 {
 				t.Fatalf("the audience is %+v", a)

@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -88,11 +89,11 @@ func (s *Store) AgentOnline(ctx context.Context, agent chat.Principal) bool {
 // budget, however far that is overdrawn.
 //
 // KEYS: the room, the budget, the activity. ARGV: now, step, how long those outside
-// are not told again, in seconds.
+// are not told again, in seconds, how many connections are charged at most.
 const audienceScript = `
 local room = redis.call('HGETALL', KEYS[1])
 local now, step = tonumber(ARGV[1]), tonumber(ARGV[2])
-local tat = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now) + step * (#room / 2)
+local tat = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now) + step * math.min(#room / 2, tonumber(ARGV[4]))
 redis.call('SET', KEYS[2], string.format('%.0f', tat), 'PX', math.min(math.ceil((tat - now) / 1000) + 1, 7200000))
 local told = 0
 if redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[3]) then told = 1 end
@@ -106,10 +107,14 @@ const outside = 5 * time.Second
 // provisional ones, and, unless agent is zero, those of the agent. Vouched says
 // that everyone in the room is confirmed: who was removed has been put out. Outside
 // says that those who are not in the room may be told that something was said; it
-// is true once in five seconds. The fan-out is charged to the conversation's budget.
+// is true once in five seconds. The fan-out is charged to the conversation's budget, to
+// so many connections at most as the message is still for; 0 is everybody.
 // Whether they are participants is the caller's to check. With an error there may be
 // a part of it, of the slot that answered. One round trip.
-func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (a chat.Audience, err error) {
+func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal, to int) (a chat.Audience, err error) {
+	if to <= 0 {
+		to = math.MaxInt32
+	}
 	now := s.now()
 	var charged *redis.Cmd
 	var room, agents *redis.StringSliceCmd
@@ -120,18 +125,20 @@ func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat
 			told = p.SetNX(ctx, activityKey(id), "1", outside)
 		} else {
 			charged = p.Eval(ctx, audienceScript, []string{roomKey(id), budgetKey(id), activityKey(id)},
-				now.UnixMicro(), f.Step().Microseconds(), int(outside.Seconds()))
+				now.UnixMicro(), f.Step().Microseconds(), int(outside.Seconds()), to)
 		}
 		if !agent.IsZero() {
 			agents = hash(ctx, p, principalKey(agent))
 		}
 	})
 	var fields []string
-	switch {
+	switch a.NoRoom = true; {
 	case charged != nil:
 		fields, a.Outside = audienceOf(charged)
+		a.NoRoom = charged.Err() != nil
 	case room != nil:
 		fields, a.Outside = room.Val(), told.Val()
+		a.NoRoom = room.Err() != nil
 	}
 	a.Vouched = true
 	for _, e := range entries(fields, now) {
@@ -139,6 +146,7 @@ func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat
 		a.Generations = append(a.Generations, e.generation)
 		a.Vouched = a.Vouched && e.confirmed
 	}
+	a.NoAgents = !agent.IsZero() && (agents == nil || agents.Err() != nil)
 	if agents != nil {
 		a.Agents = connectionsOf(agent, agents.Val(), now)
 	}

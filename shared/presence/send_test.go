@@ -109,6 +109,28 @@ func TestAnOverdrawnFanoutRefusesAndRecovers(t *testing.T) {
 	})
 }
 
+// A message that is tried again, for some, is charged as those, and not as the room.
+func TestTheFanoutIsChargedToThoseItIsFor(t *testing.T) {
+	eachServer(t, presence.Limits{Fanout: rate("1/s burst 10")}, func(t *testing.T, s *server) {
+		ctx, k1 := t.Context(), s.conversation("k1")
+		var all []chat.Connection
+		for i := range 5 {
+			all = append(all, s.member(t, name(i), s.user(name(i)), k1))
+		}
+		for range 5 { // of ten
+			a, err := s.Audience(ctx, k1, chat.Principal{}, 2)
+			must(t, err)
+			checkSame(t, "room", a.Room, all...)
+		}
+		_, err := s.Admit(ctx, all[0], k1)
+		must(t, err)
+		_, err = s.Audience(ctx, k1, chat.Principal{}, 100) // more than there are
+		must(t, err)
+		_, err = s.Admit(ctx, all[0], k1)
+		checkLimited(t, "five too many", err, 5*time.Second)
+	})
+}
+
 func TestAudienceIsTheRoomAndTheAgent(t *testing.T) {
 	for what, limits := range map[string]presence.Limits{"budget": {Fanout: rate("1000/s")}, "no budget": {}} {
 		t.Run(what, func(t *testing.T) {
@@ -122,7 +144,7 @@ func TestAudienceIsTheRoomAndTheAgent(t *testing.T) {
 				s.connected(t, "a3", s.abroad(s.agent("a1")))
 				check := func(when string, vouched bool, room, agents []chat.Connection) {
 					t.Helper()
-					a, err := s.Audience(ctx, k1, s.agent("a1"))
+					a, err := s.Audience(ctx, k1, s.agent("a1"), 0)
 					must(t, err)
 					checkSame(t, when+": room", a.Room, room...)
 					checkSame(t, when+": agent", a.Agents, agents...)
@@ -136,7 +158,7 @@ func TestAudienceIsTheRoomAndTheAgent(t *testing.T) {
 				check("one on trial", false, append(room, e.Connection), agents)
 				must(t, s.confirm(t, e))
 				check("confirmed", true, append(room, e.Connection), agents)
-				a, err := s.Audience(ctx, s.conversation("k2"), chat.Principal{})
+				a, err := s.Audience(ctx, s.conversation("k2"), chat.Principal{}, 0)
 				if err != nil || len(a.Room)+len(a.Agents) != 0 || !a.Vouched {
 					t.Errorf("of nobody: %+v, %v", a, err)
 				}
@@ -152,18 +174,28 @@ func TestAudienceOfTheSlotThatAnswers(t *testing.T) {
 				ctx, k1, a1 := t.Context(), s.conversation("k1"), s.agent("a1")
 				c := s.member(t, "c1", s.user("u1"), k1)
 				s.breakKey(t, principalKey(a1))
-				a, err := s.Audience(ctx, k1, a1)
+				a, err := s.Audience(ctx, k1, a1, 0)
 				checkCode(t, "the agent's fails", err, chat.Unavailable)
 				checkSame(t, "room", a.Room, c)
 				checkSame(t, "agent", a.Agents)
+				if a.NoRoom || !a.NoAgents {
+					t.Errorf("the agent's fails: %+v", a)
+				}
 
 				s.lose(t, principalKey(a1))
 				agent := s.connected(t, "c2", a1)
 				s.breakKey(t, roomKey(k1))
-				a, err = s.Audience(ctx, k1, a1)
+				a, err = s.Audience(ctx, k1, a1, 0)
 				checkCode(t, "the room's fails", err, chat.Unavailable)
 				checkSame(t, "room", a.Room)
 				checkSame(t, "agent", a.Agents, agent)
+				if !a.NoRoom || a.NoAgents {
+					t.Errorf("the room's fails: %+v", a)
+				}
+				a, err = s.Audience(ctx, s.conversation("k2"), chat.Principal{}, 0)
+				if must(t, err); a.NoRoom || a.NoAgents {
+					t.Errorf("an empty room: %+v", a)
+				}
 			})
 		})
 	}
@@ -184,7 +216,7 @@ func TestAMessageCostsFiveCommands(t *testing.T) {
 		s := onMini(t, of.limits)
 		ctx, k1, a1 := t.Context(), s.conversation("k1"), s.agent("a1")
 		c := s.member(t, "c1", s.user("u1"), k1)
-		_, err := s.Audience(ctx, k1, a1) // opens what connections it needs
+		_, err := s.Audience(ctx, k1, a1, 0) // opens what connections it needs
 		must(t, err)
 		check := func(step, want string, do func() error) {
 			t.Helper()
@@ -195,7 +227,7 @@ func TestAMessageCostsFiveCommands(t *testing.T) {
 		}
 		check("Admit", of.admit, func() error { _, err := s.Admit(ctx, c, k1); return err })
 		check("AgentOnline", "HGETALL", func() error { s.AgentOnline(ctx, a1); return nil })
-		check("Audience", of.audience, func() error { _, err := s.Audience(ctx, k1, a1); return err })
+		check("Audience", of.audience, func() error { _, err := s.Audience(ctx, k1, a1, 0); return err })
 	}
 }
 
@@ -208,7 +240,7 @@ func TestOutsideIsToldNowAndThen(t *testing.T) {
 		c := s.member(t, "c1", s.user("u1"), k1)
 		outside := func(id chat.ConversationID, want bool) {
 			t.Helper()
-			a, err := s.Audience(ctx, id, a1)
+			a, err := s.Audience(ctx, id, a1, 0)
 			if must(t, err); a.Outside != want {
 				t.Errorf("%s: outside %v", what, a.Outside)
 			}
@@ -377,7 +409,7 @@ func TestWithRedisAwaySendingGoesOn(t *testing.T) {
 			if s.AgentOnline(ctx, s.agent("a1")) {
 				t.Error("an agent of whom nothing is known is online")
 			}
-			_, err := s.Audience(ctx, s.conversation("k1"), s.agent("a1"))
+			_, err := s.Audience(ctx, s.conversation("k1"), s.agent("a1"), 0)
 			checkCode(t, "audience", err, chat.Unavailable)
 
 			s.EndSilence()
@@ -403,7 +435,7 @@ func TestSendingFindsRedisAgain(t *testing.T) {
 	if a, err := s.Admit(t.Context(), c, k1); err != nil || !a.Away {
 		t.Errorf("in the silence: %+v, %v", a, err)
 	}
-	if _, err := s.Audience(t.Context(), k1, s.agent("a1")); err != nil {
+	if _, err := s.Audience(t.Context(), k1, s.agent("a1"), 0); err != nil {
 		t.Errorf("the fan-out, which has the time, was not tried: %v", err)
 	}
 	s.EndSilence()

@@ -214,7 +214,7 @@ func (s *server) roomsOf(t testing.TB, c chat.Connection) []chat.ConversationID 
 // connectionsOf returns a principal's connections, as a message to it finds them.
 func (s *server) connectionsOf(t testing.TB, p chat.Principal) []chat.Connection {
 	t.Helper()
-	a, err := s.Audience(t.Context(), s.conversation("nobody"), p)
+	a, err := s.Audience(t.Context(), s.conversation("nobody"), p, 0)
 	must(t, err)
 	return a.Agents
 }
@@ -462,7 +462,7 @@ func checkRoom(t testing.TB, s *server, id chat.ConversationID, want ...chat.Con
 
 func checkAudience(t testing.TB, s *server, id chat.ConversationID, want ...chat.Connection) {
 	t.Helper()
-	a, err := s.Audience(t.Context(), id, chat.Principal{})
+	a, err := s.Audience(t.Context(), id, chat.Principal{}, 0)
 	must(t, err)
 	checkSame(t, "audience of "+string(id), a.Room, want...)
 }

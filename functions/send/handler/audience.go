@@ -13,21 +13,21 @@ import (
 // post delivers the message to the room and, when a user wrote, to the agent.
 // The room is read after the commit, as join enters the room before it reads
 // the history: whoever is connected throughout gets the message one way or the
-// other. It returns who was not reached and may be later. The devices outside the
-// room are told, now and then, that something was said: what they miss of that they
+// other. What Redis does not tell of is left out, and posted by itself later. The
+// devices outside the room are told, now and then, that something was said: what they miss of that they
 // find with the next message, or with their list.
-func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) ([]chat.ConnectionID, error) {
+func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) (outcome, error) {
 	var agent chat.Principal
-	if m.Sender.Type == chat.User && c.HasParticipant(c.Agent()) {
+	if asksAgent(c, m) && m.Due.ToAgent() {
 		agent = c.Agent()
 	}
-	audience, partly := h.presence.Audience(ctx, c.ID, agent)
+	audience, partly := h.presence.Audience(ctx, c.ID, agent, addressees(m.Due))
 	if partly != nil && len(audience.Room)+len(audience.Agents) == 0 {
-		return nil, partly
+		return unposted, partly
 	}
 	allowed, now, err := h.entitled(ctx, c, audience, vouched(caller, audience))
 	if err != nil {
-		return nil, fmt.Errorf("check the audience: %w", err)
+		return unposted, fmt.Errorf("check the audience: %w", err)
 	}
 	if !now.HasParticipant(agent) {
 		audience.Agents = nil
@@ -35,16 +35,52 @@ func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conve
 	if !now.HasParticipant(caller.Principal) {
 		caller = chat.Connection{}
 	}
-	posts := compose(m, caller, allowed, audience.Agents, agent)
-	if to := m.Due.To; len(to) > 0 {
-		posts = slices.DeleteFunc(posts, func(p delivery.Post) bool { return !slices.Contains(to, p.To.ID) })
+	toRoom, toAgent := compose(m, caller, allowed, audience.Agents, agent)
+	if !m.Due.ToRoom() {
+		toRoom = nil
 	}
+	toRoom, toAgent = named(toRoom, m.Due, false), named(toAgent, m.Due, true)
+	posts := append(toRoom, toAgent...) // there is room for them
 	result := h.deliver.Deliver(ctx, turned(posts, m.Due.Tries), passes)
 	h.announce.Forget(ctx, result.Gone, c.ID)
 	if audience.Outside {
 		h.announce.Activity(ctx, now, m.Seq, slices.Concat(audience.Room, audience.Agents, []chat.Connection{caller}))
 	}
-	return idsOf(append(result.Failed, result.Refused...)), partly
+	if partly == nil && len(result.Failed)+len(result.Refused) == 0 {
+		return outcome{}, nil
+	}
+	others := slices.DeleteFunc(slices.Clone(audience.Room), func(c chat.Connection) bool { return c.Principal == agent })
+	return outcome{
+		noRoom: audience.NoRoom, noAgents: audience.NoAgents, room: addressed(toRoom), agents: addressed(toAgent), others: idsOf(others),
+		unreached: idsOf(append(result.Failed, result.Refused...)),
+	}, partly
+}
+
+// addressed returns whom posts are to.
+func addressed(posts []delivery.Post) (ids []chat.ConnectionID) {
+	for _, p := range posts {
+		ids = append(ids, p.To.ID)
+	}
+	return ids
+}
+
+// asksAgent reports whether the agent of the conversation gets the message, in the
+// room or not.
+func asksAgent(c chat.Conversation, m chat.Message) bool {
+	return m.Sender.Type == chat.User && c.HasParticipant(c.Agent())
+}
+
+// addressees is how many connections of the room get the message at most; 0 is all.
+func addressees(due *chat.Due) int {
+	if !due.ToRoom() {
+		return 1 // none: it is the agent's part
+	}
+	return len(due.To)
+}
+
+// named keeps the posts to those to whom delivery is due.
+func named(posts []delivery.Post, due *chat.Due, agent bool) []delivery.Post {
+	return slices.DeleteFunc(posts, func(p delivery.Post) bool { return !due.Names(p.To.ID, agent) })
 }
 
 // turned begins with another third of the posts in each try: where one try has no

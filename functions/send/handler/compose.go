@@ -16,7 +16,7 @@ import (
 // sender's own connection has message:sent, and the agent's message:new says
 // that it is for it. The caller's connection gets the message also where it is
 // not in the room.
-func compose(m chat.Message, caller chat.Connection, room, agents []chat.Connection, agent chat.Principal) []delivery.Post {
+func compose(m chat.Message, caller chat.Connection, room, agents []chat.Connection, agent chat.Principal) (toRoom, toAgent []delivery.Post) {
 	now := time.Now()
 	var news, forYou, fromUser []byte
 	frame := func(f *[]byte, encode func() []byte) []byte {
@@ -29,7 +29,7 @@ func compose(m chat.Message, caller chat.Connection, room, agents []chat.Connect
 	isForYou := func() []byte { return protocol.MessageForYouFrame(m, now) }
 	isFromUser := func() []byte { return protocol.MessageFrame(protocol.EventMessageFromUser, m, now) }
 
-	posts := make([]delivery.Post, 0, len(room)+len(agents)+1)
+	toRoom = make([]delivery.Post, 0, len(room)+len(agents)+1)
 	told := make(map[chat.ConnectionID]bool, len(agents)) // those of the agent that have their one frame
 	callerInRoom := caller.ID == ""
 	for _, c := range room {
@@ -37,22 +37,22 @@ func compose(m chat.Message, caller chat.Connection, room, agents []chat.Connect
 		callerInRoom = callerInRoom || own
 		switch {
 		case c.Dialect != chat.Lean:
-			posts = append(posts, delivery.Post{To: c, Frame: frame(&news, isNew)})
+			toRoom = append(toRoom, delivery.Post{To: c, Frame: frame(&news, isNew)})
 		case own:
 		case c.Principal == agent:
 			told[c.ID] = true
-			posts = append(posts, delivery.Post{To: c, Frame: frame(&forYou, isForYou)})
+			toRoom = append(toRoom, delivery.Post{To: c, Frame: frame(&forYou, isForYou)})
 		default:
-			posts = append(posts, delivery.Post{To: c, Frame: frame(&news, isNew)})
+			toRoom = append(toRoom, delivery.Post{To: c, Frame: frame(&news, isNew)})
 		}
 	}
 	if !callerInRoom && caller.Dialect != chat.Lean {
-		posts = append(posts, delivery.Post{To: caller, Frame: frame(&news, isNew)})
+		toRoom = append(toRoom, delivery.Post{To: caller, Frame: frame(&news, isNew)})
 	}
 	for _, c := range agents {
 		if !told[c.ID] {
-			posts = append(posts, delivery.Post{To: c, Frame: frame(&fromUser, isFromUser)})
+			toAgent = append(toAgent, delivery.Post{To: c, Frame: frame(&fromUser, isFromUser)})
 		}
 	}
-	return posts
+	return toRoom, toAgent
 }

@@ -53,13 +53,23 @@ func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Con
 // nothing is.
 func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) *chat.Due {
 	var projected, summarised, delivered, forgotten error
-	var unreached []chat.ConnectionID
+	var posted outcome
+	due := m.Due
+	project := func() { projected = guarded(func() error { return h.store.Project(ctx, c, m) }) }
+	// What an agent finds by the projection, which was late, comes once that is there.
+	late := due.Has(chat.EffectProject) && due.Has(chat.EffectDeliverAgent)
+	if late {
+		if project(); projected != nil {
+			m.Due = due.Without(chat.EffectDeliverAgent)
+		}
+	}
 	var g errgroup.Group // each effect is wanted whatever becomes of the others
-	if m.Due.Has(chat.EffectDeliver) {
+	if m.Due.ToRoom() || m.Due.ToAgent() {
 		g.Go(func() error {
 			roomy(func() {
+				posted = unposted // also where it panics
 				delivered = guarded(func() (err error) {
-					unreached, err = h.post(ctx, caller, c, m, passes)
+					posted, err = h.post(ctx, caller, c, m, passes)
 					return err
 				})
 			})
@@ -79,15 +89,27 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 			return nil
 		})
 	}
-	if m.Due.Has(chat.EffectProject) { // here: this stack has grown to what the driver needs
-		projected = guarded(func() error { return h.store.Project(ctx, c, m) })
+	if due.Has(chat.EffectProject) && !late { // here: this stack has grown to what the driver needs
+		project()
 	}
 	g.Wait() //nolint:errcheck // each error has a name
-	asked := m.Sender.Type == chat.User && c.HasParticipant(c.Agent())
-	left := remaining(m, asked, projected, summarised, forgotten, delivered, unreached)
+	left := &chat.Due{At: due.At, Tries: due.Tries}
+	if projected != nil {
+		left.Left = append(left.Left, chat.EffectProject)
+	}
+	if summarised != nil {
+		left.Left = append(left.Left, chat.EffectSummarise)
+	}
+	if forgotten != nil {
+		left.Left = append(left.Left, chat.EffectForget)
+	}
+	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
+	if len(left.Left) == 0 {
+		left = nil
+	}
 	if left != nil {
 		slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
-			"left", left.Left, "unreached", len(unreached), "err", errors.Join(projected, summarised, forgotten, delivered))
+			"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, delivered))
 	}
 	return left
 }
@@ -100,47 +122,4 @@ func guarded(do func() error) (err error) {
 		}
 	}()
 	return do()
-}
-
-// Delivery to who is not reached is tried so often, and for so long. After that
-// the heads in their pongs tell: who hangs must not keep sweep from others for
-// ever.
-const (
-	maxTries = 3
-	maxAge   = 2 * time.Minute
-)
-
-// remaining is what is still due. Who was not reached is named, and delivery
-// that was done is not done again because something else failed; only where an
-// agent is asked, which may have connected meanwhile and finds what waits for it
-// by the projection, the message comes again when that is made good.
-func remaining(m chat.Message, asked bool, projected, summarised, forgotten, delivered error, unreached []chat.ConnectionID) *chat.Due {
-	due := m.Due
-	left := &chat.Due{At: due.At, Tries: due.Tries}
-	givenUp := due.Tries+1 >= maxTries && time.Since(m.CreatedAt) >= maxAge
-	if projected != nil {
-		left.Left = append(left.Left, chat.EffectProject)
-	}
-	if summarised != nil {
-		left.Left = append(left.Left, chat.EffectSummarise)
-	}
-	if forgotten != nil {
-		left.Left = append(left.Left, chat.EffectForget)
-	}
-	switch {
-	case delivered != nil: // the audience is not known, or not all of it
-		left.Left, left.To = append(left.Left, chat.EffectDeliver), due.To
-	case projected != nil && asked:
-		left.Left = append(left.Left, chat.EffectDeliver)
-	case len(unreached) == 0 || givenUp:
-	default:
-		left.Left, left.Tries = append(left.Left, chat.EffectDeliver), due.Tries+1
-		if len(unreached) <= chat.MaxDueTo {
-			left.To = unreached
-		}
-	}
-	if len(left.Left) == 0 {
-		return nil
-	}
-	return left
 }

@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -49,78 +48,108 @@ func TestVouched(t *testing.T) {
 	}
 }
 
-func TestRemaining(t *testing.T) {
-	const project, summarise, deliver = chat.EffectProject, chat.EffectSummarise, chat.EffectDeliver
-	bad := errors.New("no route to host")
-	some := func(n int) (ids []chat.ConnectionID) {
+func TestUndelivered(t *testing.T) {
+	const deliver, toRoom, toAgent = chat.EffectDeliver, chat.EffectDeliverRoom, chat.EffectDeliverAgent
+	some := func(prefix string, n int) (ids []chat.ConnectionID) {
 		for i := range n {
-			ids = append(ids, chat.ConnectionID(fmt.Sprint("c", i)))
+			ids = append(ids, chat.ConnectionID(fmt.Sprint(prefix, i)))
 		}
 		return ids
 	}
-	named := some(2)
+	ids := func(ids ...chat.ConnectionID) []chat.ConnectionID { return ids }
+	all, parts := []chat.Effect{deliver}, []chat.Effect{toRoom, toAgent}
+	// In the room are a user, and one of the two connections of the agent.
+	posted := outcome{room: ids("u", "a"), agents: ids("a", "b"), others: ids("u")}
 	tests := []struct {
-		name                                        string
-		tries                                       int
-		asked                                       bool // an agent is
-		young                                       bool
-		to                                          []chat.ConnectionID
-		projected, summarised, forgotten, delivered error
-		unreached                                   []chat.ConnectionID
-		left                                        []chat.Effect // none: nothing is due
-		leftTries                                   int
-		leftTo                                      []chat.ConnectionID
+		name      string
+		due       []chat.Effect // deliver if none
+		to        []chat.ConnectionID
+		tries     int
+		young     bool
+		unreached []chat.ConnectionID
+		noRoom    bool
+		noAgents  bool
+		again     bool
+		outcome   *outcome
+		left      []chat.Effect // none: nothing
+		leftTo    []chat.ConnectionID
+		leftTries int
 	}{
-		{name: "all is done"},
-		{name: "all is done, at last", tries: 2, to: named},
-		{name: "no projection", projected: bad, left: []chat.Effect{project}},
-		{name: "not forgotten", forgotten: bad, left: []chat.Effect{chat.EffectForget}},
-		{name: "no summary", summarised: bad, left: []chat.Effect{summarise}},
-		{name: "nothing", projected: bad, summarised: bad, delivered: bad, left: []chat.Effect{project, summarise, deliver}},
-		{name: "no projection, and who is named is reached", tries: 2, to: named, projected: bad, left: []chat.Effect{project}, leftTries: 2},
+		{name: "all are reached"},
+		{name: "all are reached, at last", to: ids("a"), tries: 2, leftTries: 2},
+		{name: "not due", due: []chat.Effect{chat.EffectProject}, outcome: &outcome{}},
+		{name: "not due, and the projection fails", due: []chat.Effect{chat.EffectProject}, outcome: &outcome{}, again: true, left: []chat.Effect{toAgent}},
 
 		// An audience that is not known costs no try, and changes nobody's name.
-		{name: "no audience", delivered: bad, left: []chat.Effect{deliver}},
-		{name: "no audience of who is named", tries: 1, to: named, delivered: bad, left: []chat.Effect{deliver}, leftTries: 1, leftTo: named},
-		{name: "no audience at the last try", tries: 2, to: named, delivered: bad, left: []chat.Effect{deliver}, leftTries: 2, leftTo: named},
-		{name: "part of an audience, and one of it not reached", delivered: bad, unreached: some(1), left: []chat.Effect{deliver}},
-		{name: "part of an audience of who is named", tries: 2, to: named, delivered: bad, unreached: some(1), left: []chat.Effect{deliver}, leftTries: 2, leftTo: named},
+		{name: "nothing is known", noRoom: true, noAgents: true, left: all},
+		{name: "nothing is known of who is named", noRoom: true, noAgents: true, to: ids("u"), tries: 2, left: all, leftTo: ids("u"), leftTries: 2},
+		{name: "nothing is known of the parts", due: parts, noRoom: true, noAgents: true, to: ids("u"), left: parts, leftTo: ids("u")},
+		{name: "no room", noRoom: true, left: []chat.Effect{toRoom}},
+		{name: "no room still", due: []chat.Effect{toRoom}, noRoom: true, left: []chat.Effect{toRoom}},
+		{name: "no room of who is named", noRoom: true, to: ids("u"), left: []chat.Effect{toRoom}, leftTo: ids("u")},
+		{name: "no room, and the agent is not reached", noRoom: true, unreached: ids("b"), left: all, leftTries: 1},
+		{name: "no room, and the agent is not reached, at last", noRoom: true, unreached: ids("b"), tries: 2, left: []chat.Effect{toRoom}, leftTries: 2},
+		{name: "no agent", noAgents: true, left: []chat.Effect{toAgent}},
+		{name: "no agent still", due: []chat.Effect{toAgent}, noAgents: true, outcome: &outcome{others: ids("u")}, left: []chat.Effect{toAgent}},
+		{name: "no agent, and who is named is not the agent's", noAgents: true, to: ids("u")},
+		{name: "no agent, and who is named may be the agent's", noAgents: true, to: ids("u", "a", "b"), left: []chat.Effect{toAgent}, leftTo: ids("a", "b")},
+		{name: "no agent, and one in the room is not reached", noAgents: true, unreached: ids("u"), left: parts, leftTo: ids("u"), leftTries: 1},
+		{name: "no agent, and one who is named is not reached", noAgents: true, to: ids("u", "b"), tries: 1, unreached: ids("u"), left: all, leftTo: ids("u", "b"), leftTries: 2},
+		{name: "the agent's part is done", due: parts, to: ids("u"), unreached: ids("u"), left: all, leftTo: ids("u"), leftTries: 1},
 
 		// An agent that connected before the projection is made good was not told.
-		{name: "no projection of what an agent is asked", asked: true, tries: 1, to: named, projected: bad, left: []chat.Effect{project, deliver}, leftTries: 1},
-		{name: "nor is everybody reached", asked: true, projected: bad, unreached: named, left: []chat.Effect{project, deliver}},
-		{name: "an agent is asked, and all is done", asked: true},
+		{name: "no projection", again: true, left: []chat.Effect{toAgent}},
+		{name: "no projection, and not all are reached", again: true, unreached: ids("u", "b"), left: parts, leftTo: ids("u"), leftTries: 1},
+		{name: "no projection and no room", again: true, noRoom: true, left: all},
 
 		// Who is not reached is tried three times in all, and for two minutes.
-		{name: "one, third, young", young: true, tries: 2, to: some(1), unreached: some(1), left: []chat.Effect{deliver}, leftTries: 3, leftTo: some(1)},
-		{name: "one, first", unreached: some(1), left: []chat.Effect{deliver}, leftTries: 1, leftTo: some(1)},
-		{name: "one, second", tries: 1, to: some(1), unreached: some(1), left: []chat.Effect{deliver}, leftTries: 2, leftTo: some(1)},
-		{name: "one, third", tries: 2, to: some(1), unreached: some(1)},
-		{name: "one, beyond", tries: 3, to: some(1), unreached: some(1)},
-		{name: "one of two, second", tries: 1, to: named, unreached: some(1), left: []chat.Effect{deliver}, leftTries: 2, leftTo: some(1)},
-		{name: "the most that are named", unreached: some(chat.MaxDueTo), left: []chat.Effect{deliver}, leftTries: 1, leftTo: some(chat.MaxDueTo)},
-		{name: "one more", unreached: some(chat.MaxDueTo + 1), left: []chat.Effect{deliver}, leftTries: 1},
-		{name: "one more, second", tries: 1, unreached: some(chat.MaxDueTo + 1), left: []chat.Effect{deliver}, leftTries: 2},
-		{name: "one more, third", tries: 2, unreached: some(chat.MaxDueTo + 1)},
-		{name: "given up, with something else left", tries: 2, to: named, summarised: bad, unreached: named, left: []chat.Effect{summarise}, leftTries: 2},
-		{name: "one, with something else left", projected: bad, unreached: some(1), left: []chat.Effect{project, deliver}, leftTries: 1, leftTo: some(1)},
+		{name: "one, third, young", young: true, tries: 2, to: ids("u"), unreached: ids("u"), left: all, leftTries: 3, leftTo: ids("u")},
+		{name: "one, first", unreached: ids("u"), left: all, leftTries: 1, leftTo: ids("u")},
+		{name: "one, second", tries: 1, to: ids("u"), unreached: ids("u"), left: all, leftTries: 2, leftTo: ids("u")},
+		{name: "one, third", tries: 2, to: ids("u"), unreached: ids("u"), leftTries: 2},
+		{name: "one, beyond", tries: 3, to: ids("u"), unreached: ids("u"), leftTries: 3},
+		{name: "one in both parts", unreached: ids("a"), left: all, leftTries: 1, leftTo: ids("a")},
+		{name: "one of each part", unreached: ids("u", "b"), left: all, leftTries: 1, leftTo: ids("u", "b")},
+		{
+			name: "the most that are named", outcome: &outcome{room: some("c", 100), unreached: some("c", chat.MaxDueTo)},
+			left: all, leftTries: 1, leftTo: some("c", chat.MaxDueTo),
+		},
+		{name: "one more", outcome: &outcome{room: some("c", 100), unreached: some("c", chat.MaxDueTo+1)}, left: []chat.Effect{toRoom}, leftTries: 1},
+		{name: "one more, third", tries: 2, outcome: &outcome{room: some("c", 100), unreached: some("c", chat.MaxDueTo+1)}, leftTries: 2},
+		{
+			name: "more, in both parts", tries: 1, outcome: &outcome{room: some("c", 30), agents: some("d", 30), unreached: append(some("c", 30), some("d", 30)...)},
+			left: all, leftTries: 2,
+		},
 	}
 	at := time.Unix(1, 0)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			due := &chat.Due{At: at, Left: []chat.Effect{deliver, project, summarise}, To: tt.to, Tries: tt.tries}
+			due := &chat.Due{At: at, Left: tt.due, To: tt.to, Tries: tt.tries}
+			if len(due.Left) == 0 {
+				due.Left = []chat.Effect{deliver, chat.EffectProject}
+			}
 			m := chat.Message{Due: due, CreatedAt: time.Now().Add(-maxAge)}
 			if tt.young {
 				m.CreatedAt = time.Now().Add(-maxAge + time.Second*30)
 			}
-			left := remaining(m, tt.asked, tt.projected, tt.summarised, tt.forgotten, tt.delivered, tt.unreached)
-			if (left == nil) != (tt.left == nil) {
-				t.Fatalf("left is %+v", left)
+			o := posted
+			o.unreached, o.noRoom, o.noAgents = tt.unreached, tt.noRoom, tt.noAgents
+			if o.noRoom {
+				o.room, o.others = nil, nil
 			}
-			if left != nil && (!left.At.Equal(at) || !slices.Equal(left.Left, tt.left) || left.Tries != tt.leftTries || !slices.Equal(left.To, tt.leftTo)) {
+			if o.noAgents {
+				o.agents = nil
+			}
+			if tt.outcome != nil {
+				o = *tt.outcome
+				o.noAgents = tt.noAgents
+			}
+			left := &chat.Due{At: due.At, Tries: due.Tries}
+			undelivered(left, m, o, tt.again)
+			if !slices.Equal(left.Left, tt.left) || left.Tries != tt.leftTries || !slices.Equal(left.To, tt.leftTo) {
 				t.Errorf("left is %+v, want %v of %v after %d", left, tt.left, tt.leftTo, tt.leftTries)
 			}
-			if due.Tries != tt.tries || len(due.Left) != 3 || !slices.Equal(due.To, tt.to) {
+			if due.Tries != tt.tries || !slices.Equal(due.To, tt.to) {
 				t.Errorf("what was due has changed: %+v", due)
 			}
 		})

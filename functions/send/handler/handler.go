@@ -30,7 +30,7 @@ type store interface {
 type presence interface {
 	Admit(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Admission, error)
 	AgentOnline(ctx context.Context, agent chat.Principal) bool
-	Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal) (chat.Audience, error)
+	Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal, to int) (chat.Audience, error)
 	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
 	PutOut(ctx context.Context, entries []chat.Entry) error
 }

@@ -218,7 +218,7 @@ func TestFailures(t *testing.T) {
 		{"a stranger who cannot be put out", func(w *world) {
 			w.room, w.fail["PutOut"] = append(w.room, strangerConnection), down
 		}, nil, committed},
-		{"no projection", func(w *world) { w.fail["Project"] = down }, nil, without(func(o *outcome) { o.projected, o.due = false, "deliver project" })},
+		{"no projection", func(w *world) { w.fail["Project"] = down }, nil, without(func(o *outcome) { o.projected, o.due = false, "deliver-agent project" })},
 		{"no queue", func(w *world) { w.fail["EnqueueSummary"] = down }, nil, without(func(o *outcome) { o.job, o.due = false, "summarise" })},
 		{"nothing but the settling works after the commit", func(w *world) {
 			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"] = down, down, down
@@ -426,7 +426,7 @@ func TestDeathBetweenSteps(t *testing.T) {
 // A panic in one effect is that effect's error, and the others go on.
 func TestPanic(t *testing.T) {
 	for step, left := range map[string]string{
-		"Audience": "deliver", "Deliver": "deliver", "Forget": "deliver", "Project": "deliver project", "EnqueueSummary": "summarise",
+		"Audience": "deliver", "Deliver": "deliver", "Forget": "deliver", "Project": "deliver-agent project", "EnqueueSummary": "summarise",
 	} {
 		w := newWorld()
 		w.fill(9, time.Now().Add(-time.Hour))
@@ -485,12 +485,12 @@ func TestUnreached(t *testing.T) {
 	}{
 		{"one", 1, 0, 0, []string{"deliver of 1, 1", "deliver of 1, 2", ""}},
 		{"fifty", 50, 0, 0, []string{"deliver of 50, 1", "deliver of 50, 2", ""}},
-		{"fifty-one", 51, 0, 0, []string{"deliver 1", "deliver 2", ""}},
+		{"fifty-one", 51, 0, 0, []string{"deliver-room 1", "deliver-room 2", ""}},
 		{"gone", 0, 60, 0, []string{""}},
 		{"some of both", 10, 50, 0, []string{"deliver of 10, 1", "deliver of 10, 2", ""}},
 		{"refused", 0, 0, 1, []string{"deliver of 1, 1", "deliver of 1, 2", ""}},
 		{"some of each", 10, 40, 10, []string{"deliver of 20, 1", "deliver of 20, 2", ""}},
-		{"too many of each together", 30, 0, 30, []string{"deliver 1", "deliver 2", ""}},
+		{"too many of each together", 30, 0, 30, []string{"deliver-room 1", "deliver-room 2", ""}},
 	} {
 		w := newWorld()
 		w.room, w.agents = many(60), nil
@@ -566,25 +566,26 @@ func TestRefusedIsNotReached(t *testing.T) {
 	}
 }
 
-// Where a slot of Redis does not answer, who is known gets the message at once,
-// and delivery stays due, as often as it takes: it costs nobody a try.
+// Where a slot of Redis does not answer, who is known gets the message at once, and
+// once; delivery to the others stays due, as often as it takes: it costs nobody a try.
 func TestPartOfTheAudience(t *testing.T) {
 	tests := []struct {
 		name  string
 		set   func(w *world, on bool)
 		known []string // who gets it at once
 		reads int      // of the conversation
+		due   string
 	}{
-		{"no agent", func(w *world, on bool) { w.agentsAway = on }, []string{"message:new agent=", "message:new user="}, 0},
-		{"no room", func(w *world, on bool) { w.roomAway = on }, []string{"message:from-user agent=", "message:new user="}, 1}, // the agent is not vouched for
-		{"neither", func(w *world, on bool) { w.roomAway, w.agentsAway = on, on }, nil, 0},
-		{"no room, and no agent to be asked", func(w *world, on bool) { w.roomAway, w.agents = on, nil }, nil, 0},
+		{"no agent", func(w *world, on bool) { w.agentsAway = on }, []string{"message:new agent=", "message:new user="}, 0, "deliver-agent"},
+		{"no room", func(w *world, on bool) { w.roomAway = on }, []string{"message:from-user agent=", "message:new user="}, 1, "deliver-room"}, // the agent is not vouched for
+		{"neither", func(w *world, on bool) { w.roomAway, w.agentsAway = on, on }, nil, 0, "deliver"},
+		{"no room, and no agent to be asked", func(w *world, on bool) { w.roomAway, w.agents = on, nil }, nil, 0, "deliver"},
 		{"no room, and the agent was removed", func(w *world, on bool) {
 			w.roomAway = on
 			if w.now = w.conversation; on {
 				w.now.Participants = w.now.Participants[:1]
 			}
-		}, []string{"message:new user="}, 1},
+		}, []string{"message:new user="}, 1, "deliver-room"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -592,7 +593,7 @@ func TestPartOfTheAudience(t *testing.T) {
 			w.fill(9, time.Now().Add(-time.Hour))
 			agents := w.agents
 			tt.set(w, true)
-			if err := w.send(t.Context(), "m1", "hello"); err != nil || w.due() != "deliver" || w.projected != 10 {
+			if err := w.send(t.Context(), "m1", "hello"); err != nil || w.due() != tt.due || w.projected != 10 {
 				t.Fatalf("%v, due %q, projected %d", err, w.due(), w.projected)
 			}
 			if got := slices.Sorted(maps.Keys(w.delivered)); !slices.Equal(got, tt.known) || w.count("AnyConversation") != tt.reads {
@@ -600,14 +601,27 @@ func TestPartOfTheAudience(t *testing.T) {
 			}
 			for range 4 {
 				w.sweep(t.Context())
-				if w.due() != "deliver" {
+				if w.due() != tt.due {
 					t.Fatalf("while that lasts, due is %q", w.due())
+				}
+			}
+			for _, key := range tt.known {
+				if got := w.delivered[key]; len(got) != 1 {
+					t.Errorf("%s %d times", key, len(got))
 				}
 			}
 			tt.set(w, false)
 			w.agents = agents
 			w.sweep(t.Context())
+			if strings.HasSuffix(tt.name, "removed") {
+				w.delivered["message:from-user agent="] = []int64{10} // it was none of those who were to have it
+			}
 			mustBeDone(t, w)
+			for key, got := range w.delivered {
+				if want := 1; len(got) > want && key != "message:new user=" { // the sender's own is not in the room, as far as was known
+					t.Errorf("%s %d times", key, len(got))
+				}
+			}
 		})
 	}
 }
@@ -619,8 +633,55 @@ func TestPartOfTheAudienceOfWhoIsNamed(t *testing.T) {
 	w.send(t.Context(), "m1", "hello")
 	w.agentsAway = true
 	w.sweep(t.Context())
-	if w.due() != "deliver [agent=] 1" || len(w.delivered["message:new user="]) != 1 {
+	if w.due() != "deliver [agent=] 2" || len(w.delivered["message:new user="]) != 1 {
 		t.Errorf("due is %q, delivered %v", w.due(), w.delivered)
+	}
+	// In the room it is reached; what it gets besides is still to come.
+	clear(w.unreachable)
+	for range 3 {
+		w.sweep(t.Context())
+		if w.due() != "deliver-agent [agent=] 2" || len(w.delivered["message:new agent="]) != 1 {
+			t.Errorf("due is %q, delivered %v", w.due(), w.delivered)
+		}
+	}
+	w.agentsAway = false
+	w.sweep(t.Context())
+	if w.due() != "" || len(w.delivered["message:new agent="]) != 1 || len(w.delivered["message:from-user agent="]) != 1 {
+		t.Errorf("due is %q, delivered %v", w.due(), w.delivered)
+	}
+}
+
+// A message that is tried again is charged for those only whom it is for.
+func TestWhatIsChargedForARetry(t *testing.T) {
+	w := newWorld()
+	w.unreachable["agent="] = true
+	w.send(t.Context(), "m1", "hello")
+	w.sweep(t.Context())
+	w.agentsAway = true
+	w.send(t.Context(), "m2", "hello")
+	w.sweep(t.Context())
+	if !slices.Equal(w.charged[:3], []int{0, 1, 0}) || slices.Contains(w.charged[3:], 0) {
+		t.Errorf("charged %v; 0 is the whole room", w.charged)
+	}
+}
+
+// While the projection fails nobody gets the message again; then the agent does.
+func TestWhileTheProjectionFailsNobodyHearsItAgain(t *testing.T) {
+	w := newWorld()
+	w.fill(9, time.Now().Add(-time.Hour))
+	w.fail["Project"] = down
+	w.send(t.Context(), "m1", "hello")
+	for range 4 {
+		w.sweep(t.Context())
+	}
+	if w.due() != "deliver-agent project" || len(w.posts) != 3 {
+		t.Errorf("due is %q after %d posts", w.due(), len(w.posts))
+	}
+	delete(w.fail, "Project")
+	w.sweep(t.Context())
+	mustBeDone(t, w)
+	if len(w.posts) != 4 || w.posts[3].To.ID != "agent=" {
+		t.Errorf("%d posts", len(w.posts))
 	}
 }
 
@@ -895,7 +956,7 @@ func TestPatience(t *testing.T) {
 
 // Finish says what is left, and whether that could be written down.
 func TestFinish(t *testing.T) {
-	for step, want := range map[string]string{"": "", "Audience": "deliver", "Project": "deliver project", "EnqueueSummary": "summarise", "Settle": ""} {
+	for step, want := range map[string]string{"": "", "Audience": "deliver", "Project": "deliver-agent project", "EnqueueSummary": "summarise", "Settle": ""} {
 		w := newWorld()
 		w.fill(10, time.Now())
 		at := time.Now().Add(time.Minute) // of sweep's claim

@@ -53,6 +53,7 @@ type world struct {
 	agents       []chat.Connection // of the agent, in the room or not
 	roomAway     bool              // the slot of the room does not answer
 	agentsAway   bool              // that of the agent's connections
+	charged      []int             // how many each Audience was for
 	asked        chat.Principal    // whose connections Audience was to look up
 	joined       []chat.ConversationID
 	putOut       []chat.Entry
@@ -303,9 +304,11 @@ func (w *world) AgentOnline(context.Context, chat.Principal) (online bool) {
 }
 
 // Audience is presence's: a slot that does not answer costs its part alone.
-func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Principal) (a chat.Audience, err error) {
+func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Principal, to int) (a chat.Audience, err error) {
 	err = w.step("Audience", func() {
 		w.asked, a.Vouched, a.Outside = who, true, w.isOutside
+		w.charged = append(w.charged, to)
+		a.NoRoom, a.NoAgents = w.roomAway, who == agent && w.agentsAway
 		if !w.roomAway {
 			a.Room, a.Vouched = slices.Clone(w.room), !w.onTrial
 			for _, c := range w.room {

@@ -88,7 +88,7 @@ func (f *flood) AnyConversation(_ context.Context, org chat.OrgID, id chat.Conve
 	return chat.Conversation{ID: id, OrgID: org, Participants: []chat.Participant{{Type: chat.User, ID: "u1"}}}, nil
 }
 
-func (f *flood) Audience(_ context.Context, id chat.ConversationID, _ chat.Principal) (chat.Audience, error) {
+func (f *flood) Audience(_ context.Context, id chat.ConversationID, _ chat.Principal, _ int) (chat.Audience, error) {
 	c := chat.Connection{ID: chat.ConnectionID(id), Principal: chat.Principal{Type: chat.User, ID: "u1", OrgID: "acme"}, ExpiresAt: time.Now().Add(time.Hour)}
 	return chat.Audience{Room: []chat.Connection{c}, Vouched: true}, nil
 }

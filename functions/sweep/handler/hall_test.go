@@ -34,7 +34,7 @@ func (h *hall) Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 	return h.flood.Settle(ctx, m, left)
 }
 
-func (h *hall) Audience(context.Context, chat.ConversationID, chat.Principal) (a chat.Audience, err error) {
+func (h *hall) Audience(context.Context, chat.ConversationID, chat.Principal, int) (a chat.Audience, err error) {
 	for i := range h.size {
 		a.Room = append(a.Room, chat.Connection{
 			ID: chat.ConnectionID(fmt.Sprint(i)), Principal: chat.Principal{Type: chat.User, ID: "u1", OrgID: "acme"}, ExpiresAt: time.Now().Add(time.Hour * 48),

@@ -1,0 +1,97 @@
+package handler
+
+import (
+	"slices"
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+// An outcome is what came of a delivery: to whom it was posted in each part, who of
+// them was not reached, and who in the room is none of the agent's. Where a part of
+// the audience was not known nothing was posted.
+type outcome struct {
+	noRoom, noAgents bool
+	room, agents     []chat.ConnectionID
+	others           []chat.ConnectionID
+	unreached        []chat.ConnectionID
+}
+
+var unposted = outcome{noRoom: true, noAgents: true}
+
+// Delivery to who is not reached is tried so often, and for so long. After that
+// the heads in their pongs tell: who hangs must not keep sweep from others for
+// ever.
+const (
+	maxTries = 3
+	maxAge   = 2 * time.Minute
+)
+
+// A share is who of one part has not got a message: all, some, or nobody.
+type share struct {
+	all  bool
+	some []chat.ConnectionID
+}
+
+func (s share) none() bool { return !s.all && len(s.some) == 0 }
+
+// undelivered adds to left what is left of the delivery of m. Nobody gets a message
+// again because somebody else did not: what was posted is done, and who was not
+// reached is named. Only the agent that is asked has all of it again: it may have
+// connected meanwhile, and finds what waits for it by the projection, which is not
+// there.
+func undelivered(left *chat.Due, m chat.Message, o outcome, again bool) {
+	due := m.Due
+	if due.Tries+1 >= maxTries && time.Since(m.CreatedAt) >= maxAge {
+		o.unreached = nil // given up
+	}
+	if len(o.unreached) > 0 {
+		left.Tries++
+	}
+	var room, agent share
+	if due.ToRoom() {
+		room = share{all: len(due.To) == 0, some: due.To}
+		if !o.noRoom {
+			room = share{some: intersection(o.room, o.unreached)}
+		}
+	}
+	if due.ToAgent() {
+		agent = share{all: len(due.To) == 0 || due.Has(chat.EffectDeliverRoom), some: without(due.To, o.others)}
+		if !o.noAgents {
+			agent = share{some: intersection(o.agents, o.unreached)}
+		}
+	}
+	if again {
+		agent = share{all: true}
+	}
+	if len(both(room.some, agent.some)) > chat.MaxDueTo {
+		room, agent = share{all: !room.none()}, share{all: !agent.none()}
+	}
+	switch {
+	case room.all && !agent.none():
+		left.Left = append(left.Left, chat.EffectDeliver)
+	case room.all:
+		left.Left = append(left.Left, chat.EffectDeliverRoom)
+	case agent.all && !room.none():
+		left.Left, left.To = append(left.Left, chat.EffectDeliverRoom, chat.EffectDeliverAgent), room.some
+	case agent.all:
+		left.Left = append(left.Left, chat.EffectDeliverAgent)
+	case o.noRoom && !room.none() && agent.none():
+		left.Left, left.To = append(left.Left, chat.EffectDeliverRoom), room.some
+	case o.noAgents && !agent.none() && room.none():
+		left.Left, left.To = append(left.Left, chat.EffectDeliverAgent), agent.some
+	case !room.none() || !agent.none():
+		left.Left, left.To = append(left.Left, chat.EffectDeliver), both(room.some, agent.some)
+	}
+}
+
+func intersection(a, b []chat.ConnectionID) []chat.ConnectionID {
+	return slices.DeleteFunc(slices.Clone(a), func(id chat.ConnectionID) bool { return !slices.Contains(b, id) })
+}
+
+func without(a, b []chat.ConnectionID) []chat.ConnectionID {
+	return slices.DeleteFunc(slices.Clone(a), func(id chat.ConnectionID) bool { return slices.Contains(b, id) })
+}
+
+// both returns the union.
+func both(a, b []chat.ConnectionID) []chat.ConnectionID { return slices.Concat(a, without(b, a)) }
