@@ -9,38 +9,23 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"aiwm-chat/local/checker"
-	"aiwm-chat/local/checker/evidence"
 	"aiwm-chat/local/client"
-	"aiwm-chat/local/server"
-	"aiwm-chat/shared/chat"
 )
 
 // killedBounds are far above what it takes: milliseconds.
 var killedBounds = checker.Bounds{Delivery: 30 * time.Second, Presence: 30 * time.Second}
 
 // A killing is a conversation of three, an operation of which dies at each of
-// its steps; and what the checker has to know of it.
+// its steps.
 type killing struct {
 	*dispatch
-	t        *testing.T
-	server   *server.Server
-	record   *checker.Recorder
-	messages *mongo.Collection
-	redis    redis.UniversalClient
-	id       chat.ConversationID
-	user     *member // the creator
-	agent    *member
-	guest    *member
-}
-
-// A member is a participant on one connection.
-type member struct {
-	*actor
-	link string // in the history
-	here bool   // in the room, as far as it knows
+	*scene
+	redis redis.UniversalClient
+	user  *member // the creator
+	agent *member
+	guest *member
 }
 
 // An operation is what dies.
@@ -146,19 +131,11 @@ func newKilling(t *testing.T, op operation) *killing {
 	o := options()
 	o.TimeScale = op.scale
 	s, d := startMortal(t, o, append(op.also, op.function)...)
-	k := &killing{
-		dispatch: d, t: t, server: s, record: checker.NewRecorder(), messages: mongoOf(t, s), redis: redisOf(t, s),
-		user: &member{actor: newUser(t, s)}, agent: &member{actor: newAgent(t, s)}, guest: &member{actor: newUser(t, s)},
-	}
-	k.id = k.user.open(k.agent.actor)
-	k.user.add(k.guest.actor, k.id)
-	for _, m := range k.all() {
-		k.record.Member(k.id, m.principal)
-	}
+	user, agent, guest := &member{actor: newUser(t, s)}, &member{actor: newAgent(t, s)}, &member{actor: newUser(t, s)}
+	k := &killing{dispatch: d, scene: newScene(t, s, user.open(agent.actor), user, agent, guest), redis: redisOf(t, s), user: user, agent: agent, guest: guest}
+	k.bounds = killedBounds
 	return k
 }
-
-func (k *killing) all() []*member { return []*member{k.user, k.agent, k.guest} }
 
 // prepare has everybody connected, who is to be, before what the operation needs.
 func (k *killing) prepare(op operation) {
@@ -170,7 +147,7 @@ func (k *killing) prepare(op operation) {
 // everybodyIn connects and joins who is not.
 func everybodyIn(k *killing) {
 	k.t.Helper()
-	for _, m := range k.all() {
+	for _, m := range k.members {
 		if m.Client == nil {
 			k.open(m)
 		}
@@ -180,28 +157,12 @@ func everybodyIn(k *killing) {
 	}
 }
 
-// reached waits until everybody in the room has all that is in the log, and
-// nothing is due any more.
-func (k *killing) reached() {
-	k.t.Helper()
-	n, err := k.messages.CountDocuments(k.t.Context(), map[string]any{"conversationId": k.id})
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	for _, m := range k.all() {
-		if m.here {
-			eventuallyWithin(k.t, string(m.principal.ID)+" has all", killedBounds.Delivery, func() bool { return m.has() == n })
-		}
-	}
-	eventuallyWithin(k.t, "nothing is due", killedBounds.Delivery, func() bool { return due(k.t, k.messages, k.id) == 0 })
-}
-
 // fromGateway reports whether API Gateway says that a function died.
 func fromGateway(f client.Frame) bool { return f.Event == "" && f.Error == nil }
 
 // deaths counts what API Gateway has said of functions that died.
 func (k *killing) deaths() (n int) {
-	for _, m := range k.all() {
+	for _, m := range k.members {
 		if m.Client != nil {
 			for _, f := range m.Frames() {
 				if fromGateway(f) {
@@ -220,7 +181,7 @@ func (k *killing) drain(before int) {
 	eventually(k.t, "API Gateway says that the function died", func() bool { return k.deaths() > before })
 	ctx, cancel := context.WithCancel(k.t.Context())
 	cancel()
-	for _, m := range k.all() {
+	for _, m := range k.members {
 		for m.Client != nil {
 			if _, err := m.Await(ctx, fromGateway); err != nil {
 				break
@@ -234,24 +195,4 @@ func (k *killing) sweep() error {
 	hasten(k.t, k.messages, k.id)
 	_, err := k.Invoke(k.t.Context(), "SweepFunction", []byte(`{"version":"0","source":"aws.scheduler","detail-type":"Scheduled Event","detail":{}}`))
 	return err
-}
-
-// judge has the checker look at all of it.
-func (k *killing) judge() {
-	k.t.Helper()
-	time.Sleep(50 * time.Millisecond) // what has come is noted
-	c, err := evidence.Conversation(k.t.Context(), k.user.rest, k.id, k.user.principal.OrgID)
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	if c.Due, err = evidence.Due(k.t.Context(), k.messages, k.id); err != nil {
-		k.t.Fatal(err)
-	}
-	f := checker.Final{At: time.Now().Add(killedBounds.Delivery + killedBounds.Presence), Conversations: map[chat.ConversationID]checker.Conversation{k.id: c}}
-	r := checker.Check(k.record.History(), f, killedBounds)
-	attempts, acknowledged := k.record.Acknowledged()
-	k.t.Logf("%d attempts, %d acknowledged: %v", attempts, acknowledged, r)
-	if !r.OK() {
-		k.t.Error(r.Details())
-	}
 }

@@ -105,6 +105,7 @@ func (c *client) pipelined(ctx context.Context, commands func(redis.Pipeliner)) 
 	used := c.redis()
 	err := send(ctx, used, commands)
 	if err == nil || !c.renew(used, err) {
+		c.reload(ctx, used, err)
 		return err
 	}
 	return send(ctx, c.redis(), commands)
@@ -155,6 +156,16 @@ func (c *client) renew(used redis.UniversalClient, err error) bool {
 	c.current = redis.NewUniversalClient(&c.options)
 	_ = used.Close() // what others have under way on it is tried again as well
 	return true
+}
+
+// reload has the client of a cluster ask which node has which slots, where one did
+// not answer: by itself it asks once a minute, and when it is told that a slot has
+// moved, which a node that has died does not say. It is done beside what follows.
+func (c *client) reload(ctx context.Context, used redis.UniversalClient, err error) {
+	cluster, is := used.(*redis.ClusterClient)
+	if _, answered := errors.AsType[redis.Error](err); is && !answered {
+		cluster.ReloadState(ctx)
+	}
 }
 
 // isReset reports whether a connection was lost, rather than never made: where
