@@ -240,7 +240,13 @@ func runLocal(t *testing.T, dir string, args ...string) *process {
 		}
 		args = append(args, "-exec", absolute)
 	}
-	p := &process{cmd: command(t, dir, nil, args...), stdout: &logtest.Buffer{}, stderr: &logtest.Buffer{}, ended: make(chan error, 1)}
+	return greeted(t, command(t, dir, nil, args...))
+}
+
+// greeted starts a server and waits for its greeting.
+func greeted(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, stdout: &logtest.Buffer{}, stderr: &logtest.Buffer{}, ended: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

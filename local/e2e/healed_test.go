@@ -459,7 +459,11 @@ func TestStormOfReconnects(t *testing.T) {
 	o := crowd(t)
 	o.TimeScale = 5 // a sweep every twelve seconds, for posts that a busy machine could not make
 	s := start(t, o)
-	const rooms, agents, rounds = 10, 30, 10
+	const rooms, agents = 10, 40
+	rounds := 25 // a thousand reconnects
+	if testing.Short() {
+		rounds = 5
+	}
 	owner := newUser(t, s)
 	ids := make([]chat.ConversationID, rooms)
 	all := make([]*actor, agents)
@@ -534,6 +538,21 @@ func TestStormOfReconnects(t *testing.T) {
 					t.Fatalf("%s is deaf in %s: its pong is %+v, %d messages are due", a.principal, id, a.ping(), due(t, messages, id))
 				}
 			}
+		}
+	}
+
+	// Nor is anybody left that is not there.
+	for _, a := range all {
+		a.Close()
+	}
+	r := redisOf(t, s)
+	for _, id := range ids {
+		eventually(t, "nobody is online or in the room", func() bool { return owner.online(id) == 0 && len(in(t, r, id)) == 0 })
+	}
+	time.Sleep(2 * quiet) // nothing late brings them back
+	for _, id := range ids {
+		if n, left := owner.online(id), in(t, r, id); n != 0 || len(left) != 0 {
+			t.Errorf("%d are online, in the room are %v", n, left)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -8,7 +9,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"aiwm-chat/local/checker"
 	"aiwm-chat/local/server"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
@@ -158,6 +161,60 @@ func TestEverythingIsThereAfterARestart(t *testing.T) {
 	if len(h.Messages) != 2 || !strings.Contains(string(h.Messages[0]), "remember this") {
 		t.Errorf("after the restart the history is %s", h.Messages)
 	}
+}
+
+// G2, G3 and G4 where a hundred write at once, with equal ids among them, half of
+// those over REST.
+func TestAHundredWriteAtOnce(t *testing.T) {
+	t.Parallel()
+	o := crowd(t)
+	o.TimeScale = 15 // a sweep every four seconds, for posts that a busy machine could not make
+	s := start(t, o)
+	users, devices, rounds := 10, 10, 3
+	if testing.Short() {
+		devices = 3
+	}
+	owner, agent := &member{actor: newUser(t, s)}, &member{actor: newAgent(t, s)}
+	members := []*member{owner, agent}
+	for range users {
+		user := newUser(t, s)
+		for range devices {
+			again := *user
+			members = append(members, &member{actor: &again})
+		}
+	}
+	k := newScene(t, s, owner.open(agent.actor), members...)
+	k.bounds = checker.Bounds{Delivery: 2 * time.Minute, Presence: 30 * time.Second}
+	writers := members[2:]
+	each(len(members), 16, func(i int) { k.open(members[i]) })
+	each(len(members), 16, func(i int) { k.join(members[i]) })
+	for range rounds {
+		// Half of them write what nobody else does; of the others all devices of a
+		// user write the same, half of those over REST.
+		said := make([]*utterance, len(writers))
+		for i, by := range writers {
+			switch first := i / devices * devices; {
+			case i/devices%2 == 0:
+				said[i] = k.utter(by, i%2 == 0)
+			case i == first:
+				said[i] = k.utter(by, false)
+			default:
+				same := *said[first]
+				same.by, same.rest = by, i%2 == 0
+				said[i] = &same
+			}
+		}
+		each(len(writers), len(writers), func(i int) {
+			persist(t, "send", func(context.Context) error { return k.try(said[i]) })
+		})
+	}
+	k.settle()
+	k.reached()
+	want := int64(rounds * (users/2*devices + users/2))
+	if n := writers[0].has(); n != want {
+		t.Errorf("%d messages are in the log, want %d", n, want)
+	}
+	k.judge()
 }
 
 // G3, with G4 as long as nobody fails: whoever writes at once, everybody gets

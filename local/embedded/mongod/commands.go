@@ -84,9 +84,10 @@ func (s *Server) answer(r *request, dst []byte) (reply []byte, answered bool) {
 }
 
 // journalFailed tells what whoever runs the server has to do. A full disk has a
-// code of its own, as MongoDB's: clients may try again.
+// code of its own, as MongoDB's: clients may try again. So it is where the quota is
+// used up, or the file may not be longer.
 func journalFailed(err error) error {
-	if errors.Is(err, syscall.ENOSPC) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
 		return errorf(codeDiskFull, "%v; make room and restart the server", err)
 	}
 	return errorf(codeJournalFailed, "%v; restart the server", err)

@@ -2,10 +2,13 @@ package mongod
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -82,4 +85,16 @@ func FuzzJournal(f *testing.F) {
 			t.Errorf("%d records, then %d, %v", n, again, err)
 		}
 	})
+}
+
+// What is full in any way has the code by which clients may try again.
+func TestFullInAnyWay(t *testing.T) {
+	for err, want := range map[error]code{
+		syscall.ENOSPC: codeDiskFull, syscall.EDQUOT: codeDiskFull, syscall.EFBIG: codeDiskFull, syscall.EIO: codeJournalFailed,
+	} {
+		failure := journalFailed(fmt.Errorf("write the journal: %w", &os.PathError{Op: "write", Err: err}))
+		if e, ok := errors.AsType[*commandError](failure); !ok || e.code != want {
+			t.Errorf("%v: %v", err, failure)
+		}
+	}
 }
