@@ -89,6 +89,10 @@ func TestRightHistoryPasses(t *testing.T) {
 	if r := checker.Check(w.h, w.f, bounds); !r.OK() || r.Details() != "" {
 		t.Errorf("%v\n%s", r, r.Details())
 	}
+	over(w)
+	if r := checker.Check(w.h, w.f, bounds); !r.OK() {
+		t.Errorf("over a removal: %v\n%s", r, r.Details())
+	}
 	// What is deleted says nothing any more, and one frame of it came before.
 	w.h.Deletions = []checker.Deletion{{ID: "idm8", Begun: at(80), Confirmed: at(99)}}
 	w.conversation(func(c *checker.Conversation) {
@@ -97,6 +101,18 @@ func TestRightHistoryPasses(t *testing.T) {
 	if r := checker.Check(w.h, w.f, bounds); !r.OK() {
 		t.Errorf("after a deletion: %v\n%s", r, r.Details())
 	}
+}
+
+// over has the guest's view go on over the removal: it was not told, and has joined
+// again at 75.
+func over(w *world) *checker.View {
+	v := &w.h.Views[2]
+	v.Ended = at(90)
+	v.Again = []checker.Again{{After: 4, Asked: at(60), Joined: at(61)}, {After: 5, Asked: at(74), Joined: at(75)}}
+	for seq := 6; seq <= 8; seq++ {
+		v.Frames = append(v.Frames, checker.Frame{Entry: w.log()[seq-1], At: at(76)})
+	}
+	return v
 }
 
 // bringsOthers are the lies that cannot be told alone.
@@ -159,6 +175,14 @@ func TestEachLieIsFound(t *testing.T) {
 		"never came, and its sender never knew": {func(w *world) {
 			w.h.Attempts = append(w.h.Attempts[:8], w.h.Attempts[9:]...)
 			w.h.Views[0].Frames = w.h.Views[0].Frames[:14]
+		}, checker.Deaf},
+		"a frame that never came, after a removal that was not told": {func(w *world) {
+			v := over(w)
+			v.Frames = v.Frames[:len(v.Frames)-1]
+		}, checker.Deaf},
+		"a history that never came, after a removal that was not told": {func(w *world) {
+			v := over(w)
+			v.Frames = v.Frames[:5]
 		}, checker.Deaf},
 		"a history with a gap":   {func(w *world) { w.h.Views[1].Frames = w.h.Views[1].Frames[1:] }, checker.Deaf},
 		"offline, and connected": {func(w *world) { w.conversation(func(c *checker.Conversation) { c.Online[agent] = false }) }, checker.Stuck},
@@ -285,6 +309,8 @@ func TestRecorder(t *testing.T) {
 		t.Errorf("attempts: %+v", h.Attempts)
 	case len(h.Views) != 2 || len(h.Views[0].Frames) != 2 || h.Views[0].After != 0 || h.Views[0].Ended.IsZero():
 		t.Errorf("views: %+v", h.Views)
+	case len(h.Views[0].Again) != 1 || h.Views[0].Again[0].After != 1 || h.Views[0].Again[0].Joined.IsZero() || len(h.Views[1].Again) != 0:
+		t.Errorf("joined again: %+v", h.Views)
 	case h.Views[1].After != 1 || h.Views[1].Ended.IsZero() || h.Links[0].Closed.IsZero():
 		t.Errorf("views: %+v, links: %+v", h.Views, h.Links)
 	case h.Removals[0].Confirmed.IsZero() || h.Removals[0].Back.IsZero() || h.Deletions[0].Confirmed.IsZero():

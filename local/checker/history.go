@@ -100,8 +100,16 @@ type View struct {
 	Conversation chat.ConversationID
 	After        int64     // what it had before: it asked for what follows
 	Joined       time.Time // zero: it never did
+	Again        []Again   // as it was not told of its end, or lacked something
 	Ended        time.Time // left, put out or closed; zero: it stayed to the end
 	Frames       []Frame   // also those that came after it ended
+}
+
+// Again is one more join of a view, which may have been out of the conversation
+// meanwhile without knowing.
+type Again struct {
+	After         int64
+	Asked, Joined time.Time
 }
 
 // A Frame is a message as it came, live or as history.

@@ -14,6 +14,7 @@ type Recorder struct {
 	mu    sync.Mutex
 	h     History
 	views map[viewKey]int // the last one
+	asked map[viewKey]time.Time
 }
 
 type viewKey struct {
@@ -22,7 +23,9 @@ type viewKey struct {
 }
 
 // NewRecorder returns a Recorder of nothing.
-func NewRecorder() *Recorder { return &Recorder{views: map[viewKey]int{}} }
+func NewRecorder() *Recorder {
+	return &Recorder{views: map[viewKey]int{}, asked: map[viewKey]time.Time{}}
+}
 
 // History returns a copy of what was recorded.
 func (r *Recorder) History() History {
@@ -32,7 +35,7 @@ func (r *Recorder) History() History {
 	h.Members, h.Attempts, h.Deletions = slices.Clone(h.Members), slices.Clone(h.Attempts), slices.Clone(h.Deletions)
 	h.Removals, h.Links, h.Views, h.Heard = slices.Clone(h.Removals), slices.Clone(h.Links), slices.Clone(h.Views), slices.Clone(h.Heard)
 	for i := range h.Views {
-		h.Views[i].Frames = slices.Clone(h.Views[i].Frames)
+		h.Views[i].Frames, h.Views[i].Again = slices.Clone(h.Views[i].Frames), slices.Clone(h.Views[i].Again)
 	}
 	return h
 }
@@ -140,6 +143,7 @@ func (r *Recorder) Close(connection string) {
 		if key.connection == connection {
 			r.end(at, now)
 			delete(r.views, key)
+			delete(r.asked, key)
 		}
 	}
 }
@@ -149,18 +153,22 @@ func (r *Recorder) Close(connection string) {
 func (r *Recorder) Ask(connection string, p chat.Principal, id chat.ConversationID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	key := viewKey{connection, id}
 	if v := r.view(connection, p, id); !v.Ended.IsZero() {
-		delete(r.views, viewKey{connection, id})
+		delete(r.views, key)
 	}
+	r.asked[key] = time.Now()
 }
 
 // Join notes that a connection is in a conversation, and had asked for what
-// follows after. While it is in there that changes nothing.
+// follows after.
 func (r *Recorder) Join(connection string, p chat.Principal, id chat.ConversationID, after int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if v := r.view(connection, p, id); v.Joined.IsZero() {
 		v.Joined, v.After = time.Now(), after
+	} else if v.Ended.IsZero() {
+		v.Again = append(v.Again, Again{After: after, Asked: r.asked[viewKey{connection, id}], Joined: time.Now()})
 	}
 }
 

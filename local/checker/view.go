@@ -60,21 +60,36 @@ func (c *check) frame(v View, f Frame, log []Entry) {
 	}
 }
 
-// reached checks that everything came in time while the view lasted. A client
-// shows a message when it has all that come before it.
+// reached checks that everything came in time while the view lasted. It may go on
+// over a removal, of which its client was not told: from then on nothing is due, until
+// the client was added and has joined again, which its next pong has it do.
 func (c *check) reached(v View, log []Entry, first map[int64]time.Time) {
 	end := c.final.At
 	if !v.Ended.IsZero() {
 		end = v.Ended
 	}
-	for _, r := range c.Removals {
-		if r.Conversation == v.Conversation && r.Principal == v.Principal && r.Begun.Before(end) && (r.Back.IsZero() || r.Back.After(v.Joined)) {
-			end = r.Begun
+	for from, after := v.Joined, v.After; ; {
+		until, back := end, time.Time{}
+		for _, r := range c.Removals {
+			if r.Conversation == v.Conversation && r.Principal == v.Principal && r.Begun.Before(until) && (r.Back.IsZero() || r.Back.After(from)) {
+				until, back = r.Begun, r.Back
+			}
 		}
+		c.stretch(v, from, until, log[min(max(after, 0), int64(len(log))):], first)
+		next := slices.IndexFunc(v.Again, func(a Again) bool { return !back.IsZero() && a.Asked.After(back) && a.Joined.Before(end) })
+		if next < 0 {
+			return
+		}
+		from, after = v.Again[next].Joined, v.Again[next].After
 	}
+}
+
+// stretch checks a view that is in the room from one time until another. A client
+// shows a message when it has all that come before it.
+func (c *check) stretch(v View, from, until time.Time, log []Entry, first map[int64]time.Time) {
 	var shown time.Time
 	missed := 0
-	for _, e := range log[min(max(v.After, 0), int64(len(log))):] {
+	for _, e := range log {
 		at, came := first[e.Seq]
 		if at.After(shown) {
 			shown = at
@@ -87,11 +102,11 @@ func (c *check) reached(v View, log []Entry, first map[int64]time.Time) {
 		if since.IsZero() { // its sender never knew: G4 holds all the same
 			since = e.Created
 		}
-		if v.Joined.After(since) {
-			since = v.Joined
+		if from.After(since) {
+			since = from
 		}
 		due := since.Add(c.bounds.Delivery)
-		if !due.After(end) && (!came || shown.After(due)) {
+		if !due.After(until) && (!came || shown.After(due)) {
 			if missed++; missed == 1 {
 				c.report.add(Deaf, "%s: %s (%s) had not seen seq %d %v after it was there (%s)",
 					v.Conversation, v.Principal, v.Connection, e.Seq, c.bounds.Delivery, whenShown(came, shown, since))
