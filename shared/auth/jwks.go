@@ -198,8 +198,12 @@ func parseJWKS(b []byte) ([]publicKey, error) {
 	}
 	var keys []publicKey
 	for _, raw := range set.Keys {
-		jwk, err := jwkset.NewJWKFromRawJSON([]byte(raw), jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
-		if err != nil || isPrivate(raw) {
+		public, err := publicPart(raw)
+		if err != nil {
+			continue
+		}
+		jwk, err := jwkset.NewJWKFromRawJSON(public, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})
+		if err != nil {
 			continue
 		}
 		m := jwk.Marshal()
@@ -215,13 +219,21 @@ func parseJWKS(b []byte) ([]publicKey, error) {
 	return keys, nil
 }
 
-// isPrivate reports whether a key was published with its private part, so that
-// everybody can sign with it.
-func isPrivate(raw jsontext.Value) bool {
-	var key struct {
-		D jsontext.Value `json:"d"`
+// publicPart returns a key without the certificate that is published beside it
+// (RFC 7517 §4.6 to §4.9): nobody asks that, and issuers err in its form. A key that
+// was published with its private part is none, for everybody can sign with it.
+func publicPart(raw jsontext.Value) ([]byte, error) {
+	var key members
+	if err := json.Unmarshal(raw, &key); err != nil {
+		return nil, err
 	}
-	return json.Unmarshal(raw, &key) != nil || key.D != nil
+	if key["d"] != nil {
+		return nil, errors.New("it is private")
+	}
+	for _, name := range []string{"x5u", "x5c", "x5t", "x5t#S256"} {
+		delete(key, name)
+	}
+	return json.Marshal(key)
 }
 
 // verifies reports whether a key is for signatures (RFC 7517 §4.2, §4.3).

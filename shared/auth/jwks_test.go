@@ -6,7 +6,10 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -176,6 +179,30 @@ func TestJWKSKeysNotForUs(t *testing.T) {
 	for range 2 { // the second in the pause
 		if got := code(t, two, es256(t, ecKey, "")); got != chat.Unauthorized {
 			t.Errorf("two keys and no kid: %q", got)
+		}
+	}
+}
+
+// The certificate beside a key is of no account, whatever it and its thumbprint
+// look like: Auth0 has published thumbprints in hexadecimal, others a chain that
+// Go does not read, or that is of an older key.
+func TestJWKSCertificatesAreNotAsked(t *testing.T) {
+	ec := jwks(t, keyName{&ecKey.PublicKey, "k"})
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: now}
+	of := func(key *ecdsa.PrivateKey) string {
+		return base64.StdEncoding.EncodeToString(must(x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)))
+	}
+	own, other := of(ecKey), of(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)))
+	for name, members := range map[string]string{
+		"a thumbprint in hexadecimal":   `"x5c":["` + own + `"],"x5t":"NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4QzQ2MDAyQjVDNjk1RTM2Qg"`,
+		"a certificate of another key":  `"x5c":["` + other + `"]`,
+		"one that cannot be read":       `"x5c":["AAAA"]`,
+		"no list":                       `"x5c":"` + own + `"`,
+		"an address that is not secure": `"x5u":"http://issuer.example.org/c"`,
+	} {
+		i := newIssuer(t, strings.Replace(ec, `{"kty"`, `{`+members+`,"kty"`, 1))
+		if got := code(t, fromJWKS(t, i.URL, &watch{}), es256(t, ecKey, "k")); got != "" {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }
