@@ -323,6 +323,22 @@ func TestOnDemand(t *testing.T) {
 	}
 }
 
+// Who asks for a summary gets one of the whole log, also where no job has made
+// one for long; or of as much of it as there is time for.
+func TestOnDemandToTheEnd(t *testing.T) {
+	w := newWorld(65, 10)
+	if text, err := w.writer().Summarize(t.Context(), w.conversation); err != nil || text != "new" || len(w.asked) != 3 || w.conversation.Summary.ToSeq != 65 {
+		t.Errorf("%q, %v, asked %d times, of 1 to %d", text, err, len(w.asked), w.conversation.Summary.ToSeq)
+	}
+	w = newWorld(65, 10)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	w.meanwhile = func() { time.Sleep(50 * time.Millisecond) } // a second round would take as long
+	if text, err := w.writer().Summarize(ctx, w.conversation); err != nil || text != "new" || len(w.asked) != 1 {
+		t.Errorf("in short time: %q, %v, asked %d times", text, err, len(w.asked))
+	}
+}
+
 // The turn is given back when the function's time is up.
 func TestTheTurnIsGivenBack(t *testing.T) {
 	w := newWorld(20, 10)

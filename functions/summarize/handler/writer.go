@@ -55,9 +55,9 @@ const (
 	usual = time.Minute
 )
 
-// Summarize extends the summary of c by the messages since it, saves it and
-// tells the members. It returns the conversation's summary as it then is: that
-// of a faster run, if there was one. While another one is under way, or the model
+// Summarize extends the summary of c by the messages since it, as far as there is
+// time, saves it and tells the members. It returns the conversation's summary as it
+// then is: that of a faster run, if there was one. While another one is under way, or the model
 // is to be left alone, it is chat.RateLimited. One round trip to MongoDB where
 // there is nothing new; else one more and two to Redis, and for each round two to
 // MongoDB, one to the model, one to Redis and the fan-out.
@@ -66,7 +66,7 @@ func (w *Writer) Summarize(ctx context.Context, c chat.Conversation) (string, er
 	if err != nil || len(page) == 0 {
 		return c.ContextSummary, public(err)
 	}
-	c, _, err = w.catchUp(ctx, c, page[len(page)-1].Seq)
+	c, _, err = w.catchUp(ctx, c, max(page[len(page)-1].Seq, c.TotalMessages))
 	return c.ContextSummary, public(err)
 }
 
