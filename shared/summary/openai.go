@@ -61,7 +61,7 @@ func NewOpenAI(o Options) *OpenAI {
 
 // reasoning are OpenAI's models that think, by whatever service: they know the
 // limit of an answer by its new name only, because thinking counts.
-var reasoning = regexp.MustCompile(`^(.*/)?(o[0-9]|gpt-[5-9])`)
+var reasoning = regexp.MustCompile(`^(.*/)?(o[0-9]|gpt-([5-9]|[1-9][0-9]))`)
 
 // newName reports whether the limit of an answer is max_completion_tokens and
 // not max_tokens: at OpenAI and Azure, and for OpenAI's newer models behind a
@@ -73,7 +73,9 @@ func newName(base, model string) bool {
 		return false
 	}
 	host := "." + strings.ToLower(u.Hostname())
-	return strings.HasSuffix(host, ".openai.com") || strings.HasSuffix(host, ".openai.azure.com") || reasoning.MatchString(model)
+	// Azure has OpenAI's interface at hosts of three names, and others beside it.
+	azure := strings.HasSuffix(host, ".azure.com") && strings.HasPrefix(u.Path, "/openai/")
+	return azure || strings.HasSuffix(host, ".openai.com") || reasoning.MatchString(model)
 }
 
 // Summarize asks the model once. An error leaves the previous summary as good
