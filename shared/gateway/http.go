@@ -64,11 +64,16 @@ func (r *HTTPRequest) Header(name string) string { return r.event.Headers[name] 
 
 // IdempotencyKey returns the key under which a repeat of the call is to do nothing
 // again, "" where there is none: as it is, or quoted, as the IETF's draft of that
-// header has it.
+// header has it. A header that is there and empty is no key, and not none: two
+// quotes, which are no id either. Who sent it believes that a repeat is safe.
 func (r *HTTPRequest) IdempotencyKey() string {
-	key := strings.TrimSpace(r.Header("idempotency-key"))
-	if len(key) >= 2 && key[0] == '"' && key[len(key)-1] == '"' {
-		key = key[1 : len(key)-1] // an id has nothing that would be escaped
+	key, given := r.event.Headers["idempotency-key"]
+	key = strings.TrimSpace(key)
+	if len(key) > 2 && key[0] == '"' && key[len(key)-1] == '"' {
+		return key[1 : len(key)-1] // an id has nothing that would be escaped
+	}
+	if given && key == "" {
+		return `""`
 	}
 	return key
 }

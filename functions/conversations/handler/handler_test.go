@@ -558,7 +558,7 @@ func TestCreateUnderAKey(t *testing.T) {
 		}
 	}
 	w.steps = nil
-	for _, key := range []string{`"`, `""x"`, "{k}", "a b", strings.Repeat("k", 129)} {
+	for _, key := range []string{`"`, `""`, " ", `""x"`, "{k}", "a b", strings.Repeat("k", 129)} {
 		if status, _, body := create(key); status != 400 || !strings.Contains(body, "Idempotency-Key") || len(w.steps) > 0 {
 			t.Errorf("key %s: got %d %s, the steps were %q", key, status, body, w.steps)
 		}

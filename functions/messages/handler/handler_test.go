@@ -241,6 +241,8 @@ func TestSend(t *testing.T) {
 		{"with a key", `{"conversationId":"c1","content":"hi"}`, "k1", false, nil, 201, "k1"},
 		{"with a quoted key", `{"conversationId":"c1","content":"hi"}`, `"k1"`, false, nil, 201, "k1"},
 		{"with a key in half a quote", `{"conversationId":"c1","content":"hi"}`, `"k1`, false, nil, 201, `"k1`}, // which the message refuses
+		{"with an empty key", `{"conversationId":"c1","content":"hi"}`, ` `, false, nil, 201, `""`},
+		{"with nothing in quotes", `{"conversationId":"c1","content":"hi"}`, `""`, false, nil, 201, `""`},
 		{"with a quoted one and the same", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, ` "k1" `, false, nil, 201, "k1"},
 		{"with both", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "k1", false, nil, 201, "k1"},
 		{"with two", `{"conversationId":"c1","content":"hi","clientMessageId":"k1"}`, "k2", false, nil, 400, ""},
