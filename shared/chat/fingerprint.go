@@ -2,6 +2,7 @@ package chat
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,7 +16,7 @@ import (
 // fingerprintVersion begins every fingerprint, which tells whether the same was asked for before:
 // a hash over a canonical form, whatever the order of members, the spelling of
 // numbers and the release of the program. A change of the form is another version.
-const fingerprintVersion = "2:"
+const fingerprintVersion = "3:"
 
 func fingerprintOf(given map[string]any) string {
 	sum := sha256.Sum256(appendCanonical(nil, given))
@@ -127,30 +128,34 @@ func appendCanonical(dst []byte, v any) []byte {
 	case json.Number:
 		return append(dst, canonicalNumber(string(v))...)
 	case int64:
-		return strconv.AppendInt(dst, v, 10)
+		return append(dst, canonicalNumber(strconv.FormatInt(v, 10))...)
 	case bool:
 		return strconv.AppendBool(dst, v)
 	}
 	return append(dst, "null"...)
 }
 
-// canonicalNumber keeps integers as they are, and has any other number as the
-// double that it is, which may be an integer: 1.0 is 1.
+// canonicalNumber has a number as its digits, without zeros around them, and the
+// power of ten that they are times: 100, 1e2 and 100.0 are 1e2. No double is made of
+// it, in which large numbers would be others.
 func canonicalNumber(s string) string {
-	if !strings.ContainsAny(s, ".eE") {
-		if s == "-0" {
-			return "0"
-		}
-		return s
-	}
-	f, err := strconv.ParseFloat(s, 64)
+	mantissa, power, _ := strings.Cut(strings.ToLower(s), "e")
+	exponent, err := strconv.ParseInt(cmp.Or(power, "0"), 10, 32)
 	if err != nil {
-		return s // beyond a double
+		return s // nothing stores it
 	}
-	if whole := int64(f); f > -1<<53 && f < 1<<53 && float64(whole) == f {
-		return strconv.FormatInt(whole, 10)
+	sign := ""
+	if mantissa[0] == '-' {
+		sign, mantissa = "-", mantissa[1:]
 	}
-	return strconv.FormatFloat(f, 'g', -1, 64)
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	all := strings.TrimLeft(whole+fraction, "0")
+	digits := strings.TrimRight(all, "0")
+	if digits == "" {
+		return "0"
+	}
+	exponent += int64(len(all) - len(digits) - len(fraction))
+	return sign + digits + "e" + strconv.FormatInt(exponent, 10)
 }
 
 func appendQuoted(dst []byte, s string) []byte {
