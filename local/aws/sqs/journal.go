@@ -3,6 +3,7 @@ package sqs
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -70,8 +71,8 @@ func (k *kept) message() *message {
 }
 
 // openJournal opens or makes the journal of a queue and returns the messages in
-// it. What the death of a process left half-written at the end is cut off;
-// damage anywhere else is an error.
+// it. What a death left at the end that is no entry is cut off; damage before an
+// entry is an error.
 func openJournal(dir, queue string) (*journal, []*message, error) {
 	j := &journal{path: filepath.Join(dir, queue+".jsonl")}
 	var err error
@@ -93,6 +94,7 @@ func (j *journal) read() (messages []*message, err error) {
 	byID := map[string]*kept{}
 	var order []string
 	r := bufio.NewReaderSize(j.file, 64<<10)
+	var damage error
 	for n := 1; ; n++ {
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
@@ -103,7 +105,11 @@ func (j *journal) read() (messages []*message, err error) {
 		}
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+			damage = cmp.Or(damage, fmt.Errorf("line %d: %w", n, err))
+			continue
+		}
+		if damage != nil { // and an entry after it: those between them are lost
+			return nil, damage
 		}
 		j.size += int64(len(line))
 		if e.Put != nil {
