@@ -92,12 +92,12 @@ func tellQuotas(header map[string]string, quotas []chat.Quota, retryAfter string
 		if q.Burst != q.Count {
 			policy += fmt.Sprintf(";aiwm-burst=%d", q.Burst)
 		}
-		reset := strconv.Itoa(wholeSeconds(q.Reset))
-		if q.Remaining == 0 && retryAfter != "" {
-			reset = retryAfter
+		reset := wholeSeconds(q.Reset)
+		if wait, err := strconv.Atoi(retryAfter); err == nil && q.Remaining == 0 {
+			reset = max(reset, wait)
 		}
 		policies = append(policies, policy)
-		left = append(left, fmt.Sprintf(`"%s";r=%d;t=%s`, q.Use, q.Remaining, reset))
+		left = append(left, fmt.Sprintf(`"%s";r=%d;t=%d`, q.Use, q.Remaining, reset))
 	}
 	if len(quotas) > 0 {
 		header["ratelimit-policy"], header["ratelimit"] = strings.Join(policies, ", "), strings.Join(left, ", ")

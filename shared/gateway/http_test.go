@@ -448,6 +448,20 @@ func TestRateLimitHeaders(t *testing.T) {
 	}
 }
 
+// Who is told to come again soon, for another reason, is not told that a limit which
+// is used up were over by then.
+func TestRateLimitOfAFailure(t *testing.T) {
+	h := gateway.HTTP(tokens(verify), quotas{
+		chat.UseWrite: {Count: 6, Window: time.Minute, Burst: 6, Remaining: 0, Reset: 9500 * time.Millisecond},
+	}, map[string]gateway.HTTPRoute{"POST /things/{id}": func(context.Context, *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+		return gateway.HTTPResponse{}, chat.Errorf(chat.Unavailable, "not now")
+	}})
+	got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", nil))
+	if err != nil || got.StatusCode != 503 || got.Headers["retry-after"] != "1" || got.Headers["ratelimit"] != `"write";r=0;t=10` {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 // FuzzHTTP: whatever is asked, it is answered, and a refusal is a problem.
 func FuzzHTTP(f *testing.F) {
 	f.Add("need=n1&limit=3", "application/json", `{"name":"thing"}`, `"x", W/"y"`)
