@@ -19,8 +19,9 @@ type Succession struct {
 }
 
 // SuccessionOf returns what becomes of the conversation without a participant.
-// The creator's rights go to the longest-standing user, and to an agent only where
-// there are no users; so do those of a creator who is no participant any more.
+// The creator's rights go to the longest-standing user, of those who were only
+// invited where there is no other, and to an agent only where there are no users;
+// so do those of a creator who is no participant any more.
 func (c *Conversation) SuccessionOf(leaver Principal) (s Succession) {
 	creatorStays := false
 	for i := range c.Participants {
@@ -29,8 +30,7 @@ func (c *Conversation) SuccessionOf(leaver Principal) (s Succession) {
 			continue
 		}
 		creatorStays = creatorStays || p.Type == c.CreatedBy.Type && p.ID == c.CreatedBy.ID
-		if s.Witness == nil || p.Type == User && (s.Witness.Type != User || p.Joined.Before(s.Witness.Joined)) ||
-			p.Type == s.Witness.Type && p.Joined.Before(s.Witness.Joined) {
+		if s.Witness == nil || p.precedes(s.Witness) {
 			s.Witness = p
 		}
 	}
@@ -41,4 +41,15 @@ func (c *Conversation) SuccessionOf(leaver Principal) (s Succession) {
 		s.Heir = s.Witness
 	}
 	return s
+}
+
+// precedes reports whether p inherits before q.
+func (p *Participant) precedes(q *Participant) bool {
+	switch {
+	case p.Type != q.Type:
+		return p.Type == User
+	case p.Invited != q.Invited:
+		return q.Invited
+	}
+	return p.Joined.Before(q.Joined)
 }

@@ -13,6 +13,8 @@ func TestSuccession(t *testing.T) {
 	}
 	ann, bob, cid := at(chat.User, "ann", 0), at(chat.User, "bob", 2), at(chat.User, "cid", 1)
 	bot, old := at(chat.Agent, "bot", 0), at(chat.Agent, "old", -1)
+	called := at(chat.User, "called", 0)
+	called.Invited = true
 	who := func(p chat.Participant) chat.Principal { return chat.Principal{Type: p.Type, ID: p.ID, OrgID: "o1"} }
 	for _, tt := range []struct {
 		name         string
@@ -24,6 +26,9 @@ func TestSuccession(t *testing.T) {
 	}{
 		{"the creator", ann, []chat.Participant{ann, bot, bob, cid}, ann, false, "cid"},
 		{"the creator, of equals the first", ann, []chat.Participant{ann, at(chat.User, "x", 5), at(chat.User, "y", 5)}, ann, false, "x"},
+		{"the creator, before one who never came", ann, []chat.Participant{ann, called, bob, cid}, ann, false, "cid"},
+		{"the creator, and nobody else ever came", ann, []chat.Participant{ann, bot, called}, ann, false, "called"},
+		{"the last who ever came", bob, []chat.Participant{bob, called}, bob, false, "called"},
 		{"another user", ann, []chat.Participant{ann, bot, bob}, bob, false, ""},
 		{"an agent", ann, []chat.Participant{ann, bot, bob}, bot, false, ""},
 		{"the only user", ann, []chat.Participant{ann, bot}, ann, true, ""},
