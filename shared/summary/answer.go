@@ -16,7 +16,7 @@ func answer(r openai.ChatCompletionResponse) (string, error) {
 	}
 	choice := r.Choices[0]
 	if choice.Message.Refusal != "" || choice.FinishReason == openai.FinishReasonContentFilter {
-		return "", errors.New("it refused to answer")
+		return "", &failure{error: errors.New("it refused to answer"), refused: true}
 	}
 	text := cut(withoutThoughts(clean(content(choice.Message))), MaxText)
 	if text == "" {

@@ -16,6 +16,7 @@ import (
 type failure struct {
 	error
 	permanent bool          // the same request fails until somebody changes something
+	refused   bool          // what people wrote is what the model will not read
 	after     time.Duration // how long the service asks to wait, 0 where it does not say
 }
 
@@ -26,6 +27,13 @@ func (f *failure) Unwrap() error { return f.error }
 func Permanent(err error) bool {
 	f, ok := errors.AsType[*failure](err)
 	return ok && f.permanent
+}
+
+// Refused reports whether the model will not read what people wrote: these messages
+// again and again, while others need not be like them. It is nobody's to mend.
+func Refused(err error) bool {
+	f, ok := errors.AsType[*failure](err)
+	return ok && f.refused
 }
 
 // RetryAfter returns how long the service asks to wait, 0 where it does not say.
@@ -61,12 +69,18 @@ func failureOf(err error, header http.Header, now time.Time) error {
 	if status == 0 {
 		return err // no answer, or none that can be read
 	}
-	f := &failure{error: fmt.Errorf("it answered with status %d%s", status, word), permanent: lasting(status, word)}
-	if !f.permanent {
+	f := &failure{error: fmt.Errorf("it answered with status %d%s", status, word)}
+	f.refused = status == http.StatusBadRequest && slices.Contains(ofContent, word)
+	f.permanent = !f.refused && lasting(status, word)
+	if !f.permanent && !f.refused {
 		f.after = waitOf(header, now)
 	}
 	return f
 }
+
+// ofContent are the words of services that look at what is asked before the model
+// does: Azure's, and OpenAI's for models that think.
+var ofContent = []string{" (content_filter)", " (content_policy_violation)", " (invalid_prompt)"}
 
 // lasting reports whether a refusal is one that lasts. That what is paid for is
 // used up comes as 429, like too many requests.

@@ -80,8 +80,8 @@ func newName(base, model string) bool {
 
 // Summarize asks the model once. An error leaves the previous summary as good
 // as it was; it never contains the key or anything of the conversation, and
-// Permanent and RetryAfter tell what to do. Where there is nothing new to
-// summarise, the previous summary is returned.
+// Permanent, Refused and RetryAfter tell what to do; Read is said also then. Where
+// there is nothing new to summarise, the previous summary is returned.
 func (s *OpenAI) Summarize(ctx context.Context, in Input) (Result, error) {
 	lines, read := transcript(in.Messages)
 	data := struct {
@@ -102,11 +102,11 @@ func (s *OpenAI) Summarize(ctx context.Context, in Input) (Result, error) {
 	}
 	response, err := s.client.CreateChatCompletion(ctx, request)
 	if err != nil {
-		return Result{}, fmt.Errorf("ask the model: %w", failureOf(err, response.Header(), time.Now()))
+		return Result{Read: read}, fmt.Errorf("ask the model: %w", failureOf(err, response.Header(), time.Now()))
 	}
 	text, err := answer(response)
 	if err != nil {
-		return Result{}, fmt.Errorf("ask the model: %w", err)
+		return Result{Read: read}, fmt.Errorf("ask the model: %w", err)
 	}
 	return Result{Text: text, Model: s.request.Model, Read: read}, nil
 }

@@ -384,6 +384,31 @@ func silent(t *testing.T) string {
 	return server.URL
 }
 
+// What a model will not read is told from what an operator has to mend, and from
+// what another try may mend.
+func TestRefused(t *testing.T) {
+	const choice = `{"choices":[{"finish_reason":"%s","message":{"role":"assistant","content":"","refusal":%s}}]}`
+	for _, tt := range []struct {
+		status  int
+		body    string
+		refused bool
+	}{
+		{200, fmt.Sprintf(choice, "stop", `"I cannot"`), true},
+		{200, fmt.Sprintf(choice, "content_filter", "null"), true},
+		{200, fmt.Sprintf(choice, "stop", "null"), false},
+		{400, `{"error":{"message":"The response was filtered","type":null,"param":"prompt","code":"content_filter","status":400,"innererror":{"code":"ResponsibleAIPolicyViolation"}}}`, true},
+		{400, `{"error":{"message":"flagged","type":"invalid_request_error","code":"invalid_prompt"}}`, true},
+		{400, `{"error":{"message":"m","type":"invalid_request_error","code":"unsupported_parameter"}}`, false},
+		{429, `{"error":{"message":"m","code":"content_filter"}}`, false},
+	} {
+		model, _ := newModel(t, tt.status, tt.body)
+		got, err := model.Summarize(t.Context(), summary.Input{Messages: numbered(3)})
+		if err == nil || summary.Refused(err) != tt.refused || tt.refused && summary.Permanent(err) || got.Text != "" || got.Read != 3 {
+			t.Errorf("%d %s: got %+v, %v, refused %v, permanent %v", tt.status, tt.body, got, err, summary.Refused(err), summary.Permanent(err))
+		}
+	}
+}
+
 func TestTimeout(t *testing.T) {
 	model := summary.NewOpenAI(summary.Options{APIKey: key, BaseURL: silent(t), Model: "m", Timeout: 20 * time.Millisecond})
 	if got, err := model.Summarize(t.Context(), summary.Input{Messages: numbered(1)}); err == nil || strings.Contains(err.Error(), key) {

@@ -20,11 +20,17 @@ import (
 // failure is what a model's service answers with this status.
 func failure(t *testing.T, status int, header ...string) error {
 	t.Helper()
+	return failureWith(t, status, "", header...)
+}
+
+func failureWith(t *testing.T, status int, body string, header ...string) error {
+	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i+1 < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
 		}
 		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
 	}))
 	defer s.Close()
 	_, err := summary.NewOpenAI(summary.Options{BaseURL: s.URL, Model: "m", MaxTokens: 1}).Summarize(t.Context(), summary.Input{
@@ -320,6 +326,31 @@ func TestOnDemand(t *testing.T) {
 	}
 	if text, err := w.writer().Summarize(t.Context(), w.conversation); err != nil || text != "faster" {
 		t.Errorf("beside a faster round: %q, %v", text, err)
+	}
+}
+
+// What a model refuses to read is passed over, and what comes behind it is not.
+func TestWhatTheModelWillNotRead(t *testing.T) {
+	refusal := failureWith(t, 400, `{"error":{"message":"m","code":"content_filter"}}`)
+	w := newWorld(70, 10)
+	w.model = func(in summary.Input) (summary.Result, error) {
+		if in.Messages[0].Seq == 31 {
+			return summary.Result{Read: len(in.Messages)}, refusal
+		}
+		return summary.Result{Text: fmt.Sprint(in.Previous, " ", in.Messages[0].Seq), Model: "gpt", Read: len(in.Messages)}, nil
+	}
+	if err := w.run(t.Context(), protocol.SummaryJob{Seq: 70}); err != nil || len(w.jobs) > 0 || slices.Contains(w.ended, "pause turn") {
+		t.Errorf("%v, jobs %v, ended %v", err, w.jobs, w.ended)
+	}
+	if c := w.conversation; c.ContextSummary != "old 11 51" || c.Summary.ToSeq != 70 || c.Summary.Model != "gpt" || len(w.asked) != 3 {
+		t.Errorf("it is %q to %+v, asked %d times", c.ContextSummary, c.Summary, len(w.asked))
+	}
+	w = newWorld(20, 0) // and no summary before it
+	w.model = func(in summary.Input) (summary.Result, error) {
+		return summary.Result{Read: len(in.Messages)}, refusal
+	}
+	if err := w.run(t.Context(), protocol.SummaryJob{Seq: 20}); err != nil || w.conversation.ContextSummary != "" || w.conversation.Summary == nil || w.conversation.Summary.ToSeq != 20 {
+		t.Errorf("%v, it is %+v", err, w.conversation)
 	}
 }
 

@@ -114,17 +114,26 @@ type modelError struct{ error }
 
 func (e *modelError) Unwrap() error { return e.error }
 
-// round asks the model once. read is false where there is nothing to read.
+// round asks the model once. read is false where there is nothing to read. What the
+// model will not read is passed over: the summary goes on behind it as it was, and
+// does not stay there for ever.
 func (w *Writer) round(ctx context.Context, c chat.Conversation) (now chat.Conversation, read bool, err error) {
 	messages, err := w.page(ctx, c)
 	if err != nil || len(messages) == 0 {
 		return c, false, err
 	}
 	result, err := w.summariser.Summarize(ctx, summary.Input{Previous: c.ContextSummary, Messages: messages})
+	to := messages[max(result.Read, 1)-1].Seq
+	if summary.Refused(err) {
+		slog.WarnContext(ctx, "the summary passes over messages", "conversation", c.ID, "after", covered(c), "to", to, "err", err)
+		if result.Text, err = c.ContextSummary, nil; c.Summary != nil {
+			result.Model = c.Summary.Model
+		}
+	}
 	if err != nil {
 		return c, false, &modelError{err}
 	}
-	s := chat.Summary{FromSeq: messages[0].Seq, ToSeq: messages[max(result.Read, 1)-1].Seq, Model: result.Model, At: time.Now()}
+	s := chat.Summary{FromSeq: messages[0].Seq, ToSeq: to, Model: result.Model, At: time.Now()}
 	if c.Summary != nil {
 		s.FromSeq = c.Summary.FromSeq
 	}
