@@ -141,6 +141,8 @@ func (p *parser) checkResource(r resource) {
 		p.warn(r.at, "%s is not emulated", r.kind)
 	case e == emulated:
 		p.checkProperties(r.kind, r.own)
+	case e == unknown:
+		p.checkTarget(r)
 	}
 	if key, ok := invoking[r.kind]; ok {
 		if n := p.property(r.own, key); n != nil {
