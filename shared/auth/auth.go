@@ -8,6 +8,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,13 +170,24 @@ func (v *Verifier) checkSignature(ctx context.Context, t compact) error {
 	if !ok {
 		return chat.Refused(errors.New("the algorithm is not allowed"))
 	}
-	key, ok := v.keys[t.header.Algorithm]
-	if !ok {
-		var err error
-		if key, err = v.jwks.find(ctx, t.header.Algorithm, t.header.KeyID); err != nil {
-			return err
-		}
+	if key, ok := v.keys[t.header.Algorithm]; ok {
+		return signedBy(method, t, key)
 	}
+	key, err := v.jwks.find(ctx, t.header.Algorithm, t.header.KeyID)
+	if err != nil {
+		return err
+	}
+	wrong := signedBy(method, t, key)
+	if wrong == nil || t.header.KeyID != "" {
+		return wrong
+	}
+	if key, err = v.jwks.newer(ctx, t.header.Algorithm); key == nil || err != nil {
+		return cmp.Or(err, wrong)
+	}
+	return signedBy(method, t, key)
+}
+
+func signedBy(method jwt.SigningMethod, t compact, key any) error {
 	if method.Verify(t.signed, t.signature, key) != nil {
 		return chat.Refused(errors.New("the signature is wrong"))
 	}

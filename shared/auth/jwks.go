@@ -96,6 +96,20 @@ func (s *keySet) find(ctx context.Context, algorithm, id string) (any, error) {
 	return nil, chat.Errorf(chat.Unavailable, "the key of this token is not known yet; try again in %v", jwksPause)
 }
 
+// newer returns the issuer's one key of an algorithm, asked for anew if that was not
+// just done: of a key without a name nothing else tells that it was replaced. It is
+// nil where there is none.
+func (s *keySet) newer(ctx context.Context, algorithm string) (any, error) {
+	known, asked, err := s.refresh(ctx, s.state.Load())
+	switch {
+	case err != nil:
+		return nil, chat.Unavailablef(err, "tokens cannot be verified now")
+	case asked && known.err != nil:
+		return nil, chat.Unavailablef(known.err, "tokens cannot be verified now")
+	}
+	return known.find(algorithm, ""), nil
+}
+
 // has reports whether there is a key of that id, of whatever algorithm: it is
 // none that was not known yet.
 func (p *published) has(id string) bool {

@@ -246,6 +246,35 @@ func TestJWKSRotation(t *testing.T) {
 	step("issuer back", "old", ecKey, chat.Unauthorized, 6)
 }
 
+// A key without a name is replaced without anybody telling: a signature that does
+// not fit asks the issuer, no more often than an unknown name does.
+func TestJWKSRotationWithoutNames(t *testing.T) {
+	next, stranger := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)), must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	i := newIssuer(t, jwks(t, keyName{&ecKey.PublicKey, ""}))
+	w := &watch{}
+	v := fromJWKS(t, i.URL, w)
+	step := func(name string, key *ecdsa.PrivateKey, want chat.Code, requests int32) {
+		t.Helper()
+		if got := code(t, v, es256(t, key, "")); got != want || i.requests.Load() != requests {
+			t.Errorf("%s: %q after %d requests, want %q after %d", name, got, i.requests.Load(), want, requests)
+		}
+	}
+	step("first token", ecKey, "", 1)
+	i.publish(http.StatusOK, jwks(t, keyName{&next.PublicKey, ""}))
+	step("the next key, in the pause", next, chat.Unauthorized, 1)
+	w.advance(10 * time.Second)
+	step("the old one, while nobody has asked", ecKey, "", 1)
+	step("the next key", next, "", 2)
+	step("the old one", ecKey, chat.Unauthorized, 2)
+	w.advance(10 * time.Second)
+	step("a key that was never published", stranger, chat.Unauthorized, 3)
+	step("and again", stranger, chat.Unauthorized, 3)
+	i.publish(http.StatusServiceUnavailable, "")
+	w.advance(10 * time.Second)
+	step("while the issuer is down", stranger, chat.Unavailable, 4)
+	step("and those that it has", next, "", 4)
+}
+
 // Whatever an issuer answers that has no key in it, the keys that were good stay:
 // for a day, or as long as is said.
 func TestJWKSKeysOutliveErrors(t *testing.T) {
