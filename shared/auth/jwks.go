@@ -89,11 +89,16 @@ func (s *keySet) find(ctx context.Context, algorithm, id string) (any, error) {
 	}
 	switch {
 	case known.err != nil:
-		return nil, chat.Unavailablef(known.err, "tokens cannot be verified now")
+		return nil, s.later(known, "tokens cannot be verified now")
 	case asked, known.gone[id], known.has(id):
 		return nil, chat.Refused(errors.New("the key is not one of the issuer's"))
 	}
-	return nil, chat.Errorf(chat.Unavailable, "the key of this token is not known yet; try again in %v", jwksPause)
+	return nil, s.later(known, "the key of this token is not known yet; try again")
+}
+
+// later refuses until the issuer may be asked again.
+func (s *keySet) later(known *published, text string) error {
+	return chat.UnavailableFor(jwksPause-s.now().Sub(known.tried), known.err, "%s", text)
 }
 
 // newer returns the issuer's one key of an algorithm, asked for anew if that was not
@@ -105,7 +110,7 @@ func (s *keySet) newer(ctx context.Context, algorithm string) (any, error) {
 	case err != nil:
 		return nil, chat.Unavailablef(err, "tokens cannot be verified now")
 	case asked && known.err != nil:
-		return nil, chat.Unavailablef(known.err, "tokens cannot be verified now")
+		return nil, s.later(known, "tokens cannot be verified now")
 	}
 	return known.find(algorithm, ""), nil
 }

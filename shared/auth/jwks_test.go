@@ -246,6 +246,30 @@ func TestJWKSRotation(t *testing.T) {
 	step("issuer back", "old", ecKey, chat.Unauthorized, 6)
 }
 
+// Who has to wait learns how long: until the issuer may be asked again.
+func TestJWKSPauseIsTold(t *testing.T) {
+	i := newIssuer(t, jwks(t, keyName{&ecKey.PublicKey, "k"}))
+	w := &watch{}
+	v := fromJWKS(t, i.URL, w)
+	check := func(name, kid string, want int64) {
+		t.Helper()
+		_, err := v.Verify(t.Context(), es256(t, ecKey, kid))
+		if e := chat.Public(err); e.Code != chat.Unavailable || e.Details["retryAfterMs"] != want {
+			t.Errorf("%s: got %v, %v, want %d ms", name, err, e.Details, want)
+		}
+	}
+	if got := code(t, v, es256(t, ecKey, "k")); got != "" {
+		t.Fatal(got)
+	}
+	w.advance(3 * time.Second)
+	check("a new key", "new", 7000)
+	i.publish(http.StatusServiceUnavailable, "")
+	w.advance(7 * time.Second)
+	check("the issuer errs", "new", 10_000)
+	w.advance(4 * time.Second)
+	check("and was asked", "new", 6000)
+}
+
 // A key without a name is replaced without anybody telling: a signature that does
 // not fit asks the issuer, no more often than an unknown name does.
 func TestJWKSRotationWithoutNames(t *testing.T) {
