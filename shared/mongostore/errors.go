@@ -51,12 +51,13 @@ var transientLabels = []string{"RetryableWriteError", "TransientTransactionError
 
 // transient reports whether a server's error code goes away by itself: the
 // retryable codes of the driver specifications, exceeded time limits, and what
-// a failover or a busy server does to a single operation.
+// a failover or a busy server does to a single operation. The numbers are those of
+// MongoDB's error_codes.yml.
 func transient(code int) bool {
 	switch code {
 	case 6, 7, 89, 202, 9001: // host unreachable or not found, network timeouts, socket
 		return true
-	case 91, 11600, 11601, 11602: // shutdown; interrupted, by it or by a change of state
+	case 91, 355, 11600, 11601, 11602, 46841: // shutdown; interrupted, by it, by a change of state or storage
 		return true
 	case 189, 10107, 13435, 13436: // stepped down, no primary, recovering
 		return true
@@ -68,7 +69,7 @@ func transient(code int) bool {
 		return true
 	case 24, 112: // a lock, a conflict with another write
 		return true
-	case 150, 175, 249, 13388: // what was asked has moved to another shard, or its plan was dropped
+	case 150, 175, 249, 343, 13388: // what was asked has moved to another shard, or moves; or its plan was dropped
 		return true
 	case 14031: // no space on the disk, until somebody makes some
 		return true

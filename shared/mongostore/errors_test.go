@@ -60,6 +60,9 @@ func TestFailedTellsWhatMayBeRetried(t *testing.T) {
 		{"moved to another shard", written(13388), chat.Unavailable},
 		{"its shards are new", mongo.CommandError{Code: 150}, chat.Unavailable},
 		{"its database has moved", mongo.CommandError{Code: 249}, chat.Unavailable},
+		{"its shard is not known yet", mongo.CommandError{Code: 343}, chat.Unavailable},
+		{"the storage changes", mongo.CommandError{Code: 355}, chat.Unavailable},
+		{"the connection was marked", written(46841), chat.Unavailable},
 		{"duplicate key", written(11000), chat.Internal},
 		{"duplicate key, and no majority", mongo.WriteException{
 			WriteErrors: mongo.WriteErrors{{Code: 11000}}, WriteConcernError: &mongo.WriteConcernError{Code: 91}, Labels: []string{"RetryableWriteError"},
