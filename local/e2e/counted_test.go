@@ -165,6 +165,8 @@ func TestWithoutRedis(t *testing.T) {
 	if err := mini.Restart(); err != nil {
 		t.Fatal(err)
 	}
+	// The client of Redis notices up to a second later that it is back.
+	eventually(t, "Redis is reached again", func() bool { _, err := agent.ask("ping", nil); return err == nil })
 	if got := heads(agent.ping()); got[id] != 4 {
 		t.Errorf("the pong has %v", got)
 	}
