@@ -7,6 +7,7 @@ import "time"
 // An Arrival is what a new connection finds.
 type Arrival struct {
 	First  bool         // its principal has no older connection
+	At     time.Time    // when that was decided, by the order of its principal's decisions
 	Excess []Connection // of a user over the limit: those of the oldest that this one has to have closed
 	Others []Connection // of an agent that is refused: some of those that count, which may be gone
 }
@@ -88,6 +89,7 @@ type Gone struct {
 // A Departure is what the end of connections ended with them.
 type Departure struct {
 	Offline  []Principal // those with no connection left
+	At       []time.Time // when that was decided of each
 	Partings []Parting
 }
 

@@ -108,19 +108,17 @@ func (a *Announcer) Forget(ctx context.Context, gone []chat.Gone, in chat.Conver
 	if len(gone) == 0 || a.store == nil {
 		return
 	}
-	at := time.Now()
 	departure, err := a.presence.Prune(ctx, gone, in)
 	if err != nil {
 		slog.WarnContext(ctx, "prune connections that are gone", "conversation", in, "err", err)
 	}
-	a.departed(ctx, departure, at)
+	a.departed(ctx, departure)
 }
 
 // Bury is Forget for a connection that never opened.
 func (a *Announcer) Bury(ctx context.Context, c chat.Connection) error {
-	at := time.Now()
 	departure, err := a.presence.Bury(ctx, c)
-	a.departed(ctx, departure, at)
+	a.departed(ctx, departure)
 	return err
 }
 
@@ -128,13 +126,13 @@ func (a *Announcer) Bury(ctx context.Context, c chat.Connection) error {
 const asking = 16
 
 // departed does and tells what follows from an end, as a $disconnect would have.
-func (a *Announcer) departed(ctx context.Context, d chat.Departure, at time.Time) {
+func (a *Announcer) departed(ctx context.Context, d chat.Departure) {
 	var g errgroup.Group
 	g.SetLimit(asking)
-	for _, p := range d.Offline {
+	for i, p := range d.Offline {
 		if p.Type == chat.Agent {
 			g.Go(func() error {
-				if err := a.store.SetAgentStatus(ctx, p, false, at); err != nil {
+				if err := a.store.SetAgentStatus(ctx, p, false, d.At[i]); err != nil {
 					slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
 				}
 				return nil
@@ -142,7 +140,7 @@ func (a *Announcer) departed(ctx context.Context, d chat.Departure, at time.Time
 		}
 	}
 	g.Wait() //nolint:errcheck // there is none
-	a.offline(ctx, d.Offline, d.Partings, at)
+	a.offline(ctx, d.Offline, d.At, d.Partings)
 	quiet := &Announcer{presence: a.presence, cast: a.cast}
 	quiet.Parted(ctx, d.Partings)
 }
@@ -150,18 +148,29 @@ func (a *Announcer) departed(ctx context.Context, d chat.Departure, at time.Time
 // named is how many one frame names at most, so that it stays a frame.
 const named = 100
 
-// Offline tells who is there no more, as it was decided at a time: each to those
+// Offline tells who is there no more, as it was decided of each at a time: to those
 // in a room of its conversations, who were told that it came, and to each of those
 // in one frame for a hundred. For each one round trip to MongoDB, one to Redis, and
 // the fan-out.
-func (a *Announcer) Offline(ctx context.Context, who []chat.Principal, at time.Time) {
-	a.offline(ctx, who, nil, at)
+func (a *Announcer) Offline(ctx context.Context, who []chat.Principal, at []time.Time) {
+	a.offline(ctx, who, at, nil)
 }
 
-// offline is Offline, and also for those who shared a room.
-func (a *Announcer) offline(ctx context.Context, all []chat.Principal, partings []chat.Parting, at time.Time) {
-	for who := range slices.Chunk(all, named) {
-		a.absent(ctx, who, partings, at)
+// offline is Offline, and also for those who shared a room. A frame has one time: of
+// whom it is another, as after a clock that was ahead, are told of apart.
+func (a *Announcer) offline(ctx context.Context, all []chat.Principal, at []time.Time, partings []chat.Parting) {
+	var times []time.Time // in the order of the principals
+	together := map[time.Time][]chat.Principal{}
+	for i, p := range all {
+		if together[at[i]] == nil {
+			times = append(times, at[i])
+		}
+		together[at[i]] = append(together[at[i]], p)
+	}
+	for _, t := range times {
+		for who := range slices.Chunk(together[t], named) {
+			a.absent(ctx, who, partings, t)
+		}
 	}
 }
 

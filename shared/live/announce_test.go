@@ -88,12 +88,14 @@ func (w *world) Connections(_ context.Context, ps ...chat.Principal) (all []chat
 	return all, w.fail["connections"]
 }
 
-// Prune takes a while, and in this world ends the only connection of each.
+// Prune takes a while, and in this world ends the only connection of each. It decides
+// before that, and of the agent ahead at another time, as after a clock that was.
 func (w *world) Prune(_ context.Context, gone []chat.Gone, also chat.ConversationID) (d chat.Departure, err error) {
+	at := time.Now()
 	time.Sleep(10 * time.Millisecond)
 	err = w.step("prune", " ", len(gone), " ", also)
 	for _, g := range gone {
-		d.Offline = append(d.Offline, g.Connection.Principal)
+		d.Offline, d.At = append(d.Offline, g.Connection.Principal), append(d.At, at)
 		for _, id := range slices.Sorted(maps.Keys(w.rooms)) {
 			room := w.rooms[id]
 			if len(room.Without(g.Connection.Principal)) == len(room) {

@@ -37,7 +37,7 @@ func BenchmarkConnectDisconnect(b *testing.B) {
 		c := s.connection(name(i), s.user(name(i)))
 		_, err := s.Connect(b.Context(), c)
 		must(b, err)
-		_, err = s.Disconnect(b.Context(), c)
+		_, _, err = s.Disconnect(b.Context(), c)
 		must(b, err)
 	}
 }

@@ -127,7 +127,7 @@ func TestOfManyAtOnceNoneFailsWhenTheConnectionsAreRenewed(t *testing.T) {
 			for round := range 20 {
 				f.fail()
 				together(8, func(i int) {
-					if _, err := s.Disconnect(t.Context(), s.connection(name(i), s.user(name(i)))); err != nil {
+					if _, _, err := s.Disconnect(t.Context(), s.connection(name(i), s.user(name(i)))); err != nil {
 						t.Errorf("round %d: %v", round, err)
 					}
 				})

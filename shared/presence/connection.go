@@ -72,7 +72,7 @@ func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, e
 	if c.Principal.Type == chat.Agent {
 		limit = s.limits.AgentConnections
 	}
-	var fits *redis.Cmd
+	var fits, decided *redis.Cmd
 	var fields *redis.StringSliceCmd
 	var g errgroup.Group
 	g.Go(func() error { s.noteOnline(ctx, c.Principal, now); return nil })
@@ -86,6 +86,7 @@ func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, e
 			p.Eval(ctx, roomyScript, []string{key}, string(c.ID), text, limit, since, tombstoneText(now)+" "+string(c.ID), ttl)
 		}
 		fields = hash(ctx, p, key) // after it: of two at once, at least one sees the other
+		decided = queueStamp(ctx, p, c.Principal, now)
 	})
 	g.Wait() //nolint:errcheck // there is none
 	if err != nil {
@@ -98,7 +99,7 @@ func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, e
 	}
 	slices.SortFunc(open, older)
 	at := slices.IndexFunc(open, func(r registration) bool { return r.ID == c.ID })
-	arrival := chat.Arrival{First: at == 0, Excess: excess(c, fields.Val())}
+	arrival := chat.Arrival{First: at == 0, At: stampOf(decided), Excess: excess(c, fields.Val())}
 	if at < 0 { // perhaps it made room, and then had to itself
 		return arrival, chat.Errorf(chat.Unavailable, "the connection was closed before it was open")
 	}
@@ -212,23 +213,25 @@ func (s *Store) forget(ctx context.Context, who chat.Principal, rs []registratio
 // Disconnect removes the registration of a connection that was closed, and
 // leaves a tombstone so that a function that still runs for it does not bring it
 // back. Last says that its principal has no connection left, whoever removed
-// it: a repeat says so again. One round trip, two for the last.
-func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (last bool, err error) {
+// it: a repeat says so again. At is when that was decided. One round trip, two for the last.
+func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (last bool, at time.Time, err error) {
 	now, key := s.now(), principalKey(c.Principal)
+	var decided *redis.Cmd
 	var fields *redis.StringSliceCmd
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
 		p.HSet(ctx, key, string(c.ID), tombstoneText(now))
 		p.Expire(ctx, key, lifetime)
+		decided = queueStamp(ctx, p, c.Principal, now)
 		fields = hash(ctx, p, key)
 	})
 	if err != nil {
-		return false, failed("remove a connection", err)
+		return false, time.Time{}, failed("remove a connection", err)
 	}
 	open, _ := registrations(c.Principal, fields.Val(), now)
 	if len(open) == 0 {
 		_ = s.quickly(ctx, func(p redis.Pipeliner) { p.ZRem(ctx, onlineKey(c.Principal.Type), qualifiedID(c.Principal)) })
 	}
-	return len(open) == 0, nil
+	return len(open) == 0, stampOf(decided), nil
 }
 
 // Online reports of each principal whether it has a connection whose token has

@@ -52,7 +52,7 @@ func TestOfConcurrentConnectsAndDisconnectsAtLeastOneIsFirstAndOneLast(t *testin
 				t.Errorf("%d connections", len(got))
 			}
 			together(devices, func(i int) {
-				last, err := s.Disconnect(t.Context(), device(i))
+				last, _, err := s.Disconnect(t.Context(), device(i))
 				if err != nil {
 					t.Error(err)
 				}
@@ -70,7 +70,7 @@ func TestOfConcurrentConnectsAndDisconnectsAtLeastOneIsFirstAndOneLast(t *testin
 func TestWhoWasClosedBeforeItWasOpenIsRefused(t *testing.T) {
 	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		c := s.connection("c1", s.user("u1"))
-		_, err := s.Disconnect(t.Context(), c)
+		_, _, err := s.Disconnect(t.Context(), c)
 		must(t, err)
 		s.pass(time.Minute + 59*time.Second)
 		_, err = s.Connect(t.Context(), c)
@@ -88,7 +88,7 @@ func TestAgentOverItsLimitIsRefusedAndNotRegistered(t *testing.T) {
 		checkConnections(t, s, a1, one, two)
 		s.connected(t, "other", s.agent("a2"))
 		s.connected(t, "abroad", s.abroad(a1))
-		_, err = s.Disconnect(t.Context(), one)
+		_, _, err = s.Disconnect(t.Context(), one)
 		must(t, err)
 		three := s.connected(t, "c3", a1) // no tombstone was left by the refusal
 		checkConnections(t, s, a1, two, three)
@@ -315,7 +315,7 @@ func TestConnectForgetsStaleRegistrations(t *testing.T) {
 		if n := s.raw.HLen(t.Context(), principalKey(c.Principal)).Val(); n != 1 {
 			t.Errorf("%d records, want the stale one forgotten", n)
 		}
-		if last, err := s.Disconnect(t.Context(), c); err != nil || !last {
+		if last, _, err := s.Disconnect(t.Context(), c); err != nil || !last {
 			t.Errorf("last %v, %v", last, err)
 		}
 	})
@@ -390,7 +390,7 @@ func TestWhatIsWrongWithTheOperatorsKeysChangesNothing(t *testing.T) {
 	if online, err := s.Online(ctx, c.Principal); err != nil || !online[0] {
 		t.Errorf("online %v, %v", online, err)
 	}
-	if last, err := s.Disconnect(ctx, c); err != nil || !last {
+	if last, _, err := s.Disconnect(ctx, c); err != nil || !last {
 		t.Errorf("disconnect: last %v, %v", last, err)
 	}
 	if a, err := s.Admit(ctx, c, k1); err != nil || a.Away {
@@ -436,11 +436,11 @@ func TestLastSaysThatNothingIsLeftAndARepeatSaysSoAgain(t *testing.T) {
 			c    chat.Connection
 			last bool
 		}{{phone, false}, {phone, false}, {laptop, true}, {laptop, true}, {phone, true}} {
-			if last, err := s.Disconnect(t.Context(), step.c); err != nil || last != step.last {
+			if last, _, err := s.Disconnect(t.Context(), step.c); err != nil || last != step.last {
 				t.Errorf("disconnect %d: last %v, %v", i, last, err)
 			}
 		}
-		if last, err := s.Disconnect(t.Context(), s.connection("never", s.user("u2"))); err != nil || !last {
+		if last, _, err := s.Disconnect(t.Context(), s.connection("never", s.user("u2"))); err != nil || !last {
 			t.Errorf("of one that never was: last %v, %v", last, err)
 		}
 	})

@@ -288,7 +288,7 @@ func (y *story) disconnecting() []func() {
 	var rooms []chat.ConversationID
 	return []func(){
 		func() {
-			_, err := y.s.Disconnect(y.t.Context(), y.c)
+			_, _, err := y.s.Disconnect(y.t.Context(), y.c)
 			must(y.t, err)
 			y.closed = true
 		},

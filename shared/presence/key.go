@@ -10,6 +10,9 @@ import "aiwm-chat/shared/chat"
 // registration, or the tombstone of one that was closed.
 func principalKey(p chat.Principal) string { return "{" + tag(p) + "}" }
 
+// decidedKey holds the time of the last decision whether a principal is there.
+func decidedKey(p chat.Principal) string { return principalKey(p) + ":decided" }
+
 // roomKey is the hash of the connections in a room: connection → entry.
 func roomKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:connections" }
 

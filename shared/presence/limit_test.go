@@ -117,7 +117,7 @@ func TestEverythingExpires(t *testing.T) {
 	_, err = s.BeginSummary(ctx, s.conversation("k2"), time.Minute)
 	must(t, err)
 	must(t, s.Health(ctx))
-	_, err = s.Disconnect(ctx, s.connection("c3", s.user("u3")))
+	_, _, err = s.Disconnect(ctx, s.connection("c3", s.user("u3")))
 	must(t, err)
 	s.checkExpiry(t)
 	s.mini.FastForward(longest)

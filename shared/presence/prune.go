@@ -78,7 +78,7 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 	}
 	var d chat.Departure
 	d.Partings, err = s.TakeOut(ctx, stays)
-	d.Offline = s.offline(all, d.Partings)
+	d.Offline, d.At = s.offline(all, d.Partings)
 	return d, err
 }
 
@@ -87,6 +87,7 @@ type lost struct {
 	principal chat.Principal
 	id, text  string
 	out       *redis.Cmd
+	decided   *redis.Cmd
 	rest      *redis.StringSliceCmd
 }
 
@@ -100,11 +101,13 @@ return 0`
 
 // unregister removes registrations, and reads what is left beside them.
 func (s *Store) unregister(ctx context.Context, all []*lost) error {
+	now := s.now()
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, l := range all {
 			if l.text != "" {
 				l.out = p.Eval(ctx, unregisterScript, []string{principalKey(l.principal)}, l.id, l.text)
 			}
+			l.decided = queueStamp(ctx, p, l.principal, now)
 			l.rest = hash(ctx, p, principalKey(l.principal))
 		}
 	})
@@ -114,7 +117,7 @@ func (s *Store) unregister(ctx context.Context, all []*lost) error {
 // offline returns who has no connection left, of those with whom this call ended
 // something: who has been pruned, or has left, is told of by whoever did that. Of
 // a $disconnect that died only rooms are left to end.
-func (s *Store) offline(all []*lost, partings []chat.Parting) (offline []chat.Principal) {
+func (s *Store) offline(all []*lost, partings []chat.Parting) (offline []chat.Principal, at []time.Time) {
 	ended := map[chat.Principal]bool{}
 	for _, p := range partings {
 		ended[p.Principal] = true
@@ -123,8 +126,8 @@ func (s *Store) offline(all []*lost, partings []chat.Parting) (offline []chat.Pr
 		removed := l.out != nil && l.out.Val() == int64(1)
 		open, _ := registrations(l.principal, l.rest.Val(), s.now())
 		if len(open) == 0 && (removed || ended[l.principal]) && !slices.Contains(offline, l.principal) {
-			offline = append(offline, l.principal)
+			offline, at = append(offline, l.principal), append(at, stampOf(l.decided))
 		}
 	}
-	return offline
+	return offline, at
 }

@@ -125,7 +125,7 @@ func TestPruneMakesUpForADisconnectThatDied(t *testing.T) {
 	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		k1 := s.conversation("k1")
 		c := s.member(t, "c1", s.user("u1"), k1)
-		_, err := s.Disconnect(t.Context(), c) // and the function dies
+		_, _, err := s.Disconnect(t.Context(), c) // and the function dies
 		must(t, err)
 		s.pass(9 * time.Second)
 		checkNoDeparture(t, "while it may be at work", s.prune(t, s.now(), k1, c))
@@ -144,7 +144,7 @@ func TestADisconnectThatDiedBesideAnotherDeviceEndsNothingButTheRoom(t *testing.
 	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		k1 := s.conversation("k1")
 		c, other := s.member(t, "c1", s.user("u1"), k1), s.connected(t, "c2", s.user("u1"))
-		_, err := s.Disconnect(t.Context(), c)
+		_, _, err := s.Disconnect(t.Context(), c)
 		must(t, err)
 		s.pass(10 * time.Second)
 		d := s.prune(t, s.now(), k1, c)
@@ -175,7 +175,7 @@ func TestPruneReadsARoomOnceInThreeRoundTrips(t *testing.T) {
 		}
 		s.pass(10 * time.Second)
 		commands, writes := s.sent(t, func() { s.prune(t, s.now(), k1, all...) })
-		if want := 5*n + 3; len(commands) != want { // HMGET, HDEL and HGETALL of the room
+		if want := 6*n + 3; len(commands) != want { // HMGET, HDEL and HGETALL of the room
 			t.Errorf("%d commands for %d gone, want %d", len(commands), n, want)
 		}
 		if writes != 3 {

@@ -451,7 +451,7 @@ func TestWithRedisAwayPresenceIsUnavailable(t *testing.T) {
 	gone := []chat.Gone{{Connection: c, At: s.now()}}
 	for what, do := range map[string]func() error{
 		"connect":     func() error { _, err := s.Connect(ctx, c); return err },
-		"disconnect":  func() error { _, err := s.Disconnect(ctx, c); return err },
+		"disconnect":  func() error { _, _, err := s.Disconnect(ctx, c); return err },
 		"enter":       func() error { _, err := s.Enter(ctx, c, k1); return err },
 		"standing":    func() error { _, err := s.Standing(ctx, c); return err },
 		"confirm":     func() error { _, err := s.Confirm(ctx, chat.Entry{}, chat.Principal{}); return err },

@@ -197,7 +197,7 @@ func (s *server) closed(t testing.TB, c chat.Connection) bool {
 // disconnect is what the handler of $disconnect does.
 func (s *server) disconnect(t testing.TB, c chat.Connection) (last bool) {
 	t.Helper()
-	last, err := s.Disconnect(t.Context(), c)
+	last, _, err := s.Disconnect(t.Context(), c)
 	must(t, err)
 	s.takeOut(t, c, s.roomsOf(t, c)...)
 	return last

@@ -96,9 +96,7 @@ func (h *Handler) connect(whole context.Context, c chat.Connection) error {
 		h.end(whole, arrival.Excess)
 		return err
 	}
-	// After Redis decided, and in the next millisecond, which is as fine as times
-	// are told: a disconnect that it decided before is earlier.
-	if !h.arrive(ctx, c.Principal, arrival, time.Now().Add(time.Millisecond)) {
+	if !h.arrive(ctx, c.Principal, arrival) {
 		h.untold(whole, c)
 	}
 	return nil
@@ -149,7 +147,7 @@ const arriving = 1500 * time.Millisecond
 
 // arrive does what follows, together. The principal is connected already: what
 // fails here is logged, and the result is false: the next ping makes up for it.
-func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arrival, at time.Time) bool {
+func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arrival) bool {
 	ctx, cancel := context.WithTimeout(ctx, arriving)
 	defer cancel()
 	var stored, told error
@@ -159,14 +157,14 @@ func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arr
 	}
 	if p.Type == chat.Agent {
 		g.Go(func() error {
-			if stored = h.store.SetAgentStatus(ctx, p, true, at); stored != nil {
+			if stored = h.store.SetAgentStatus(ctx, p, true, arrival.At); stored != nil {
 				slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", stored)
 			}
 			return nil
 		})
 	}
 	if arrival.First {
-		told = h.tell(ctx, p, at)
+		told = h.tell(ctx, p, arrival.At)
 	}
 	g.Wait() //nolint:errcheck // there is none
 	return stored == nil && told == nil

@@ -18,6 +18,7 @@ import (
 
 type presence interface {
 	Ping(ctx context.Context, c chat.Connection) (rooms []chat.Entry, loss chat.Loss, err error)
+	Stamp(ctx context.Context, ps ...chat.Principal) ([]time.Time, error)
 	Told(ctx context.Context, c chat.Connection, of chat.Loss) error
 	PutOut(ctx context.Context, entries []chat.Entry) error
 }
@@ -89,7 +90,6 @@ func (h *Handler) ping(ctx context.Context, f *gateway.ClientFrame, _ protocol.P
 	for i, e := range entries {
 		rooms[i] = e.ConversationID
 	}
-	at := time.Now().Add(time.Millisecond) // as in connect
 	var heads map[chat.ConversationID]int64
 	if len(rooms) > 0 {
 		if heads, err = h.store.Heads(ctx, f.Connection.Principal, rooms); err != nil {
@@ -99,7 +99,7 @@ func (h *Handler) ping(ctx context.Context, f *gateway.ClientFrame, _ protocol.P
 	f.Reply(ctx, protocol.EventPong, protocol.PongOf(rooms, heads, loss != ""))
 	h.leave(ctx, entries, heads)
 	if loss != "" {
-		h.comeBack(ctx, f.Connection, loss, at)
+		h.comeBack(ctx, f.Connection, loss)
 	}
 	return nil
 }
@@ -124,7 +124,18 @@ func (h *Handler) leave(ctx context.Context, entries []chat.Entry, heads map[cha
 // comeBack makes up for what was missed while Redis did not know the connection:
 // others may have been told that it is gone, and an agent was not asked. Only
 // when all of that is done the next ping knows it.
-func (h *Handler) comeBack(ctx context.Context, c chat.Connection, loss chat.Loss, at time.Time) {
+func (h *Handler) comeBack(ctx context.Context, c chat.Connection, loss chat.Loss) {
+	if err := h.madeUp(ctx, c, loss); err != nil {
+		slog.WarnContext(ctx, "make up for what a connection missed", "connection", c.ID, "err", err) // the next ping does
+	}
+}
+
+func (h *Handler) madeUp(ctx context.Context, c chat.Connection, loss chat.Loss) error {
+	stamps, err := h.presence.Stamp(ctx, c.Principal)
+	if err != nil {
+		return err
+	}
+	at := stamps[0]
 	var statusErr, backlogErr error
 	if c.Principal.Type == chat.Agent {
 		statusErr = h.store.SetAgentStatus(ctx, c.Principal, true, at)
@@ -137,7 +148,5 @@ func (h *Handler) comeBack(ctx context.Context, c chat.Connection, loss chat.Los
 	if err = errors.Join(statusErr, backlogErr, err); err == nil {
 		err = h.presence.Told(ctx, c, loss)
 	}
-	if err != nil {
-		slog.WarnContext(ctx, "make up for what a connection missed", "connection", c.ID, "err", err) // the next ping does
-	}
+	return err
 }

@@ -13,7 +13,7 @@ import (
 )
 
 type presence interface {
-	Disconnect(ctx context.Context, c chat.Connection) (last bool, err error)
+	Disconnect(ctx context.Context, c chat.Connection) (last bool, at time.Time, err error)
 	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
 	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
@@ -50,8 +50,7 @@ func New(p presence, s store, a announcer) *Handler {
 // trips to Redis; for the last connection of a principal one more, one to MongoDB
 // (two for an agent) and the announcement.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
-	at := time.Now() // before Redis decides: a connect that follows is later
-	last, err := h.presence.Disconnect(ctx, c)
+	last, at, err := h.presence.Disconnect(ctx, c)
 	if err != nil {
 		return err
 	}

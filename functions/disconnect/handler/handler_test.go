@@ -20,7 +20,6 @@ type world struct {
 	last  bool
 	rooms []chat.ConversationID
 	fail  map[string]error
-	start time.Time
 	steps []string
 }
 
@@ -29,17 +28,19 @@ func (w *world) step(name string, args ...any) error {
 	return w.fail[name]
 }
 
-// when tells a step that was decided before Redis was asked from a later one.
+// decided is when Redis says that it decided, whatever the clock is here.
+var decided = time.Date(2000, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// when tells a step that has another date.
 func (w *world) when(at time.Time) string {
-	if at.Equal(w.start) {
+	if at.Equal(decided) {
 		return ""
 	}
-	return fmt.Sprint(" decided after ", at.Sub(w.start))
+	return fmt.Sprint(" decided ", at)
 }
 
-func (w *world) Disconnect(context.Context, chat.Connection) (bool, error) {
-	time.Sleep(10 * time.Millisecond) // by the clock of the test
-	return w.last, w.step("tombstone")
+func (w *world) Disconnect(context.Context, chat.Connection) (bool, time.Time, error) {
+	return w.last, decided, w.step("tombstone")
 }
 
 func (w *world) Entered(_ context.Context, c chat.ConnectionID) ([]chat.ConversationID, error) {
@@ -109,7 +110,7 @@ func TestDisconnect(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := &world{last: tt.last, rooms: tt.rooms, fail: tt.fail, start: time.Now()}
+				w := &world{last: tt.last, rooms: tt.rooms, fail: tt.fail}
 				c := chat.Connection{ID: "A=", Principal: chat.Principal{Type: tt.who, ID: "p1", OrgID: "acme"}}
 				if err := handler.New(w, w, w).Handle(t.Context(), c); (err != nil) != tt.fails {
 					t.Errorf("got %v", err)

@@ -32,22 +32,26 @@ func (h *Handler) correctAgents(ctx context.Context) error {
 	if err != nil || len(agents) == 0 {
 		return err
 	}
-	at := time.Now()
+	at, err := h.presence.Stamp(ctx, agents...)
+	if err != nil {
+		return err
+	}
 	online, err := h.presence.Online(ctx, agents...)
 	if err != nil {
 		return err
 	}
 	var left []chat.Principal
-	defer func() { h.announce.Offline(ctx, left, at) }() // those who saw them come
+	var when []time.Time
+	defer func() { h.announce.Offline(ctx, left, when) }() // those who saw them come
 	for i, a := range agents {
 		if online[i] {
 			continue
 		}
 		slog.InfoContext(ctx, "an agent was left online", "agent", a.ID, "org", a.OrgID)
-		if err := h.agents.SetAgentStatus(ctx, a, false, at); err != nil {
+		if err := h.agents.SetAgentStatus(ctx, a, false, at[i]); err != nil {
 			return err
 		}
-		left = append(left, a)
+		left, when = append(left, a), append(when, at[i])
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // nobody else, and those who saw it come are told; where that cannot be found out, the messages have their turn all
 // the same.
 func TestAgentsLeftOnline(t *testing.T) {
-	for _, tt := range []struct{ fails, stays string }{{"", "a"}, {"UncheckedAgents ", "ab"}, {"Online ", "ab"}, {"SetAgentStatus ", "ab"}} {
+	for _, tt := range []struct{ fails, stays string }{{"", "a"}, {"UncheckedAgents ", "ab"}, {"Stamp ", "ab"}, {"Online ", "ab"}, {"SetAgentStatus ", "ab"}} {
 		t.Run(tt.fails, inBubble(func(t *testing.T) {
 			logged(t)
 			w := newWorld(message("m1", time.Minute))

@@ -27,6 +27,7 @@ type finisher interface {
 
 type presence interface {
 	PruneOnline(ctx context.Context)
+	Stamp(ctx context.Context, ps ...chat.Principal) ([]time.Time, error)
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
 }
 
@@ -36,7 +37,7 @@ type agents interface {
 }
 
 type announcer interface {
-	Offline(ctx context.Context, who []chat.Principal, at time.Time)
+	Offline(ctx context.Context, who []chat.Principal, at []time.Time)
 }
 
 const (
