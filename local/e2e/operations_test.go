@@ -283,13 +283,13 @@ func (k *killing) gone(m *member) {
 }
 
 // lastHeard is the latest status of a principal that a member was told.
-func (m *member) lastHeard(about chat.Principal) (status string) {
+func (a *actor) lastHeard(about chat.Principal) (status string) {
 	at := ""
-	for _, f := range m.Frames() {
+	for _, f := range a.Frames() {
 		if f.Event != protocol.EventPresence {
 			continue
 		}
-		p := data[protocol.Presence](m.t, f)
+		p := data[protocol.Presence](a.t, f)
 		for _, one := range append(p.More, p.Identity) {
 			if one.ID == about.ID && p.At >= at {
 				at, status = p.At, p.Status

@@ -118,8 +118,8 @@ func (a *actor) hears(of *actor, status string) {
 }
 
 // A $disconnect that dies when its tombstone is written: whoever makes up for it
-// tells the members, who saw them come. Of a user that is who finds them gone, of
-// an agent also sweep.
+// tells the members, who saw them come, also of who had joined nothing. Of a user
+// that is who speaks next, of an agent also sweep.
 func TestADisconnectThatDiedIsTold(t *testing.T) {
 	t.Parallel()
 	o := options()
@@ -131,18 +131,24 @@ func TestADisconnectThatDiedIsTold(t *testing.T) {
 	user.join(id)
 	guest.postMessage(string(id), "here I am", "") // who was added and said nothing is not announced
 	r := redisOf(t, s)
-	for _, of := range []*actor{guest, agent} {
-		of.connect().join(id)
+	for round, of := range []*actor{guest, guest, agent} {
+		if of.connect(); round > 0 {
+			of.join(id)
+		}
 		user.hears(of, protocol.Online)
 		connection := string(of.connectionID())
 		of.Close()
 		eventually(t, "the gateway knows", func() bool { return s.Connections() == 1 })
 		ago := time.Now().Add(-11 * time.Second).UnixMilli()
-		if err := r.HSet(t.Context(), principalKey(of.principal), connection, fmt.Sprint("x ", ago)).Err(); err != nil {
+		if err := r.HSet(t.Context(), principalKey(of.principal), connection, fmt.Sprint("y ", ago)).Err(); err != nil {
 			t.Fatal(err)
 		}
 		if of == guest {
-			user.say(id, "there?") // finds them gone
+			eventually(t, "who is outside is told again", func() bool { // once in five seconds
+				user.say(id, "there?") // finds them gone
+				time.Sleep(quiet)
+				return user.lastHeard(guest.principal) == protocol.Offline
+			})
 		} else {
 			agents := mongoOf(t, s).Database().Collection("agents")
 			long := bson.M{"$set": bson.M{"lastConnectedAt": time.Now().Add(-time.Hour)}}

@@ -212,14 +212,15 @@ func (s *Store) forget(ctx context.Context, who chat.Principal, rs []registratio
 
 // Disconnect removes the registration of a connection that was closed, and
 // leaves a tombstone so that a function that still runs for it does not bring it
-// back. Last says that its principal has no connection left, whoever removed
+// back. Until Departed is called, which is for the last, somebody else may make up
+// for what follows: see connectionsOf. Last says that its principal has no connection left, whoever removed
 // it: a repeat says so again. At is when that was decided. One round trip, two for the last.
 func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (last bool, at time.Time, err error) {
 	now, key := s.now(), principalKey(c.Principal)
 	var decided *redis.Cmd
 	var fields *redis.StringSliceCmd
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		p.HSet(ctx, key, string(c.ID), tombstoneText(now))
+		p.HSet(ctx, key, string(c.ID), undone+strconv.FormatInt(now.UnixMilli(), 10))
 		p.Expire(ctx, key, lifetime)
 		decided = queueStamp(ctx, p, c.Principal, now)
 		fields = hash(ctx, p, key)
@@ -232,6 +233,23 @@ func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (last bool, a
 		_ = s.quickly(ctx, func(p redis.Pipeliner) { p.ZRem(ctx, onlineKey(c.Principal.Type), qualifiedID(c.Principal)) })
 	}
 	return len(open) == 0, stampOf(decided), nil
+}
+
+// departedScript notes of all tombstones of a principal that what follows is done.
+//
+// KEYS: the principal.
+const departedScript = `
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+	if string.sub(all[i + 1], 1, 2) == 'y ' then redis.call('HSET', KEYS[1], all[i], 'x' .. string.sub(all[i + 1], 2)) end
+end
+return 0`
+
+// Departed notes that what follows from the end of a principal's last connection is
+// done. One round trip.
+func (s *Store) Departed(ctx context.Context, who chat.Principal) error {
+	err := s.pipelined(ctx, func(p redis.Pipeliner) { p.Eval(ctx, departedScript, []string{principalKey(who)}) })
+	return failed("note that somebody has departed", err)
 }
 
 // Online reports of each principal whether it has a connection whose token has
@@ -260,12 +278,33 @@ func anyOnline(p chat.Principal, fields []string, now time.Time) bool {
 	return slices.ContainsFunc(open, func(r registration) bool { return !r.Expired(now) })
 }
 
-// connectionsOf returns the connections of a principal's hash that are open.
+// connectionsOf returns the connections of a principal's hash that are open. Where
+// none is, it returns those whose $disconnect has not done what follows, and had the
+// time for it: whoever posts to them finds them gone, and does it.
 func connectionsOf(p chat.Principal, fields []string, now time.Time) []chat.Connection {
 	open, _ := registrations(p, fields, now)
+	if len(open) == 0 {
+		open = left(p, fields, now)
+	}
 	all := make([]chat.Connection, len(open))
 	for i, r := range open {
 		all[i] = r.Connection
 	}
 	return all
+}
+
+// left returns those of a principal whose $disconnect has not done what follows, if
+// none of them may be at work.
+func left(p chat.Principal, fields []string, now time.Time) (rs []registration) {
+	for i := 0; i+1 < len(fields); i += 2 {
+		r, ok := parseRegistration(p, fields[i], fields[i+1])
+		switch {
+		case !ok || !r.undone:
+		case now.Sub(r.since) < opening:
+			return nil
+		default:
+			rs = append(rs, r)
+		}
+	}
+	return rs
 }

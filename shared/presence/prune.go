@@ -68,7 +68,7 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 			stay.Conversations = append(stay.Conversations, also)
 		}
 		stays = append(stays, stay)
-		if r.closed {
+		if r.closed && !r.undone {
 			text = "" // its tombstone stays
 		}
 		all = append(all, &lost{principal: c.Principal, id: string(c.ID), text: text})
@@ -92,12 +92,15 @@ type lost struct {
 }
 
 // unregisterScript takes out a registration that is still the one that was read,
-// and not the tombstone that a $disconnect has put in its place.
+// and not the tombstone that a $disconnect has put in its place. Of a tombstone whose
+// $disconnect died it notes that what follows is done.
 //
 // KEYS: the principal. ARGV: the connection, the registration.
 const unregisterScript = `
-if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end
-return 0`
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+if string.sub(ARGV[2], 1, 2) ~= 'y ' then return redis.call('HDEL', KEYS[1], ARGV[1]) end
+redis.call('HSET', KEYS[1], ARGV[1], 'x' .. string.sub(ARGV[2], 2))
+return 1`
 
 // unregister removes registrations, and reads what is left beside them.
 func (s *Store) unregister(ctx context.Context, all []*lost) error {

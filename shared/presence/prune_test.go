@@ -241,3 +241,40 @@ func TestBuryRemovesAlsoWhatIsYoung(t *testing.T) {
 		}
 	})
 }
+
+// A $disconnect that died when its tombstone was written, of who is in no room: whoever
+// is to post to them finds them gone, once it has had its time, and once.
+func TestADisconnectThatDiedIsFoundWhereverItWas(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		ctx := t.Context()
+		for i, who := range []chat.Principal{s.user("u1"), s.agent("a1")} {
+			c, other := s.connected(t, name(i), who), s.connected(t, name(i)+"other", who)
+			for _, one := range []chat.Connection{c, other} {
+				_, _, err := s.Disconnect(ctx, one) // and the function dies
+				must(t, err)
+				if s.pass(10 * time.Second); one == c {
+					checkConnections(t, s, who, other) // there is nothing to make up for
+				}
+			}
+			s.pass(-10 * time.Second)
+			checkConnections(t, s, who) // it may be at work
+			s.pass(10 * time.Second)
+			closed := []chat.Connection{{ID: c.ID, Principal: who}, {ID: other.ID, Principal: who}}
+			checkConnections(t, s, who, closed...)
+			s.pass(time.Hour) // whenever somebody speaks
+			checkConnections(t, s, who, closed...)
+			d := s.prune(t, s.now(), "", closed...)
+			checkSame(t, "offline", d.Offline, who)
+			checkConnections(t, s, who)
+			checkNoDeparture(t, "again", s.prune(t, s.now(), "", closed...))
+		}
+		c := s.connected(t, "done", s.user("u2"))
+		_, _, err := s.Disconnect(ctx, c)
+		must(t, err)
+		must(t, s.Departed(ctx, c.Principal))
+		s.pass(10 * time.Second)
+		checkConnections(t, s, c.Principal)
+		_, err = s.Connect(ctx, c)
+		checkCode(t, "its tombstone stays", err, chat.Unavailable)
+	})
+}

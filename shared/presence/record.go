@@ -17,6 +17,7 @@ import (
 //	"<since> <token expiry> <dialect>"    a connection that is open, or about to be
 //	"l <since> <token expiry> <dialect>"  the same, lost before and not told so yet, or come and not announced
 //	"x <since>"                           the tombstone of one that was closed
+//	"y <since>"                           the same, and what follows from that is not done yet
 //	"x <since> <connection>"              of one that has to make room for another, and is to be closed
 //
 // since is in milliseconds, the expiry in seconds.
@@ -24,11 +25,13 @@ type registration struct {
 	chat.Connection
 	since  time.Time
 	closed bool
+	undone bool              // of a tombstone: its $disconnect may have died
 	room   chat.ConnectionID // of a tombstone: for whom room was made, if it was
 }
 
 const (
 	tombstone = "x "
+	undone    = "y "
 	lostMark  = "l "
 )
 
@@ -40,17 +43,21 @@ func tombstoneText(now time.Time) string { return tombstone + strconv.FormatInt(
 
 func parseRegistration(p chat.Principal, id, text string) (r registration, ok bool) {
 	rest, closed := strings.CutPrefix(text, tombstone)
+	open, isUndone := strings.CutPrefix(text, undone)
+	if isUndone {
+		rest, closed = open, true
+	}
 	if !closed {
 		rest = strings.TrimPrefix(rest, lostMark)
 	}
 	since, rest, _ := strings.Cut(rest, " ")
 	ms, err := strconv.ParseInt(since, 10, 64)
 	r = registration{
-		Connection: chat.Connection{ID: chat.ConnectionID(id), Principal: p}, since: time.UnixMilli(ms), closed: closed,
+		Connection: chat.Connection{ID: chat.ConnectionID(id), Principal: p}, since: time.UnixMilli(ms), closed: closed, undone: isUndone,
 	}
 	if err != nil || closed {
 		r.room = chat.ConnectionID(rest)
-		return r, err == nil
+		return r, err == nil && (!isUndone || rest == "")
 	}
 	r.ExpiresAt, r.Dialect, ok = parseRest(rest)
 	return r, ok

@@ -92,6 +92,7 @@ func FuzzParseRegistration(f *testing.F) {
 		f.Add(registrationText(chat.Connection{ExpiresAt: now, Dialect: d}, now))
 	}
 	f.Add(tombstoneText(now))
+	f.Add(undone + "5")
 	f.Add(tombstoneText(now) + " A=")
 	f.Add(lostMark + registrationText(chat.Connection{ExpiresAt: now}, now))
 	f.Add("")
@@ -106,6 +107,9 @@ func FuzzParseRegistration(f *testing.F) {
 		again := registrationText(r.Connection, r.since)
 		if r.closed {
 			again = tombstoneText(r.since)
+			if r.undone {
+				again = undone + again[len(tombstone):]
+			}
 		}
 		if r.room != "" {
 			again += " " + string(r.room)

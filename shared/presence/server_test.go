@@ -199,6 +199,9 @@ func (s *server) disconnect(t testing.TB, c chat.Connection) (last bool) {
 	t.Helper()
 	last, _, err := s.Disconnect(t.Context(), c)
 	must(t, err)
+	if last {
+		must(t, s.Departed(t.Context(), c.Principal))
+	}
 	s.takeOut(t, c, s.roomsOf(t, c)...)
 	return last
 }
@@ -361,8 +364,10 @@ func (s *server) sent(t testing.TB, do func()) (commands []string, writes int) {
 	s.spy.mu.Lock()
 	s.spy.recording = false
 	s.spy.mu.Unlock()
+	var rest []byte
 	for _, w := range s.spy.writes {
-		names := commandNames(t, w)
+		var names []string
+		names, rest = commandNames(t, append(rest, w...))
 		names = slices.DeleteFunc(names, func(n string) bool {
 			return slices.Contains([]string{"HELLO", "CLIENT", "CLUSTER", "COMMAND", "PING", "READONLY"}, n)
 		})
@@ -375,29 +380,43 @@ func (s *server) sent(t testing.TB, do func()) (commands []string, writes int) {
 	return commands, writes
 }
 
-// commandNames reads whole commands in RESP.
-func commandNames(t testing.TB, b []byte) (names []string) {
+// commandNames reads commands in RESP, and returns what is left of one that goes on in
+// the next write.
+func commandNames(t testing.TB, b []byte) (names []string, rest []byte) {
 	t.Helper()
-	number := func(kind byte) int {
-		line, rest, ok := bytes.Cut(b, []byte("\r\n"))
-		if !ok || len(line) < 2 || line[0] != kind {
+	number := func(kind byte) (int, bool) {
+		line, after, ok := bytes.Cut(b, []byte("\r\n"))
+		if !ok {
+			return 0, false
+		}
+		if len(line) < 2 || line[0] != kind {
 			t.Fatalf("no RESP: %q", b)
 		}
 		n, err := strconv.Atoi(string(line[1:]))
 		must(t, err)
-		b = rest
-		return n
+		b = after
+		return n, true
 	}
 	for len(b) > 0 {
-		for i := range number('*') {
-			n := number('$')
+		begin, name := b, ""
+		args, whole := number('*')
+		for i := 0; i < args && whole; i++ {
+			var n int
+			if n, whole = number('$'); !whole || len(b) < n+2 {
+				whole = false
+				break
+			}
 			if i == 0 {
-				names = append(names, strings.ToUpper(string(b[:n])))
+				name = strings.ToUpper(string(b[:n]))
 			}
 			b = b[n+2:]
 		}
+		if !whole {
+			return names, begin
+		}
+		names = append(names, name)
 	}
-	return names
+	return names, nil
 }
 
 func together(n int, do func(i int)) {

@@ -14,6 +14,7 @@ import (
 
 type presence interface {
 	Disconnect(ctx context.Context, c chat.Connection) (last bool, at time.Time, err error)
+	Departed(ctx context.Context, p chat.Principal) error
 	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
 	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
@@ -45,9 +46,9 @@ func New(p presence, s store, a announcer) *Handler {
 // a join under way either sees the tombstone or is seen here. Status and
 // presence come before the rooms, which may be many.
 //
-// API Gateway calls it at best: one that never comes is made up for by the first
-// post that finds the connection gone, or by the keys' time to live. Three round
-// trips to Redis; for the last connection of a principal one more, one to MongoDB
+// API Gateway calls it at best: one that never comes, or dies, is made up for by the
+// first post that finds the connection gone, or by the keys' time to live. Three round
+// trips to Redis; for the last connection of a principal two more, one to MongoDB
 // (two for an agent) and the announcement.
 func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 	last, at, err := h.presence.Disconnect(ctx, c)
@@ -78,5 +79,5 @@ func (h *Handler) depart(ctx context.Context, p chat.Principal, at time.Time) er
 		return fmt.Errorf("find conversations to announce in: %w", err)
 	}
 	h.announce.Presence(ctx, p, false, at, in)
-	return nil
+	return h.presence.Departed(ctx, p)
 }

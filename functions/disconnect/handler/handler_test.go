@@ -43,6 +43,10 @@ func (w *world) Disconnect(context.Context, chat.Connection) (bool, time.Time, e
 	return w.last, decided, w.step("tombstone")
 }
 
+func (w *world) Departed(_ context.Context, p chat.Principal) error {
+	return w.step("departed", " ", p)
+}
+
 func (w *world) Entered(_ context.Context, c chat.ConnectionID) ([]chat.ConversationID, error) {
 	if err := w.step("rooms", " ", c); err != nil {
 		return nil, err
@@ -96,15 +100,16 @@ func TestDisconnect(t *testing.T) {
 		fails bool
 		want  []string
 	}{
-		{"a user's last", chat.User, true, rooms, nil, false, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "take out A= [c1 c2]", "left user:p1 c1"}},
-		{"an agent's last", chat.Agent, true, rooms, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "take out A= [c1 c2]", "left agent:p1 c1"}},
-		{"in no room", chat.Agent, true, nil, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]"}},
+		{"a user's last", chat.User, true, rooms, nil, false, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "departed user:p1", "take out A= [c1 c2]", "left user:p1 c1"}},
+		{"an agent's last", chat.Agent, true, rooms, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "departed agent:p1", "take out A= [c1 c2]", "left agent:p1 c1"}},
+		{"in no room", chat.Agent, true, nil, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "departed agent:p1"}},
 		{"another device stays", chat.Agent, false, rooms, nil, false, []string{"tombstone", "rooms A=", "take out A= [c1 c2]", "left agent:p1 c1"}},
 		{"no tombstone", chat.User, true, rooms, failing("tombstone"), true, []string{"tombstone"}},
-		{"no rooms to be read", chat.Agent, true, rooms, failing("rooms"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]"}},
-		{"no status", chat.Agent, true, rooms, failing("status"), false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "take out A= [c1 c2]", "left agent:p1 c1"}},
+		{"no rooms to be read", chat.Agent, true, rooms, failing("rooms"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "departed agent:p1"}},
+		{"no status", chat.Agent, true, rooms, failing("status"), false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "departed agent:p1", "take out A= [c1 c2]", "left agent:p1 c1"}},
 		{"nobody to tell", chat.User, true, rooms, failing("conversations"), true, []string{"tombstone", "rooms A=", "conversations", "take out A= [c1 c2]", "left user:p1 c1"}},
-		{"not out of the rooms", chat.User, true, rooms, failing("take out"), true, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "take out A= [c1 c2]"}},
+		{"not out of the rooms", chat.User, true, rooms, failing("take out"), true, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "departed user:p1", "take out A= [c1 c2]"}},
+		{"not noted", chat.User, true, rooms, failing("departed"), true, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "departed user:p1", "take out A= [c1 c2]", "left user:p1 c1"}},
 		{"all but the tombstone", chat.Agent, true, rooms, failing("rooms", "status", "conversations"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations"}},
 	}
 	for _, tt := range tests {
