@@ -34,6 +34,8 @@ var commands = map[string]command{
 	"hello": {hello, false, false, nil}, "isMaster": {hello, false, false, nil}, "ismaster": {hello, false, false, nil},
 	"buildInfo": {buildInfo, false, false, nil}, "buildinfo": {buildInfo, false, false, nil},
 	"ping": {empty, false, false, nil}, "endSessions": {empty, false, false, nil},
+	"saslStart":    {saslStart, false, false, []string{"mechanism", "payload", "autoAuthorize", "options"}},
+	"saslContinue": {saslContinue, false, false, []string{"conversationId", "payload"}},
 
 	"listDatabases":   {listDatabases, false, false, listOptions},
 	"listCollections": {listCollections, false, false, listOptions},
@@ -101,6 +103,9 @@ func (s *Server) run(r *request, dst []byte) ([]byte, error) {
 	if !ok {
 		return nil, errorf(codeCommandNotFound, "no such command: '%.300s' (local/embedded/mongod is a small development server)", r.name)
 	}
+	if err := s.authenticated(r, c); err != nil {
+		return nil, err
+	}
 	if r.legacy && c.options != nil {
 		return nil, unsupported("over OP_QUERY the command", r.name)
 	}
@@ -149,6 +154,9 @@ func hello(s *Server, r *request, dst []byte) ([]byte, error) {
 		return nil, errorf(codeMetadata, "The client metadata document may only be sent in the first hello")
 	} else if introduces {
 		r.peer.introduced = true
+	}
+	if login := s.login.Load(); login != nil && !isMissing(field(r.body, "saslSupportedMechs")) {
+		dst = bsoncore.AppendArrayElement(dst, "saslSupportedMechs", bsoncore.NewArrayBuilder().AppendString(mechanism).Build())
 	}
 	primary := "ismaster"
 	if r.name == "hello" {

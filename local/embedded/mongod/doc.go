@@ -17,9 +17,9 @@
 // writes. Read and write concerns are accepted and always met: what a reply
 // shows is in the journal. For tests it can be the members of a replica set
 // (Replica), with retryable writes, a majority that lags, failovers that take
-// back what it has not, and faults. It never has transactions, change streams,
-// authentication, TLS, or compression. Of MongoDB it has what the chat's stores
-// use:
+// back what it has not, and faults, and let in only who knows a password
+// (Require). It never has transactions, change streams, TLS, or compression. Of
+// MongoDB it has what the chat's stores use:
 //
 //   - filters: $eq $ne $gt $gte $lt $lte $in $exists $elemMatch (on documents)
 //     $not (of one operator) $and

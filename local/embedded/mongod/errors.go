@@ -19,6 +19,8 @@ var (
 	codeBadValue              = code{2, "BadValue"}
 	codeJournalFailed         = code{8, "UnknownError"}
 	codeFailedToParse         = code{9, "FailedToParse"}
+	codeUnauthorized          = code{13, "Unauthorized"}
+	codeAuthenticationFailed  = code{18, "AuthenticationFailed"}
 	codeTypeMismatch          = code{14, "TypeMismatch"}
 	codeIllegalOperation      = code{20, "IllegalOperation"}
 	codeNamespaceNotFound     = code{26, "NamespaceNotFound"}

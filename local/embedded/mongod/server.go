@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -38,6 +39,7 @@ type Server struct {
 	listener net.Listener
 	members  []net.Listener // of the set, but the first
 	log      *slog.Logger
+	login    atomic.Pointer[login] // nil: everybody is let in
 
 	mu      sync.Mutex
 	conns   map[net.Conn]bool

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 
+	"github.com/xdg-go/scram"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/wiremessage"
 )
@@ -44,8 +45,10 @@ type request struct {
 
 // A peer is what the server knows of the client of one connection.
 type peer struct {
-	introduced bool // it has said what it is
-	member     int  // of the replica set, to which it is connected
+	introduced bool                      // it has said what it is
+	known      bool                      // and who
+	talk       *scram.ServerConversation // in which it says that; nil: it has not begun
+	member     int                       // of the replica set, to which it is connected
 }
 
 // readMessage reads one message into buf, which may be used again for the next.
