@@ -23,6 +23,7 @@ var floors = map[string]int{
 	"shared/delivery":            1,
 	"shared/wire":                1,
 	"shared/credentials":         1,
+	"shared/secrets":             1,
 	"shared/gateway":             2,
 	"shared/mongostore":          2,
 	"shared/presence":            2,
@@ -64,8 +65,8 @@ const (
 	wiringFloor  = 4 // the one floor whose packages may use each other
 )
 
-// drivers are what only floor 2 may know, and the credentials of two of its
-// packages.
+// drivers are what only floor 2 may know, and below it the credentials of two of
+// its packages, and what reads the secrets of all.
 var drivers = []string{"go.mongodb.org/", "github.com/redis/", "github.com/aws/aws-sdk-go-v2", "github.com/sashabaranov/"}
 
 // emulators know nothing of chat: they would run any other template as well.
@@ -101,7 +102,7 @@ func forbidden(pkg string, floor int, imported string) string {
 	standard := !strings.Contains(strings.SplitN(imported, "/", 2)[0], ".")
 	isDriver := slices.ContainsFunc(drivers, func(d string) bool { return strings.HasPrefix(imported, d) })
 	switch {
-	case pkg == "shared/credentials", strings.HasPrefix(pkg, "local"):
+	case pkg == "shared/credentials", pkg == "shared/secrets", strings.HasPrefix(pkg, "local"):
 		return ""
 	case floor == 0 && !standard:
 		return "the lowest floor needs the standard library only"

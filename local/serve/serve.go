@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"aiwm-chat/local/command"
@@ -40,6 +41,18 @@ func flagsOfServe(o *server.Options) (*flag.FlagSet, *serveFlags) {
 	fs.BoolVar(&f.verbose, "v", false, "log the emulators' own lines too")
 	fs.StringVar(&f.bind, "bind", "127.0.0.1", "listen on this `address` of this machine; who reaches it reaches the databases too")
 	fs.StringVar(&o.Template, "template", "template.yaml", "the SAM `file` that says what to run")
+	fs.Func("parameter", "a `Name=value` for a parameter of the template; may be repeated", func(text string) error {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return errors.New("it has to be Name=value")
+		}
+		if o.Parameters == nil {
+			o.Parameters = map[string]string{}
+		}
+		o.Parameters[name] = value
+		return nil
+	})
+	fs.StringVar(&o.Secrets, "secrets", "", "keep the functions' secrets in this emulated `service`, secretsmanager or ssm, as in production")
 	fs.StringVar(&o.Exec, "exec", "", "run the bootstrap binaries in this `folder` (.aws-sam/build or .build)")
 	fs.StringVar(&o.Lambda, "lambda", "", "invoke the functions at this `URL`, such as that of sam local start-lambda; writes "+environmentFile+" for them")
 	fs.StringVar(&o.Host, "host", "", "with -lambda: the `name` by which the functions reach this machine, such as host.docker.internal")

@@ -30,7 +30,7 @@ func (s *Server) values() map[string]string {
 		values[a.LogicalID], values[a.LogicalID+".ApiEndpoint"] = httpID, "https://"+apiHost(httpID)
 	}
 	for _, f := range s.template.Functions {
-		values[f.LogicalID], values[f.LogicalID+".Arn"] = f.LogicalID, lambda.ARN(f.LogicalID)
+		values[f.LogicalID], values[f.LogicalID+".Arn"], values[f.LogicalID+".Alias"] = f.LogicalID, lambda.ARN(f.LogicalID), lambda.ARN(f.LogicalID)
 	}
 	return values
 }

@@ -36,6 +36,9 @@ func (s *Server) environment(function string) (map[string]string, error) {
 	for name, value := range env {
 		env[name] = here.Replace(value)
 	}
+	if s.secrets != nil {
+		s.secrets.hide(env, s.template.Variables(function), "http://"+s.reach(s.secrets.listener.Addr().String()))
+	}
 	env["AWS_REGION"] = account.Region
 	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"] = accessKey, secretKey, sessionToken
 	return env, nil

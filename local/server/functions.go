@@ -15,6 +15,7 @@ import (
 	fallback "aiwm-chat/functions/default/wiring"
 	disconnect "aiwm-chat/functions/disconnect/wiring"
 	health "aiwm-chat/functions/health/wiring"
+	indexes "aiwm-chat/functions/indexes/wiring"
 	join "aiwm-chat/functions/join/wiring"
 	leave "aiwm-chat/functions/leave/wiring"
 	messages "aiwm-chat/functions/messages/wiring"
@@ -28,6 +29,7 @@ import (
 	"aiwm-chat/shared/delivery/apigateway"
 	"aiwm-chat/shared/mongostore"
 	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/secrets"
 	"aiwm-chat/shared/wire"
 )
 
@@ -40,6 +42,7 @@ func Functions() map[string]wire.Function {
 		"default":       fallback.Function,
 		"disconnect":    disconnect.Function,
 		"health":        health.Function,
+		"indexes":       indexes.Function,
 		"join":          join.Function,
 		"leave":         leave.Function,
 		"messages":      messages.Function,
@@ -117,7 +120,7 @@ func (s *Server) newExec(context.Context) (lambda.Invoker, error) {
 // its own, but for what openClients puts there.
 func (s *Server) newInProcess(ctx context.Context) (lambda.Invoker, error) {
 	known := Functions()
-	cfg, err := s.config(known)
+	cfg, err := s.config(ctx, known)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +143,7 @@ func (s *Server) newInProcess(ctx context.Context) (lambda.Invoker, error) {
 
 // config reads the environment of all functions together. That each is given
 // what it needs is tested against the template.
-func (s *Server) config(known map[string]wire.Function) (config.Config, error) {
+func (s *Server) config(ctx context.Context, known map[string]wire.Function) (config.Config, error) {
 	all := map[string]string{}
 	var needs []config.Part
 	for _, f := range s.template.Functions {
@@ -151,7 +154,8 @@ func (s *Server) config(known map[string]wire.Function) (config.Config, error) {
 		maps.Copy(all, env)
 		needs = append(needs, known[path.Base(f.CodeURI)].Needs...)
 	}
-	return config.Load(func(name string) string { return all[name] }, needs...)
+	getenv := func(name string) string { return all[name] }
+	return config.LoadWith(ctx, getenv, secrets.In(getenv), needs...)
 }
 
 // maxIdle is for many invocations in one process, where Lambda has one.

@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"syscall"
 	"time"
 
+	"aiwm-chat/local/aws/cloudformation"
 	"aiwm-chat/local/aws/httpapi"
 	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/local/aws/schedule"
@@ -34,6 +36,13 @@ type Options struct {
 	// Getenv overrides what the template says: every variable of a function
 	// that it knows (MONGODB_URI, REDIS_ADDR, OPENAI_API_KEY, JWT_…).
 	Getenv func(string) string
+
+	// Parameters are values for the template's parameters.
+	Parameters map[string]string
+	// Secrets says where the secrets are kept that functions are given: "" in
+	// their environment, "secretsmanager" or "ssm" in the emulated service, of
+	// which they are told the ARNs, as in production.
+	Secrets string
 
 	Exec        string // run the bootstrap binaries in this folder
 	Lambda      string // invoke functions at this URL; they need Environment
@@ -68,6 +77,7 @@ type Server struct {
 	listener  net.Listener
 	http      *http.Server
 	queues    *queues
+	secrets   *keeper // nil: they are in the environment
 	invoker   lambda.Invoker
 	clients   clients
 	websocket *wsapi.API
@@ -99,11 +109,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if s.template, err = template.Load(o.Template, nil); err != nil {
+	if s.template, err = template.Load(o.Template, o.Parameters); err != nil {
 		return nil, err
-	}
-	for _, w := range s.template.Warnings {
-		o.Logger.Warn(o.Template + ": " + w)
 	}
 	if len(s.template.WebSocketAPIs) > 1 || len(s.template.HTTPAPIs) > 1 {
 		return nil, fmt.Errorf("%s: the local server has room for one WebSocketApi and one HttpApi", o.Template)
@@ -126,14 +133,23 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.queues, err = newQueues(s.template, o); err != nil {
 		return nil, err
 	}
+	if s.secrets, err = keep(o); err != nil {
+		return nil, err
+	}
 	if err = s.startFunctions(ctx); err != nil {
 		return nil, err
 	}
 	if err = s.serve(); err != nil {
 		return nil, err
 	}
+	if err = s.createResources(ctx); err != nil {
+		return nil, err
+	}
 	if err = s.queues.consume(s.template, s.invoker); err != nil {
 		return nil, err
+	}
+	if w := s.template.Warnings; len(w) > 0 {
+		o.Logger.Info(o.Template + ": " + strings.Join(w, "; "))
 	}
 	s.schedules, err = startSchedules(s.template, s.invoker, o)
 	return s, err
@@ -183,6 +199,21 @@ func (s *Server) serve() error {
 	return nil
 }
 
+// createResources has functions make the custom resources, as a deployment does
+// before there are clients. Functions elsewhere may not be up yet: there a
+// deployment has done it, or this server itself.
+func (s *Server) createResources(ctx context.Context) error {
+	if s.options.Lambda != "" {
+		return nil
+	}
+	for _, r := range s.template.CustomResources {
+		if err := cloudformation.Create(ctx, s.invoker, cloudformation.Resource(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // notFound answers where the template has no HTTP API, as one without routes.
 func notFound(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
@@ -199,8 +230,12 @@ func (s *Server) newHTTPAPI(api template.HTTPAPI) (http.Handler, error) {
 		o.Routes = append(o.Routes, httpapi.Route{Method: r.Method, Path: r.Path, Function: r.Function, Timeout: r.IntegrationTimeout})
 	}
 	if c := api.CORS; c != nil {
+		origins := c.AllowOrigins
+		if own := s.options.Getenv("ALLOWED_ORIGINS"); own != "" { // both APIs obey it
+			origins = strings.FieldsFunc(own, func(r rune) bool { return r == ',' || r == ' ' })
+		}
 		o.CORS = &httpapi.CORS{
-			AllowOrigins: c.AllowOrigins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders,
+			AllowOrigins: origins, AllowMethods: c.AllowMethods, AllowHeaders: c.AllowHeaders,
 			ExposeHeaders: c.ExposeHeaders, AllowCredentials: c.AllowCredentials, MaxAge: c.MaxAge,
 		}
 	}
@@ -303,7 +338,7 @@ func (s *Server) Close(ctx context.Context) error {
 	case *lambda.Remote:
 		c.Close()
 	}
-	errs = append(errs, s.clients.close(ctx))
+	errs = append(errs, s.clients.close(ctx), s.secrets.close(ctx))
 	if s.databases != nil {
 		errs = append(errs, s.databases.close())
 	}

@@ -8,17 +8,21 @@
 package auth
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/config"
 )
 
 // Leeway is how far the clocks of the issuer and of this machine may differ.
@@ -29,13 +33,14 @@ const MinSecret = 32
 
 // Options says which tokens to accept. At least one key is needed.
 type Options struct {
-	Algorithms   []string // of HS256, RS256, ES256, EdDSA; empty: all that the keys are good for
-	Secret       []byte   // for HS256
-	PublicKeyPEM string   // for RS256 (2048 bits or more), ES256 or EdDSA: a PKIX "PUBLIC KEY"
-	JWKSURL      string   // the issuer's published keys, instead of PublicKeyPEM
-	Issuer       string   // required iss, "" for any
-	Audience     string   // required audience, "" for any
-	Claims       Claims   // where other issuers say who somebody is
+	Algorithms   []string        // of HS256, RS256, ES256, EdDSA; empty: all that the keys are good for
+	Secret       []byte          // for HS256
+	Renewal      *config.Renewal // reads Secret again; nil where it does not change
+	PublicKeyPEM string          // for RS256 (2048 bits or more), ES256 or EdDSA: a PKIX "PUBLIC KEY"
+	JWKSURL      string          // the issuer's published keys, instead of PublicKeyPEM
+	Issuer       string          // required iss, "" for any
+	Audience     string          // required audience, "" for any
+	Claims       Claims          // where other issuers say who somebody is
 
 	KeepKeys   time.Duration    // how long keys of JWKSURL count while the issuer errs; default 24 h
 	Now        func() time.Time // default time.Now
@@ -45,8 +50,10 @@ type Options struct {
 // A Verifier checks tokens. It is safe for concurrent use.
 type Verifier struct {
 	allowed  map[string]jwt.SigningMethod
-	keys     map[string]any // by algorithm
-	jwks     *keySet        // for algorithms not in keys; nil without JWKSURL
+	keys     map[string]any         // by algorithm
+	secret   atomic.Pointer[[]byte] // for HS256, in place of keys
+	renewal  *config.Renewal
+	jwks     *keySet // for algorithms not in keys; nil without JWKSURL
 	issuer   string
 	audience string
 	claims   Claims
@@ -66,7 +73,7 @@ var methods = map[string]jwt.SigningMethod{
 func NewVerifier(o Options) (*Verifier, error) {
 	v := &Verifier{
 		allowed: map[string]jwt.SigningMethod{}, keys: map[string]any{},
-		issuer: o.Issuer, audience: o.Audience, claims: o.Claims.withDefaults(), now: o.Now,
+		renewal: o.Renewal, issuer: o.Issuer, audience: o.Audience, claims: o.Claims.withDefaults(), now: o.Now,
 	}
 	if v.now == nil {
 		v.now = time.Now
@@ -96,7 +103,8 @@ func NewVerifier(o Options) (*Verifier, error) {
 
 func (v *Verifier) addKeys(o Options) error {
 	if n := len(o.Secret); n >= MinSecret {
-		v.keys["HS256"] = slices.Clone(o.Secret)
+		secret := slices.Clone(o.Secret)
+		v.secret.Store(&secret)
 	} else if n > 0 {
 		return fmt.Errorf("the secret must be at least %d bytes", MinSecret)
 	}
@@ -118,8 +126,10 @@ func (v *Verifier) addKeys(o Options) error {
 
 // hasKey reports whether tokens of an algorithm could be verified.
 func (v *Verifier) hasKey(algorithm string) bool {
-	_, ok := v.keys[algorithm]
-	return ok || v.jwks != nil && algorithm != "HS256"
+	if algorithm == "HS256" {
+		return v.secret.Load() != nil
+	}
+	return v.keys[algorithm] != nil || v.jwks != nil
 }
 
 // Verify returns who token speaks for. The error is chat.TokenExpired where only
@@ -170,6 +180,9 @@ func (v *Verifier) checkSignature(ctx context.Context, t compact) error {
 	if !ok {
 		return chat.Refused(errors.New("the algorithm is not allowed"))
 	}
+	if t.header.Algorithm == "HS256" {
+		return v.checkSecret(ctx, t)
+	}
 	if key, ok := v.keys[t.header.Algorithm]; ok {
 		return signedBy(method, t, key)
 	}
@@ -192,4 +205,37 @@ func signedBy(method jwt.SigningMethod, t compact, key any) error {
 		return chat.Refused(errors.New("the signature is wrong"))
 	}
 	return nil
+}
+
+// checkSecret checks the signature of a token with our secret, and where it is
+// wrong with the one that took its place. After that tokens of the old one are
+// refused: a secret is changed because somebody may know it.
+func (v *Verifier) checkSecret(ctx context.Context, t compact) error {
+	secret := *v.secret.Load()
+	if v.renewal.Old() {
+		secret = v.renewed(ctx, secret)
+	}
+	if signedWith(t, secret) {
+		return nil
+	}
+	if next := v.renewed(ctx, secret); !bytes.Equal(next, secret) && signedWith(t, next) {
+		return nil
+	}
+	return chat.Refused(errors.New("the signature is wrong"))
+}
+
+func signedWith(t compact, secret []byte) bool {
+	return jwt.SigningMethodHS256.Verify(t.signed, t.signature, secret) == nil
+}
+
+// renewed returns the secret in the place of used, which may be the same.
+func (v *Verifier) renewed(ctx context.Context, used []byte) []byte {
+	text, changed := v.renewal.Renew(ctx, string(used))
+	if !changed {
+		return used
+	}
+	slog.InfoContext(ctx, "the secret was changed", "variable", "JWT_SECRET_ARN")
+	next := []byte(text)
+	v.secret.Store(&next)
+	return next
 }

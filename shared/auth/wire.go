@@ -10,7 +10,7 @@ func In(p *wire.Process) *Verifier { return wire.Client(p, open) }
 
 func open(c config.Config) (*Verifier, error) {
 	return NewVerifier(Options{
-		Algorithms: c.JWT.Algorithms, Secret: c.JWT.Secret, PublicKeyPEM: c.JWT.PublicKey, JWKSURL: c.JWT.JWKSURL,
+		Algorithms: c.JWT.Algorithms, Secret: c.JWT.Secret, Renewal: c.JWT.Renewal, PublicKeyPEM: c.JWT.PublicKey, JWKSURL: c.JWT.JWKSURL,
 		Issuer: c.JWT.Issuer, Audience: c.JWT.Audience, KeepKeys: c.JWT.JWKSKeep,
 		Claims: Claims{
 			User: c.JWT.ClaimUser, Agent: c.JWT.ClaimAgent, Org: c.JWT.ClaimOrg, Roles: c.JWT.ClaimRoles, Audience: c.JWT.ClaimAudience,

@@ -26,6 +26,7 @@ const (
 	TooManyConnections Code = "too_many_connections" // of one principal; close one first
 	TooManyRooms       Code = "too_many_rooms"       // of one connection; leave one first
 	ConversationClosed Code = "conversation_closed"  // takes no messages until it is active again
+	SwitchedOff        Code = "switched_off"         // WebSocket only: the operator has; REST works
 	Unavailable        Code = "unavailable"          // try again with the same clientMessageId
 	Internal           Code = "internal"             // ours; the cause is only in the log
 )
@@ -132,6 +133,10 @@ func CodeOf(err error) Code { return Public(err).Code }
 
 // ErrOneTooMany is what a connection is told that had to make room for a newer one.
 var ErrOneTooMany = Errorf(TooManyConnections, "you have connected elsewhere too often; this, the oldest connection, ends")
+
+// ErrSwitchedOff is what a client of the WebSocket is told while the operator has
+// switched it off.
+var ErrSwitchedOff = Errorf(SwitchedOff, "connections are switched off for now; the REST API works")
 
 // Faults collects what is wrong with an input, by field, so that a caller
 // learns of all of it at once. The zero value is ready to use.

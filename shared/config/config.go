@@ -3,6 +3,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -17,15 +18,17 @@ type Config struct {
 	AWS      AWS        // with Connections and the queues
 
 	Mongo struct {
-		URI       string // MONGODB_URI, required: mongodb:// or mongodb+srv://
-		Database  string // MONGODB_DB, default aiwm_chat: the name of the database
-		ServerAPI string // MONGODB_SERVER_API, version of the Stable API to declare, 1; empty: none
+		URI       string   // MONGODB_URI, required: mongodb:// or mongodb+srv://
+		Renewal   *Renewal // MONGODB_URI_ARN, where MONGODB_URI is kept instead: a secret of Secrets Manager, or a parameter of SSM
+		Database  string   // MONGODB_DB, default aiwm_chat: the name of the database
+		ServerAPI string   // MONGODB_SERVER_API, version of the Stable API to declare, 1; empty: none
 	}
 	Redis struct {
 		Addrs    []string  // REDIS_ADDR, required: host:port, or several separated by commas for a cluster
 		Mode     RedisMode // REDIS_MODE: auto (default) finds out, single, cluster
 		Username string    // REDIS_USERNAME, of an ACL; empty: the default user
 		Password string    // REDIS_PASSWORD, empty: none
+		Renewal  *Renewal  // REDIS_PASSWORD_ARN, where REDIS_PASSWORD is kept instead
 		TLS      bool      // REDIS_TLS, default false; template.yaml sets true
 	}
 	ConnectionsURL  string // CONNECTIONS_URL, required: where @connections is, without that last part; template.yaml sets it
@@ -34,6 +37,7 @@ type Config struct {
 	JWT             struct {
 		Algorithms []string // JWT_ALGORITHMS, of HS256, RS256, ES256 and EdDSA, separated by commas; empty: what the keys allow
 		Secret     []byte   // JWT_SECRET, for HS256, 32 bytes or more; one of the three keys is required
+		Renewal    *Renewal // JWT_SECRET_ARN, where JWT_SECRET is kept instead
 		PublicKey  string   // JWT_PUBLIC_KEY, for RS256, ES256 and EdDSA, PEM; line ends may be written as \n
 		JWKSURL    string   // JWT_JWKS_URL, where the issuer publishes its keys, instead of the public key; https, or http on this machine
 		Issuer     string   // JWT_ISSUER, empty accepts any
@@ -49,6 +53,7 @@ type Config struct {
 	}
 	OpenAI struct {
 		APIKey  string        // OPENAI_API_KEY, empty: summarise offline
+		Renewal *Renewal      // OPENAI_API_KEY_ARN, where OPENAI_API_KEY is kept instead
 		BaseURL string        // OPENAI_BASE_URL, default https://api.openai.com/v1: any service with chat completions
 		Model   string        // OPENAI_MODEL, default gpt-6-luna
 		Timeout time.Duration // OPENAI_TIMEOUT, default 20s, at most 1m
@@ -57,6 +62,9 @@ type Config struct {
 		Temperature *float64 // OPENAI_TEMPERATURE, from 0 to 2; empty: the model's own, and many allow no other
 	}
 	Limits Limits
+
+	Origins           Origins // ALLOWED_ORIGINS, default *: web origins whose pages may connect, such as https://chat.example.org, separated by commas; https://* is any with https
+	WebSocketDisabled bool    // WEBSOCKET_ENABLED, default true; false refuses connections and frames, and leaves REST as it is
 }
 
 // A RedisMode says what kind of Redis there is.
@@ -81,14 +89,21 @@ type AWS struct {
 	SessionToken    string // AWS_SESSION_TOKEN, empty for lasting credentials
 }
 
-// Load reads the parts that a function needs. The error names every variable
-// that is missing or not valid, never a value.
+// Load reads the parts that a function needs, where no secret is kept elsewhere.
+// The error names every variable that is missing or not valid, never a value.
 func Load(getenv func(string) string, parts ...Part) (Config, error) {
+	return LoadWith(context.Background(), getenv, nil, parts...)
+}
+
+// LoadWith is Load where fetch reads the secrets of variables whose ARN is given
+// in their place, all at the same time.
+func LoadWith(ctx context.Context, getenv func(string) string, fetch Fetch, parts ...Part) (Config, error) {
 	var c Config
-	r := &reader{getenv: getenv}
+	r := &reader{getenv: getenv, secrets: map[string]*Renewal{}, unread: map[string]bool{}}
 	if s := r.text("LOG_LEVEL"); s != "" && c.LogLevel.UnmarshalText([]byte(s)) != nil {
 		r.fault("LOG_LEVEL", "must be debug, info, warn or error")
 	}
+	r.readSecrets(ctx, &c, fetch, parts)
 	for _, p := range parts {
 		groups[p].read(r, &c)
 	}

@@ -284,7 +284,7 @@ func TestParts(t *testing.T) {
 			of[name] = p
 		}
 	}
-	if last := config.SummaryLimit; len(config.Parts()) != int(last)+1 {
+	if last := config.WebSocket; len(config.Parts()) != int(last)+1 {
 		t.Errorf("there are %d parts, the last is %d", len(config.Parts()), last)
 	}
 }

@@ -28,6 +28,8 @@ const (
 	PingLimit
 	RESTLimits
 	SummaryLimit
+	AllowedOrigins
+	WebSocket
 	parts // how many there are
 )
 
@@ -46,16 +48,16 @@ var groups = [...]struct {
 	variables []string
 	read      func(*reader, *Config)
 }{
-	Mongo:        {[]string{"MONGODB_URI", "MONGODB_DB", "MONGODB_SERVER_API"}, readMongo},
-	Redis:        {[]string{"REDIS_ADDR", "REDIS_MODE", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_TLS"}, readRedis},
+	Mongo:        {[]string{"MONGODB_URI", "MONGODB_URI_ARN", "MONGODB_DB", "MONGODB_SERVER_API"}, readMongo},
+	Redis:        {[]string{"REDIS_ADDR", "REDIS_MODE", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_PASSWORD_ARN", "REDIS_TLS"}, readRedis},
 	Connections:  {[]string{"CONNECTIONS_URL"}, readConnections},
 	WelcomeQueue: {[]string{"WELCOME_QUEUE_URL"}, readWelcomeQueue},
 	SummaryQueue: {[]string{"SUMMARY_QUEUE_URL"}, readSummaryQueue},
 	JWT: {[]string{
-		"JWT_ALGORITHMS", "JWT_SECRET", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_JWKS_KEEP", "JWT_ISSUER", "JWT_AUDIENCE",
+		"JWT_ALGORITHMS", "JWT_SECRET", "JWT_SECRET_ARN", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_JWKS_KEEP", "JWT_ISSUER", "JWT_AUDIENCE",
 		"JWT_CLAIM_USER", "JWT_CLAIM_AGENT", "JWT_CLAIM_ORG", "JWT_CLAIM_ROLES", "JWT_CLAIM_AUDIENCE",
 	}, readJWT},
-	OpenAI: {[]string{"OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT", "OPENAI_MAX_TOKENS", "OPENAI_TEMPERATURE"}, readOpenAI},
+	OpenAI: {[]string{"OPENAI_API_KEY", "OPENAI_API_KEY_ARN", "OPENAI_BASE_URL", "OPENAI_MODEL", "OPENAI_TIMEOUT", "OPENAI_MAX_TOKENS", "OPENAI_TEMPERATURE"}, readOpenAI},
 	ConnectionLimits: {[]string{"LIMIT_USER_CONNECTIONS", "LIMIT_AGENT_CONNECTIONS"}, func(r *reader, c *Config) {
 		c.Limits.UserConnections = r.limit("LIMIT_USER_CONNECTIONS", 20)
 		c.Limits.AgentConnections = r.limit("LIMIT_AGENT_CONNECTIONS", 100)
@@ -84,6 +86,10 @@ var groups = [...]struct {
 	SummaryLimit: {[]string{"LIMIT_SUMMARIES"}, func(r *reader, c *Config) {
 		c.Limits.Summaries = r.rate("LIMIT_SUMMARIES", Rate{6, time.Minute, 6})
 	}},
+	AllowedOrigins: {[]string{"ALLOWED_ORIGINS"}, readOrigins},
+	WebSocket: {[]string{"WEBSOCKET_ENABLED"}, func(r *reader, c *Config) {
+		c.WebSocketDisabled = !r.flag("WEBSOCKET_ENABLED", "true")
+	}},
 }
 
 // Variables returns the names of the variables of the part, as template.yaml
@@ -91,8 +97,8 @@ var groups = [...]struct {
 func (p Part) Variables() []string { return slices.Clone(groups[p].variables) }
 
 func readMongo(r *reader, c *Config) {
-	c.Mongo.URI = r.required("MONGODB_URI")
-	if uri := c.Mongo.URI; uri != "" && !strings.HasPrefix(uri, "mongodb://") && !strings.HasPrefix(uri, "mongodb+srv://") {
+	c.Mongo.URI, c.Mongo.Renewal = r.required("MONGODB_URI"), r.secrets["MONGODB_URI"]
+	if uri := c.Mongo.URI; uri != "" && !isMongo(uri) {
 		r.fault("MONGODB_URI", "must begin with mongodb:// or mongodb+srv://")
 	}
 	const forbidden, longest = "/\\. \"$*<>:|?\x00", 63 // MongoDB's rules for a database's name
@@ -103,6 +109,10 @@ func readMongo(r *reader, c *Config) {
 	if c.Mongo.ServerAPI = r.text("MONGODB_SERVER_API"); c.Mongo.ServerAPI != "" && c.Mongo.ServerAPI != "1" {
 		r.fault("MONGODB_SERVER_API", "must be 1, or empty")
 	}
+}
+
+func isMongo(uri string) bool {
+	return strings.HasPrefix(uri, "mongodb://") || strings.HasPrefix(uri, "mongodb+srv://")
 }
 
 func readRedis(r *reader, c *Config) {
@@ -120,8 +130,8 @@ func readRedis(r *reader, c *Config) {
 		r.fault("REDIS_MODE", "must be auto, single or cluster")
 	}
 	c.Redis.Username = r.text("REDIS_USERNAME")
-	c.Redis.Password = r.getenv("REDIS_PASSWORD")
-	c.Redis.TLS = r.flag("REDIS_TLS")
+	c.Redis.Password, c.Redis.Renewal = r.raw("REDIS_PASSWORD"), r.secrets["REDIS_PASSWORD"]
+	c.Redis.TLS = r.flag("REDIS_TLS", "false")
 }
 
 func readConnections(r *reader, c *Config) {
@@ -157,7 +167,7 @@ func readJWT(r *reader, c *Config) {
 			r.fault("JWT_ALGORITHMS", "must be some of HS256, RS256, ES256 and EdDSA, separated by commas")
 		}
 	}
-	c.JWT.Secret = []byte(r.getenv("JWT_SECRET"))
+	c.JWT.Secret, c.JWT.Renewal = []byte(r.raw("JWT_SECRET")), r.secrets["JWT_SECRET"]
 	if n := len(c.JWT.Secret); n > 0 && n < minSecret {
 		r.fault("JWT_SECRET", "must be at least %d bytes", minSecret)
 	}
@@ -180,7 +190,7 @@ func readJWT(r *reader, c *Config) {
 }
 
 func readOpenAI(r *reader, c *Config) {
-	c.OpenAI.APIKey = r.text("OPENAI_API_KEY")
+	c.OpenAI.APIKey, c.OpenAI.Renewal = r.text("OPENAI_API_KEY"), r.secrets["OPENAI_API_KEY"]
 	if c.OpenAI.BaseURL = r.url("OPENAI_BASE_URL"); c.OpenAI.BaseURL == "" {
 		c.OpenAI.BaseURL = "https://api.openai.com/v1"
 	}

@@ -13,8 +13,10 @@ import (
 
 // A reader reads variables and collects what is wrong with them.
 type reader struct {
-	getenv func(string) string
-	faults []error
+	getenv  func(string) string
+	secrets map[string]*Renewal // of the variables that are kept elsewhere
+	unread  map[string]bool     // which of them could not be read: a fault already
+	faults  []error
 }
 
 // A fault names a variable. Two parts may read the same one, and it is
@@ -24,14 +26,28 @@ type fault string
 func (f fault) Error() string { return string(f) }
 
 func (r *reader) fault(name, format string, args ...any) {
+	if r.unread[name] {
+		return
+	}
+	if r.secrets[name] != nil {
+		name += " (of " + name + arnSuffix + ")"
+	}
 	f := fault(name + " " + fmt.Sprintf(format, args...))
 	if !slices.Contains(r.faults, error(f)) {
 		r.faults = append(r.faults, f)
 	}
 }
 
+// raw returns a variable, from wherever it is kept.
+func (r *reader) raw(name string) string {
+	if s := r.secrets[name]; s != nil {
+		return s.value
+	}
+	return r.getenv(name)
+}
+
 // text returns a variable without the white space that copying leaves around it.
-func (r *reader) text(name string) string { return strings.TrimSpace(r.getenv(name)) }
+func (r *reader) text(name string) string { return strings.TrimSpace(r.raw(name)) }
 
 func (r *reader) textOr(name, otherwise string) string {
 	if s := r.text(name); s != "" {
@@ -103,8 +119,8 @@ func (r *reader) listOr(name string, otherwise ...string) []string {
 	return otherwise
 }
 
-func (r *reader) flag(name string) bool {
-	v, err := strconv.ParseBool(r.textOr(name, "false"))
+func (r *reader) flag(name, otherwise string) bool {
+	v, err := strconv.ParseBool(r.textOr(name, otherwise))
 	if err != nil {
 		r.fault(name, "must be true or false")
 	}

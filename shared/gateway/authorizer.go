@@ -40,12 +40,15 @@ func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Bearer, er
 		if code := chat.CodeOf(err); err != nil && (code == chat.Unauthorized || code == chat.TokenExpired) {
 			return events.APIGatewayCustomAuthorizerResponse{}, errUnauthorized
 		}
+		if err != nil && chat.CodeOf(err) == chat.Forbidden { // a 403 takes a policy that says so
+			return events.APIGatewayCustomAuthorizerResponse{PrincipalID: "nobody", PolicyDocument: policy("Deny", event.MethodArn)}, nil
+		}
 		if err != nil {
 			return events.APIGatewayCustomAuthorizerResponse{}, errors.New("authorization failed")
 		}
 		return events.APIGatewayCustomAuthorizerResponse{
 			PrincipalID:    b.Principal.String(),
-			PolicyDocument: allow(event.MethodArn),
+			PolicyDocument: policy("Allow", event.MethodArn),
 			Context:        AuthorizerContext(b.Principal, b.ExpiresAt, handshake.dialect()),
 		}, nil
 	}
@@ -70,11 +73,11 @@ func handshakeOf(event events.APIGatewayCustomAuthorizerRequestTypeRequest) Hand
 	return h
 }
 
-func allow(arn string) events.APIGatewayCustomAuthorizerPolicy {
+func policy(effect, arn string) events.APIGatewayCustomAuthorizerPolicy {
 	return events.APIGatewayCustomAuthorizerPolicy{
 		Version: "2012-10-17",
 		Statement: []events.IAMPolicyStatement{{
-			Action: []string{"execute-api:Invoke"}, Effect: "Allow", Resource: []string{arn},
+			Action: []string{"execute-api:Invoke"}, Effect: effect, Resource: []string{arn},
 		}},
 	}
 }

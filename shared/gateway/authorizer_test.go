@@ -115,3 +115,15 @@ func TestAuthorizerRefuses(t *testing.T) {
 		})
 	}
 }
+
+// A page that may not connect gets a 403, which takes a policy.
+func TestAuthorizerForbids(t *testing.T) {
+	logged(t)
+	h := gateway.Authorizer(func(context.Context, gateway.Handshake) (chat.Bearer, error) {
+		return chat.Bearer{Principal: caller.Principal}, chat.Errorf(chat.Forbidden, "no")
+	})
+	got, err := invoke[events.APIGatewayCustomAuthorizerResponse](t, t.Context(), h, event(t, "authorizer", nil))
+	if err != nil || got.PolicyDocument.Statement[0].Effect != "Deny" || len(got.Context) != 0 || got.PrincipalID == "" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}

@@ -1,31 +1,64 @@
 package gateway
 
 import (
+	"context"
 	"io"
 	"log"
 	"log/slog"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/secrets"
 	"aiwm-chat/shared/wire"
 )
 
 // Run is the main of a function: it reads the environment, wires the function
 // and serves Lambda's events. Where something is missing it names everything
-// that is, and the process ends.
+// that is, and the process ends. Secrets that are kept elsewhere are read then,
+// all at the same time, and again only after one was refused.
 func Run(f wire.Function) {
-	cfg, err := config.Load(os.Getenv, f.Needs...)
-	if err != nil {
-		log.Fatal(err)
+	handler, err := prepare(f)
+	for n := 0; f.Refuse != nil && n < grantTries && isDenied(err); n++ {
+		time.Sleep(grantPause)
+		handler, err = prepare(f)
 	}
-	LogJSON(os.Stdout, cfg.LogLevel)
-	handler, err := f.Handler(wire.NewProcess(cfg))
+	if err != nil && f.Refuse != nil {
+		handler, err = f.Refuse(err), nil
+	}
 	if err != nil {
 		log.Fatal(err)
 	}
 	lambda.Start(handler)
+}
+
+// secretsTime is how long the secrets may take that a function starts with:
+// Lambda gives the whole start 10 s, and MongoDB may need most of it.
+const secretsTime = 4 * time.Second
+
+// What runs in the middle of a deployment has got its rights a moment ago, and
+// AWS needs some seconds until they count everywhere. Where Lambda ends the start
+// before that, it begins again with the first event, for as long as that may take.
+const (
+	grantTries = 6
+	grantPause = 5 * time.Second
+)
+
+func isDenied(err error) bool { return err != nil && strings.Contains(err.Error(), "AccessDenied") }
+
+// prepare reads the environment, secrets included, and wires the function.
+func prepare(f wire.Function) (any, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), secretsTime)
+	defer cancel()
+	cfg, err := config.LoadWith(ctx, os.Getenv, secrets.In(os.Getenv), f.Needs...)
+	LogJSON(os.Stdout, cfg.LogLevel)
+	if err != nil {
+		return nil, err
+	}
+	return f.Handler(wire.NewProcess(cfg))
 }
 
 // LogJSON makes lines of JSON, as CloudWatch reads them, the process's log.

@@ -53,11 +53,11 @@ func (f *ClientFrame) ReplyFrame(ctx context.Context, frame []byte) {
 	}
 }
 
-// refuse answers a frame with an error. An expired token, or to be one too many,
-// ends the connection.
+// refuse answers a frame with an error. An expired token ends the connection, and
+// so does to be one too many, or one at all while they are switched off.
 func (f *ClientFrame) refuse(ctx context.Context, body []byte, err error) {
 	f.ReplyFrame(ctx, protocol.ErrorFrame(protocol.FrameID(body), err, time.Now()))
-	if code := chat.CodeOf(err); code == chat.TokenExpired || code == chat.TooManyConnections {
+	if code := chat.CodeOf(err); code == chat.TokenExpired || code == chat.TooManyConnections || code == chat.SwitchedOff {
 		f.poster.Close(ctx, f.Connection)
 	}
 }

@@ -245,6 +245,29 @@ func TestOneTooManyIsClosed(t *testing.T) {
 	}
 }
 
+// While the WebSocket side is switched off nobody gets in, and who is there is
+// told so and does not stay.
+func TestSwitchedOff(t *testing.T) {
+	logged(t)
+	to, called := &connections{}, 0
+	frame := func(context.Context, *gateway.ClientFrame, []byte) error { called++; return nil }
+	connect := func(context.Context, chat.Connection) error { called++; return nil }
+	if _, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), gateway.Frames(to, gateway.WhileOn(true, frame)), event(t, "message", nil)); err != nil {
+		t.Fatal(err)
+	}
+	if len(to.frames) != 1 || to.frames[0].Error == nil || to.frames[0].Error.Code != chat.SwitchedOff || to.frames[0].Error.Retryable || len(to.closed) != 1 {
+		t.Errorf("the caller got %+v, closed %v", to.frames, to.closed)
+	}
+	refused, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), gateway.Connect(gateway.ConnectWhileOn(true, connect)), event(t, "connect", nil))
+	if err != nil || refused.StatusCode != 503 || called != 0 {
+		t.Errorf("a handshake is answered with %d, %v; %d handlers were called", refused.StatusCode, err, called)
+	}
+	let, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), gateway.Connect(gateway.ConnectWhileOn(false, connect)), event(t, "connect", nil))
+	if err != nil || let.StatusCode != 200 || called != 1 {
+		t.Errorf("switched on, a handshake is answered with %d, %v", let.StatusCode, err)
+	}
+}
+
 func TestPanicIsInternal(t *testing.T) {
 	log, to := logged(t), &connections{}
 	panics := true

@@ -29,12 +29,12 @@ func (s *Store) SetAgentStatus(ctx context.Context, agent chat.Principal, online
 		"_id": agentID(agent), "orgId": agent.OrgID, "agentId": agent.ID,
 		"lastConnectedAt": notLater, "lastDisconnectedAt": notLater,
 	}
-	return attempt(ctx, func(ctx context.Context) error {
-		_, err := s.agents.UpdateOne(ctx, filter, bson.M{"$set": set}, options.UpdateOne().SetUpsert(true))
+	return s.attempt(ctx, func(ctx context.Context) error {
+		_, err := s.agents.now().UpdateOne(ctx, filter, bson.M{"$set": set}, options.UpdateOne().SetUpsert(true))
 		if mongo.IsDuplicateKeyError(err) {
 			// The document exists: either it knows a later event, or it was
 			// created at this moment by an event that may be an older one.
-			_, err = s.agents.UpdateOne(ctx, filter, bson.M{"$set": set})
+			_, err = s.agents.now().UpdateOne(ctx, filter, bson.M{"$set": set})
 		}
 		return failed("set the status of an agent", err)
 	})
@@ -71,8 +71,8 @@ func (s *Store) UncheckedAgents(ctx context.Context, now time.Time, limit int) (
 			agents = append(agents, a)
 		}
 	}
-	err = attempt(ctx, func(ctx context.Context) error {
-		_, err := s.agents.UpdateMany(ctx, bson.M{"_id": bson.M{"$in": ids}}, bson.M{"$set": bson.M{"checkedAt": now}})
+	err = s.attempt(ctx, func(ctx context.Context) error {
+		_, err := s.agents.now().UpdateMany(ctx, bson.M{"_id": bson.M{"$in": ids}}, bson.M{"$set": bson.M{"checkedAt": now}})
 		return failed(step, err)
 	})
 	return agents, err

@@ -53,8 +53,8 @@ func (s *Store) Append(ctx context.Context, head chat.Head, m chat.Message) (sto
 	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
 		d.Seq, d.RunningTokens = head.Seq+1, head.RunningTokens+m.Tokens()
 		d.Due = newDueDoc(m.Due.For(d.Seq))
-		err := patiently(ctx, func(ctx context.Context) error {
-			_, err := s.messages.InsertOne(ctx, d)
+		err := s.patiently(ctx, func(ctx context.Context) error {
+			_, err := s.messages.now().InsertOne(ctx, d)
 			return failed("append a message", err)
 		})
 		if err == nil {

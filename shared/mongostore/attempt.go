@@ -23,12 +23,14 @@ type trier func(ctx context.Context, op func(context.Context) error) error
 // attempt runs an operation for two seconds at most and, if it was lost, once
 // more. So it is for what may be done twice: reads, and writes that say the
 // same again. op returns what failed makes of an error.
-func attempt(ctx context.Context, op func(context.Context) error) error { return attempts(ctx, 2, op) }
+func (s *Store) attempt(ctx context.Context, op func(context.Context) error) error {
+	return s.attempts(ctx, 2, op)
+}
 
 // attempts is attempt with another number of them.
-func attempts(ctx context.Context, n int, op func(context.Context) error) error {
+func (s *Store) attempts(ctx context.Context, n int, op func(context.Context) error) error {
 	for {
-		err := once(ctx, op)
+		err := s.once(ctx, op)
 		if n--; n == 0 || !lost(err) || ctx.Err() != nil {
 			return err
 		}
@@ -36,16 +38,29 @@ func attempts(ctx context.Context, n int, op func(context.Context) error) error 
 }
 
 // patiently is attempt for electionTime.
-func patiently(ctx context.Context, op func(context.Context) error) error {
+func (s *Store) patiently(ctx context.Context, op func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, electionTime)
 	defer cancel()
-	return attempts(ctx, int(electionTime/attemptTime)+1, op)
+	return s.attempts(ctx, int(electionTime/attemptTime)+1, op)
 }
 
 // once runs an operation that must not be done twice: a single attempt.
-func once(ctx context.Context, op func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, attemptTime)
-	defer cancel()
+func (s *Store) once(ctx context.Context, op func(context.Context) error) error {
+	return s.known(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, attemptTime)
+		defer cancel()
+		return op(ctx)
+	})
+}
+
+// known runs an operation. One that is refused for who we are was not done; where
+// our secret has been changed it is done with the new one.
+func (s *Store) known(ctx context.Context, op func(context.Context) error) error {
+	used := s.current.Load()
+	err := op(ctx)
+	if !unauthenticated(err) || !s.renew(ctx, used) {
+		return err
+	}
 	return op(ctx)
 }
 

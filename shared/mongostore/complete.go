@@ -26,7 +26,7 @@ func (s *Store) complete(ctx context.Context) error {
 		for _, d := range docs {
 			c := d.conversation()
 			// With another title somebody changed it at this moment: it is met again.
-			r, err := s.conversations.UpdateOne(ctx, bson.M{"_id": d.ID, "title": d.Title}, bson.M{
+			r, err := s.conversations.now().UpdateOne(ctx, bson.M{"_id": d.ID, "title": d.Title}, bson.M{
 				"$set": bson.M{"titleKey": titleKey(d.Title)},
 				"$max": bson.M{"activity": c.Activity(d.UpdatedAt)},
 			})

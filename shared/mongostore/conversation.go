@@ -16,7 +16,7 @@ import (
 // NotFound for any other. It takes one round trip, a read by _id, and waits for
 // an election up to electionTime: every send begins with it.
 func (s *Store) Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
-	c, err := s.conversation(ctx, patiently, bson.M{"_id": id, "orgId": p.OrgID, "isDeleted": notDeleted})
+	c, err := s.conversation(ctx, s.patiently, bson.M{"_id": id, "orgId": p.OrgID, "isDeleted": notDeleted})
 	if err != nil {
 		return chat.Conversation{}, err
 	}
@@ -30,7 +30,7 @@ func (s *Store) Conversation(ctx context.Context, p chat.Principal, id chat.Conv
 // participants are: it is for jobs, which act for nobody. It takes one round
 // trip.
 func (s *Store) AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error) {
-	return s.conversation(ctx, attempt, bson.M{"_id": id, "orgId": org, "isDeleted": notDeleted})
+	return s.conversation(ctx, s.attempt, bson.M{"_id": id, "orgId": org, "isDeleted": notDeleted})
 }
 
 // DeletedConversation returns a conversation that is deleted and was created by
@@ -38,7 +38,7 @@ func (s *Store) AnyConversation(ctx context.Context, org chat.OrgID, id chat.Con
 // was lost, is told apart from who has nothing to delete. It takes one round
 // trip.
 func (s *Store) DeletedConversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
-	return s.conversation(ctx, attempt, bson.M{
+	return s.conversation(ctx, s.attempt, bson.M{
 		"_id": id, "orgId": p.OrgID, "isDeleted": true, "createdBy.type": p.Type, "createdBy.id": p.ID,
 	})
 }
@@ -46,7 +46,7 @@ func (s *Store) DeletedConversation(ctx context.Context, p chat.Principal, id ch
 func (s *Store) conversation(ctx context.Context, try trier, filter bson.M) (chat.Conversation, error) {
 	var d conversationDoc
 	if err := try(ctx, func(ctx context.Context) error {
-		return decode(s.conversations.FindOne(ctx, filter), &d, "read a conversation", noConversation())
+		return decode(s.conversations.now().FindOne(ctx, filter), &d, "read a conversation", noConversation())
 	}); err != nil {
 		return chat.Conversation{}, err
 	}
@@ -64,8 +64,8 @@ func (s *Store) CreateConversation(ctx context.Context, c chat.Conversation, key
 	}
 	d := newConversationDoc(chat.ConversationID(bson.NewObjectID().Hex()), c)
 	d.Creation = newCreationDoc(c, key)
-	err = attempt(ctx, func(ctx context.Context) error {
-		_, err := s.conversations.InsertOne(ctx, d)
+	err = s.attempt(ctx, func(ctx context.Context) error {
+		_, err := s.conversations.now().InsertOne(ctx, d)
 		return failed("create a conversation", err)
 	})
 	switch {
@@ -118,7 +118,7 @@ func (s *Store) UpdateConversation(ctx context.Context, p chat.Principal, id cha
 	if len(set) > 0 {
 		update["$set"] = set
 	}
-	return s.touch(ctx, attempt, "change a conversation", own(p, id), update, now)
+	return s.touch(ctx, s.attempt, "change a conversation", own(p, id), update, now)
 }
 
 // DeleteConversation hides a conversation that is p's to delete from every method, for ever, and returns it as it was at the end. Its documents
@@ -131,7 +131,7 @@ func (s *Store) DeleteConversation(ctx context.Context, p chat.Principal, id cha
 	}
 	filter := own(p, id)
 	filter["createdBy.type"], filter["createdBy.id"] = p.Type, p.ID
-	return s.change(ctx, once, "delete a conversation", filter, update)
+	return s.change(ctx, s.once, "delete a conversation", filter, update)
 }
 
 // own is the filter of a conversation that p may change: the check and the
@@ -169,7 +169,7 @@ func (s *Store) change(ctx context.Context, try trier, step string, filter, upda
 	var d conversationDoc
 	after := options.FindOneAndUpdate().SetReturnDocument(options.After)
 	if err := try(ctx, func(ctx context.Context) error {
-		return decode(s.conversations.FindOneAndUpdate(ctx, filter, update, after), &d, step, noConversation())
+		return decode(s.conversations.now().FindOneAndUpdate(ctx, filter, update, after), &d, step, noConversation())
 	}); err != nil {
 		return chat.Conversation{}, err
 	}

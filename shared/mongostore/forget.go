@@ -50,8 +50,8 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now, due time
 		"$push": bson.M{"due.left": chat.EffectForget}, // perhaps twice
 	}
 	var d messageDoc
-	err := attempt(ctx, func(ctx context.Context) error {
-		return decode(s.messages.FindOneAndUpdate(ctx, where(m), update,
+	err := s.attempt(ctx, func(ctx context.Context) error {
+		return decode(s.messages.now().FindOneAndUpdate(ctx, where(m), update,
 			options.FindOneAndUpdate().SetReturnDocument(options.After)), &d, "delete a message", noMessage())
 	})
 	if err != nil {
@@ -83,16 +83,16 @@ func (s *Store) ForgetMessage(ctx context.Context, c chat.Conversation, m chat.M
 	count := bson.M{"$inc": bson.M{"erasures": 1}}
 	not := bson.M{"summary.toSeq": bson.M{"$not": bson.M{"$gte": m.Seq}}} // or missing
 	for {
-		c, err = s.change(ctx, attempt, "drop a summary", bson.M{"$and": bson.A{this, covers}}, drop)
+		c, err = s.change(ctx, s.attempt, "drop a summary", bson.M{"$and": bson.A{this, covers}}, drop)
 		if chat.CodeOf(err) != chat.NotFound {
 			return c, err == nil, err
 		}
-		c, err = s.change(ctx, attempt, "count an erasure", bson.M{"$and": bson.A{this, not}}, count)
+		c, err = s.change(ctx, s.attempt, "count an erasure", bson.M{"$and": bson.A{this, not}}, count)
 		if chat.CodeOf(err) != chat.NotFound {
 			return c, false, err
 		}
 		// A summary was saved between the two, or there is no conversation.
-		if _, err := s.conversation(ctx, attempt, this); err != nil {
+		if _, err := s.conversation(ctx, s.attempt, this); err != nil {
 			return chat.Conversation{}, false, err
 		}
 	}
@@ -108,12 +108,12 @@ func (s *Store) SaveSummary(ctx context.Context, c chat.Conversation, text strin
 	this := bson.M{"_id": c.ID, "isDeleted": notDeleted}
 	older := bson.M{"summary.toSeq": bson.M{"$not": bson.M{"$gte": sum.ToSeq}}} // or missing
 	same := bson.M{"erasures": bson.M{"$not": bson.M{"$gt": c.Erasures}}}       // or missing
-	saved, err := s.change(ctx, attempt, "save a summary", bson.M{"$and": bson.A{this, older, same}}, bson.M{"$set": bson.M{
+	saved, err := s.change(ctx, s.attempt, "save a summary", bson.M{"$and": bson.A{this, older, same}}, bson.M{"$set": bson.M{
 		"contextSummary": text,
 		"summary":        summaryDoc{FromSeq: sum.FromSeq, ToSeq: sum.ToSeq, Model: sum.Model, At: sum.At},
 	}})
 	if chat.CodeOf(err) == chat.NotFound {
-		now, err := s.conversation(ctx, attempt, this)
+		now, err := s.conversation(ctx, s.attempt, this)
 		return now, false, err
 	}
 	return saved, err == nil, err

@@ -83,18 +83,20 @@ func partial(field string, key bson.D) mongo.IndexModel {
 // a version needs. It is the explicit step before the first start and after an
 // upgrade, never part of a request: on a large collection it takes long, so that
 // it ends with ctx only.
-func (s *Store) CreateIndexes(ctx context.Context) error {
+func (s *Store) CreateIndexes(ctx context.Context) error { return s.known(ctx, s.createIndexes) }
+
+func (s *Store) createIndexes(ctx context.Context) error {
 	messages := []mongo.IndexModel{dueIndex(), roleIndex(), changedIndex()}
 	for _, key := range messageIndexes {
 		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}
-	if _, err := s.messages.Indexes().CreateMany(ctx, messages); err != nil {
+	if _, err := s.messages.now().Indexes().CreateMany(ctx, messages); err != nil {
 		return failed("create the indexes of messages", err)
 	}
-	if _, err := s.conversations.Indexes().CreateMany(ctx, conversationIndexes()); err != nil {
+	if _, err := s.conversations.now().Indexes().CreateMany(ctx, conversationIndexes()); err != nil {
 		return failed("create the indexes of conversations", err)
 	}
-	if _, err := s.agents.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: uncheckedIndex}); err != nil {
+	if _, err := s.agents.now().Indexes().CreateOne(ctx, mongo.IndexModel{Keys: uncheckedIndex}); err != nil {
 		return failed("create the index of agents", err)
 	}
 	if err := s.complete(ctx); err != nil {
@@ -103,9 +105,9 @@ func (s *Store) CreateIndexes(ctx context.Context) error {
 	return errors.Join(dropSuperseded(ctx, s.conversations), dropSuperseded(ctx, s.messages))
 }
 
-func dropSuperseded(ctx context.Context, c *mongo.Collection) error {
+func dropSuperseded(ctx context.Context, c *collection) error {
 	const step = "drop the indexes of an earlier version"
-	cursor, err := c.Indexes().List(ctx)
+	cursor, err := c.now().Indexes().List(ctx)
 	if err != nil {
 		return failed(step, err)
 	}
@@ -121,7 +123,7 @@ func dropSuperseded(ctx context.Context, c *mongo.Collection) error {
 		return err
 	}
 	for _, name := range old {
-		if err := c.Indexes().DropOne(ctx, name); err != nil {
+		if err := c.now().Indexes().DropOne(ctx, name); err != nil {
 			return failed(step, err)
 		}
 	}
@@ -149,11 +151,11 @@ func (s *Store) CheckIndexes(ctx context.Context) error {
 }
 
 // checkUnique looks for unique indexes that are as they must be.
-func checkUnique(ctx context.Context, c *mongo.Collection, right func(indexDoc) bool, keys ...bson.D) error {
-	step := "check the indexes of " + c.Name()
+func checkUnique(ctx context.Context, c *collection, right func(indexDoc) bool, keys ...bson.D) error {
+	step := "check the indexes of " + c.now().Name()
 	var unique []bson.D
-	if err := attempt(ctx, func(ctx context.Context) error {
-		cursor, err := c.Indexes().List(ctx)
+	if err := c.store.attempt(ctx, func(ctx context.Context) error {
+		cursor, err := c.now().Indexes().List(ctx)
 		if err != nil {
 			return failed(step, err)
 		}

@@ -104,8 +104,8 @@ func (s *Store) listFrom(ctx context.Context, p chat.Principal, q chat.Conversat
 
 // countUpTo counts what a filter finds as far as limit.
 func (s *Store) countUpTo(ctx context.Context, filter bson.M, limit int64) (n int64, more bool, err error) {
-	err = attempt(ctx, func(ctx context.Context) (err error) {
-		n, err = s.conversations.CountDocuments(ctx, filter, options.Count().SetLimit(limit+1))
+	err = s.attempt(ctx, func(ctx context.Context) (err error) {
+		n, err = s.conversations.now().CountDocuments(ctx, filter, options.Count().SetLimit(limit+1))
 		return failed(listStep, err)
 	})
 	return min(n, limit), n > limit, err

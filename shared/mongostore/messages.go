@@ -133,8 +133,8 @@ func projection(c chat.Conversation, m chat.Message) bson.M {
 // to the seq of m.
 func (s *Store) project(ctx context.Context, m chat.Message, condition string, update bson.M) error {
 	filter := bson.M{"_id": m.ConversationID, "totalMessages": bson.M{condition: m.Seq}}
-	return attempt(ctx, func(ctx context.Context) error {
-		_, err := s.conversations.UpdateOne(ctx, filter, update)
+	return s.attempt(ctx, func(ctx context.Context) error {
+		_, err := s.conversations.now().UpdateOne(ctx, filter, update)
 		return failed("project a message", err)
 	})
 }

@@ -42,8 +42,8 @@ func (s *Store) Claim(ctx context.Context, m chat.Message, until time.Time) (now
 	filter["due.at"] = millis(m.Due.At)
 	after := options.FindOneAndUpdate().SetReturnDocument(options.After)
 	var d messageDoc
-	err = attempt(ctx, func(ctx context.Context) error {
-		r := s.messages.FindOneAndUpdate(ctx, filter, bson.M{"$set": bson.M{"due.at": millis(until)}}, after)
+	err = s.attempt(ctx, func(ctx context.Context) error {
+		r := s.messages.now().FindOneAndUpdate(ctx, filter, bson.M{"$set": bson.M{"due.at": millis(until)}}, after)
 		return decode(r, &d, step, errNotMine)
 	})
 	if errors.Is(err, errNotMine) {
@@ -74,8 +74,8 @@ func (s *Store) Settle(ctx context.Context, m chat.Message, left *chat.Due) erro
 		filter["due.at"] = millis(m.Due.At)
 		update = bson.M{"$set": bson.M{"due": newDueDoc(left)}}
 	}
-	return attempt(ctx, func(ctx context.Context) error {
-		_, err := s.due.UpdateOne(ctx, filter, update)
+	return s.attempt(ctx, func(ctx context.Context) error {
+		_, err := s.due.now().UpdateOne(ctx, filter, update)
 		return failed("settle what is due", err)
 	})
 }

@@ -22,7 +22,7 @@ func (s *Store) AddParticipant(ctx context.Context, p chat.Principal, id chat.Co
 	update := bson.M{"$push": bson.M{
 		"participants": newParticipantDoc(chat.Participant{Type: who.Type, ID: who.ID, Joined: now}), "invited": who.String(),
 	}}
-	c, err := s.touch(ctx, attempt, step, bson.M{"$and": bson.A{
+	c, err := s.touch(ctx, s.attempt, step, bson.M{"$and": bson.A{
 		own(p, id),
 		bson.M{"participants": bson.M{"$not": has(who)}},
 		bson.M{fmt.Sprintf("participants.%d", chat.MaxParticipants-1): bson.M{"$exists": false}}, // not full
@@ -83,7 +83,7 @@ func (s *Store) RemoveParticipant(ctx context.Context, p chat.Principal, id chat
 			return c, false, nil
 		}
 		filter, update := removal(&c, p, who, now)
-		after, err := s.change(ctx, once, step, filter, update)
+		after, err := s.change(ctx, s.once, step, filter, update)
 		if err == nil || chat.CodeOf(err) != chat.NotFound {
 			return after, err == nil, err
 		}
@@ -128,8 +128,8 @@ func removal(c *chat.Conversation, p, who chat.Principal, now time.Time) (filter
 // Accept notes that p, who was invited, has joined. Somebody who was not
 // stays as they are. It takes one round trip.
 func (s *Store) Accept(ctx context.Context, p chat.Principal, id chat.ConversationID) error {
-	return attempt(ctx, func(ctx context.Context) error {
-		_, err := s.conversations.UpdateOne(ctx, own(p, id), bson.M{"$pull": bson.M{"invited": p.String()}})
+	return s.attempt(ctx, func(ctx context.Context) error {
+		_, err := s.conversations.now().UpdateOne(ctx, own(p, id), bson.M{"$pull": bson.M{"invited": p.String()}})
 		return failed("accept an invitation", err)
 	})
 }

@@ -41,8 +41,8 @@ func has(p chat.Principal) bson.M {
 
 // findOne reads the one document of a query into v. Without a document it
 // returns none.
-func findOne(ctx context.Context, c *mongo.Collection, filter bson.M, v any, step string, none error, opts ...options.Lister[options.FindOneOptions]) error {
-	return attempt(ctx, func(ctx context.Context) error { return decode(c.FindOne(ctx, filter, opts...), v, step, none) })
+func findOne(ctx context.Context, c *collection, filter bson.M, v any, step string, none error, opts ...options.Lister[options.FindOneOptions]) error {
+	return c.store.attempt(ctx, func(ctx context.Context) error { return decode(c.now().FindOne(ctx, filter, opts...), v, step, none) })
 }
 
 // decode reads the one document of an operation into v. Without a document it
@@ -59,17 +59,17 @@ func decode(r *mongo.SingleResult, v any, step string, none error) error {
 }
 
 // find reads the documents of a query.
-func find[D any](ctx context.Context, c *mongo.Collection, filter bson.M, step string, opts *options.FindOptionsBuilder) ([]D, error) {
+func find[D any](ctx context.Context, c *collection, filter bson.M, step string, opts *options.FindOptionsBuilder) ([]D, error) {
 	docs, _, err := findWithin[D](ctx, c, filter, step, opts, math.MaxInt)
 	return docs, err
 }
 
 // findWithin reads the documents of a query as far as they have maxBytes
 // together, the first one always. cut says that there are more.
-func findWithin[D any](ctx context.Context, c *mongo.Collection, filter bson.M, step string, opts *options.FindOptionsBuilder, maxBytes int) (docs []D, cut bool, err error) {
-	err = attempt(ctx, func(ctx context.Context) error {
+func findWithin[D any](ctx context.Context, c *collection, filter bson.M, step string, opts *options.FindOptionsBuilder, maxBytes int) (docs []D, cut bool, err error) {
+	err = c.store.attempt(ctx, func(ctx context.Context) error {
 		docs, cut = nil, false
-		cursor, err := c.Find(ctx, filter, opts)
+		cursor, err := c.now().Find(ctx, filter, opts)
 		if err != nil {
 			return failed(step, err)
 		}

@@ -12,6 +12,8 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
+
+	"aiwm-chat/shared/config"
 )
 
 // Settings of the client; a URI may set others.
@@ -30,16 +32,35 @@ const (
 // A Store is a client of one database, safe for concurrent use. It is made
 // once per process.
 type Store struct {
-	client        *mongo.Client
-	conversations *mongo.Collection
-	messages      *mongo.Collection
-	agents        *mongo.Collection
+	database string
+	options  Options
+	current  atomic.Pointer[connected]
+	renewing chan struct{} // held by who takes another client
+
+	conversations *collection
+	messages      *collection
+	agents        *collection
 	// due is messages for writes whose loss does no harm: one server's
 	// acknowledgement will do.
-	due *mongo.Collection
+	due *collection
 
 	unchecked atomic.Bool // the indexes, by ForWrites
 }
+
+// A connected is a client, and the URI that it was made of.
+type connected struct {
+	client                               *mongo.Client
+	uri                                  string
+	conversations, messages, agents, due *mongo.Collection
+}
+
+// A collection is one of the client that the store has now.
+type collection struct {
+	store *Store
+	of    func(*connected) *mongo.Collection
+}
+
+func (c *collection) now() *mongo.Collection { return c.of(c.store.current.Load()) }
 
 // Options say what a URI cannot.
 type Options struct {
@@ -49,6 +70,9 @@ type Options struct {
 	// Dial is another way to the server than TCP: one in the same process can be
 	// reached without a network. nil is TCP.
 	Dial options.ContextDialer
+	// Renewal reads the URI again after a server has refused who it says we are;
+	// nil where it does not change.
+	Renewal *config.Renewal
 }
 
 // Open returns a store on a database of the server that uri names. It connects
@@ -59,6 +83,32 @@ func Open(uri, database string, o Options) (*Store, error) {
 	if database == "" {
 		return nil, errors.New("open mongodb: the name of the database is missing")
 	}
+	client, err := connect(uri, o)
+	if err != nil {
+		return nil, fmt.Errorf("open mongodb: %w", err)
+	}
+	s := &Store{database: database, options: o, renewing: make(chan struct{}, 1)}
+	s.use(client, uri)
+	s.conversations = &collection{s, func(c *connected) *mongo.Collection { return c.conversations }}
+	s.messages = &collection{s, func(c *connected) *mongo.Collection { return c.messages }}
+	s.agents = &collection{s, func(c *connected) *mongo.Collection { return c.agents }}
+	s.due = &collection{s, func(c *connected) *mongo.Collection { return c.due }}
+	return s, nil
+}
+
+// use makes every operation that begins from now on one of a client.
+func (s *Store) use(client *mongo.Client, uri string) {
+	db := client.Database(s.database)
+	s.current.Store(&connected{
+		client: client, uri: uri,
+		conversations: db.Collection("conversations"),
+		messages:      db.Collection("messages"),
+		agents:        db.Collection("agents"),
+		due:           db.Collection("messages", options.Collection().SetWriteConcern(writeconcern.W1())),
+	})
+}
+
+func connect(uri string, o Options) (*mongo.Client, error) {
 	settings := options.Client()
 	if o.ServerAPI != "" {
 		settings.SetServerAPIOptions(options.ServerAPI(options.ServerAPIVersion(o.ServerAPI)))
@@ -76,22 +126,15 @@ func Open(uri, database string, o Options) (*Store, error) {
 		SetReadConcern(readconcern.Majority()).
 		SetWriteConcern(writeconcern.Majority()))
 	if err != nil {
-		return nil, fmt.Errorf("open mongodb: %w", refusedURI(uri, err))
+		return nil, refusedURI(uri, err)
 	}
-	db := client.Database(database)
-	return &Store{
-		client:        client,
-		conversations: db.Collection("conversations"),
-		messages:      db.Collection("messages"),
-		agents:        db.Collection("agents"),
-		due:           db.Collection("messages", options.Collection().SetWriteConcern(writeconcern.W1())),
-	}, nil
+	return client, nil
 }
 
 // Close ends the store's connections, after the operations that use them or at
 // the end of ctx.
 func (s *Store) Close(ctx context.Context) error {
-	if err := s.client.Disconnect(ctx); err != nil {
+	if err := s.current.Load().client.Disconnect(ctx); err != nil {
 		return fmt.Errorf("close mongodb: %w", err)
 	}
 	return nil
@@ -99,5 +142,5 @@ func (s *Store) Close(ctx context.Context) error {
 
 // Ping asks the primary for a sign of life, in one round trip.
 func (s *Store) Ping(ctx context.Context) error {
-	return attempt(ctx, func(ctx context.Context) error { return failed("ping mongodb", s.client.Ping(ctx, nil)) })
+	return s.attempt(ctx, func(ctx context.Context) error { return failed("ping mongodb", s.current.Load().client.Ping(ctx, nil)) })
 }

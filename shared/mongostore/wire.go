@@ -13,7 +13,9 @@ import (
 func In(p *wire.Process) *Store { return wire.Client(p, open) }
 
 // OptionsOf are the options of a process that has config.Mongo.
-func OptionsOf(c config.Config) Options { return Options{ServerAPI: c.Mongo.ServerAPI} }
+func OptionsOf(c config.Config) Options {
+	return Options{ServerAPI: c.Mongo.ServerAPI, Renewal: c.Mongo.Renewal}
+}
 
 func open(c config.Config) (*Store, error) { return Open(c.Mongo.URI, c.Mongo.Database, OptionsOf(c)) }
 

@@ -25,6 +25,7 @@ type Options struct {
 	Mode     config.RedisMode
 	Username string // of an ACL; empty: the default user
 	Password string
+	Renewal  *config.Renewal // reads Password again after it was refused; nil where it does not change
 	TLS      bool
 	Limits   Limits
 	Now      func() time.Time // nil: time.Now
@@ -47,9 +48,10 @@ const (
 // A client sends commands to Redis, whatever kind it turns out to be, and has
 // them done once more where that promises to help.
 type client struct {
-	options redis.UniversalOptions
+	renewal *config.Renewal
 
 	mu      sync.Mutex
+	options redis.UniversalOptions
 	current redis.UniversalClient
 
 	quick, calm breaker
@@ -82,7 +84,7 @@ func newClient(o Options) (*client, error) {
 	}
 	redis.SetLogger(logger{}) // of the whole process: the library knows no other
 	return &client{
-		options: options, current: redis.NewUniversalClient(&options),
+		renewal: o.Renewal, options: options, current: redis.NewUniversalClient(&options),
 		quick: breaker{limit: hurry}, calm: breaker{limit: timeout},
 	}, nil
 }
@@ -100,11 +102,11 @@ func (c *client) redis() redis.UniversalClient {
 // Commands must not mind being done twice. Where the answers say that the
 // connections are of no use any more they are done once more on new ones: a
 // replica that was the master, a server that turns out to be a node of a
-// cluster.
+// cluster, a password that was changed.
 func (c *client) pipelined(ctx context.Context, commands func(redis.Pipeliner)) error {
 	used := c.redis()
 	err := send(ctx, used, commands)
-	if err == nil || !c.renew(used, err) {
+	if err == nil || !c.renew(used, err) && !c.authenticate(ctx, used, err) {
 		c.reload(ctx, used, err)
 		return err
 	}

@@ -14,7 +14,7 @@ func open(c config.Config) (*Store, error) { return Open(OptionsOf(c)) }
 // OptionsOf returns the Options that a process was configured with.
 func OptionsOf(c config.Config) Options {
 	return Options{
-		Addrs: c.Redis.Addrs, Mode: c.Redis.Mode, Username: c.Redis.Username, Password: c.Redis.Password, TLS: c.Redis.TLS,
+		Addrs: c.Redis.Addrs, Mode: c.Redis.Mode, Username: c.Redis.Username, Password: c.Redis.Password, TLS: c.Redis.TLS, Renewal: c.Redis.Renewal,
 		Limits: c.Limits,
 	}
 }

@@ -32,6 +32,7 @@ var statusOf = map[chat.Code]int{
 	chat.TooManyConnections: http.StatusTooManyRequests,
 	chat.TooManyRooms:       http.StatusTooManyRequests,
 	chat.ConversationClosed: http.StatusConflict,
+	chat.SwitchedOff:        http.StatusServiceUnavailable,
 	chat.Unavailable:        http.StatusServiceUnavailable,
 }
 

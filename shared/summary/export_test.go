@@ -15,9 +15,9 @@ func Through(s *OpenAI, address string) *OpenAI {
 	}
 	c := openai.DefaultConfig("key")
 	c.HTTPClient = &http.Client{Transport: elsewhere{u.Host}}
-	out := *s
-	out.client = openai.NewClientWithConfig(c)
-	return &out
+	out := &OpenAI{options: s.options, request: s.request}
+	out.asked.Store(&asked{openai.NewClientWithConfig(c), "key"})
+	return out
 }
 
 type elsewhere struct{ host string }

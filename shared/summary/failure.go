@@ -60,11 +60,9 @@ func failureOf(err error, header http.Header, now time.Time) error {
 	if slices.ContainsFunc(refusedHere, func(known error) bool { return errors.Is(err, known) }) {
 		return &failure{error: err, permanent: true}
 	}
-	status, word := 0, ""
+	status, word := statusOf(err), ""
 	if e, ok := errors.AsType[*openai.APIError](err); ok {
-		status, word = e.HTTPStatusCode, wordOf(e)
-	} else if e, ok := errors.AsType[*openai.RequestError](err); ok {
-		status = e.HTTPStatusCode
+		word = wordOf(e)
 	}
 	if status == 0 {
 		return err // no answer, or none that can be read
@@ -81,6 +79,17 @@ func failureOf(err error, header http.Header, now time.Time) error {
 // ofContent are the words of services that look at what is asked before the model
 // does: Azure's, and OpenAI's for models that think.
 var ofContent = []string{" (content_filter)", " (content_policy_violation)", " (invalid_prompt)"}
+
+// statusOf is the status that the service answered with, 0 where it did not.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*openai.APIError](err); ok {
+		return e.HTTPStatusCode
+	}
+	if e, ok := errors.AsType[*openai.RequestError](err); ok {
+		return e.HTTPStatusCode
+	}
+	return 0
+}
 
 // lasting reports whether a refusal is one that lasts. That what is paid for is
 // used up comes as 429, like too many requests.

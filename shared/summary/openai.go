@@ -4,15 +4,19 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	openai "github.com/sashabaranov/go-openai"
+
+	"aiwm-chat/shared/config"
 )
 
 // instructions keep what people write apart from what the model is told: the
@@ -28,25 +32,31 @@ const maxAnswerBytes = 1 << 20 // of the whole HTTP response
 // Options says which model to ask, and how long to wait.
 type Options struct {
 	APIKey      string
-	BaseURL     string        // of any service with OpenAI's chat completions, such as https://api.openai.com/v1
-	Model       string        // of that service
-	MaxTokens   int           // of an answer, with what the model thinks before it
-	Temperature *float64      // nil: the model's own; many allow no other
-	Timeout     time.Duration // of one summary; 0 leaves it to the caller's context
+	Renewal     *config.Renewal // reads APIKey again after it was refused; nil where it does not change
+	BaseURL     string          // of any service with OpenAI's chat completions, such as https://api.openai.com/v1
+	Model       string          // of that service
+	MaxTokens   int             // of an answer, with what the model thinks before it
+	Temperature *float64        // nil: the model's own; many allow no other
+	Timeout     time.Duration   // of one summary; 0 leaves it to the caller's context
 }
 
 // OpenAI summarises with a language model. It is safe for concurrent use.
 type OpenAI struct {
-	client  *openai.Client
+	options Options
+	asked   atomic.Pointer[asked]
 	request openai.ChatCompletionRequest // without messages
+}
+
+// An asked is a client, and the key that it shows.
+type asked struct {
+	client *openai.Client
+	key    string
 }
 
 // NewOpenAI returns a summariser. It makes no call.
 func NewOpenAI(o Options) *OpenAI {
-	c := openai.DefaultConfig(o.APIKey)
-	c.BaseURL = o.BaseURL
-	c.HTTPClient = boundedClient{&http.Client{Timeout: o.Timeout, CheckRedirect: noRedirect}}
-	s := &OpenAI{client: openai.NewClientWithConfig(c), request: openai.ChatCompletionRequest{Model: o.Model}}
+	s := &OpenAI{options: o, request: openai.ChatCompletionRequest{Model: o.Model}}
+	s.use(o.APIKey)
 	if newName(o.BaseURL, o.Model) {
 		s.request.MaxCompletionTokens = o.MaxTokens
 	} else {
@@ -57,6 +67,13 @@ func NewOpenAI(o Options) *OpenAI {
 		s.request.Temperature = max(float32(*o.Temperature), math.SmallestNonzeroFloat32) // the client leaves 0 out
 	}
 	return s
+}
+
+func (s *OpenAI) use(key string) {
+	c := openai.DefaultConfig(key)
+	c.BaseURL = s.options.BaseURL
+	c.HTTPClient = boundedClient{&http.Client{Timeout: s.options.Timeout, CheckRedirect: noRedirect}}
+	s.asked.Store(&asked{openai.NewClientWithConfig(c), key})
 }
 
 // reasoning are OpenAI's models that think, by whatever service: they know the
@@ -100,7 +117,7 @@ func (s *OpenAI) Summarize(ctx context.Context, in Input) (Result, error) {
 		{Role: openai.ChatMessageRoleSystem, Content: instructions},
 		{Role: openai.ChatMessageRoleUser, Content: string(body)},
 	}
-	response, err := s.client.CreateChatCompletion(ctx, request)
+	response, err := s.ask(ctx, request)
 	if err != nil {
 		return Result{Read: read}, fmt.Errorf("ask the model: %w", failureOf(err, response.Header(), time.Now()))
 	}
@@ -109,6 +126,22 @@ func (s *OpenAI) Summarize(ctx context.Context, in Input) (Result, error) {
 		return Result{Read: read}, fmt.Errorf("ask the model: %w", err)
 	}
 	return Result{Text: text, Model: s.request.Model, Read: read}, nil
+}
+
+// ask asks once, or where our key is refused and has been changed once more.
+func (s *OpenAI) ask(ctx context.Context, request openai.ChatCompletionRequest) (openai.ChatCompletionResponse, error) {
+	used := s.asked.Load()
+	response, err := used.client.CreateChatCompletion(ctx, request)
+	if statusOf(err) != http.StatusUnauthorized {
+		return response, err
+	}
+	key, changed := s.options.Renewal.Renew(ctx, used.key)
+	if !changed {
+		return response, err
+	}
+	slog.InfoContext(ctx, "the secret was changed", "variable", "OPENAI_API_KEY_ARN")
+	s.use(key)
+	return s.asked.Load().client.CreateChatCompletion(ctx, request)
 }
 
 // noRedirect: who could make the service redirect would read what people write.

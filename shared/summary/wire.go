@@ -21,7 +21,7 @@ func open(c config.Config) (Summariser, error) {
 		return Offline{}, nil
 	}
 	return NewOpenAI(Options{
-		APIKey: c.OpenAI.APIKey, BaseURL: c.OpenAI.BaseURL, Model: c.OpenAI.Model, Timeout: c.OpenAI.Timeout,
+		APIKey: c.OpenAI.APIKey, Renewal: c.OpenAI.Renewal, BaseURL: c.OpenAI.BaseURL, Model: c.OpenAI.Model, Timeout: c.OpenAI.Timeout,
 		MaxTokens: c.OpenAI.MaxTokens, Temperature: c.OpenAI.Temperature,
 	}), nil
 }

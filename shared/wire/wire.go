@@ -21,6 +21,10 @@ type Function struct {
 	// it takes from p. A client that cannot be opened is a fault of p, and Wire
 	// goes on: it calls nothing of what it was given.
 	Wire func(p *Process) any
+
+	// Refuse returns the handler of a process that could not be wired, for err;
+	// nil: the process ends, and Lambda tries again with another.
+	Refuse func(err error) any
 }
 
 // Handler wires f in p, or says everything that kept it from that.

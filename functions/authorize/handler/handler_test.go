@@ -8,6 +8,7 @@ import (
 	"aiwm-chat/functions/authorize/handler"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
 )
 
@@ -24,6 +25,13 @@ func TestAuthorize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	allowed := config.Origins{"https://chat.example.org"}
+	for _, origin := range []string{"https://evil.example.org", "http://chat.example.org", "https://chat.example.org.evil.net", "null"} {
+		hs := gateway.Handshake{Header: http.Header{"Authorization": {"Bearer " + token}, "Origin": {origin}}}
+		if got, err := handler.New(v, allowed).Handle(t.Context(), hs); !got.Principal.IsZero() || chat.CodeOf(err) != chat.Forbidden {
+			t.Errorf("a page of %s is %v, %v", origin, got.Principal, err)
+		}
+	}
 	tests := []struct {
 		name string
 		hs   gateway.Handshake
@@ -34,11 +42,12 @@ func TestAuthorize(t *testing.T) {
 		{"the query", gateway.Handshake{Query: map[string][]string{"token": {token}}}, who},
 		{"none", gateway.Handshake{}, chat.Principal{}},
 		{"a wrong one", gateway.Handshake{Query: map[string][]string{"token": {token + "x"}}}, chat.Principal{}},
+		{"a page that may", gateway.Handshake{Header: http.Header{"Authorization": {"Bearer " + token}, "Origin": {"https://chat.example.org"}}}, who},
 		{"two", gateway.Handshake{Header: http.Header{"Authorization": {"Bearer other"}}, Query: map[string][]string{"token": {token}}}, chat.Principal{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := handler.New(v).Handle(t.Context(), tt.hs)
+			got, err := handler.New(v, allowed).Handle(t.Context(), tt.hs)
 			if got.Principal != tt.want {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}

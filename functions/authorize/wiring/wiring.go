@@ -11,10 +11,10 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.JWT},
+	Needs: []config.Part{config.JWT, config.AllowedOrigins},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
-	return gateway.Authorizer(handler.New(auth.In(p)).Handle)
+	return gateway.Authorizer(handler.New(auth.In(p), p.Config.Origins).Handle)
 }

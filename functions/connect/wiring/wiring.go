@@ -15,12 +15,12 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.WelcomeQueue, config.ConnectionLimits},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.WelcomeQueue, config.ConnectionLimits, config.WebSocket},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
 	store := mongostore.In(p)
 	h := handler.New(presence.In(p), store, queue.In(p), apigateway.In(p), live.Announcements(p, store))
-	return gateway.Connect(h.Handle)
+	return gateway.Connect(gateway.ConnectWhileOn(p.Config.WebSocketDisabled, h.Handle))
 }

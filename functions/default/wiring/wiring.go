@@ -19,7 +19,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.JoinLimits, config.SendLimits, config.TypingLimit, config.PingLimit},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.JoinLimits, config.SendLimits, config.TypingLimit, config.PingLimit, config.WebSocket},
 	Wire:  wired,
 }
 
@@ -31,5 +31,5 @@ func wired(p *wire.Process) any {
 		protocol.ActionSend:   gateway.Decoded(send.Handler(p).Handle),
 		protocol.ActionTyping: gateway.Decoded(typing.Handler(p).Handle),
 	})
-	return gateway.Frames(live.Deliverer(p), h.Handle)
+	return gateway.Frames(live.Deliverer(p), gateway.WhileOn(p.Config.WebSocketDisabled, h.Handle))
 }

@@ -12,12 +12,12 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Redis, config.Connections, config.TypingLimit},
+	Needs: []config.Part{config.Redis, config.Connections, config.TypingLimit, config.WebSocket},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
-	return gateway.Action(live.Deliverer(p), Handler(p).Handle)
+	return gateway.Frames(live.Deliverer(p), gateway.WhileOn(p.Config.WebSocketDisabled, gateway.Decoded(Handler(p).Handle)))
 }
 
 // Handler returns the handler of typing, for default too.

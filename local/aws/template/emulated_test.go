@@ -41,6 +41,7 @@ func TestTrafficThatIsNotEmulatedIsAnError(t *testing.T) {
 		{"nested stack", "  R: {Type: 'AWS::Serverless::Application'}", "R: line 8: AWS::Serverless::Application is not emulated"},
 		{"subscription", "  R: {Type: 'AWS::SNS::Subscription'}", "R: line 8: AWS::SNS::Subscription is not emulated"},
 		{"misspelt kind", "  R: {Type: 'AWS::Serverless::Functoin'}", "R: line 8: AWS::Serverless::Functoin is not emulated"},
+		{"topic that invokes", "  R: {Type: 'AWS::SNS::Topic', Properties: {Subscription: [{Protocol: email}, {Protocol: lambda, Endpoint: !GetAtt F.Arn}]}}", "R: line 8: Subscription is not emulated"},
 		{"bucket that notifies", "  R:\n    Type: AWS::S3::Bucket\n    Properties:\n      NotificationConfiguration: {LambdaConfigurations: []}", "R: line 11: NotificationConfiguration is not emulated"},
 		{"destination", "  R:\n    Type: AWS::Lambda::EventInvokeConfig\n    Properties: {DestinationConfig: {OnFailure: {}}}", "R: line 10: DestinationConfig is not emulated"},
 		{"loop of resources", "  'Fn::ForEach::Topics':\n    - T\n    - [a, b]\n    - {'Q${T}': {Type: 'AWS::SQS::Queue'}}", "line 8: Fn::ForEach::Topics is not emulated"},
@@ -107,9 +108,10 @@ func TestWhatOnlyTunesIsAWarning(t *testing.T) {
 			[]string{"R: line 11: AWS::SES::ReceiptRule is given a function, and what it sends there is not emulated"}},
 		{"part of a text", "  R:\n    Type: AWS::CloudFront::Distribution\n    Properties: {A: !Sub ['${B}:${F.Arn}', {B: c}]}",
 			[]string{"R: line 10: AWS::CloudFront::Distribution is given a function, and what it sends there is not emulated"}},
-		{"custom resource", "  R: {Type: 'Custom::Thing'}", []string{"R: line 8: Custom::Thing is not emulated"}},
+		{"custom resource", "  R: {Type: 'Custom::Thing'}", []string{"R: line 8: Custom::Thing is not emulated: its ServiceToken is none of this template's functions"}},
 
 		{"what is not there is not missed", "      FunctionUrlConfig: !Ref AWS::NoValue\n      ReservedConcurrentExecutions: !Ref AWS::NoValue", nil},
+		{"letters to people", "  R: {Type: 'AWS::SNS::Topic', Properties: {Subscription: [{Protocol: email, Endpoint: a@b.example}]}}", nil},
 		{"no retries", "      EventInvokeConfig: {MaximumRetryAttempts: 0}", nil},
 		{"what is off", "  R: {Type: 'AWS::Events::Rule', Properties: {State: DISABLED}}", nil},
 		{"names, rights and logs", "      Description: d\n      Policies: []\n      Tracing: Active\n      Tags: {a: b}", nil},
@@ -145,5 +147,60 @@ func TestImplicitAPIHasAnID(t *testing.T) {
 	}
 	if _, err := Parse([]byte(head+`      Environment: {Variables: {URL: !Ref ServerlessHttpApi}}`), nil); err == nil {
 		t.Error("an API that nobody makes is referred to")
+	}
+}
+
+// A function is reached by its alias as well, and makes custom resources.
+func TestWhatAFunctionIsCalled(t *testing.T) {
+	tpl, err := Parse([]byte(head+`      AutoPublishAlias: live
+      Environment: {Variables: {SELF: !Ref F.Alias}}
+  Api:
+    Type: AWS::Serverless::WebSocketApi
+    Properties:
+      RouteSelectionExpression: x
+      Auth: {AuthType: CUSTOM, AuthArn: !Ref F.Alias}
+      Routes: {$connect: {FunctionArn: !Ref F.Alias}}
+  Thing:
+    Type: Custom::Thing
+    Properties: {ServiceToken: !GetAtt F.Arn, ServiceTimeout: 60, Version: 3, More: {a: b}, None: !Ref AWS::NoValue}
+  Absent: {Type: Custom::Thing, Condition: No, Properties: {ServiceToken: !GetAtt F.Arn}}
+Conditions: {No: !Equals [a, b]}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := tpl.WebSocketAPIs[0]
+	if api.Authorizer.Function != "F" || api.Routes[0].Function != "F" || len(tpl.Warnings) != 0 {
+		t.Errorf("the API is %+v, warnings %q", api, tpl.Warnings)
+	}
+	if c := tpl.CustomResources; len(c) != 1 || c[0].LogicalID != "Thing" || c[0].Function != "F" || c[0].Properties["Version"] != "3" || len(c[0].Properties) != 2 {
+		t.Errorf("custom resources are %+v", c)
+	}
+	if env, err := tpl.Environment("F", Resolver{Values: map[string]string{"F.Alias": "arn:live"}}); err != nil || env["SELF"] != "arn:live" {
+		t.Errorf("the environment is %v, %v", env, err)
+	}
+	if _, err := Parse([]byte(head+"      Environment: {Variables: {A: !Ref F.Arn}}"), nil); err == nil {
+		t.Error("a Ref finds an attribute")
+	}
+}
+
+// A parameter has to be as the template says, and is refused in its words.
+func TestParameterIsChecked(t *testing.T) {
+	const parameters = `
+Parameters:
+  P: {Type: String, Default: x, AllowedPattern: "[a-z]+", ConstraintDescription: must be letters}
+  N: {Type: Number, Default: 1, MinValue: 1, MaxValue: 10}
+  V: {Type: String, Default: "true", AllowedValues: ["true", "false"], ConstraintDescription: must be true or false}
+  L: {Type: CommaDelimitedList, Default: "", AllowedPattern: "[a-z]*"}
+`
+	for value, want := range map[string]string{
+		"P=abc": "", "P=a1": "parameter P must be letters", "P=": "parameter P must be letters", "N=10": "", "N=11": "parameter N has a value that",
+		"N=0": "parameter N has", "N=x": "parameter N has", "V=false": "", "V=yes": "parameter V must be true or false", "L=a,b": "", "L=a,1": "parameter L has",
+	} {
+		name, v, _ := strings.Cut(value, "=")
+		_, err := Parse([]byte(head+parameters), map[string]string{name: v})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", value, err)
+		}
 	}
 }

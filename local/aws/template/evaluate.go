@@ -126,11 +126,16 @@ func (e *evaluator) ref(arg *yaml.Node, find lookup) (any, error) {
 	if v, ok := e.parameters[name]; ok {
 		return v, nil
 	}
-	if !strings.HasPrefix(name, "AWS::") && !e.resources[name] {
+	resource, made, _ := strings.Cut(name, ".")
+	if !strings.HasPrefix(name, "AWS::") && (!e.resources[resource] || made != "" && !slices.Contains(madeBySAM, made)) {
 		return nil, fault(arg, "%q is no parameter and no resource of this template", name)
 	}
 	return found(arg, name, find)
 }
+
+// madeBySAM are what a Ref finds behind a dot: resources that SAM makes of another
+// one.
+var madeBySAM = []string{"Alias", "Version", "Stage", "DomainName", "DestinationTopic", "DestinationQueue"}
 
 func (e *evaluator) getAtt(arg *yaml.Node, find lookup) (any, error) {
 	name := arg.Value

@@ -36,7 +36,7 @@ var kinds = effects(map[effect]string{
 		AWS::ApiGateway::BasePathMapping AWS::ApiGateway::BasePathMappingV2 AWS::ApiGateway::DomainName AWS::ApiGateway::DomainNameV2
 		AWS::ApiGatewayV2::ApiMapping AWS::ApiGatewayV2::DomainName AWS::ApiGatewayV2::Model AWS::ApiGatewayV2::VpcLink
 		AWS::Lambda::CapacityProvider AWS::Lambda::EventInvokeConfig
-		AWS::CloudFormation::CustomResource AWS::SecretsManager::RotationSchedule AWS::WAFv2::WebACLAssociation`,
+		AWS::SecretsManager::RotationSchedule AWS::WAFv2::WebACLAssociation`,
 	// Of other services those that invoke functions.
 	carries: `AWS::AppSync::GraphQLApi AWS::CloudFormation::Stack AWS::IoT::TopicRule AWS::Logs::SubscriptionFilter
 		AWS::Pipes::Pipe AWS::SNS::Subscription AWS::StepFunctions::StateMachine`,
@@ -130,8 +130,8 @@ func (p *parser) checkResource(r resource) {
 			e = carries
 		}
 	}
-	if strings.HasPrefix(r.kind, "Custom::") {
-		e = tunes
+	if isCustom(r.kind) {
+		e = emulated
 	}
 	switch {
 	case e == carries && p.disabled(r):
@@ -145,10 +145,20 @@ func (p *parser) checkResource(r resource) {
 		p.checkTarget(r)
 	}
 	if key, ok := invoking[r.kind]; ok {
-		if n := p.property(r.own, key); n != nil {
+		if n := p.property(r.own, key); n != nil && !mails(n) {
 			p.fail(n, "%s is not emulated", key)
 		}
 	}
+}
+
+// mails reports whether all subscriptions of a topic are letters to people.
+func mails(subscriptions *yaml.Node) bool {
+	for _, s := range subscriptions.Content {
+		if n := member(s, "Protocol"); n == nil || n.Value != "email" && n.Value != "email-json" && n.Value != "sms" {
+			return false
+		}
+	}
+	return subscriptions.Kind == yaml.SequenceNode
 }
 
 // disabled tells whether a rule, a schedule or an event source is switched off.

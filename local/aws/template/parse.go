@@ -109,13 +109,20 @@ func (p *parser) parameters(given map[string]string) {
 		}
 		if v, ok := given[d.key]; ok {
 			value = v
+			if err := allowed(d, v); err != nil {
+				p.add(err)
+			}
 		}
 		kind := ""
 		if n := member(d.value, "Type"); n != nil {
 			kind = n.Value
 		}
 		if kind == "CommaDelimitedList" || strings.HasPrefix(kind, "List<") {
-			p.eval.parameters[d.key] = splitText(value, ",")
+			items := []any{}
+			for _, item := range listOf(value) {
+				items = append(items, item)
+			}
+			p.eval.parameters[d.key] = items
 		} else {
 			p.eval.parameters[d.key] = value
 		}
@@ -166,6 +173,7 @@ func (p *parser) parseResources() {
 	p.each("AWS::SQS::Queue", p.queue)
 	p.each("AWS::Serverless::HttpApi", p.httpAPI)
 	p.each("AWS::Serverless::Function", p.function)
+	p.customResources()
 	p.each("AWS::ApiGatewayV2::RouteResponse", p.routeResponse)
 	p.each("AWS::Serverless::WebSocketApi", p.webSocketAPI)
 }
@@ -200,6 +208,9 @@ func (p *parser) reference(n *yaml.Node, kind, attribute string) (string, bool) 
 	id := v
 	if attribute != "" {
 		id = strings.TrimSuffix(v, "."+attribute)
+	}
+	if attribute == "Arn" && id == v { // that of the version which clients reach
+		id = strings.TrimSuffix(v, ".Alias")
 	}
 	if id != v || attribute == "" {
 		for _, r := range p.resources {

@@ -3,7 +3,7 @@
 // function would get.
 //
 // It understands what a template of this project's kind uses: Globals,
-// parameters, conditions, and the intrinsic functions Ref, Fn::GetAtt, Fn::Sub,
+// parameters with their constraints, conditions, and the intrinsic functions Ref, Fn::GetAtt, Fn::Sub,
 // Fn::Join, Fn::Split, Fn::Select and Fn::If in short and long form. What it
 // does not understand, in a place it reads, is an error that names the line and
 // the resource; silence would make the local server differ from the deployed
@@ -22,12 +22,13 @@ import (
 // A Template is one parsed SAM template. Its slices are in the order of the
 // file. It does not change after Parse.
 type Template struct {
-	Functions     []Function
-	WebSocketAPIs []WebSocketAPI
-	HTTPAPIs      []HTTPAPI
-	Queues        []Queue
-	QueueSources  []QueueSource
-	Schedules     []Schedule
+	Functions       []Function
+	WebSocketAPIs   []WebSocketAPI
+	HTTPAPIs        []HTTPAPI
+	Queues          []Queue
+	QueueSources    []QueueSource
+	Schedules       []Schedule
+	CustomResources []CustomResource
 	// Warnings name what only tunes and is not emulated, such as a throttling
 	// limit: each with its line and resource.
 	Warnings []string
@@ -133,6 +134,13 @@ type Schedule struct {
 	Function string // logical id
 	Every    time.Duration
 	Input    string // the event, JSON; "" for EventBridge's own
+}
+
+// A CustomResource is made by a function while a stack is deployed.
+type CustomResource struct {
+	LogicalID, Type string
+	Function        string            // logical id
+	Properties      map[string]string // those that are texts
 }
 
 // Load reads and parses the template in a file. See Parse.
