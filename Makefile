@@ -5,7 +5,11 @@ GO ?= go
 LAMBDA := CGO_ENABLED=0 GOFLAGS='-trimpath -tags=lambda.norpc "-ldflags=-s -w"'
 FUNCTIONS := $(notdir $(wildcard functions/*))
 
-.PHONY: run demo bench soak test race lint fuzz build build-arm64 sam clean
+# Which stack of samconfig.toml: dev, or prod.
+ENV ?= dev
+STACK = $(shell sed -n '/^\[$(ENV)\.global/,/^$$/s/^stack_name = "\(.*\)"/\1/p' samconfig.toml)
+
+.PHONY: run demo bench soak test race lint fuzz build build-arm64 sam deploy logs delete clean
 
 run: ## the whole chat on http://127.0.0.1:3003
 	$(GO) run ./local
@@ -45,6 +49,16 @@ build-arm64: ## the functions as they deploy, in one folder
 sam: ## what sam deploy takes
 	GOOS=linux GOARCH=arm64 $(LAMBDA) $(GO) list -export ./functions/... >/dev/null
 	$(LAMBDA) sam build
+
+deploy: sam ## the stack of ENV; GUIDED=1 asks for what it does not know yet
+	sam deploy --config-env $(ENV) $(if $(GUIDED),--guided)
+
+logs: ## of its functions, as they come
+	aws logs tail --follow "$$(aws cloudformation describe-stacks --stack-name $(STACK) \
+		--query "Stacks[0].Outputs[?OutputKey=='FunctionLogs'].OutputValue" --output text)"
+
+delete: ## the stack of ENV, but for its logs and dead letters
+	sam delete --config-env $(ENV)
 
 clean:
 	rm -rf .build .build-arm64 .aws-sam .local

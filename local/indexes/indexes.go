@@ -1,4 +1,5 @@
-// Package indexes is the explicit step before the first deployment.
+// Package indexes creates the indexes by hand: each deployment does it too, but has
+// 15 minutes for it.
 package indexes
 
 import (
@@ -10,15 +11,17 @@ import (
 	"aiwm-chat/local/command"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/secrets"
 )
 
-// Command creates the indexes in the MongoDB of MONGODB_URI: functions that
-// write messages refuse to start without the unique ones.
+// Command creates the indexes in the MongoDB of MONGODB_URI, or of the secret that
+// MONGODB_URI_ARN names: functions that write messages refuse to start without the
+// unique ones.
 func Command(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
 	if err := command.Parse(flag.NewFlagSet("indexes", flag.ContinueOnError), args); err != nil {
 		return err
 	}
-	cfg, err := config.Load(getenv, config.Mongo)
+	cfg, err := config.LoadWith(ctx, getenv, secrets.In(getenv), config.Mongo)
 	if err != nil {
 		return fmt.Errorf("%w (the local server creates the indexes of its own database)", err)
 	}
