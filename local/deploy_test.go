@@ -64,7 +64,7 @@ func TestParametersThatAreWrong(t *testing.T) {
 		"MongodbUriArn":    {[]string{"arn:aws:secretsmanager:eu-west-1:123456789012:secret:chat/db-AbCdEf", "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/chat/db"}, []string{"chat/db", "arn:aws:s3:::x"}},
 		"RedisAddress":     {[]string{"r:6379", "a.example.net:1,b.example.net:2", "[::1]:6379"}, []string{"r", "redis://r:6379", "a:1,,b:2", ""}},
 		"JwtSecret":        {[]string{strings.Repeat("x", 32)}, []string{"short"}},
-		"JwtPublicKey":     {[]string{"-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n"}, []string{"-----BEGIN PRIVATE KEY-----\nMCow\n-----END PRIVATE KEY-----"}},
+		"JwtPublicKey":     {[]string{"-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n", `-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n`}, []string{"-----BEGIN PRIVATE KEY-----\nMCow\n-----END PRIVATE KEY-----"}},
 		"JwtJwksUrl":       {[]string{"https://iam.example.org/jwks"}, []string{"http://iam.example.org/jwks", "iam"}},
 		"JwtAlgorithms":    {[]string{"RS256", "RS256, ES256"}, []string{"none", "HS512"}},
 		"JwtJwksKeep":      {[]string{"24h", "1h30m"}, []string{"1 day", "24"}},

@@ -203,3 +203,17 @@ func TestOrigins(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is kept, a function starts with what it would take from its
+// environment, or says what is wrong.
+func FuzzSecrets(f *testing.F) {
+	for _, text := range []string{"mongodb://x", `{"MONGODB_URI": "mongodb://x"}`, `{"MONGODB_URI": 1}`, "{", "", " \n"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := config.LoadWith(t.Context(), lookup(kept()), fetchOf(map[string]string{uriARN: text}), config.Mongo)
+		if err == nil && !strings.HasPrefix(c.Mongo.URI, "mongodb") {
+			t.Errorf("%q gives %q", text, c.Mongo.URI)
+		}
+	})
+}

@@ -31,3 +31,19 @@ func TestUnsigned(t *testing.T) {
 		t.Errorf("read %d times", n)
 	}
 }
+
+func FuzzServeHTTP(f *testing.F) {
+	f.Add("secretsmanager.GetSecretValue", "AWS4-HMAC-SHA256 Credential=local", `{"SecretId":"x"}`)
+	f.Add("AmazonSSM.GetParameter", "", `{"Name":"x","WithDecryption":true}`)
+	s := secrets.New(secrets.Key{ID: "local", Secret: "local"})
+	s.Put("x", "hunter2")
+	f.Fuzz(func(t *testing.T, target, authorization, body string) {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set("X-Amz-Target", target)
+		r.Header.Set("Authorization", authorization)
+		w := httptest.NewRecorder()
+		if s.ServeHTTP(w, r); w.Code == http.StatusOK || strings.Contains(w.Body.String(), "hunter2") {
+			t.Errorf("%q reads a secret", authorization)
+		}
+	})
+}
