@@ -6,15 +6,16 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// EventConnected is the first frame that a connection gets.
+// EventConnected is the first frame that a connection gets. To an agent then come,
+// oldest first, the messages that it has not answered, at most 200 of them.
 const EventConnected = "connected"
 
 // Connected is the data of the first frame that a connection gets.
 type Connected struct {
-	ConnectionID chat.ConnectionID  `json:"connectionId"`
-	Type         chat.PrincipalType `json:"type"`
-	UserID       chat.PrincipalID   `json:"userId,omitzero"`
-	AgentID      chat.PrincipalID   `json:"agentId,omitzero"`
+	ConnectionID chat.ConnectionID  `json:"connectionId"`     // API Gateway's name for this connection
+	Type         chat.PrincipalType `json:"type"`             // whether a person or a program is connected
+	UserID       chat.PrincipalID   `json:"userId,omitzero"`  // who is connected, where it is a user
+	AgentID      chat.PrincipalID   `json:"agentId,omitzero"` // who is connected, where it is an agent
 }
 
 // ConnectedOf describes c to its client.

@@ -6,30 +6,29 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// What members hear of a conversation.
+// What is told of a conversation. The first two go to its members.
 const (
-	EventConversationUpdated = "conversation:updated"
-	EventConversationDeleted = "conversation:deleted"
-	// Those to who was added, and to devices that are not in the room.
-	EventConversationAdded    = "conversation:added"
-	EventConversationActivity = "conversation:activity"
+	EventConversationUpdated  = "conversation:updated"  // its title, description, status, tags, participants or summary changed
+	EventConversationDeleted  = "conversation:deleted"  // it is there for nobody any more
+	EventConversationAdded    = "conversation:added"    // somebody added you, or created it with you: to all your devices
+	EventConversationActivity = "conversation:activity" // something was said: to devices of participants that are not in the room, at most every 5 s; in conversations of up to 50 participants
 )
 
 // CreateConversation is the body of POST /conversations.
 type CreateConversation struct {
-	Title       string           `json:"title"`
-	AgentID     chat.PrincipalID `json:"agentId"`
-	Description string           `json:"description,omitzero"`
-	Tags        []string         `json:"tags,omitzero"`
+	Title       string           `json:"title"`                // what people call it
+	AgentID     chat.PrincipalID `json:"agentId"`              // the agent that serves it
+	Description string           `json:"description,omitzero"` // what it is about
+	Tags        []string         `json:"tags,omitzero"`        // to find it by; none twice
 }
 
 // UpdateConversation is the body of PUT /conversations/{id}. What is left out
 // stays as it is.
 type UpdateConversation struct {
-	Title       *string                  `json:"title,omitzero"`
-	Description *string                  `json:"description,omitzero"`
-	Status      *chat.ConversationStatus `json:"status,omitzero"`
-	Tags        *[]string                `json:"tags,omitzero"`
+	Title       *string                  `json:"title,omitzero"`       // what people call it
+	Description *string                  `json:"description,omitzero"` // what it is about
+	Status      *chat.ConversationStatus `json:"status,omitzero"`      // only an active one takes messages
+	Tags        *[]string                `json:"tags,omitzero"`        // to find it by; none twice; instead of all it has
 }
 
 // Check reports what is wrong with the fields.
@@ -52,8 +51,8 @@ func (u UpdateConversation) Check() error {
 
 // AddParticipant is the body of POST /conversations/{id}/participants.
 type AddParticipant struct {
-	Type chat.PrincipalType `json:"type"`
-	ID   chat.PrincipalID   `json:"id"`
+	Type chat.PrincipalType `json:"type"` // whether a person or a program is added
+	ID   chat.PrincipalID   `json:"id"`   // of the user or the agent, in the caller's organisation
 }
 
 // Check reports what is wrong with the fields.
@@ -70,43 +69,43 @@ func (a AddParticipant) Check() error {
 type Conversation struct {
 	ID             chat.ConversationID     `json:"id"`
 	OrgID          chat.OrgID              `json:"orgId"`
-	Title          string                  `json:"title"`
-	Description    string                  `json:"description"`
-	AgentID        chat.PrincipalID        `json:"agentId"`
+	Title          string                  `json:"title"`       // what people call it
+	Description    string                  `json:"description"` // what it is about
+	AgentID        chat.PrincipalID        `json:"agentId"`     // the agent that serves it
 	Status         chat.ConversationStatus `json:"status"`
-	Tags           []string                `json:"tags"`
-	Participants   []Participant           `json:"participants"`
-	TotalMessages  int64                   `json:"totalMessages"`
-	TotalTokens    int64                   `json:"totalTokens"`
-	LastMessage    *LastMessage            `json:"lastMessage,omitzero"`
-	ContextSummary string                  `json:"contextSummary"`
-	Summary        *Summary                `json:"summary,omitzero"`
-	CreatedBy      Identity                `json:"createdBy"`
-	CreatedAt      string                  `json:"createdAt"`
-	UpdatedAt      string                  `json:"updatedAt"`
-	Truncated      bool                    `json:"truncated,omitzero"` // read the rest with GET /conversations/{id}
+	Tags           []string                `json:"tags"`                 // to find it by
+	Participants   []Participant           `json:"participants"`         // who has a right to it
+	TotalMessages  int64                   `json:"totalMessages"`        // the seq of the newest message; it may lag behind the log for a moment
+	TotalTokens    int64                   `json:"totalTokens"`          // of all its messages
+	LastMessage    *LastMessage            `json:"lastMessage,omitzero"` // the newest one, where there is one
+	ContextSummary string                  `json:"contextSummary"`       // what was said, in short; empty before there is a summary
+	Summary        *Summary                `json:"summary,omitzero"`     // what contextSummary covers
+	CreatedBy      Identity                `json:"createdBy"`            // who has the creator's rights
+	CreatedAt      string                  `json:"createdAt"`            // when it was created
+	UpdatedAt      string                  `json:"updatedAt"`            // the newest activity: a message or a change
+	Truncated      bool                    `json:"truncated,omitzero"`   // something was left out: read the rest with GET /conversations/{id}
 }
 
 // Participant is one of Conversation.Participants.
 type Participant struct {
 	Identity
-	Joined string `json:"joined"`
+	Joined string `json:"joined"` // since when
 }
 
 // LastMessage is the newest message of a conversation, in short.
 type LastMessage struct {
-	Seq       int64     `json:"seq"`
-	Content   string    `json:"content"`
+	Seq       int64     `json:"seq"`     // its place in the log
+	Content   string    `json:"content"` // its first 100 characters
 	Role      chat.Role `json:"role"`
-	CreatedAt string    `json:"createdAt"`
+	CreatedAt string    `json:"createdAt"` // when it was stored
 }
 
 // Summary says what Conversation.ContextSummary covers.
 type Summary struct {
-	FromSeq int64  `json:"fromSeq"`
-	ToSeq   int64  `json:"toSeq"`
-	Model   string `json:"model"`
-	At      string `json:"at"`
+	FromSeq int64  `json:"fromSeq"` // the first message that it covers
+	ToSeq   int64  `json:"toSeq"`   // the last one
+	Model   string `json:"model"`   // which model wrote it
+	At      string `json:"at"`      // when it was written
 }
 
 // ConversationOf returns c as its participants see it.
@@ -153,22 +152,22 @@ func ConversationFrame(event string, c chat.Conversation, now time.Time) []byte 
 // the end of the log that is given.
 type Activity struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	LastSeq        int64               `json:"lastSeq"`
+	LastSeq        int64               `json:"lastSeq"` // the end of the log
 }
 
 // ConversationPage is the body of GET /conversations.
 type ConversationPage struct {
-	Data       []Conversation `json:"data"`
+	Data       []Conversation `json:"data"` // in the order that was asked for
 	Pagination ListPage       `json:"pagination"`
 }
 
 // ListPage is the pagination of conversations. Pages count from 1; one that was
 // asked for by cursor has no number. Total counts to chat.MaxTotal at most.
 type ListPage struct {
-	Page        int    `json:"page,omitzero"`
-	Limit       int    `json:"limit"`
-	Total       int64  `json:"total"`
-	TotalIsMore bool   `json:"totalIsMore,omitzero"`
-	HasMore     bool   `json:"hasMore"`
-	Cursor      string `json:"cursor,omitzero"` // of the page that follows
+	Page        int    `json:"page,omitzero"`        // the number of the page, from 1; not where it was asked for by cursor
+	Limit       int    `json:"limit"`                // the most entries of a page
+	Total       int64  `json:"total"`                // of all pages, counted to 1000
+	TotalIsMore bool   `json:"totalIsMore,omitzero"` // there are more than total
+	HasMore     bool   `json:"hasMore"`              // another page follows
+	Cursor      string `json:"cursor,omitzero"`      // of the page that follows
 }

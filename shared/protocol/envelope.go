@@ -10,8 +10,8 @@ const MaxFrameID = 64
 // Envelope is what every client frame has: the action, and the client's own id
 // of the frame, which the reply repeats.
 type Envelope struct {
-	Action string `json:"action"`
-	ID     string `json:"id,omitzero"`
+	Action string `json:"action"`      // what is asked for
+	ID     string `json:"id,omitzero"` // the client's own id of the frame, which the reply repeats
 }
 
 // FrameID returns the client's id of the frame.

@@ -8,7 +8,8 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// EventError answers what was refused.
+// EventError answers a frame that was refused; or it tells a connection why it ends,
+// and then has no id.
 const EventError = "error"
 
 type frame struct {
@@ -22,9 +23,9 @@ type frame struct {
 // ErrorBody is the error of a frame.
 type ErrorBody struct {
 	Code      chat.Code      `json:"code"`
-	Message   string         `json:"message"`
-	Retryable bool           `json:"retryable"`
-	Details   map[string]any `json:"details,omitzero"`
+	Message   string         `json:"message"`          // a sentence for people; programs go by the code
+	Retryable bool           `json:"retryable"`        // the same may be sent again, as it was
+	Details   map[string]any `json:"details,omitzero"` // of validation_failed a text for each field, of rate_limited retryAfterMs; of a message its clientMessageId
 }
 
 // Frame encodes an event for posting. id is that of the client frame it

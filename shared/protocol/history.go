@@ -8,7 +8,8 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// EventHistory follows EventJoined.
+// EventHistory follows conversation:joined and has its id: the newest 50 messages, or up to
+// 500 after a given one, in as many frames as it takes.
 const EventHistory = "messages:history"
 
 // History is the data of messages:history: a page of the log in ascending
@@ -18,10 +19,10 @@ const EventHistory = "messages:history"
 // several frames, each a page, in that direction.
 type History struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	Messages       []jsontext.Value    `json:"messages"`
-	HasMore        bool                `json:"hasMore"`
-	NextAfterSeq   int64               `json:"nextAfterSeq,omitzero"`
-	NextBeforeSeq  int64               `json:"nextBeforeSeq,omitzero"`
+	Messages       []jsontext.Value    `json:"messages"`               // ascending by seq
+	HasMore        bool                `json:"hasMore"`                // the log goes on in this direction, from the cursor
+	NextAfterSeq   int64               `json:"nextAfterSeq,omitzero"`  // where it goes on towards newer messages
+	NextBeforeSeq  int64               `json:"nextBeforeSeq,omitzero"` // where it goes on towards older messages
 }
 
 // A HistoryDirection says which way a history goes on.

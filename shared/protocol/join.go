@@ -7,8 +7,8 @@ import (
 // The action, and the events that answer it; history.go has the log.
 const (
 	ActionJoin      = "join"
-	EventJoined     = "conversation:joined"
-	EventUserJoined = "user:joined"
+	EventJoined     = "conversation:joined" // answers join; the history follows
+	EventUserJoined = "user:joined"         // the first connection of a member came
 )
 
 // Join asks to be in a conversation now, and for its history: the last
@@ -16,7 +16,7 @@ const (
 type Join struct {
 	Envelope
 	ConversationID chat.ConversationID `json:"conversationId"`
-	AfterSeq       *int64              `json:"afterSeq,omitzero"`
+	AfterSeq       *int64              `json:"afterSeq,omitzero"` // the newest message that the client has: the history is what follows it; without it the newest 50
 }
 
 // Check reports what is wrong with the fields.
@@ -41,11 +41,11 @@ const (
 // first are listed; MemberCount counts all.
 type Joined struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	LastSeq        int64               `json:"lastSeq"`
-	Members        []Identity          `json:"members"`
-	MemberCount    int                 `json:"memberCount"`
-	AgentOnline    bool                `json:"agentOnline"`
-	Typing         []Identity          `json:"typing,omitzero"`
+	LastSeq        int64               `json:"lastSeq"`         // the end of the log: what the history does not have of it, REST has
+	Members        []Identity          `json:"members"`         // who is in the room now, of many the first 130
+	MemberCount    int                 `json:"memberCount"`     // how many are in the room
+	AgentOnline    bool                `json:"agentOnline"`     // the agent that serves the conversation has a connection
+	Typing         []Identity          `json:"typing,omitzero"` // who types at this moment
 }
 
 // JoinedOf describes a conversation to one who has just joined it.

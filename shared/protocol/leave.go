@@ -7,8 +7,8 @@ import (
 // The action, and the events that answer it.
 const (
 	ActionLeave   = "leave"
-	EventLeft     = "conversation:left"
-	EventUserLeft = "user:left"
+	EventLeft     = "conversation:left" // answers leave; it also tells a participant that they were removed, and then has no id
+	EventUserLeft = "user:left"         // the last connection of a member went
 )
 
 // Leave ends what Join began.
@@ -34,7 +34,7 @@ type Room struct {
 type Membership struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 	Identity
-	More []Identity `json:"more,omitzero"`
+	More []Identity `json:"more,omitzero"` // others at the same moment, at most 130
 }
 
 // MembershipOf describes that some, at least one, are members of a conversation

@@ -14,27 +14,27 @@ import (
 type Message struct {
 	ID              chat.MessageID       `json:"id"`
 	ConversationID  chat.ConversationID  `json:"conversationId"`
-	Seq             int64                `json:"seq"`
-	ParticipantID   chat.PrincipalID     `json:"participantId"`
+	Seq             int64                `json:"seq"`           // its place in the log, contiguous from 1
+	ParticipantID   chat.PrincipalID     `json:"participantId"` // who wrote it
 	ParticipantType chat.PrincipalType   `json:"participantType"`
 	Role            chat.Role            `json:"role"`
 	Type            chat.MessageType     `json:"type"`
-	Content         string               `json:"content"`
-	Name            string               `json:"name,omitzero"`
-	ParentID        chat.MessageID       `json:"parentId,omitzero"`
-	Attachments     []chat.Attachment    `json:"attachments,omitzero"`
-	Thinking        *Thinking            `json:"thinking,omitzero"`
-	ToolCalls       []jsontext.Value     `json:"toolCalls,omitzero"`
-	ToolResults     []jsontext.Value     `json:"toolResults,omitzero"`
-	Usage           *Usage               `json:"usage,omitzero"`
-	Latency         int64                `json:"latency,omitzero"` // milliseconds
-	Error           string               `json:"error,omitzero"`
+	Content         string               `json:"content"`              // what is said
+	Name            string               `json:"name,omitzero"`        // of the sender, or of a tool, for the model
+	ParentID        chat.MessageID       `json:"parentId,omitzero"`    // the message that this one answers
+	Attachments     []chat.Attachment    `json:"attachments,omitzero"` // http(s) URLs, or document:<id>
+	Thinking        *Thinking            `json:"thinking,omitzero"`    // the agent's reasoning
+	ToolCalls       []jsontext.Value     `json:"toolCalls,omitzero"`   // objects of the agent's own form
+	ToolResults     []jsontext.Value     `json:"toolResults,omitzero"` // objects of the agent's own form
+	Usage           *Usage               `json:"usage,omitzero"`       // what the model's answer cost
+	Latency         int64                `json:"latency,omitzero"`     // milliseconds that the answer took
+	Error           string               `json:"error,omitzero"`       // why there is no answer
 	Status          chat.MessageStatus   `json:"status"`
-	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`
-	CreatedAt       string               `json:"createdAt"`
-	UpdatedAt       string               `json:"updatedAt"`
-	IsDeleted       bool                 `json:"isDeleted,omitzero"`
-	Truncated       bool                 `json:"truncated,omitzero"` // read the rest over REST
+	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`    // the sender's own name for it
+	CreatedAt       string               `json:"createdAt"`          // when it was stored
+	UpdatedAt       string               `json:"updatedAt"`          // when it was stored or deleted
+	IsDeleted       bool                 `json:"isDeleted,omitzero"` // only its place in the log is left
+	Truncated       bool                 `json:"truncated,omitzero"` // it did not fit a frame: read the rest over REST
 	ForYou          bool                 `json:"forYou,omitzero"`    // in lean frames: the agent is asked
 }
 
@@ -136,27 +136,27 @@ func cutEncoded(s string, room int) string {
 	return s
 }
 
-// EventMessageDeleted tells the members that a message was deleted.
+// EventMessageDeleted tells the members that the author of a message deleted it.
 const EventMessageDeleted = "message:deleted"
 
 // MessageGone is the data of message:deleted.
 type MessageGone struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 	MessageID      chat.MessageID      `json:"messageId"`
-	Seq            int64               `json:"seq"`
+	Seq            int64               `json:"seq"` // its place in the log, which stays
 }
 
 // MessagePage is the body of GET /messages, ascending by seq.
 type MessagePage struct {
-	Data       []Message  `json:"data"`
+	Data       []Message  `json:"data"` // ascending by seq
 	Pagination PageCursor `json:"pagination"`
 }
 
 // PageCursor is the pagination of messages. HasMore says that the log goes on
 // in the direction asked for, from the cursor that is given.
 type PageCursor struct {
-	Limit         int   `json:"limit"`
-	HasMore       bool  `json:"hasMore"`
-	NextAfterSeq  int64 `json:"nextAfterSeq,omitzero"`
-	NextBeforeSeq int64 `json:"nextBeforeSeq,omitzero"`
+	Limit         int   `json:"limit"`                  // the most entries of a page
+	HasMore       bool  `json:"hasMore"`                // the log goes on in this direction, from the cursor
+	NextAfterSeq  int64 `json:"nextAfterSeq,omitzero"`  // where it goes on towards newer messages
+	NextBeforeSeq int64 `json:"nextBeforeSeq,omitzero"` // where it goes on towards older messages
 }

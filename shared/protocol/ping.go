@@ -5,7 +5,7 @@ import "aiwm-chat/shared/chat"
 // The action, and the event that answers it.
 const (
 	ActionPing = "ping"
-	EventPong  = "pong"
+	EventPong  = "pong" // answers ping
 )
 
 // Ping keeps a connection open and registered; API Gateway ends one that is
@@ -18,15 +18,15 @@ type Ping struct{ Envelope }
 // the connection was not registered any more: it is again. Truncated says that
 // not all rooms are named.
 type Pong struct {
-	Rooms     []RoomHead `json:"rooms"`
-	Resync    bool       `json:"resync,omitzero"`
-	Truncated bool       `json:"truncated,omitzero"`
+	Rooms     []RoomHead `json:"rooms"`              // the conversations that the connection is really in
+	Resync    bool       `json:"resync,omitzero"`    // the connection was not known any more; it is again: join again
+	Truncated bool       `json:"truncated,omitzero"` // not all rooms are named
 }
 
 // RoomHead is a conversation and the end of its log.
 type RoomHead struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	LastSeq        int64               `json:"lastSeq"`
+	LastSeq        int64               `json:"lastSeq"` // the end of its log: join with afterSeq if it is ahead of what you have
 }
 
 // maxRoomsShown keeps a Pong below MaxFrame with the longest ids.

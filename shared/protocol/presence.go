@@ -6,7 +6,8 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// EventPresence tells that a principal came or went.
+// EventPresence tells that a principal's first connection came, or that the last one
+// went.
 const EventPresence = "presence:update"
 
 // The states of Presence.
@@ -20,9 +21,9 @@ const (
 // are others of whom the same was found at the same moment, at most 130 of them.
 type Presence struct {
 	Identity
-	Status string     `json:"status"`
-	At     string     `json:"at,omitzero"`
-	More   []Identity `json:"more,omitzero"`
+	Status string     `json:"status"`        // online with the first connection, offline without the last
+	At     string     `json:"at,omitzero"`   // when it was decided: drop what is older than what you have
+	More   []Identity `json:"more,omitzero"` // others at the same moment, at most 130
 }
 
 // MaxPresenceConversations is in how many of a principal's conversations, the
@@ -51,5 +52,5 @@ func statusText(online bool) string {
 // they are connected now.
 type PresencePage struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	Data           []Presence          `json:"data"`
+	Data           []Presence          `json:"data"` // each participant; who was added and has neither joined nor written is offline to others
 }

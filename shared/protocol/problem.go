@@ -8,13 +8,13 @@ import (
 
 // Problem is the body of a REST error: RFC 9457 with this protocol's codes.
 type Problem struct {
-	Type      string         `json:"type"` // always about:blank: the code tells the kind
-	Title     string         `json:"title"`
-	Status    int            `json:"status"`
-	Detail    string         `json:"detail"`
+	Type      string         `json:"type"`   // always about:blank: the code tells the kind
+	Title     string         `json:"title"`  // the name of the status
+	Status    int            `json:"status"` // the status of HTTP
+	Detail    string         `json:"detail"` // a sentence for people; programs go by the code
 	Code      chat.Code      `json:"code"`
-	Retryable bool           `json:"retryable"`
-	Details   map[string]any `json:"details,omitzero"`
+	Retryable bool           `json:"retryable"`        // the same may be sent again, as it was
+	Details   map[string]any `json:"details,omitzero"` // of validation_failed a text for each field, of rate_limited retryAfterMs; of a message its clientMessageId
 }
 
 // statusOf maps codes to HTTP. A code that is not here is a 500.

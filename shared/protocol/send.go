@@ -12,9 +12,9 @@ import (
 // The action, and the events that follow from it.
 const (
 	ActionSend           = "send"
-	EventMessageSent     = "message:sent"
-	EventMessageNew      = "message:new"
-	EventMessageFromUser = "message:from-user"
+	EventMessageSent     = "message:sent"      // answers send: the message is durable
+	EventMessageNew      = "message:new"       // something was said: to everybody in the room, in aiwm also to the connection that said it
+	EventMessageFromUser = "message:from-user" // a user said something: to the agent that serves the conversation, in lean only where it is not in the room
 )
 
 // Send adds a message. ConversationID may be left out by a connection that
@@ -27,36 +27,36 @@ type Send struct {
 // MessageInput is all that a client may say of a new message, over WebSocket
 // and over REST. The participant, if named, must be the caller.
 type MessageInput struct {
-	ConversationID  chat.ConversationID  `json:"conversationId,omitzero"`
-	Content         string               `json:"content,omitzero"`
-	ClientMessageID chat.ClientMessageID `json:"clientMessageId,omitzero"`
-	ParticipantID   chat.PrincipalID     `json:"participantId,omitzero"`
-	ParticipantType chat.PrincipalType   `json:"participantType,omitzero"`
-	Role            chat.Role            `json:"role,omitzero"`
-	Type            chat.MessageType     `json:"type,omitzero"`
-	Name            string               `json:"name,omitzero"`
-	ParentID        chat.MessageID       `json:"parentId,omitzero"`
-	Attachments     []chat.Attachment    `json:"attachments,omitzero"`
-	Thinking        *Thinking            `json:"thinking,omitzero"`
-	ToolCalls       []jsontext.Value     `json:"toolCalls,omitzero"`
-	ToolResults     []jsontext.Value     `json:"toolResults,omitzero"`
-	Usage           *Usage               `json:"usage,omitzero"`
-	Latency         *int64               `json:"latency,omitzero"` // milliseconds
-	Error           string               `json:"error,omitzero"`
+	ConversationID  chat.ConversationID  `json:"conversationId,omitzero"`  // may be left out on a connection that has joined only one
+	Content         string               `json:"content,omitzero"`         // what is said; required unless the message has other parts; over WebSocket at most 24 KiB, over REST 64 KiB
+	ClientMessageID chat.ClientMessageID `json:"clientMessageId,omitzero"` // the sender's own name for the message: sent again under it, it is stored once
+	ParticipantID   chat.PrincipalID     `json:"participantId,omitzero"`   // the sender, who must be the caller
+	ParticipantType chat.PrincipalType   `json:"participantType,omitzero"` // the sender's, which must be the caller's
+	Role            chat.Role            `json:"role,omitzero"`            // a user sends user, an agent any other; its own by default
+	Type            chat.MessageType     `json:"type,omitzero"`            // a user sends text, an agent any; text by default
+	Name            string               `json:"name,omitzero"`            // of the sender, or of a tool, for the model
+	ParentID        chat.MessageID       `json:"parentId,omitzero"`        // the message of the conversation that this one answers
+	Attachments     []chat.Attachment    `json:"attachments,omitzero"`     // http(s) URLs, or document:<id>; shown, never fetched
+	Thinking        *Thinking            `json:"thinking,omitzero"`        // an agent's
+	ToolCalls       []jsontext.Value     `json:"toolCalls,omitzero"`       // an agent's: objects of its own form, 64 KiB together
+	ToolResults     []jsontext.Value     `json:"toolResults,omitzero"`     // an agent's: objects of its own form, 64 KiB together
+	Usage           *Usage               `json:"usage,omitzero"`           // an agent's
+	Latency         *int64               `json:"latency,omitzero"`         // an agent's: milliseconds that the answer took
+	Error           string               `json:"error,omitzero"`           // an agent's: why there is no answer
 }
 
 // Thinking is an agent's reasoning.
 type Thinking struct {
-	Content  string `json:"content"`
-	Visible  bool   `json:"visible"`
+	Content  string `json:"content"`           // the reasoning as text
+	Visible  bool   `json:"visible"`           // whether people are meant to see it
 	Duration int64  `json:"duration,omitzero"` // milliseconds
 }
 
 // Usage counts the tokens of a model's answer.
 type Usage struct {
-	PromptTokens     int64 `json:"promptTokens"`
-	CompletionTokens int64 `json:"completionTokens"`
-	TotalTokens      int64 `json:"totalTokens"`
+	PromptTokens     int64 `json:"promptTokens"`     // those that the model read
+	CompletionTokens int64 `json:"completionTokens"` // those that it wrote
+	TotalTokens      int64 `json:"totalTokens"`      // what it adds to the conversation's total
 }
 
 // maxMillis bounds every duration a client gives: a day.
@@ -110,15 +110,15 @@ func raw(in []jsontext.Value) []json.RawMessage {
 
 // Sent answers Send: the message is durable.
 type Sent struct {
-	MessageID       chat.MessageID       `json:"messageId"`
+	MessageID       chat.MessageID       `json:"messageId"` // what the message is called
 	ConversationID  chat.ConversationID  `json:"conversationId"`
-	Seq             int64                `json:"seq"`
-	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`
-	CreatedAt       string               `json:"createdAt"`
-	AgentOnline     *bool                `json:"agentOnline,omitzero"` // not in lean
-	Duplicate       bool                 `json:"duplicate,omitzero"`
-	Resync          bool                 `json:"resync,omitzero"`    // the connection is not registered: ping, and join again
-	Delivered       *bool                `json:"delivered,omitzero"` // false: it will be, once that is possible again
+	Seq             int64                `json:"seq"`                  // its place in the log
+	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`      // the sender's name for it, or the one it was given
+	CreatedAt       string               `json:"createdAt"`            // when it was stored
+	AgentOnline     *bool                `json:"agentOnline,omitzero"` // the agent that serves the conversation has a connection; not in lean
+	Duplicate       bool                 `json:"duplicate,omitzero"`   // it had been stored before, under the same clientMessageId
+	Resync          bool                 `json:"resync,omitzero"`      // the connection is not registered: ping, and join again
+	Delivered       *bool                `json:"delivered,omitzero"`   // false: it will be, once that is possible again
 }
 
 // SentOf describes the stored message to its sender.

@@ -15,5 +15,5 @@ type SummaryJob struct {
 
 // SummaryResult is the body of POST /conversations/{id}/summary.
 type SummaryResult struct {
-	Summary string `json:"summary"`
+	Summary string `json:"summary"` // what was said, in short
 }

@@ -7,8 +7,8 @@ import (
 // The action, and its events: nothing answers it.
 const (
 	ActionTyping     = "typing"
-	EventTypingStart = "typing:start"
-	EventTypingStop  = "typing:stop"
+	EventTypingStart = "typing:start" // another member types
+	EventTypingStop  = "typing:stop"  // another member types no more
 )
 
 // The states of Typing.
@@ -21,7 +21,7 @@ const (
 type Typing struct {
 	Envelope
 	ConversationID chat.ConversationID `json:"conversationId"`
-	State          string              `json:"state"`
+	State          string              `json:"state"` // start, every two seconds or so while it lasts, and stop
 }
 
 // Check reports what is wrong with the fields.
@@ -39,5 +39,5 @@ func (t Typing) Check() error {
 type TypingNotice struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 	Identity
-	ExpiresIn int64 `json:"expiresIn,omitzero"`
+	ExpiresIn int64 `json:"expiresIn,omitzero"` // milliseconds: without another start it is over by then
 }

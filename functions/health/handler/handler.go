@@ -34,15 +34,15 @@ func New(m mongo, r redis) *Handler { return &Handler{mongo: m, redis: r} }
 
 // Report is the body of GET /health.
 type Report struct {
-	Status  string    `json:"status"` // ok, or unavailable if any part is
-	MongoDB Component `json:"mongodb"`
-	Redis   Component `json:"redis"`
+	Status  string    `json:"status"`  // ok, or unavailable if any part is
+	MongoDB Component `json:"mongodb"` // where everything lasting is
+	Redis   Component `json:"redis"`   // who is connected
 }
 
 // Component is the health of one part. Why it is down is only in the log.
 type Component struct {
-	Status    string  `json:"status"` // ok or unavailable
-	LatencyMs float64 `json:"latencyMs"`
+	Status    string  `json:"status"`    // ok or unavailable
+	LatencyMs float64 `json:"latencyMs"` // milliseconds that a round trip took
 }
 
 const (
