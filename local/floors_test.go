@@ -47,12 +47,13 @@ var floors = map[string]int{
 	"local/client":      4,
 	"local/command":     4,
 	"local/server":      5,
+	"local/contract":    5,
 	"local/bench":       6,
 	"local/checker":     6,
 	"local/demo":        6,
 	"local/indexes":     6,
-	"local/serve":       6,
 	"local/token":       6,
+	"local/serve":       7,
 
 	"local/checker/evidence": 7,
 	"local/e2e":              8,
@@ -68,6 +69,9 @@ const (
 // drivers are what only floor 2 may know, and below it the credentials of two of
 // its packages, and what reads the secrets of all.
 var drivers = []string{"go.mongodb.org/", "github.com/redis/", "github.com/aws/aws-sdk-go-v2", "github.com/sashabaranov/"}
+
+// forLocal are libraries of the local server alone.
+var forLocal = []string{"github.com/google/jsonschema-go", "github.com/swaggest/", "github.com/alicebob/", "github.com/tidwall/", "github.com/gobwas/"}
 
 // emulators know nothing of chat: they would run any other template as well.
 var emulators = []string{"local/embedded", "local/faults", "local/filelock", "local/logline", "local/proxy", "local/aws"}
@@ -106,6 +110,8 @@ func forbidden(pkg string, floor int, imported string) string {
 		return ""
 	case floor == 0 && !standard:
 		return "the lowest floor needs the standard library only"
+	case slices.ContainsFunc(forLocal, func(d string) bool { return strings.HasPrefix(imported, d) }):
+		return "no binary that deploys carries it"
 	case isDriver && floor != 2:
 		return "drivers belong to floor 2"
 	case floor == handlerFloor && imported == "os":

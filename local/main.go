@@ -7,6 +7,7 @@
 //	go run ./local soak       let everything fail, and check what is promised
 //	go run ./local token      sign a token for a user or an agent
 //	go run ./local indexes    create the indexes in the MongoDB of MONGODB_URI
+//	go run ./local contract   write the OpenAPI and AsyncAPI documents
 package main
 
 import (
@@ -25,6 +26,7 @@ import (
 
 	"aiwm-chat/local/bench"
 	"aiwm-chat/local/command"
+	"aiwm-chat/local/contract"
 	"aiwm-chat/local/demo"
 	"aiwm-chat/local/indexes"
 	"aiwm-chat/local/serve"
@@ -52,7 +54,7 @@ const gcPercent = 400
 
 var commands = map[string]command.Command{
 	"serve": serve.Command, "demo": demo.Command, "bench": bench.Command, "soak": soak.Command, "token": token.Command,
-	"indexes": indexes.Command,
+	"indexes": indexes.Command, "contract": contract.Command,
 }
 
 func run(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {

@@ -1,6 +1,8 @@
 package handler
 
 import (
+	"maps"
+
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -17,6 +19,10 @@ var aiwmActions = map[string]string{
 	"typing:stop":        protocol.ActionTyping,
 	"message:typing":     protocol.ActionTyping,
 }
+
+// AIWMActions returns the event names of the AIWM clients, each with the action that
+// it stands for.
+func AIWMActions() map[string]string { return maps.Clone(aiwmActions) }
 
 // typingState is the state that an AIWM event name implies.
 var typingState = map[string]string{

@@ -1,0 +1,133 @@
+package contract
+
+import (
+	"reflect"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// The dialects, as people name them.
+const (
+	aiwm = "aiwm"
+	lean = "lean"
+)
+
+// An action is what a client may ask for.
+type action struct {
+	name     string
+	frame    reflect.Type
+	examples map[string]any
+	replies  []string    // events, besides error
+	codes    []chat.Code // besides those that every action has
+}
+
+func actions() []action {
+	of := func(name string) protocol.Envelope { return protocol.Envelope{Action: name, ID: "1"} }
+	return []action{
+		{
+			name: protocol.ActionJoin, frame: reflect.TypeFor[protocol.Join](), replies: []string{protocol.EventJoined, protocol.EventHistory},
+			examples: map[string]any{
+				"the newest messages": protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID},
+				"what was missed":     protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID, AfterSeq: new(int64(1))},
+			},
+			codes: []chat.Code{chat.NotFound, chat.TooManyRooms},
+		}, {
+			name: protocol.ActionLeave, frame: reflect.TypeFor[protocol.Leave](), replies: []string{protocol.EventLeft},
+			examples: map[string]any{"leave": protocol.Leave{Envelope: of(protocol.ActionLeave), ConversationID: conversation.ID}},
+		}, {
+			name: protocol.ActionSend, frame: reflect.TypeFor[protocol.Send](), replies: []string{protocol.EventMessageSent},
+			examples: map[string]any{
+				"of a user":                     protocol.Send{Envelope: of(protocol.ActionSend), MessageInput: questionInput()},
+				"of an agent":                   protocol.Send{Envelope: of(protocol.ActionSend), MessageInput: answerInput()},
+				"to the only one it has joined": protocol.Send{Envelope: of(protocol.ActionSend), MessageInput: protocol.MessageInput{Content: "Thank you!"}},
+			},
+			codes: []chat.Code{chat.NotFound, chat.Conflict, chat.ConversationClosed},
+		}, {
+			name: protocol.ActionTyping, frame: reflect.TypeFor[protocol.Typing](),
+			examples: map[string]any{
+				"start": protocol.Typing{Envelope: of(protocol.ActionTyping), ConversationID: conversation.ID, State: protocol.TypingStart},
+				"stop":  protocol.Typing{Envelope: of(protocol.ActionTyping), ConversationID: conversation.ID, State: protocol.TypingStop},
+			},
+			codes: []chat.Code{chat.NotFound},
+		}, {
+			name: protocol.ActionPing, frame: reflect.TypeFor[protocol.Ping](), replies: []string{protocol.EventPong},
+			examples: map[string]any{"ping": protocol.Ping{Envelope: of(protocol.ActionPing)}},
+			codes:    []chat.Code{chat.TooManyConnections},
+		},
+	}
+}
+
+// An event is what a client may be told. The two dialects may have different forms of
+// it: then there are two of its name.
+type event struct {
+	name     string
+	data     reflect.Type // nil: an error has none
+	dialects []string     // nil: both
+	needs    []string     // members of data that are there in this dialect
+	lacks    []string     // members of data that are not
+	frames   map[string][]byte
+}
+
+func events() []event {
+	frame := func(name, id string, data any) map[string][]byte {
+		return map[string][]byte{name: protocol.Frame(name, id, data, answered)}
+	}
+	withoutAgent := protocol.SentOf(question, false)
+	failures := map[string][]byte{}
+	for code, err := range codeExamples {
+		if code != chat.Unauthorized && code != chat.UnsupportedMedia && code != chat.PayloadTooLarge && code != chat.Forbidden {
+			failures[string(code)] = protocol.ErrorFrame("1", err, answered)
+		}
+	}
+	return []event{
+		{name: protocol.EventConnected, data: reflect.TypeFor[protocol.Connected](), frames: frame(protocol.EventConnected, "", protocol.ConnectedOf(connection))},
+		{name: protocol.EventBacklog, data: reflect.TypeFor[protocol.Backlog](), frames: frame(protocol.EventBacklog, "", protocol.Backlog{More: true, Cursor: "MQ"})},
+		{name: protocol.EventError, frames: failures},
+		{name: protocol.EventPong, data: reflect.TypeFor[protocol.Pong](), frames: frame(protocol.EventPong, "1", protocol.Pong{Rooms: []protocol.RoomHead{{ConversationID: conversation.ID, LastSeq: 2}}})},
+		{name: protocol.EventJoined, data: reflect.TypeFor[protocol.Joined](), frames: frame(protocol.EventJoined, "1", protocol.JoinedOf(conversation.ID, 2, chat.Company{
+			Members: []chat.Principal{user, agent}, AgentOnline: true, Typing: []chat.Principal{agent},
+		}))},
+		{name: protocol.EventHistory, data: reflect.TypeFor[protocol.History](), frames: map[string][]byte{
+			"the whole log": protocol.HistoryFrames("1", conversation.ID, []chat.Message{question, answer}, protocol.Older, false, answered)[0],
+			"what follows":  protocol.HistoryFrames("1", conversation.ID, []chat.Message{question}, protocol.Newer, true, answered)[0],
+		}},
+		{name: protocol.EventLeft, data: reflect.TypeFor[protocol.Room](), frames: frame(protocol.EventLeft, "1", protocol.Room{ConversationID: conversation.ID})},
+		{name: protocol.EventUserJoined, data: reflect.TypeFor[protocol.Membership](), frames: frame(protocol.EventUserJoined, "", protocol.MembershipOf(conversation.ID, user))},
+		{name: protocol.EventUserLeft, data: reflect.TypeFor[protocol.Membership](), frames: frame(protocol.EventUserLeft, "", protocol.MembershipOf(conversation.ID, user, guest))},
+		{
+			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{aiwm}, needs: []string{"agentOnline"},
+			frames: frame(protocol.EventMessageSent, "1", sentExample()),
+		}, {
+			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{lean}, lacks: []string{"agentOnline"},
+			frames: frame(protocol.EventMessageSent, "1", withoutAgent),
+		}, {
+			name: protocol.EventMessageNew, data: reflect.TypeFor[protocol.Message](), dialects: []string{aiwm}, lacks: []string{"forYou"},
+			frames: map[string][]byte{
+				"of a user":   protocol.MessageFrame(protocol.EventMessageNew, question, answered),
+				"of an agent": protocol.MessageFrame(protocol.EventMessageNew, answer, answered),
+			},
+		}, {
+			name: protocol.EventMessageNew, data: reflect.TypeFor[protocol.Message](), dialects: []string{lean},
+			frames: map[string][]byte{
+				"to a user":                  protocol.MessageFrame(protocol.EventMessageNew, answer, answered),
+				"to the agent that is asked": protocol.MessageForYouFrame(question, answered),
+			},
+		},
+		{name: protocol.EventMessageFromUser, data: reflect.TypeFor[protocol.Message](), lacks: []string{"forYou"}, frames: map[string][]byte{
+			"of a user": protocol.MessageFrame(protocol.EventMessageFromUser, question, answered),
+		}},
+		{name: protocol.EventMessageDeleted, data: reflect.TypeFor[protocol.MessageGone](), frames: frame(protocol.EventMessageDeleted, "", protocol.MessageGone{ConversationID: conversation.ID, MessageID: question.ID, Seq: 1})},
+		{name: protocol.EventTypingStart, data: reflect.TypeFor[protocol.TypingNotice](), needs: []string{"expiresIn"}, frames: frame(protocol.EventTypingStart, "", protocol.TypingNotice{
+			ConversationID: conversation.ID, Identity: protocol.IdentityOf(user), ExpiresIn: chat.TypingExpiry.Milliseconds(),
+		})},
+		{name: protocol.EventTypingStop, data: reflect.TypeFor[protocol.TypingNotice](), lacks: []string{"expiresIn"}, frames: frame(protocol.EventTypingStop, "", protocol.TypingNotice{
+			ConversationID: conversation.ID, Identity: protocol.IdentityOf(user),
+		})},
+		{name: protocol.EventPresence, data: reflect.TypeFor[protocol.Presence](), needs: []string{"at"}, frames: frame(protocol.EventPresence, "", protocol.PresenceOf(true, asked, agent))},
+		{name: protocol.EventConversationUpdated, data: reflect.TypeFor[protocol.Conversation](), frames: map[string][]byte{"changed": protocol.ConversationFrame(protocol.EventConversationUpdated, conversation, answered)}},
+		{name: protocol.EventConversationDeleted, data: reflect.TypeFor[protocol.Room](), frames: frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: conversation.ID})},
+		{name: protocol.EventConversationAdded, data: reflect.TypeFor[protocol.Conversation](), frames: map[string][]byte{"added": protocol.ConversationFrame(protocol.EventConversationAdded, conversation, answered)}},
+		{name: protocol.EventConversationActivity, data: reflect.TypeFor[protocol.Activity](), frames: frame(protocol.EventConversationActivity, "", protocol.Activity{ConversationID: conversation.ID, LastSeq: 2})},
+	}
+}

@@ -1,0 +1,108 @@
+package contract
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// isBoth are the types that clients write as well as read.
+var isBoth = map[reflect.Type]bool{
+	reflect.TypeFor[protocol.Thinking](): true,
+	reflect.TypeFor[protocol.Usage]():    true,
+}
+
+// isTime are the fields that are RFC 3339.
+var isTime = map[string]bool{"CreatedAt": true, "UpdatedAt": true, "Joined": true, "At": true, "Timestamp": true}
+
+// isID makes a schema one of what chat.ValidID accepts.
+func isID(s *jsonschema.Schema) {
+	s.Pattern, s.MaxLength = `^[A-Za-z0-9._@:|+=~-]+$`, new(chat.MaxID)
+}
+
+// textLimits are those of types of text that are no enumerations.
+var textLimits = map[reflect.Type]func(*jsonschema.Schema){
+	reflect.TypeFor[chat.ConversationID]():  isID,
+	reflect.TypeFor[chat.MessageID]():       isID,
+	reflect.TypeFor[chat.ClientMessageID](): isID,
+	reflect.TypeFor[chat.PrincipalID]():     isID,
+	reflect.TypeFor[chat.OrgID]():           isID,
+	reflect.TypeFor[chat.Attachment](): func(s *jsonschema.Schema) {
+		s.Pattern, s.MaxLength = `^([Hh][Tt][Tt][Pp][Ss]?://|document:).`, new(int(chat.MaxAttachment))
+	},
+}
+
+// special is the schema of a member whose Go type says less than is known, nil of
+// any other.
+func (b *builder) special(key string) *jsonschema.Schema {
+	switch key {
+	case "History.Messages":
+		return &jsonschema.Schema{Type: "array", Items: b.ref(reflect.TypeFor[protocol.Message](), output)}
+	case "Typing.State":
+		return oneOf(protocol.TypingStart, protocol.TypingStop)
+	case "Presence.Status":
+		return oneOf(protocol.Online, protocol.Offline)
+	case "Report.Status", "Component.Status":
+		return oneOf("ok", "unavailable")
+	}
+	return nil
+}
+
+func oneOf(values ...any) *jsonschema.Schema { return &jsonschema.Schema{Type: "string", Enum: values} }
+
+// maxMillis is a day: the longest duration that a client may give.
+const maxMillis = float64(24 * time.Hour / time.Millisecond)
+
+// limits are those of what clients write. JSON Schema counts characters; where the
+// product counts bytes, a text of as many characters may still be too long.
+var limits = map[string]func(*jsonschema.Schema){
+	"Envelope.ID":                    atMost(protocol.MaxFrameID),
+	"CreateConversation.Title":       visible(chat.MaxTitle),
+	"CreateConversation.Description": atMost(chat.MaxDescription),
+	"CreateConversation.Tags":        tags,
+	"UpdateConversation.Title":       visible(chat.MaxTitle),
+	"UpdateConversation.Description": atMost(chat.MaxDescription),
+	"UpdateConversation.Tags":        tags,
+	"MessageInput.Content":           atMost(chat.MaxContentREST),
+	"MessageInput.Name":              atMost(chat.MaxMessageName),
+	"MessageInput.Attachments":       items(chat.MaxAttachments),
+	"MessageInput.ToolCalls":         items(chat.MaxTools),
+	"MessageInput.ToolResults":       items(chat.MaxTools),
+	"MessageInput.Latency":           below(maxMillis),
+	"MessageInput.Error":             atMost(chat.MaxMessageError),
+	"Thinking.Content":               atMost(chat.MaxThinking),
+	"Thinking.Duration":              below(maxMillis),
+	"Usage.PromptTokens":             below(chat.MaxTokens),
+	"Usage.CompletionTokens":         below(chat.MaxTokens),
+	"Usage.TotalTokens":              below(chat.MaxTokens),
+	"Problem.Type":                   func(s *jsonschema.Schema) { s.Const = new(any("about:blank")) },
+}
+
+// limitsOutput are the limits that hold for what clients get.
+var limitsOutput = map[string]bool{"Problem.Type": true}
+
+func atMost(characters int) func(*jsonschema.Schema) {
+	return func(s *jsonschema.Schema) { s.MaxLength = &characters }
+}
+
+// visible is a text of more than white space.
+func visible(characters int) func(*jsonschema.Schema) {
+	return func(s *jsonschema.Schema) { s.MinLength, s.MaxLength, s.Pattern = new(1), &characters, `\S` }
+}
+
+func items(most int) func(*jsonschema.Schema) {
+	return func(s *jsonschema.Schema) { s.MaxItems = &most }
+}
+
+func below(most float64) func(*jsonschema.Schema) {
+	return func(s *jsonschema.Schema) { s.Maximum = &most }
+}
+
+func tags(s *jsonschema.Schema) {
+	s.MaxItems, s.UniqueItems = new(chat.MaxTags), true
+	visible(chat.MaxTag)(s.Items)
+}
