@@ -39,6 +39,7 @@ const (
 // seq you have, and where one is missing join again with afterSeq.
 type Client struct {
 	conn   *websocket.Conn
+	seen   []func(text []byte)
 	nextID atomic.Int64
 	done   chan struct{} // closed when the reader has ended
 
@@ -52,8 +53,9 @@ type Client struct {
 // Dial opens a connection to a ws or wss URL. The token goes into the
 // subprotocol, beside "bearer", which the server selects: the way that also
 // works in browsers, and keeps the token out of URLs and their logs. A refused
-// handshake is an *Error with the HTTP status.
-func Dial(ctx context.Context, url, token string) (*Client, error) {
+// handshake is an *Error with the HTTP status. Each of seen is shown every frame as
+// it came, before anybody waits for it; it must not keep the text.
+func Dial(ctx context.Context, url, token string, seen ...func(text []byte)) (*Client, error) {
 	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{
 		HTTPClient:   &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		Subprotocols: []string{"bearer", token},
@@ -65,7 +67,7 @@ func Dial(ctx context.Context, url, token string) (*Client, error) {
 		return nil, fmt.Errorf("open a connection: %w", err)
 	}
 	conn.SetReadLimit(maxRead)
-	c := &Client{conn: conn, done: make(chan struct{}), received: make(chan struct{})}
+	c := &Client{conn: conn, seen: seen, done: make(chan struct{}), received: make(chan struct{})}
 	go c.read()
 	return c, nil
 }
@@ -84,6 +86,9 @@ func (c *Client) read() {
 		}
 		var frame Frame
 		if err == nil {
+			for _, show := range c.seen {
+				show(text)
+			}
 			if frame, err = parseFrame(text); err != nil {
 				err = fmt.Errorf("parse a frame: %w", err)
 			}

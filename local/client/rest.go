@@ -37,6 +37,12 @@ func NewREST(url, token string) *REST {
 	}
 }
 
+// Through lets every call go through a transport, and returns r.
+func (r *REST) Through(t http.RoundTripper) *REST {
+	r.http.Transport = t
+	return r
+}
+
 // Do sends in as JSON, unless it is nil, and parses the answer into out,
 // unless that is nil. path contains the query. A status other than 2xx is an
 // *Error.

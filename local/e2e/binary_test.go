@@ -293,7 +293,7 @@ func (p *process) connect(t *testing.T, token string) *client.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, err := client.Dial(ctx, p.webSocket, token)
+	c, err := reach(ctx, p.webSocket, token)
 	if err != nil {
 		t.Fatal("connect:", err)
 	}
@@ -302,7 +302,7 @@ func (p *process) connect(t *testing.T, token string) *client.Client {
 }
 
 func (p *process) rest(t *testing.T, token string) *client.REST {
-	r := client.NewREST(p.url, token)
+	r := callerOf(p.url, token)
 	t.Cleanup(r.Close)
 	return r
 }

@@ -92,7 +92,7 @@ func TestNothingAnswersElsewhere(t *testing.T) {
 	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	s := start(t, o)
 	user := newUser(t, s)
-	_, err := client.Dial(t.Context(), s.WebSocketURL(), user.token)
+	_, err := reach(t.Context(), s.WebSocketURL(), user.token)
 	if refusal, ok := errors.AsType[*client.Error](err); !ok || refusal.Status != http.StatusInternalServerError {
 		t.Errorf("the handshake got %v", err)
 	}

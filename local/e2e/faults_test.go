@@ -186,7 +186,7 @@ func newRoom(t *testing.T, s *server.Server) *room {
 	r.id = c.ID
 	for _, m := range r.members {
 		persist(t, "connect", func(ctx context.Context) (err error) {
-			m.Client, err = client.Dial(ctx, s.WebSocketURL(), m.token)
+			m.Client, err = reach(ctx, s.WebSocketURL(), m.token)
 			return err
 		})
 		t.Cleanup(m.Close)

@@ -38,7 +38,7 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	p := runOnFullDisk(t, dir, 256<<10)
-	c, err := client.Dial(t.Context(), p.webSocket, p.userToken)
+	c, err := reach(t.Context(), p.webSocket, p.userToken)
 	if err != nil {
 		t.Fatal(err)
 	}

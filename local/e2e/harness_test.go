@@ -56,11 +56,19 @@ func run(m *testing.M) (status int) {
 		return 1
 	}
 	defer os.RemoveAll(scratch) //nolint:errcheck // a temporary folder
+	if contract.Contract, err = readContract(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	if shared, err = server.Start(context.Background(), options()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	status = m.Run()
+	if broken := contract.broken(); len(broken) > 0 {
+		fmt.Fprintln(os.Stderr, "what was seen is not as the contract of local/contract has it:\n"+strings.Join(broken, "\n"))
+		status = 1
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := shared.Close(ctx); err != nil {
@@ -145,7 +153,7 @@ func newActor(t *testing.T, s *server.Server, p chat.Principal) *actor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &actor{t: t, server: s, principal: p, token: token, rest: client.NewREST(s.URL(), token)}
+	a := &actor{t: t, server: s, principal: p, token: token, rest: callerOf(s.URL(), token)}
 	t.Cleanup(a.rest.Close)
 	return a
 }
@@ -176,10 +184,10 @@ func dial(t *testing.T, s *server.Server, token string) *client.Client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, err := client.Dial(ctx, s.WebSocketURL(), token)
+	c, err := reach(ctx, s.WebSocketURL(), token)
 	for busy(err) {
 		time.Sleep(quiet)
-		c, err = client.Dial(ctx, s.WebSocketURL(), token)
+		c, err = reach(ctx, s.WebSocketURL(), token)
 	}
 	if err != nil {
 		t.Fatal("connect:", err)
@@ -215,7 +223,9 @@ func (a *actor) ask(action string, fields any) (client.Frame, error) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
-	return a.Request(ctx, action, fields)
+	f, err := a.Request(ctx, action, fields)
+	holdCode(action, err)
+	return f, err
 }
 
 type fields = map[string]any

@@ -86,7 +86,7 @@ func TestForeignIssuer(t *testing.T) {
 			claims = fields{"sub": "m2m@clients", "org_id": "org_9ybs|x=~", "https://chat.example.org/agent": fields{"id": id}}
 		}
 		token := i.token(t, time.Now().Add(time.Hour), claims)
-		a := &actor{t: t, server: s, token: token, rest: client.NewREST(s.URL(), token), principal: chat.Principal{Type: kind, ID: chat.PrincipalID(id), OrgID: "org_9ybs|x=~"}}
+		a := &actor{t: t, server: s, token: token, rest: callerOf(s.URL(), token), principal: chat.Principal{Type: kind, ID: chat.PrincipalID(id), OrgID: "org_9ybs|x=~"}}
 		t.Cleanup(a.rest.Close)
 		return a
 	}
@@ -142,7 +142,7 @@ func TestLeewayAfterTheDoor(t *testing.T) {
 		t.Errorf("a ping of who was let in: %s, %v", f.Event, err)
 	}
 	tooLate := i.token(t, time.Now().Add(-auth.Leeway-time.Second), fields{"sub": "u1", "org_id": "acme"})
-	_, err := client.Dial(t.Context(), s.WebSocketURL(), tooLate)
+	_, err := reach(t.Context(), s.WebSocketURL(), tooLate)
 	if refusal, ok := errors.AsType[*client.Error](err); !ok || refusal.Status != http.StatusUnauthorized {
 		t.Errorf("after the leeway: %v", err)
 	}
@@ -162,7 +162,7 @@ func TestRefusedTokenIsNoError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, bad := range []string{"", "a.b.c", token} {
-		_, err := client.Dial(t.Context(), s.WebSocketURL(), bad)
+		_, err := reach(t.Context(), s.WebSocketURL(), bad)
 		if refusal, ok := errors.AsType[*client.Error](err); !ok || refusal.Status != http.StatusUnauthorized {
 			t.Errorf("%q: %v", bad, err)
 		}

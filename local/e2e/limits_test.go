@@ -44,6 +44,7 @@ func (a *actor) exhaust(action string, in fields) (n int, wait time.Duration) {
 			ctx, cancel = context.WithTimeout(a.t.Context(), 4*quiet)
 		}
 		_, err := a.Request(ctx, action, in)
+		holdCode(action, err)
 		over := ctx.Err() != nil
 		cancel()
 		if err != nil && !(action == "typing" && over) {
@@ -96,14 +97,14 @@ func TestLimitOfConnections(t *testing.T) {
 	_, agent, _ := limited(t, "LIMIT_AGENT_CONNECTIONS", "2")
 	first := agent.device()
 	agent.device()
-	_, err := client.Dial(t.Context(), agent.server.WebSocketURL(), agent.token)
+	_, err := reach(t.Context(), agent.server.WebSocketURL(), agent.token)
 	if refusal, ok := errors.AsType[*client.Error](err); !ok || refusal.Status != http.StatusTooManyRequests {
 		t.Errorf("the third connection of the agent got %v", err)
 	}
 	first.must("ping", nil)
 	first.Close()
 	eventually(t, "there is room again", func() bool {
-		c, err := client.Dial(t.Context(), agent.server.WebSocketURL(), agent.token)
+		c, err := reach(t.Context(), agent.server.WebSocketURL(), agent.token)
 		if err == nil {
 			c.Close()
 		}
@@ -124,7 +125,7 @@ func TestAnAgentIsNotLockedOutByConnectionsThatAreGone(t *testing.T) {
 	}
 	eventually(t, "the gateway knows", func() bool { return s.Connections() == 0 })
 	age(t, redisOf(t, s), agent.principal, 11*time.Second)
-	c, err := client.Dial(t.Context(), s.WebSocketURL(), agent.token)
+	c, err := reach(t.Context(), s.WebSocketURL(), agent.token)
 	if err != nil {
 		t.Fatalf("an agent without any connection is refused: %v", err)
 	}
@@ -144,7 +145,7 @@ func TestManyConnectionsOfAUserAtOnce(t *testing.T) {
 	each(n, n, func(int) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		if c, err := client.Dial(ctx, s.WebSocketURL(), user.token); err == nil { // else it had to make room while it came
+		if c, err := reach(ctx, s.WebSocketURL(), user.token); err == nil { // else it had to make room while it came
 			mu.Lock()
 			defer mu.Unlock()
 			open = append(open, c)
@@ -333,7 +334,7 @@ func (a *actor) exchange(method, path, body string) (int, http.Header, []byte) {
 	}
 	r.Header.Set("Authorization", "Bearer "+a.token)
 	r.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(r)
+	response, err := web.Do(r)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -379,7 +380,7 @@ func TestDefaultLimitsLetADialogueThrough(t *testing.T) {
 // handshake tries to connect and returns the status.
 func (a *actor) handshake() int {
 	a.t.Helper()
-	c, err := client.Dial(a.t.Context(), a.server.WebSocketURL(), a.token)
+	c, err := reach(a.t.Context(), a.server.WebSocketURL(), a.token)
 	if err == nil {
 		c.Close()
 		return http.StatusSwitchingProtocols

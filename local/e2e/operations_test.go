@@ -137,7 +137,7 @@ var operations = []operation{
 			k.guest.link = unique("link")
 			k.record.Open(k.guest.link, k.guest.principal)
 			defer k.record.Close(k.guest.link)
-			if c, err := client.Dial(k.t.Context(), k.server.WebSocketURL(), k.guest.token); err == nil {
+			if c, err := reach(k.t.Context(), k.server.WebSocketURL(), k.guest.token); err == nil {
 				c.Close()
 			}
 		},

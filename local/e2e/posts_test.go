@@ -14,7 +14,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
-	"aiwm-chat/local/client"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -241,7 +240,7 @@ func (a *actor) connectLean() *actor {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
-	c, err := client.Dial(ctx, a.server.WebSocketURL()+"?v=2", a.token)
+	c, err := reach(ctx, a.server.WebSocketURL()+"?v=2", a.token)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -352,6 +351,7 @@ func TestLean(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		holdFrame("lean", frame)
 		answered = (post{frame: string(frame)}).is(protocol.EventMessageSent)
 		if strings.Contains(string(frame), "agentOnline") || (post{frame: string(frame)}).is(protocol.EventMessageNew) {
 			t.Errorf("got %s", frame)

@@ -178,12 +178,12 @@ func TestTokens(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := client.Dial(t.Context(), shared.WebSocketURL(), tt.token)
+			_, err := reach(t.Context(), shared.WebSocketURL(), tt.token)
 			refusal, ok := errors.AsType[*client.Error](err)
 			if !ok || refusal.Status != tt.want {
 				t.Errorf("the handshake: %v", err)
 			}
-			rest := client.NewREST(shared.URL(), tt.token)
+			rest := callerOf(shared.URL(), tt.token)
 			defer rest.Close()
 			err = rest.Do(t.Context(), http.MethodGet, "/conversations", nil, nil)
 			if refusal, ok = errors.AsType[*client.Error](err); !ok || refusal.Status != tt.want {
@@ -204,7 +204,7 @@ func (a *actor) raw(method, path, contentType, body string) (status int, media s
 	if body != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := web.Do(r)
 	if err != nil {
 		a.t.Fatal(err)
 	}

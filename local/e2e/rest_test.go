@@ -202,7 +202,7 @@ func TestHealth(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.Header = header
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := web.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +238,7 @@ func TestETags(t *testing.T) {
 		if etag != "" {
 			r.Header.Set("If-None-Match", etag)
 		}
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := web.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -199,6 +199,7 @@ func (p *play) connect(a *player) {
 			if err != nil {
 				return
 			}
+			holdFrame("", text)
 			frames <- string(text)
 		}
 	}(a.frames)
@@ -255,7 +256,7 @@ func (p *play) call(a *player, method, path, body string) (status int, answer st
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := web.Do(r)
 	if err != nil {
 		p.t.Fatal(err)
 	}
