@@ -51,6 +51,7 @@ var floors = map[string]int{
 	"local/bench":       6,
 	"local/checker":     6,
 	"local/demo":        6,
+	"local/docs":        6,
 	"local/indexes":     6,
 	"local/token":       6,
 	"local/serve":       7,

@@ -8,6 +8,7 @@ import (
 
 	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/local/command"
+	"aiwm-chat/local/docs"
 	"aiwm-chat/local/server"
 )
 
@@ -26,6 +27,9 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
 		summaries = "offline, because OPENAI_API_KEY is not set"
 	}
 	var more string
+	if s.Shows(docs.Path) {
+		more += fmt.Sprintf("  Docs          %s\n", s.URL()+docs.Path)
+	}
 	switch {
 	case o.Exec != "" && o.Concurrency == 0:
 		more += fmt.Sprintf("  Functions     from %s, %d at the same time; others wait (-concurrency)\n", o.Exec, lambda.DefaultProcesses())

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"aiwm-chat/local/command"
+	"aiwm-chat/local/docs"
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/logline"
 	"aiwm-chat/local/server"
@@ -33,7 +34,7 @@ type serveFlags struct {
 func flagsOfServe(o *server.Options) (*flag.FlagSet, *serveFlags) {
 	fs, f := flag.NewFlagSet("local", flag.ContinueOnError), &serveFlags{}
 	fs.Usage = func() {
-		fmt.Fprintln(fs.Output(), "Usage: go run ./local [serve|demo|bench|soak|token|indexes] [flags]; <command> -h lists the flags of another. Those of serve:")
+		fmt.Fprintln(fs.Output(), "Usage: go run ./local [serve|demo|bench|soak|token|indexes|contract] [flags]; <command> -h lists the flags of another. Those of serve:")
 		fs.PrintDefaults()
 	}
 	fs.BoolVar(&f.memory, "memory", false, "keep no data; without it they are in "+command.DataDir)
@@ -65,7 +66,7 @@ func flagsOfServe(o *server.Options) (*flag.FlagSet, *serveFlags) {
 
 // Command runs the local server until it is interrupted.
 func Command(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
-	o := server.Options{Getenv: getenv}
+	o := server.Options{Getenv: getenv, Pages: docs.Pages}
 	fs, f := flagsOfServe(&o)
 	if err := command.Parse(fs, args); err != nil {
 		return err

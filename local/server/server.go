@@ -57,8 +57,12 @@ type Options struct {
 	// whatever the time scale; 30 s if zero.
 	ReadTimeout time.Duration
 	Faults      *faults.Faults // nil: none
-	Unproven    Unproven
-	Logger      *slog.Logger // nil: slog.Default
+	// Pages makes what this server shows beside the APIs, given the keys of the HTTP
+	// API's routes: handlers of GET by path, or by all paths below one that ends with
+	// a slash. Routes of the template go before them. Nil: nothing.
+	Pages    func(routes []string) map[string]http.Handler
+	Unproven Unproven
+	Logger   *slog.Logger // nil: slog.Default
 }
 
 // anyPort is a free port beside Addr. Start has listened on Addr by then.
@@ -81,6 +85,7 @@ type Server struct {
 	invoker   lambda.Invoker
 	clients   clients
 	websocket *wsapi.API
+	pages     map[string]http.Handler
 	schedules *schedule.Scheduler
 	served    chan error
 }
@@ -157,7 +162,8 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 
 // serve mounts the emulated APIs on the listener.
 func (s *Server) serve() error {
-	var rest, connect, management http.Handler
+	var connect, management http.Handler
+	var api *httpapi.Handler // nil: the template has none
 	var err error
 	for _, api := range s.template.WebSocketAPIs {
 		if s.websocket, err = s.newWebSocketAPI(api); err != nil {
@@ -165,19 +171,21 @@ func (s *Server) serve() error {
 		}
 		connect, management = s.websocket.ConnectHandler(), s.websocket.ManagementHandler()
 	}
-	rest = http.HandlerFunc(notFound)
-	for _, api := range s.template.HTTPAPIs {
-		if rest, err = s.newHTTPAPI(api); err != nil {
+	rest := http.Handler(http.HandlerFunc(notFound))
+	for _, a := range s.template.HTTPAPIs {
+		if api, err = s.newHTTPAPI(a); err != nil {
 			return err
 		}
+		rest = api
 		if s.websocket != nil {
 			var warnings []string
-			s.shared, warnings = collisions(api, s.stage)
+			s.shared, warnings = collisions(a, s.stage)
 			for _, w := range warnings {
 				s.options.Logger.Warn(s.options.Template + ": " + w)
 			}
 		}
 	}
+	s.openPages(api)
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
@@ -185,6 +193,8 @@ func (s *Server) serve() error {
 				management.ServeHTTP(w, r)
 			case s.isWebSocket(r):
 				connect.ServeHTTP(w, r)
+			case s.page(r) != nil && routeOf(api, r) == "":
+				s.page(r).ServeHTTP(w, r)
 			default:
 				rest.ServeHTTP(w, r)
 			}
@@ -221,7 +231,7 @@ func notFound(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte(`{"message":"Not Found"}`))
 }
 
-func (s *Server) newHTTPAPI(api template.HTTPAPI) (http.Handler, error) {
+func (s *Server) newHTTPAPI(api template.HTTPAPI) (*httpapi.Handler, error) {
 	o := httpapi.Options{
 		APIID: httpID, Stage: api.StageName, StageVariables: api.StageVariables,
 		Logger: s.options.Logger, Unproven: s.options.Unproven.HTTP,

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +205,52 @@ func TestTemplateIsNamedWhereItDiffers(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.CloseNow()
+}
+
+// A page is where the template has nothing. What it has goes before, and that is
+// said at the start.
+func TestPagesGiveWay(t *testing.T) {
+	t.Parallel()
+	page := func(text string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })
+	}
+	var log logtest.Buffer
+	var told []string
+	pages := func(routes []string) map[string]http.Handler {
+		told = routes
+		return map[string]http.Handler{"/ws": page("ws"), "/live": page("live"), "/elsewhere": page("elsewhere"), "/a/page": page("a page"), "/a/tree/": page("a tree")}
+	}
+	s := startTemplate(t, both, server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Pages: pages})
+	if !slices.Contains(told, "GET /elsewhere") || len(told) != 4 {
+		t.Errorf("the pages were told of the routes %q", told)
+	}
+	for _, want := range []string{
+		"/ws is not shown: the WebSocket API is there", "/live is not shown: the WebSocket API is there", "/elsewhere is not shown: the HTTP route GET /elsewhere is there",
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not say %q", want)
+		}
+	}
+	if strings.Contains(log.String(), "/a/page") || s.Shows("/elsewhere") || !s.Shows("/a/page") {
+		t.Error("pages that are shown are mixed up with those that are not")
+	}
+	for path, want := range map[string]string{
+		"GET /elsewhere": "G", "GET /a/page": "a page", "GET /a/tree/leaf": "a tree", "GET /b": "G",
+		"GET /a/page/": `{"message":"Not Found"}`, "POST /a/page": `{"message":"Not Found"}`, "GET /a/tree": `{"message":"Not Found"}`,
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		if _, body := do(t, method, s.URL()+path); body != want {
+			t.Errorf("%s %s gives %s, want %s", method, path, body, want)
+		}
+	}
+	all := startTemplate(t, strings.Replace(restOnly, "Method: POST, Path: /thing", "Method: ANY, Path: '/{proxy+}'", 1), server.Options{Pages: pages})
+	if _, body := do(t, "GET", all.URL()+"/a/page"); body != "F" || all.Shows("/a/page") {
+		t.Errorf("a page is before a route that takes everything: %s", body)
+	}
+	bare := startTemplate(t, socketOnly, server.Options{Pages: pages})
+	if _, body := do(t, "GET", bare.URL()+"/a/page"); body != "a page" {
+		t.Errorf("without an HTTP API: %s", body)
+	}
 }
 
 func TestTemplatesThatDoNotRun(t *testing.T) {

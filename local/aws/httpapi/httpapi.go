@@ -146,6 +146,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.options.Logger.LogAttrs(r.Context(), level, "http", attrs...)
 }
 
+// RouteKey is that of the route which gets the requests of a path, percent-decoded,
+// and "" where there is none.
+func (h *Handler) RouteKey(method, path string) string {
+	path, ok := h.withinStage(path)
+	if !ok {
+		return ""
+	}
+	if route, _ := match(h.routes, method, path, h.options.Unproven); route != nil {
+		return route.key
+	}
+	return ""
+}
+
 // serve finds the response. The error is the cause of a 5xx, for the log.
 func (h *Handler) serve(r *http.Request, id string, start time.Time) (response, string, error) {
 	if headerSize(r) > maxHeaders {
