@@ -19,6 +19,7 @@ import (
 var floors = map[string]int{
 	"shared/chat":                0,
 	"shared/config":              0,
+	"shared/observe":             0,
 	"shared/protocol":            1,
 	"shared/delivery":            1,
 	"shared/wire":                1,
@@ -46,6 +47,7 @@ var floors = map[string]int{
 	"local/aws":         1,
 	"local/client":      4,
 	"local/command":     4,
+	"local/prometheus":  4,
 	"local/server":      5,
 	"local/contract":    5,
 	"local/bench":       6,

@@ -57,7 +57,7 @@ func TestFunctionsAreGivenWhatTheyNeed(t *testing.T) {
 	known := server.Functions()
 	tpl := loadTemplate(t, nil)
 	for _, f := range tpl.Functions {
-		want := []string{"LOG_LEVEL"}
+		want := []string{"LOG_LEVEL", "STACK_NAME"}
 		for _, part := range known[nameOf(f)].Needs {
 			want = append(want, part.Variables()...)
 		}
@@ -231,7 +231,7 @@ func TestTemplateEnvironmentValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"LOG_LEVEL": "info", "MONGODB_URI": "mongodb://db.example", "MONGODB_DB": "other", "REDIS_ADDR": "127.0.0.1:6379",
+		"LOG_LEVEL": "info", "STACK_NAME": "local", "MONGODB_URI": "mongodb://db.example", "MONGODB_DB": "other", "REDIS_ADDR": "127.0.0.1:6379",
 		"CONNECTIONS_URL":   "https://abc123.execute-api.eu-west-1.amazonaws.com/dev",
 		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "REDIS_MODE": "auto",
 		"WEBSOCKET_ENABLED": "true", "LIMIT_USER_MESSAGES": "60/min burst 20", "LIMIT_AGENT_MESSAGES": "20/s burst 40", "LIMIT_FANOUT": "1000/s burst 10000",

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -24,6 +23,7 @@ import (
 	"aiwm-chat/local/client"
 	"aiwm-chat/local/server"
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/observe"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -47,8 +47,9 @@ func TestMain(m *testing.M) {
 var scratch string
 
 func run(m *testing.M) (status int) {
-	if !testing.Verbose() {
-		slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	slog.SetDefault(slog.New(observe.Handler(slog.NewJSONHandler(watched, &slog.HandlerOptions{Level: &watched.level}))))
+	if testing.Verbose() {
+		watched.also = os.Stderr
 	}
 	var err error
 	if scratch, err = os.MkdirTemp("", "aiwm-chat-e2e"); err != nil {
@@ -67,6 +68,10 @@ func run(m *testing.M) (status int) {
 	status = m.Run()
 	if broken := contract.broken(); len(broken) > 0 {
 		fmt.Fprintln(os.Stderr, "what was seen is not as the contract of local/contract has it:\n"+strings.Join(broken, "\n"))
+		status = 1
+	}
+	if leaks := watched.leaks(); leaks != "" {
+		fmt.Fprintln(os.Stderr, "a secret, or what somebody wrote, is in the log:\n"+leaks)
 		status = 1
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -153,6 +158,7 @@ func newActor(t *testing.T, s *server.Server, p chat.Principal) *actor {
 	if err != nil {
 		t.Fatal(err)
 	}
+	watched.secret(token)
 	a := &actor{t: t, server: s, principal: p, token: token, rest: callerOf(s.URL(), token)}
 	t.Cleanup(a.rest.Close)
 	return a
@@ -223,6 +229,7 @@ func (a *actor) ask(action string, fields any) (client.Frame, error) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
+	watched.written(fields)
 	f, err := a.Request(ctx, action, fields)
 	holdCode(action, err)
 	return f, err
@@ -259,6 +266,7 @@ func (a *actor) call(method, path string, in, out any) {
 func (a *actor) try(method, path string, in, out any) error {
 	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
 	defer cancel()
+	watched.written(in)
 	return a.rest.Do(ctx, method, path, in, out)
 }
 

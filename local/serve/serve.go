@@ -19,6 +19,7 @@ import (
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/logline"
 	"aiwm-chat/local/server"
+	"aiwm-chat/shared/observe"
 )
 
 // shutdownTime is how long Ctrl-C waits for what is running.
@@ -149,7 +150,7 @@ func setLog(form string, verbose bool) error {
 	case "text":
 		h = logline.New(os.Stderr, level)
 	case "json":
-		h = slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})
+		h = observe.Handler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	default:
 		return fmt.Errorf("-log must be text or json, not %q", form)
 	}

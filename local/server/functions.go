@@ -28,6 +28,7 @@ import (
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/delivery/apigateway"
 	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/observe"
 	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/secrets"
 	"aiwm-chat/shared/wire"
@@ -104,7 +105,7 @@ func (s *Server) newRemote(context.Context) (lambda.Invoker, error) {
 func (s *Server) newExec(context.Context) (lambda.Invoker, error) {
 	o := lambda.ExecOptions{
 		Dir: s.options.Exec, Functions: map[string]lambda.ExecFunction{}, Concurrency: s.options.Concurrency,
-		Logger: s.options.Logger, Kill: s.kill(),
+		Logger: s.options.Logger, Kill: s.kill(), Metrics: s.numbers,
 	}
 	for _, f := range s.template.Functions {
 		env, err := s.environment(f.LogicalID)
@@ -138,6 +139,7 @@ func (s *Server) newInProcess(ctx context.Context) (lambda.Invoker, error) {
 	}
 	return lambda.NewInProcess(table, lambda.InProcessOptions{
 		Concurrency: s.options.Concurrency, Strict: s.options.Strict, Logger: s.options.Logger,
+		Context: observe.To(context.Background(), observe.NewSink(cfg.Stack, s.numbers)),
 	})
 }
 

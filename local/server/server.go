@@ -22,6 +22,7 @@ import (
 	"aiwm-chat/local/aws/wsapi"
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/logline"
+	"aiwm-chat/local/prometheus"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/chat"
 )
@@ -87,6 +88,7 @@ type Server struct {
 	websocket *wsapi.API
 	pages     map[string]http.Handler
 	schedules *schedule.Scheduler
+	numbers   *prometheus.Numbers
 	served    chan error
 }
 
@@ -108,7 +110,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.ReadTimeout == 0 {
 		o.ReadTimeout = 30 * time.Second
 	}
-	s := &Server{options: o, served: make(chan error, 1)}
+	s := &Server{options: o, served: make(chan error, 1), numbers: prometheus.New()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
@@ -186,9 +188,12 @@ func (s *Server) serve() error {
 		}
 	}
 	s.openPages(api)
+	metrics := hasMetrics(s.template.HTTPAPIs)
 	s.http = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
+			case metrics && r.URL.Path == metricsPath && r.Method == http.MethodGet:
+				s.serveMetrics(w, r)
 			case s.websocket != nil && wsapi.IsManagement(r):
 				management.ServeHTTP(w, r)
 			case s.isWebSocket(r):

@@ -15,6 +15,7 @@ import (
 // optional parameter on as "".
 type Config struct {
 	LogLevel slog.Level // LOG_LEVEL: debug, info (default), warn or error
+	Stack    string     // STACK_NAME, default local: tells the metrics of several installations apart; template.yaml sets it
 	AWS      AWS        // with Connections and the queues
 
 	Mongo struct {
@@ -104,6 +105,7 @@ func LoadWith(ctx context.Context, getenv func(string) string, fetch Fetch, part
 		r.fault("LOG_LEVEL", "must be debug, info, warn or error")
 	}
 	r.readSecrets(ctx, &c, fetch, parts)
+	c.Stack = r.textOr("STACK_NAME", "local")
 	for _, p := range parts {
 		groups[p].read(r, &c)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/observe"
 )
 
 // A Poster speaks to connections through the Management API of API Gateway. It
@@ -94,7 +95,17 @@ func (d *Deliverer) Broadcast(ctx context.Context, to []chat.Connection, frame [
 // worth. Whether its token has expired is not asked: that, too, has to be said
 // to someone.
 func (d *Deliverer) Post(ctx context.Context, c chat.Connection, frame []byte) error {
-	return each(ctx, 1, Patient, func(ctx context.Context, _ int) error { return d.post(ctx, c.ID, frame) })[0]
+	err := each(ctx, 1, Patient, func(ctx context.Context, _ int) error { return d.post(ctx, c.ID, frame) })[0]
+	seen := observe.Of(ctx)
+	switch {
+	case err == nil:
+		seen.Add(observe.Posts, 1)
+	case errors.Is(err, ErrGone):
+		seen.Add(observe.PostsGone, 1)
+	default:
+		seen.Add(observe.PostsFailed, 1)
+	}
+	return err
 }
 
 // Close ends a connection. What is to be done about its end is left to its
@@ -151,6 +162,10 @@ func settle(ctx context.Context, outcomes []error, to func(i int) chat.Connectio
 			refusal = err
 		}
 	}
+	seen := observe.Of(ctx)
+	seen.Add(observe.Posts, r.Posted)
+	seen.Add(observe.PostsGone, len(r.Gone))
+	seen.Add(observe.PostsFailed, len(r.Failed)+len(r.Refused))
 	if err := cmp.Or(crash, refusal, failure); err != nil {
 		slog.WarnContext(ctx, "deliver frames", "refused", len(r.Refused), "failed", len(r.Failed),
 			"posted", r.Posted, "expired", r.Expired, "gone", len(r.Gone), "err", err)
@@ -174,7 +189,11 @@ func (d *Deliverer) expire(ctx context.Context, id chat.ConnectionID) error {
 
 func (d *Deliverer) post(ctx context.Context, id chat.ConnectionID, frame []byte) (err error) {
 	defer isolate(&err)
-	return dated(d.poster.Post(ctx, id, frame))
+	err = dated(d.poster.Post(ctx, id, frame))
+	if slog.Default().Enabled(ctx, slog.LevelDebug) {
+		slog.DebugContext(ctx, "post", "connection", id, "bytes", len(frame), "err", err)
+	}
+	return err
 }
 
 func (d *Deliverer) close(ctx context.Context, id chat.ConnectionID) (err error) {

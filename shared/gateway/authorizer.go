@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -29,14 +28,14 @@ var errUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // API Gat
 // it returns reaches every later event of the connection.
 func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Bearer, error)) AuthorizerHandler {
 	return func(ctx context.Context, event events.APIGatewayCustomAuthorizerRequestTypeRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
-		start := time.Now()
+		ctx, seen := begin(ctx, "authorize", "")
 		var b chat.Bearer
 		handshake := handshakeOf(event)
 		err := attempt(ctx, func(ctx context.Context) (err error) {
 			b, err = identify(ctx, handshake)
 			return err
 		})
-		logEvent(ctx, "authorize", start, err, bearerAttrs(b)...)
+		end(ctx, seen, err, bearerAttrs(b)...)
 		if code := chat.CodeOf(err); err != nil && (code == chat.Unauthorized || code == chat.TokenExpired) {
 			return events.APIGatewayCustomAuthorizerResponse{}, errUnauthorized
 		}

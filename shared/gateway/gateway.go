@@ -10,9 +10,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/observe"
 )
 
 // replyMargin is kept of a function's time to tell the caller that the time
@@ -39,29 +43,64 @@ func attempt(ctx context.Context, fn func(context.Context) error) (err error) {
 	return err
 }
 
-// logEvent writes the one line of an event. Refusals are the client's doing
-// and only worth a line, with the reason of one that tells the client none;
-// failures are ours and worth an alarm.
-func logEvent(ctx context.Context, route string, start time.Time, err error, attrs ...slog.Attr) {
-	level := slog.LevelInfo
-	attrs = append([]slog.Attr{slog.String("route", route)}, attrs...)
-	attrs = append(attrs, slog.Duration("took", time.Since(start).Round(time.Microsecond)))
+// begin begins an invocation. correlation is what its client, or the invocation
+// that it follows from, calls it; "" where that is not known yet.
+func begin(ctx context.Context, route, correlation string) (context.Context, *observe.Invocation) {
+	s := observe.Start{Route: route, Correlation: observe.CorrelationOf(correlation)}
+	if l, ok := lambdacontext.FromContext(ctx); ok {
+		s.RequestID, s.Function = l.AwsRequestID, functionOf(l.InvokedFunctionArn)
+	}
+	return observe.Begin(ctx, s)
+}
+
+// functionOf returns the name in an ARN, arn:aws:lambda:region:account:function:name,
+// which a version or an alias may follow.
+func functionOf(arn string) string {
+	const name = 6
+	if parts := strings.Split(arn, ":"); len(parts) > name {
+		return parts[name]
+	}
+	return ""
+}
+
+// The outcomes of an event.
+const (
+	fine    = "ok"
+	refused = "refused" // the client's doing, and only worth a line, with the reason of one that tells the client none
+	failed  = "failed"  // ours, and worth an alarm
+)
+
+// end ends an invocation with the one line of its event, and counts its error.
+func end(ctx context.Context, i *observe.Invocation, err error, attrs ...slog.Attr) {
+	level, outcome := slog.LevelInfo, fine
+	all := make([]slog.Attr, 0, 16)
+	all = append(append(all, slog.String("route", i.Route)), attrs...)
+	if c := i.Conversation(); c != "" {
+		all = append(all, slog.String("conversation", c))
+	}
+	all = append(all, slog.Duration("took", i.Took().Round(time.Microsecond)))
 	if err != nil {
+		outcome = refused
 		code := chat.CodeOf(err)
-		attrs = append(attrs, slog.String("code", string(code)))
+		all = append(all, slog.String("code", string(code)))
 		reason := errors.Unwrap(chat.Public(err))
 		switch {
 		case errors.Is(err, chat.ErrModelBroken): // its cause was a line of its own
 		case code == chat.Internal || code == chat.Unavailable && reason != nil:
-			level = slog.LevelError
-			attrs = append(attrs, slog.Any("err", err))
+			level, outcome = slog.LevelError, failed
+			all = append(all, slog.Any("err", err))
 		case code == chat.Unavailable: // the client came at the wrong moment
-			attrs = append(attrs, slog.String("reason", chat.Public(err).Message))
+			all = append(all, slog.String("reason", chat.Public(err).Message))
 		case reason != nil:
-			attrs = append(attrs, slog.Any("reason", reason))
+			all = append(all, slog.Any("reason", reason))
+		}
+		i.Failed(string(code), level == slog.LevelError)
+		if code == chat.RateLimited {
+			i.Add(observe.RateLimited, 1)
 		}
 	}
-	slog.LogAttrs(ctx, level, "event", attrs...)
+	slog.LogAttrs(ctx, level, "event", i.Counts(append(all, slog.String("outcome", outcome)))...)
+	i.End()
 }
 
 // bearerAttrs say who came with a token, and with which roles: what the mapping

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
@@ -96,14 +95,15 @@ type HTTPRoute = func(ctx context.Context, r *HTTPRequest) (HTTPResponse, error)
 // becomes a problem document (RFC 9457).
 func HTTP(v verifier, l limiter, routes map[string]HTTPRoute) HTTPHandler {
 	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-		start := time.Now()
+		ctx, seen := begin(ctx, event.RouteKey, event.Headers["x-request-id"])
+		seen.In(conversationIn(&event))
 		r := &HTTPRequest{event: &event, limiter: l}
 		var response HTTPResponse
 		err := attempt(ctx, func(ctx context.Context) (err error) {
 			response, err = r.serve(ctx, v, routes[event.RouteKey])
 			return err
 		})
-		logEvent(ctx, event.RouteKey, start, err, principalAttr(r.Principal))
+		end(ctx, seen, err, principalAttr(r.Principal))
 		var answer events.APIGatewayV2HTTPResponse
 		if err != nil {
 			answer, err = problem(err)
@@ -115,6 +115,18 @@ func HTTP(v verifier, l limiter, routes map[string]HTTPRoute) HTTPHandler {
 		}
 		return answer, err
 	}
+}
+
+// conversationIn is the one that a call names in its path or its query, for the log.
+func conversationIn(event *events.APIGatewayV2HTTPRequest) string {
+	id := event.QueryStringParameters["conversationId"]
+	if strings.Contains(event.RouteKey, " /conversations/{id}") {
+		id = event.PathParameters["id"]
+	}
+	if !chat.ValidID(chat.ConversationID(id)) {
+		return ""
+	}
+	return id
 }
 
 func (r *HTTPRequest) serve(ctx context.Context, v verifier, route HTTPRoute) (_ HTTPResponse, err error) {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/aws/aws-lambda-go/events"
 
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/observe"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -19,19 +20,24 @@ type QueueHandler = func(context.Context, events.SQSEvent) (events.SQSEventRespo
 // back to the queue alone, and in the end to the dead letters.
 func Queue[Job any](handle func(ctx context.Context, job Job) error) QueueHandler {
 	return func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
+		ctx, seen := begin(ctx, "queue", "")
+		defer seen.End()
 		errs := make([]error, len(event.Records))
 		var wg sync.WaitGroup
 		for i, record := range event.Records {
 			wg.Go(func() {
-				start := time.Now()
+				ctx, seen := observe.Job(ctx, correlationOf(record))
 				errs[i] = attempt(ctx, func(ctx context.Context) error {
 					job, err := protocol.Decode[Job]([]byte(record.Body))
 					if err != nil {
 						return err
 					}
+					if about, ok := any(job).(interface{ About() chat.ConversationID }); ok {
+						seen.In(string(about.About()))
+					}
 					return handle(ctx, job)
 				})
-				logEvent(ctx, "queue", start, errs[i], slog.String("message", record.MessageId))
+				end(ctx, seen, errs[i], slog.String("message", record.MessageId))
 			})
 		}
 		wg.Wait()
@@ -45,12 +51,20 @@ func Queue[Job any](handle func(ctx context.Context, job Job) error) QueueHandle
 	}
 }
 
+// correlationOf is what the invocation that enqueued a job was called.
+func correlationOf(record events.SQSMessage) string {
+	if v := record.MessageAttributes[protocol.CorrelationAttribute].StringValue; v != nil {
+		return observe.CorrelationOf(*v)
+	}
+	return ""
+}
+
 // Schedule adapts a handler that EventBridge runs by the clock.
 func Schedule(handle func(ctx context.Context) error) func(context.Context, events.EventBridgeEvent) error {
 	return func(ctx context.Context, _ events.EventBridgeEvent) error {
-		start := time.Now()
+		ctx, seen := begin(ctx, "schedule", "")
 		err := attempt(ctx, handle)
-		logEvent(ctx, "schedule", start, err)
+		end(ctx, seen, err)
 		return err
 	}
 }

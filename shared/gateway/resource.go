@@ -32,14 +32,14 @@ const (
 // none when the time is over.
 func Resource(id string, do func(ctx context.Context) error) ResourceHandler {
 	return func(ctx context.Context, event cfn.Event) error {
-		start := time.Now()
+		ctx, seen := begin(ctx, "resource "+string(event.RequestType), "", "")
 		answer := cfn.NewResponse(&event)
 		answer.PhysicalResourceID, answer.Status = id, cfn.StatusSuccess
 		var err error
 		if event.RequestType != cfn.RequestDelete {
 			err = within(ctx, answerMargin-replyMargin, do)
 		}
-		logEvent(ctx, "resource "+string(event.RequestType), start, err, slog.String("resource", event.LogicalResourceID))
+		end(ctx, seen, err, slog.String("resource", event.LogicalResourceID))
 		if err != nil {
 			answer.Status, answer.Reason = cfn.StatusFailed, reasonOf(err)
 		}

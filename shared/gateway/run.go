@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/observe"
 	"aiwm-chat/shared/secrets"
 	"aiwm-chat/shared/wire"
 )
@@ -21,10 +22,10 @@ import (
 // that is, and the process ends. Secrets that are kept elsewhere are read then,
 // all at the same time, and again only after one was refused.
 func Run(f wire.Function) {
-	handler, err := prepare(f)
+	handler, stack, err := prepare(f)
 	for n := 0; f.Refuse != nil && n < grantTries && isDenied(err); n++ {
 		time.Sleep(grantPause)
-		handler, err = prepare(f)
+		handler, stack, err = prepare(f)
 	}
 	if err != nil && f.Refuse != nil {
 		handler, err = f.Refuse(err), nil
@@ -32,7 +33,8 @@ func Run(f wire.Function) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	lambda.Start(handler)
+	sink := observe.NewSink(stack, os.Stdout)
+	lambda.StartWithOptions(handler, lambda.WithContext(observe.To(context.Background(), sink)))
 }
 
 // secretsTime is how long the secrets may take that a function starts with:
@@ -49,19 +51,22 @@ const (
 
 func isDenied(err error) bool { return err != nil && strings.Contains(err.Error(), "AccessDenied") }
 
-// prepare reads the environment, secrets included, and wires the function.
-func prepare(f wire.Function) (any, error) {
+// prepare reads the environment, secrets included, and wires the function. stack is
+// where its numbers belong.
+func prepare(f wire.Function) (handler any, stack string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), secretsTime)
 	defer cancel()
 	cfg, err := config.LoadWith(ctx, os.Getenv, secrets.In(os.Getenv), f.Needs...)
 	LogJSON(os.Stdout, cfg.LogLevel)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return f.Handler(wire.NewProcess(cfg))
+	handler, err = f.Handler(wire.NewProcess(cfg))
+	return handler, cfg.Stack, err
 }
 
-// LogJSON makes lines of JSON, as CloudWatch reads them, the process's log.
+// LogJSON makes lines of JSON, as CloudWatch reads them, the process's log, each
+// with what finds the others of its invocation.
 func LogJSON(w io.Writer, level slog.Level) {
-	slog.SetDefault(slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})))
+	slog.SetDefault(slog.New(observe.Handler(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))))
 }

@@ -13,6 +13,7 @@ import (
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/observe"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -56,7 +57,9 @@ func (f *ClientFrame) ReplyFrame(ctx context.Context, frame []byte) {
 // refuse answers a frame with an error. An expired token ends the connection, and
 // so does to be one too many, or one at all while they are switched off.
 func (f *ClientFrame) refuse(ctx context.Context, body []byte, err error) {
-	f.ReplyFrame(ctx, protocol.ErrorFrame(protocol.FrameID(body), err, time.Now()))
+	id := protocol.FrameID(body)
+	observe.Of(ctx).Correlate(observe.CorrelationOf(id))
+	f.ReplyFrame(ctx, protocol.ErrorFrame(id, err, time.Now()))
 	if code := chat.CodeOf(err); code == chat.TokenExpired || code == chat.TooManyConnections || code == chat.SwitchedOff {
 		f.poster.Close(ctx, f.Connection)
 	}
@@ -86,8 +89,13 @@ func Decoded[In action](handle func(ctx context.Context, f *ClientFrame, in In) 
 			return err
 		}
 		f.FrameID = in.FrameID()
+		seen := observe.Of(ctx)
+		seen.Correlate(observe.CorrelationOf(f.FrameID))
 		if err := in.Check(); err != nil {
 			return err
+		}
+		if about, ok := any(in).(interface{ About() chat.ConversationID }); ok {
+			seen.In(string(about.About()))
 		}
 		return handle(ctx, f, in)
 	}
@@ -125,6 +133,7 @@ func Connect(handle func(ctx context.Context, c chat.Connection) error) WebSocke
 		if err := attempt(ctx, func(ctx context.Context) error { return handle(ctx, c) }); err != nil {
 			return events.APIGatewayProxyResponse{StatusCode: protocol.ProblemOf(err).Status}, err
 		}
+		observe.Of(ctx).Label(observe.Connects, string(c.Principal.Type))
 		response := events.APIGatewayProxyResponse{StatusCode: http.StatusOK}
 		if offers(event.MultiValueHeaders, bearerSubprotocol) {
 			response.Headers = map[string]string{subprotocolHeader: bearerSubprotocol}
@@ -137,6 +146,7 @@ func Connect(handle func(ctx context.Context, c chat.Connection) error) WebSocke
 func Disconnect(handle func(ctx context.Context, c chat.Connection) error) WebSocketHandler {
 	return onConnection(func(ctx context.Context, _ *events.APIGatewayWebsocketProxyRequest, c chat.Connection) (events.APIGatewayProxyResponse, error) {
 		err := attempt(ctx, func(ctx context.Context) error { return handle(ctx, c) })
+		observe.Of(ctx).Label(observe.Disconnects, string(c.Principal.Type))
 		return events.APIGatewayProxyResponse{StatusCode: http.StatusOK}, err
 	})
 }
@@ -147,10 +157,11 @@ func Disconnect(handle func(ctx context.Context, c chat.Connection) error) WebSo
 // without a principal fails the function.
 func onConnection(handle func(context.Context, *events.APIGatewayWebsocketProxyRequest, chat.Connection) (events.APIGatewayProxyResponse, error)) WebSocketHandler {
 	return func(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
-		start, rc := time.Now(), &event.RequestContext
+		rc := &event.RequestContext
+		ctx, seen := begin(ctx, rc.RouteKey, "")
 		c, err := connectionOf(rc)
 		if err != nil {
-			logEvent(ctx, rc.RouteKey, start, err)
+			end(ctx, seen, err)
 			return events.APIGatewayProxyResponse{}, err
 		}
 		response, err := handle(ctx, &event, c)
@@ -158,7 +169,7 @@ func onConnection(handle func(context.Context, *events.APIGatewayWebsocketProxyR
 		if rc.DisconnectStatusCode != 0 {
 			attrs = append(attrs, slog.Int64("closeCode", rc.DisconnectStatusCode))
 		}
-		logEvent(ctx, rc.RouteKey, start, err, attrs...)
+		end(ctx, seen, err, attrs...)
 		return response, nil
 	}
 }

@@ -19,6 +19,9 @@ type Join struct {
 	AfterSeq       *int64              `json:"afterSeq,omitzero"` // the newest message that the client has: the history is what follows it; without it the newest 50
 }
 
+// About returns the conversation that it is about.
+func (j Join) About() chat.ConversationID { return j.ConversationID }
+
 // Check reports what is wrong with the fields.
 func (j Join) Check() error {
 	var f chat.Faults

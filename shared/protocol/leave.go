@@ -17,6 +17,9 @@ type Leave struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 }
 
+// About returns the conversation that it is about.
+func (l Leave) About() chat.ConversationID { return l.ConversationID }
+
 // Check reports what is wrong with the fields.
 func (l Leave) Check() error {
 	var f chat.Faults

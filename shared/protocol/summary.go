@@ -13,6 +13,13 @@ type SummaryJob struct {
 	Puts           int                 `json:"puts,omitzero"`
 }
 
+// About returns the conversation that it is about.
+func (j SummaryJob) About() chat.ConversationID { return j.ConversationID }
+
+// CorrelationAttribute is the attribute of a job's message that says what it
+// follows from, in the words of the client or else by Lambda's id of the request.
+const CorrelationAttribute = "correlation"
+
 // SummaryResult is the body of POST /conversations/{id}/summary.
 type SummaryResult struct {
 	Summary string `json:"summary"` // what was said, in short

@@ -24,6 +24,9 @@ type Typing struct {
 	State          string              `json:"state"` // start, every two seconds or so while it lasts, and stop
 }
 
+// About returns the conversation that it is about.
+func (t Typing) About() chat.ConversationID { return t.ConversationID }
+
 // Check reports what is wrong with the fields.
 func (t Typing) Check() error {
 	var f chat.Faults

@@ -13,9 +13,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/credentials"
+	"aiwm-chat/shared/observe"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -95,9 +97,15 @@ func (q *Queue) send(ctx context.Context, name, url string, job any, delay time.
 	if err != nil {
 		return fmt.Errorf("enqueue a %s job: %w", name, err)
 	}
-	if _, err := q.client.SendMessage(ctx, &sqs.SendMessageInput{
+	message := &sqs.SendMessageInput{
 		QueueUrl: aws.String(url), MessageBody: aws.String(string(body)), DelaySeconds: int32((delay + time.Second - 1) / time.Second),
-	}); err != nil {
+	}
+	if id := observe.Of(ctx).Correlation(); id != "" {
+		message.MessageAttributes = map[string]types.MessageAttributeValue{
+			protocol.CorrelationAttribute: {DataType: aws.String("String"), StringValue: aws.String(id)},
+		}
+	}
+	if _, err := q.client.SendMessage(ctx, message); err != nil {
 		return fmt.Errorf("enqueue a %s job: %w", name, err)
 	}
 	return nil

@@ -125,7 +125,7 @@ func (s *OpenAI) Summarize(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return Result{Read: read}, fmt.Errorf("ask the model: %w", err)
 	}
-	return Result{Text: text, Model: s.request.Model, Read: read}, nil
+	return Result{Text: text, Model: s.request.Model, Tokens: max(response.Usage.TotalTokens, 0), Read: read}, nil
 }
 
 // ask asks once, or where our key is refused and has been changed once more.

@@ -29,9 +29,10 @@ type Input struct {
 
 // Result is a summary and what wrote it.
 type Result struct {
-	Text  string // at most MaxText characters
-	Model string
-	Read  int // how many of the messages it covers, from the first on
+	Text   string // at most MaxText characters
+	Model  string
+	Tokens int // that the model counted, of the question and the answer; 0 where it did not
+	Read   int // how many of the messages it covers, from the first on
 }
 
 // line is a message as a summariser sees it.

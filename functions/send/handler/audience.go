@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"time"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/observe"
 )
 
 // post delivers the message to the room and, when a user wrote, to the agent.
@@ -42,6 +44,11 @@ func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conve
 	toRoom, toAgent = named(toRoom, m.Due, false), named(toAgent, m.Due, true)
 	posts := append(toRoom, toAgent...) // there is room for them
 	result := h.deliver.Deliver(ctx, turned(posts, m.Due.Tries), passes)
+	seen := observe.Of(ctx)
+	seen.Record(observe.FanOut, float64(len(posts)))
+	if result.Posted > 0 {
+		seen.Record(observe.DeliveryLatency, observe.Milliseconds(time.Since(m.CreatedAt)))
+	}
 	h.announce.Forget(ctx, result.Gone, c.ID)
 	if audience.Outside {
 		h.announce.Activity(ctx, now, m.Seq, slices.Concat(audience.Room, audience.Agents, []chat.Connection{caller}))

@@ -13,6 +13,7 @@ import (
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/observe"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -104,10 +105,12 @@ func (h *Handler) SendREST(ctx context.Context, sender chat.Principal, in protoc
 // send returns when everything that follows from the message is done, or left
 // due: a Lambda instance freezes on return.
 func (h *Handler) send(ctx context.Context, caller chat.Connection, in protocol.MessageInput, w way, ack func(protocol.Sent)) error {
+	seen := observe.Of(ctx)
 	m, err := newMessage(caller.Principal, in, w.maxContent)
 	if err != nil {
 		return err
 	}
+	seen.In(string(m.ConversationID))
 	conversation, admission, err := h.admit(ctx, caller, m)
 	if err != nil {
 		return err
@@ -115,6 +118,11 @@ func (h *Handler) send(ctx context.Context, caller chat.Connection, in protocol.
 	stored, duplicate, online, err := h.commit(ctx, caller, conversation, m)
 	if err != nil {
 		return err
+	}
+	if duplicate {
+		seen.Add(observe.Duplicates, 1)
+	} else {
+		seen.Add(observe.Messages, 1)
 	}
 	answer := func() { ack(sentOf(stored, duplicate, admission, online)) }
 	if stored.Due == nil { // a repeat of what is finished

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/observe"
 	"aiwm-chat/shared/protocol"
 	"aiwm-chat/shared/summary"
 )
@@ -122,7 +123,15 @@ func (w *Writer) round(ctx context.Context, c chat.Conversation) (now chat.Conve
 	if err != nil || len(messages) == 0 {
 		return c, false, err
 	}
+	seen, begun := observe.Of(ctx), time.Now()
 	result, err := w.summariser.Summarize(ctx, summary.Input{Previous: c.ContextSummary, Messages: messages})
+	seen.Record(observe.SummaryDuration, observe.Milliseconds(time.Since(begun)))
+	if err != nil {
+		seen.Add(observe.SummaryFailures, 1)
+	} else {
+		seen.Add(observe.SummarySuccesses, 1)
+		seen.Add(observe.SummaryTokens, result.Tokens)
+	}
 	to := messages[max(result.Read, 1)-1].Seq
 	if summary.Refused(err) {
 		slog.WarnContext(ctx, "the summary passes over messages", "conversation", c.ID, "after", covered(c), "to", to, "err", err)

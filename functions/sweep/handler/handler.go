@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/observe"
 )
 
 type store interface {
@@ -96,10 +97,14 @@ func (h *Handler) Handle(ctx context.Context) error {
 			slog.InfoContext(ctx, "swept", "finished", n, "stillDue", bad)
 		}
 	}()
+	var oldest time.Duration
 	for time.Now().Before(end) {
 		due, err := h.store.DueBefore(ctx, time.Now(), batch)
 		if err != nil {
 			return fmt.Errorf("find what is due: %w", err)
+		}
+		for _, m := range due {
+			oldest = max(oldest, start.Sub(since(m)))
 		}
 		var moved atomic.Bool // something of this look will not be in the next
 		var g errgroup.Group
@@ -129,9 +134,11 @@ func (h *Handler) Handle(ctx context.Context) error {
 		}
 		g.Wait() //nolint:errcheck // each error is logged
 		if !moved.Load() {
-			return nil // nothing is due, or another run has it, or the next run may be luckier
+			break // nothing is due, or another run has it, or the next run may be luckier
 		}
 	}
+	// Also where it is 0: where no number comes for long, sweep does not run.
+	observe.Of(ctx).Record(observe.OldestDue, oldest.Seconds())
 	return nil
 }
 
@@ -145,16 +152,20 @@ func guarded(do func() error) (err error) {
 	return do()
 }
 
+// since is when something became due of m.
+func since(m chat.Message) time.Time {
+	if m.Due.Has(chat.EffectForget) {
+		return m.UpdatedAt // when it was erased
+	}
+	return m.CreatedAt
+}
+
 // settle does what is due of a message, where it is to be had: mine says so.
 func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
 	now := time.Now()
-	since := m.CreatedAt
-	if m.Due.Has(chat.EffectForget) {
-		since = m.UpdatedAt // when it was erased
-	}
-	if now.Sub(since) > abandoned {
+	if now.Sub(since(m)) > abandoned {
 		slog.ErrorContext(ctx, "a message is given up", "conversation", m.ConversationID, "seq", m.Seq, "left", m.Due.Left, "undelivered", len(m.Due.To))
 		err := h.store.Settle(ctx, m, nil)
 		return err == nil, err

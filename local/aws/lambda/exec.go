@@ -64,6 +64,9 @@ type ExecOptions struct {
 	// Output gets what the functions print, each line behind the function's
 	// name, one line at a time; nil: os.Stderr.
 	Output io.Writer
+	// Metrics gets, each in one call, the lines of CloudWatch's embedded metric
+	// format that the functions print, which are not for people; nil: Output does.
+	Metrics io.Writer
 	// Logger gets one line per invocation, and one about each process that ends
 	// unasked; nil: slog.Default.
 	Logger *slog.Logger
@@ -133,7 +136,7 @@ func NewExec(o ExecOptions) (*Exec, error) {
 	e := &Exec{
 		options:   o,
 		functions: make(map[string]*execFunction, len(o.Functions)),
-		output:    &lineWriter{out: o.Output},
+		output:    &lineWriter{out: o.Output, metrics: o.Metrics},
 		processes: map[*process]struct{}{},
 		closing:   make(chan struct{}),
 		atWork:    make(chan struct{}, atWork),

@@ -39,6 +39,9 @@ type InProcessOptions struct {
 	// it go on minutes later or never. The check stops the world on every
 	// invocation: it is for tests.
 	Strict bool
+	// Context is what the contexts of all invocations are made of, as
+	// lambda.WithContext has it; nil: context.Background.
+	Context context.Context //nolint:containedctx // it is no call's
 	// Logger gets one line per invocation; nil: slog.Default.
 	Logger *slog.Logger
 }
@@ -98,6 +101,9 @@ func NewInProcess(functions map[string]Function, o InProcessOptions) (*InProcess
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
 	p := &InProcess{
 		functions: make(map[string]*inProcessFunction, len(functions)),
 		options:   o,
@@ -136,7 +142,7 @@ func (p *InProcess) Invoke(ctx context.Context, function string, event []byte) (
 
 	start, requestID := time.Now(), uuid.NewString()
 	deadline := functionDeadline(ctx, f.timeout)
-	fctx, cancel := context.WithDeadline(context.Background(), deadline)
+	fctx, cancel := context.WithDeadline(p.options.Context, deadline)
 	fctx = lambdacontext.NewContext(fctx, &lambdacontext.LambdaContext{AwsRequestID: requestID, InvokedFunctionArn: f.arn})
 	done := make(chan result, 1)
 	event = bytes.Clone(event)

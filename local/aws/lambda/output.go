@@ -12,9 +12,14 @@ const maxLine = 16 << 10
 
 // A lineWriter writes whole lines of many processes to one writer.
 type lineWriter struct {
-	mu  sync.Mutex
-	out io.Writer
+	mu      sync.Mutex
+	out     io.Writer
+	metrics io.Writer // nil: out
 }
+
+// metricsPrefix is how a line of CloudWatch's embedded metric format begins, in
+// every library that writes it, and our own.
+var metricsPrefix = []byte(`{"_aws":`)
 
 // A processOutput is one process's standard output and error. It is used by one
 // goroutine.
@@ -45,6 +50,13 @@ func (o *processOutput) Write(b []byte) (int, error) {
 // flush writes the line there is, if any.
 func (o *processOutput) flush() {
 	if len(o.line) == 0 {
+		return
+	}
+	if o.to.metrics != nil && !o.cut && bytes.HasPrefix(o.line, metricsPrefix) {
+		o.to.mu.Lock()
+		defer o.to.mu.Unlock()
+		_, _ = o.to.metrics.Write(o.line)
+		o.line = o.line[:0]
 		return
 	}
 	if o.cut {
