@@ -60,7 +60,7 @@ func TestReadmeFindsWhatIsUnnamed(t *testing.T) {
 var readmeLink = regexp.MustCompile(`\]\(([^)#:]+)\)`)
 
 func TestReadmeLinks(t *testing.T) {
-	for _, readme := range []string{"../README.md", protocolReference} {
+	for _, readme := range []string{"../README.md", protocolReference, operationsPage} {
 		b, err := os.ReadFile(readme)
 		if err != nil {
 			t.Fatal(err)
