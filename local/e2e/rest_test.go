@@ -1,11 +1,15 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
+	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -209,6 +213,47 @@ func TestHealth(t *testing.T) {
 		_ = resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {
 			t.Errorf("GET /health, %s, answers %d", name, resp.StatusCode)
+		}
+	}
+}
+
+// Why something is down is for operators.
+func TestDeepHealth(t *testing.T) {
+	token := func(roles ...string) string {
+		token, err := auth.Mint(options().Secret, chat.Principal{Type: chat.User, ID: "op", OrgID: "acme"}, "", time.Hour, time.Now(), roles...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		watched.secret(token)
+		return token
+	}
+	for name, row := range map[string]struct {
+		query, token string
+		status       int
+	}{
+		"an operator":           {"?deep=true", token("x", gateway.OperatorRole), http.StatusOK},
+		"somebody else":         {"?deep=true", token("admin"), http.StatusForbidden},
+		"nobody":                {"?deep=true", "", http.StatusUnauthorized},
+		"who knows":             {"?deep=true", "eyJ", http.StatusUnauthorized},
+		"nobody, who wants any": {"?deep=false", "", http.StatusOK},
+		"what is that":          {"?deep=2", "", http.StatusBadRequest},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, shared.URL()+"/health"+row.query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.token != "" {
+			r.Header.Set("Authorization", "Bearer "+row.token)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body struct{ At string }
+		err = json.NewDecoder(resp.Body).Decode(&body)
+		_ = resp.Body.Close()
+		if err != nil || resp.StatusCode != row.status || (body.At != "") != (name == "an operator") {
+			t.Errorf("%s: %s, %+v, %v", name, resp.Status, body, err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"aiwm-chat/local/command"
@@ -19,6 +20,7 @@ func Command(_ context.Context, args []string, out io.Writer, getenv func(string
 	user := fs.String("user", "", "id of the user")
 	agent := fs.String("agent", "", "id of the agent; instead of -user")
 	org := fs.String("org", string(chat.DefaultOrg), "id of the organisation")
+	role := fs.String("role", "", "a role, or several separated by commas, such as chat:operator")
 	ttl := fs.Duration("ttl", time.Hour, "how long the token is valid")
 	if err := command.Parse(fs, args); err != nil {
 		return err
@@ -34,12 +36,21 @@ func Command(_ context.Context, args []string, out io.Writer, getenv func(string
 	if err != nil {
 		return err
 	}
-	token, err := auth.Mint(secret, p, string(p.ID), *ttl, time.Now())
+	token, err := auth.Mint(secret, p, string(p.ID), *ttl, time.Now(), rolesOf(*role)...)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(out, token)
 	return err
+}
+
+func rolesOf(list string) (roles []string) {
+	for role := range strings.SplitSeq(list, ",") {
+		if role = strings.TrimSpace(role); role != "" {
+			roles = append(roles, role)
+		}
+	}
+	return roles
 }
 
 func principalOf(user, agent, org string) (chat.Principal, error) {

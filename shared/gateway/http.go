@@ -150,12 +150,16 @@ func (r *HTTPRequest) serve(ctx context.Context, v verifier, route HTTPRoute) (_
 }
 
 func (r *HTTPRequest) authenticate(ctx context.Context, v verifier) (chat.Principal, error) {
-	scheme, token, _ := strings.Cut(r.Header("authorization"), " ")
-	if !strings.EqualFold(scheme, "bearer") || token == "" {
-		return chat.Principal{}, chat.Refused(errors.New("no bearer token is given"))
-	}
-	b, err := v.Verify(ctx, token)
+	b, err := bearerOf(ctx, r.event, v)
 	return b.Principal, err
+}
+
+func bearerOf(ctx context.Context, event *events.APIGatewayV2HTTPRequest, v verifier) (chat.Bearer, error) {
+	scheme, token, _ := strings.Cut(event.Headers["authorization"], " ")
+	if !strings.EqualFold(scheme, "bearer") || token == "" {
+		return chat.Bearer{}, chat.Refused(errors.New("no bearer token is given"))
+	}
+	return v.Verify(ctx, token)
 }
 
 // Body decodes and checks the JSON body of r.

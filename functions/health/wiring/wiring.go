@@ -3,7 +3,9 @@ package wiring
 
 import (
 	"aiwm-chat/functions/health/handler"
+	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/mongostore"
 	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/wire"
@@ -11,10 +13,10 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis},
+	Needs: []config.Part{config.Mongo, config.Redis, config.JWT},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
-	return handler.New(mongostore.In(p), presence.In(p)).Handle
+	return gateway.Probe(auth.In(p), handler.New(mongostore.In(p), presence.In(p)).Handle)
 }
