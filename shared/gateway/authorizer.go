@@ -28,7 +28,7 @@ var errUnauthorized = errors.New("Unauthorized") //nolint:staticcheck // API Gat
 // it returns reaches every later event of the connection.
 func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Bearer, error)) AuthorizerHandler {
 	return func(ctx context.Context, event events.APIGatewayCustomAuthorizerRequestTypeRequest) (events.APIGatewayCustomAuthorizerResponse, error) {
-		ctx, seen := begin(ctx, "authorize", "")
+		ctx, seen := begin(ctx, "authorize", "", "")
 		var b chat.Bearer
 		handshake := handshakeOf(event)
 		err := attempt(ctx, func(ctx context.Context) (err error) {

@@ -44,9 +44,12 @@ func attempt(ctx context.Context, fn func(context.Context) error) (err error) {
 }
 
 // begin begins an invocation. correlation is what its client, or the invocation
-// that it follows from, calls it; "" where that is not known yet.
-func begin(ctx context.Context, route, correlation string) (context.Context, *observe.Invocation) {
+// that it follows from, calls it; "" where that is not known yet; parent is its
+// traceparent, likewise.
+func begin(ctx context.Context, route, correlation, parent string) (context.Context, *observe.Invocation) {
 	s := observe.Start{Route: route, Correlation: observe.CorrelationOf(correlation)}
+	xray, _ := ctx.Value("x-amzn-trace-id").(string) // where lambda.Start leaves it
+	s.Trace = observe.TraceOf(xray, parent)
 	if l, ok := lambdacontext.FromContext(ctx); ok {
 		s.RequestID, s.Function = l.AwsRequestID, functionOf(l.InvokedFunctionArn)
 	}

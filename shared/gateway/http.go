@@ -95,7 +95,7 @@ type HTTPRoute = func(ctx context.Context, r *HTTPRequest) (HTTPResponse, error)
 // becomes a problem document (RFC 9457).
 func HTTP(v verifier, l limiter, routes map[string]HTTPRoute) HTTPHandler {
 	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-		ctx, seen := begin(ctx, event.RouteKey, event.Headers["x-request-id"])
+		ctx, seen := begin(ctx, event.RouteKey, event.Headers["x-request-id"], event.Headers["traceparent"])
 		seen.In(conversationIn(&event))
 		r := &HTTPRequest{event: &event, limiter: l}
 		var response HTTPResponse

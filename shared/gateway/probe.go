@@ -18,7 +18,7 @@ const OperatorRole = "chat:operator"
 // says so, and what it answers is for no one else.
 func Probe(v verifier, look func(ctx context.Context, deep bool) HTTPResponse) HTTPHandler {
 	return func(ctx context.Context, event events.APIGatewayV2HTTPRequest) (events.APIGatewayV2HTTPResponse, error) {
-		ctx, seen := begin(ctx, event.RouteKey, event.Headers["x-request-id"])
+		ctx, seen := begin(ctx, event.RouteKey, event.Headers["x-request-id"], event.Headers["traceparent"])
 		var by chat.Principal
 		var response HTTPResponse
 		err := attempt(ctx, func(ctx context.Context) error {

@@ -20,13 +20,14 @@ type QueueHandler = func(context.Context, events.SQSEvent) (events.SQSEventRespo
 // back to the queue alone, and in the end to the dead letters.
 func Queue[Job any](handle func(ctx context.Context, job Job) error) QueueHandler {
 	return func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
-		ctx, seen := begin(ctx, "queue", "")
+		ctx, seen := begin(ctx, "queue", "", "")
 		defer seen.End()
 		errs := make([]error, len(event.Records))
 		var wg sync.WaitGroup
 		for i, record := range event.Records {
 			wg.Go(func() {
-				ctx, seen := observe.Job(ctx, correlationOf(record))
+				ctx, seen := observe.Job(ctx, observe.CorrelationOf(attributeOf(record, protocol.CorrelationAttribute)),
+					observe.TraceOf(record.Attributes["AWSTraceHeader"], attributeOf(record, protocol.TraceAttribute)))
 				errs[i] = attempt(ctx, func(ctx context.Context) error {
 					job, err := protocol.Decode[Job]([]byte(record.Body))
 					if err != nil {
@@ -51,10 +52,10 @@ func Queue[Job any](handle func(ctx context.Context, job Job) error) QueueHandle
 	}
 }
 
-// correlationOf is what the invocation that enqueued a job was called.
-func correlationOf(record events.SQSMessage) string {
-	if v := record.MessageAttributes[protocol.CorrelationAttribute].StringValue; v != nil {
-		return observe.CorrelationOf(*v)
+// attributeOf is what the invocation that enqueued a job says of itself.
+func attributeOf(record events.SQSMessage, name string) string {
+	if v := record.MessageAttributes[name].StringValue; v != nil {
+		return *v
 	}
 	return ""
 }
@@ -62,7 +63,7 @@ func correlationOf(record events.SQSMessage) string {
 // Schedule adapts a handler that EventBridge runs by the clock.
 func Schedule(handle func(ctx context.Context) error) func(context.Context, events.EventBridgeEvent) error {
 	return func(ctx context.Context, _ events.EventBridgeEvent) error {
-		ctx, seen := begin(ctx, "schedule", "")
+		ctx, seen := begin(ctx, "schedule", "", "")
 		err := attempt(ctx, handle)
 		end(ctx, seen, err)
 		return err

@@ -117,6 +117,7 @@ func TestWhatIsSeenOfABatch(t *testing.T) {
 	}
 	id := "frame 7"
 	in.Records[1].MessageAttributes = map[string]events.SQSMessageAttribute{protocol.CorrelationAttribute: {DataType: "String", StringValue: &id}}
+	in.Records[1].Attributes["AWSTraceHeader"] = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
 	b, err := json.Marshal(in)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +134,7 @@ func TestWhatIsSeenOfABatch(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &l); err != nil {
 			t.Fatal(err)
 		}
-		if l["requestId"] != "r1" || l["posted"] != 2.0 || (l["conversation"] == "c2") != (l["correlation"] == id) {
+		if l["requestId"] != "r1" || l["posted"] != 2.0 || (l["conversation"] == "c2") != (l["correlation"] == id && l["trace"] == "5759e988bd862e3fe1be46a994272793") {
 			t.Errorf("logged %v", l)
 		}
 		found = found || l["correlation"] == id && l["outcome"] == "failed"

@@ -158,7 +158,7 @@ func Disconnect(handle func(ctx context.Context, c chat.Connection) error) WebSo
 func onConnection(handle func(context.Context, *events.APIGatewayWebsocketProxyRequest, chat.Connection) (events.APIGatewayProxyResponse, error)) WebSocketHandler {
 	return func(ctx context.Context, event events.APIGatewayWebsocketProxyRequest) (events.APIGatewayProxyResponse, error) {
 		rc := &event.RequestContext
-		ctx, seen := begin(ctx, rc.RouteKey, "")
+		ctx, seen := begin(ctx, rc.RouteKey, "", "")
 		c, err := connectionOf(rc)
 		if err != nil {
 			end(ctx, seen, err)

@@ -19,8 +19,8 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 		if c := i.Correlation(); c != i.RequestID {
 			r.AddAttrs(slog.String("correlation", c))
 		}
-		if i.Trace != "" {
-			r.AddAttrs(slog.String("trace", i.Trace))
+		if id := i.Trace.ID(); id != "" {
+			r.AddAttrs(slog.String("trace", id))
 		}
 	}
 	return h.Handler.Handle(ctx, r)

@@ -15,7 +15,7 @@ type Start struct {
 	RequestID string // Lambda's
 	Function  string
 	Route     string // or queue, or schedule
-	Trace     string // of X-Ray: Root=1-…, or ""
+	Trace     Trace
 	// Correlation is what somebody gave to whatever this invocation follows from,
 	// "" where nobody did.
 	Correlation string
@@ -56,12 +56,15 @@ func Begin(ctx context.Context, s Start) (context.Context, *Invocation) {
 }
 
 // Job begins one of several things that an invocation does at the same time. It has
-// a line of the log of its own; its numbers are the invocation's.
-func Job(ctx context.Context, correlation string) (context.Context, *Invocation) {
+// a line of the log of its own, and a trace if it was given one; its numbers are the invocation's.
+func Job(ctx context.Context, correlation string, t Trace) (context.Context, *Invocation) {
 	whole := Of(ctx)
 	i := &Invocation{begun: time.Now(), whole: whole, correlation: correlation}
 	if whole != nil {
 		i.Start = whole.Start
+	}
+	if t != (Trace{}) {
+		i.Trace = t
 	}
 	return context.WithValue(ctx, invocationKey, i), i
 }

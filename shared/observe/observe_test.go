@@ -111,7 +111,7 @@ func TestJobs(t *testing.T) {
 	var wg sync.WaitGroup
 	for n := range 10 {
 		wg.Go(func() {
-			ctx, job := observe.Job(ctx, "")
+			ctx, job := observe.Job(ctx, "", observe.Trace{})
 			observe.Of(ctx).Add(observe.Posts, 1)
 			observe.Of(ctx).Record(observe.FanOut, float64(n))
 			if n < 3 {
@@ -187,14 +187,14 @@ func TestHandler(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	log := slog.New(observe.Handler(slog.NewJSONHandler(&out, nil))).With("a", 1)
-	ctx, i := observe.Begin(t.Context(), observe.Start{RequestID: "r1", Trace: "1-2-3"})
+	ctx, i := observe.Begin(t.Context(), observe.Start{RequestID: "r1", Trace: observe.TraceOf(xray, "")})
 	log.InfoContext(ctx, "one")
 	i.Correlate("first")
 	i.Correlate("second")
 	log.InfoContext(ctx, "two")
 	log.InfoContext(t.Context(), "three")
 	lines := strings.Split(out.String(), "\n")
-	for n, want := range []string{`"msg":"one","a":1,"requestId":"r1","trace":"1-2-3"}`, `"msg":"two","a":1,"requestId":"r1","correlation":"first","trace":"1-2-3"}`, `"msg":"three","a":1}`} {
+	for n, want := range []string{`"msg":"one","a":1,"requestId":"r1","trace":"5759e988bd862e3fe1be46a994272793"}`, `"msg":"two","a":1,"requestId":"r1","correlation":"first","trace":"5759e988bd862e3fe1be46a994272793"}`, `"msg":"three","a":1}`} {
 		if !strings.HasSuffix(lines[n], want) {
 			t.Errorf("got %s, want %s", lines[n], want)
 		}

@@ -20,6 +20,10 @@ func (j SummaryJob) About() chat.ConversationID { return j.ConversationID }
 // follows from, in the words of the client or else by Lambda's id of the request.
 const CorrelationAttribute = "correlation"
 
+// TraceAttribute is likewise the traceparent of W3C. (X-Ray's own goes with the message
+// as SQS wants it, as AWSTraceHeader.)
+const TraceAttribute = "traceparent"
+
 // SummaryResult is the body of POST /conversations/{id}/summary.
 type SummaryResult struct {
 	Summary string `json:"summary"` // what was said, in short

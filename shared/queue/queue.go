@@ -100,13 +100,28 @@ func (q *Queue) send(ctx context.Context, name, url string, job any, delay time.
 	message := &sqs.SendMessageInput{
 		QueueUrl: aws.String(url), MessageBody: aws.String(string(body)), DelaySeconds: int32((delay + time.Second - 1) / time.Second),
 	}
-	if id := observe.Of(ctx).Correlation(); id != "" {
-		message.MessageAttributes = map[string]types.MessageAttributeValue{
-			protocol.CorrelationAttribute: {DataType: aws.String("String"), StringValue: aws.String(id)},
-		}
-	}
+	follow(observe.Of(ctx), message)
 	if _, err := q.client.SendMessage(ctx, message); err != nil {
 		return fmt.Errorf("enqueue a %s job: %w", name, err)
 	}
 	return nil
+}
+
+// follow has a job say what it follows from.
+func follow(i *observe.Invocation, message *sqs.SendMessageInput) {
+	if i == nil {
+		return
+	}
+	text := aws.String("String")
+	message.MessageAttributes = map[string]types.MessageAttributeValue{}
+	for name, value := range map[string]string{protocol.CorrelationAttribute: i.Correlation(), protocol.TraceAttribute: i.Trace.Parent} {
+		if value != "" {
+			message.MessageAttributes[name] = types.MessageAttributeValue{DataType: text, StringValue: aws.String(value)}
+		}
+	}
+	if i.Trace.XRay != "" {
+		message.MessageSystemAttributes = map[string]types.MessageSystemAttributeValue{
+			"AWSTraceHeader": {DataType: text, StringValue: aws.String(i.Trace.XRay)},
+		}
+	}
 }

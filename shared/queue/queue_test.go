@@ -15,14 +15,16 @@ import (
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/observe"
 	"aiwm-chat/shared/protocol"
 	"aiwm-chat/shared/queue"
 )
 
 type request struct {
-	target, authorization, token string
-	DelaySeconds                 int
-	QueueUrl, MessageBody        string
+	target, authorization, token               string
+	DelaySeconds                               int
+	QueueUrl, MessageBody                      string
+	MessageAttributes, MessageSystemAttributes map[string]struct{ StringValue string }
 }
 
 // An sqs answers SendMessage in AWS JSON 1.0, as the service model has it.
@@ -176,5 +178,29 @@ func TestContextEnds(t *testing.T) {
 	cancel()
 	if err := open(t, "", s.URL+account+"summary").EnqueueSummary(ctx, protocol.SummaryJob{ConversationID: "c1"}); err == nil {
 		t.Error("sent although the caller is gone")
+	}
+}
+
+// A job says what it follows from: in the client's words, and by its trace.
+func TestJobsFollow(t *testing.T) {
+	s := newSQS(t, accept)
+	q := open(t, s.URL+account+"welcome", s.URL+account+"summary")
+	const xray, parent = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1", "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"
+	ctx, seen := observe.Begin(t.Context(), observe.Start{RequestID: "r1", Trace: observe.TraceOf(xray, "")})
+	for _, want := range []string{"r1", "frame 7"} {
+		if err := q.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: "o1", ConversationID: "c1", Seq: 10}); err != nil {
+			t.Fatal(err)
+		}
+		r := <-s.requests
+		if r.MessageAttributes["correlation"].StringValue != want || r.MessageAttributes["traceparent"].StringValue != parent || r.MessageSystemAttributes["AWSTraceHeader"].StringValue != xray {
+			t.Errorf("%+v", r)
+		}
+		seen.Correlate("frame 7")
+	}
+	if err := q.EnqueueSummary(t.Context(), protocol.SummaryJob{OrgID: "o1", ConversationID: "c1", Seq: 10}); err != nil {
+		t.Fatal(err)
+	}
+	if r := <-s.requests; len(r.MessageAttributes)+len(r.MessageSystemAttributes) != 0 {
+		t.Errorf("what follows from nothing says %+v", r)
 	}
 }

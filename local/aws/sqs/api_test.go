@@ -107,6 +107,27 @@ func (f *fixture) attribute(t *testing.T, queue string, name types.QueueAttribut
 	return out.Attributes[string(name)]
 }
 
+// What follows from a trace is of it; another system attribute is refused.
+func TestTraceHeader(t *testing.T) {
+	f := newFixture(t, sqs.Options{}, sqs.Queue{Name: "Jobs"})
+	send := func(name string) error {
+		_, err := f.client.SendMessage(t.Context(), &awssqs.SendMessageInput{
+			QueueUrl: f.url("Jobs"), MessageBody: aws.String("x"),
+			MessageSystemAttributes: map[string]types.MessageSystemAttributeValue{name: {DataType: aws.String("String"), StringValue: aws.String("Root=1-2-3")}},
+		})
+		return err
+	}
+	if err := send("SenderId"); err == nil {
+		t.Error("a sender names itself")
+	}
+	if err := send("AWSTraceHeader"); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.receive(t, "Jobs", 1); len(got) != 1 || got[0].Attributes["AWSTraceHeader"] != "Root=1-2-3" {
+		t.Errorf("received %+v", got)
+	}
+}
+
 func TestSendReceiveDelete(t *testing.T) {
 	f := newFixture(t, sqs.Options{}, sqs.Queue{Name: "Jobs"})
 	body := `{"conversationId":"c1"} <ü&"> ` + "\t\n"

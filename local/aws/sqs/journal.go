@@ -41,6 +41,7 @@ type kept struct {
 	ID            string               `json:"id"`
 	Body          string               `json:"body"`
 	Attributes    map[string]attribute `json:"attributes,omitempty"`
+	Trace         string               `json:"trace,omitempty"`
 	Sent          int64                `json:"sent"`
 	VisibleAt     int64                `json:"visibleAt"`
 	Received      int                  `json:"received,omitempty"`
@@ -49,7 +50,7 @@ type kept struct {
 }
 
 func keep(m *message) *kept {
-	k := &kept{ID: m.id, Body: m.body, Attributes: m.attributes, Sent: m.sent.UnixMilli(), VisibleAt: m.visibleAt.UnixMilli(),
+	k := &kept{ID: m.id, Body: m.body, Attributes: m.attributes, Trace: m.trace, Sent: m.sent.UnixMilli(), VisibleAt: m.visibleAt.UnixMilli(),
 		Received: m.received, DeadLetterOf: m.deadLetterOf}
 	if m.received > 0 {
 		k.FirstReceived = m.firstReceived.UnixMilli()
@@ -61,7 +62,7 @@ func keep(m *message) *kept {
 // comes again at once: whoever had it is gone.
 func (k *kept) message() *message {
 	m := newMessage(k.Body, k.Attributes)
-	m.id, m.sent, m.received, m.deadLetterOf = k.ID, time.UnixMilli(k.Sent), k.Received, k.DeadLetterOf
+	m.id, m.trace, m.sent, m.received, m.deadLetterOf = k.ID, k.Trace, time.UnixMilli(k.Sent), k.Received, k.DeadLetterOf
 	if k.Received > 0 {
 		m.firstReceived = time.UnixMilli(k.FirstReceived)
 	} else {

@@ -32,6 +32,7 @@ type message struct {
 	attributesMD5 string // empty without attributes
 	size          int    // of body and attributes, in bytes
 	sent          time.Time
+	trace         string // the header of X-Ray, or ""
 
 	firstReceived time.Time
 	received      int    // how often

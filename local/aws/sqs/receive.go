@@ -86,6 +86,9 @@ func (m *message) system() map[string]string {
 	if m.deadLetterOf != "" {
 		attributes["DeadLetterQueueSourceArn"] = m.deadLetterOf
 	}
+	if m.trace != "" {
+		attributes[traceHeader] = m.trace
+	}
 	return attributes
 }
 

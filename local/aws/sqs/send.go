@@ -4,12 +4,18 @@ import (
 	"fmt"
 )
 
+// traceHeader is the one system attribute that a sender may give: X-Ray's header.
+const traceHeader = "AWSTraceHeader"
+
 // A sendMessage is the input of SendMessage and an entry of SendMessageBatch.
 type sendMessage struct {
 	ID                string `json:"Id"` // of a batch entry
 	MessageBody       string
 	DelaySeconds      *int
 	MessageAttributes map[string]attribute
+	// MessageSystemAttributes has room for one, AWSTraceHeader, which is no part of
+	// the message's size.
+	MessageSystemAttributes map[string]attribute
 }
 
 // sent is the answer to each.
@@ -42,7 +48,15 @@ func (s *Server) send(q *queue, in sendMessage) (sent, error) {
 			return sent{}, invalidValue("The message attribute '%s' has no value of its type.", name)
 		}
 	}
+	for name, a := range in.MessageSystemAttributes {
+		if name != traceHeader || a.StringValue == nil || !a.valid() {
+			return sent{}, invalidValue("The message system attribute '%s' is none, or has no value of its type.", name)
+		}
+	}
 	m := newMessage(in.MessageBody, in.MessageAttributes)
+	if a, ok := in.MessageSystemAttributes[traceHeader]; ok {
+		m.trace = *a.StringValue
+	}
 	answer := sent{ID: in.ID, MessageID: m.id, MD5OfMessageBody: m.bodyMD5, MD5OfMessageAttributes: m.attributesMD5}
 	return answer, q.put(m, delay)
 }
