@@ -35,6 +35,15 @@ type Options struct {
 	Room          int           // connections in one conversation; at most 10,000
 	Connections   int           // that only wait; at most 50,000
 
+	// MemoryWatch has the waiting connections ping for so long, and fails where the
+	// memory of the server grows meanwhile; 0: it is not watched.
+	MemoryWatch time.Duration
+	// Elsewhere is a server on another machine: CPU and memory are the load
+	// generator's.
+	Elsewhere bool
+	// Progress gets a line that is written again each second; nil: none.
+	Progress io.Writer
+
 	// ServerPID is the process whose CPU and memory are reported, on Linux. 0
 	// is this process: the server is in it, and so is the load generator.
 	ServerPID int
@@ -45,6 +54,7 @@ const (
 	maxDuration      = 10 * time.Minute
 	maxRoom          = 10_000
 	maxConnections   = 50_000
+	maxWatch         = time.Hour
 )
 
 func (o Options) check() error {
@@ -57,6 +67,12 @@ func (o Options) check() error {
 		return fmt.Errorf("the room must be 0 to %d connections", maxRoom)
 	case o.Connections < 0 || o.Connections > maxConnections:
 		return fmt.Errorf("connections must be 0 to %d", maxConnections)
+	case o.MemoryWatch < 0 || o.MemoryWatch > maxWatch:
+		return fmt.Errorf("the memory watch must be at most %v", maxWatch)
+	case o.MemoryWatch > 0 && o.Connections == 0:
+		return errors.New("the memory watch is of connections that wait: give connections")
+	case o.MemoryWatch > 0 && o.Elsewhere:
+		return errors.New("the memory of a server elsewhere is not to be seen from here")
 	case o.Conversations+o.Room+o.Connections == 0:
 		return errors.New("nothing to measure: give conversations, a room or connections")
 	}
@@ -75,13 +91,16 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 		return err
 	}
 	where := "server and load generator in one process"
-	if o.ServerPID != 0 {
+	switch {
+	case o.Elsewhere:
+		where = "CPU and memory of the load generator alone"
+	case o.ServerPID != 0:
 		where = fmt.Sprintf("CPU and memory of process %d, the server, alone", o.ServerPID)
 	}
 	if _, err := fmt.Fprintf(out, "%s, %s/%s, %d CPUs; %s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), where); err != nil {
 		return err
 	}
-	b := &bench{Options: o, run: run, process: process{pid: o.ServerPID}}
+	b := &bench{Options: o, run: run, process: process{pid: o.ServerPID}, progress: progress{out: o.Progress}}
 	for _, m := range []struct {
 		name  string
 		size  int
@@ -95,7 +114,10 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 			continue
 		}
 		b.process.settle(ctx)
+		b.progress.step(m.name, m.size)
+		end := b.progress.show()
 		report, err := m.start(ctx)
+		end()
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
@@ -110,6 +132,8 @@ type bench struct {
 	Options
 	run     string // a part of every name of this run
 	process process
+
+	progress progress
 }
 
 func newRun() (string, error) {

@@ -34,6 +34,9 @@ type stub struct {
 	participants  int
 	rooms         map[chat.ConversationID][]*websocket.Conn
 	seq           int64
+
+	leak   int // bytes that each ping costs for ever
+	leaked [][]byte
 }
 
 func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -69,6 +72,11 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.join(conn, in.ConversationID)
 		case protocol.ActionSend:
 			s.send(conn, in)
+		case protocol.ActionPing:
+			s.mu.Lock()
+			s.leaked = append(s.leaked, make([]byte, s.leak))
+			s.mu.Unlock()
+			s.post(conn, protocol.Frame(protocol.EventPong, in.ID, protocol.Pong{}, time.Now()))
 		}
 	}
 }
@@ -166,6 +174,100 @@ func TestRunFailsWhenRefused(t *testing.T) {
 	}
 }
 
+// A server that keeps something of each ping fails, and one that does not is well.
+func TestMemoryWatch(t *testing.T) {
+	for leak, fails := range map[int]bool{0: false, 1 << 20: true} {
+		s, o := start(t)
+		s.leak = leak
+		o.Connections, o.MemoryWatch = 20, 2*time.Second
+		var out, shown strings.Builder
+		o.Progress = &shown
+		err := Run(t.Context(), o, &out)
+		if fails != (err != nil && strings.Contains(err.Error(), "memory grows: ")) {
+			t.Errorf("%d bytes a ping: %v", leak, err)
+		}
+		if !fails && !regexp.MustCompile(`memory watch +[\d.]+ MB after the warm-up, [\d.]+ MB at the end of 2s, [1-9]\d* pings\n`).MatchString(out.String()) {
+			t.Errorf("reported %s", out.String())
+		}
+		if !strings.Contains(shown.String(), "\rpings of the memory watch: ") || !strings.HasSuffix(shown.String(), " \r") {
+			t.Errorf("showed %q", shown.String())
+		}
+		s.mu.Lock()
+		s.leaked = nil
+		s.mu.Unlock()
+	}
+}
+
+func TestGrowth(t *testing.T) {
+	const mb = 1 << 20
+	for name, row := range map[string]struct {
+		seen []int64
+		grew bool
+	}{
+		"none":                 {nil, false},
+		"a warm-up":            {[]int64{10 * mb, 20 * mb, 30 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb}, false},
+		"less":                 {[]int64{10 * mb, 20 * mb, 30 * mb, 40 * mb, 40 * mb, 40 * mb, 30 * mb, 30 * mb, 30 * mb}, false},
+		"one collection later": {[]int64{40 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb, 90 * mb, 40 * mb}, false},
+		"a twentieth":          {[]int64{40 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb, 42 * mb, 42 * mb, 42 * mb}, false},
+		"more than that":       {[]int64{40 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb, 40 * mb, 43 * mb, 43 * mb, 43 * mb}, true},
+	} {
+		if before, after, grew := growth(row.seen); grew != row.grew {
+			t.Errorf("%s: from %d to %d: %t", name, before, after, grew)
+		}
+	}
+}
+
+func TestProgress(t *testing.T) {
+	var p progress
+	p.step("room", 4)
+	p.done.Add(2)
+	if got, want := p.line(), "room: [===============               ] 2 of 4"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	p.step("messages", 0)
+	p.done.Add(7)
+	if got := p.line(); got != "messages: 7" {
+		t.Errorf("got %q", got)
+	}
+	p.show()() // nobody looks
+}
+
+// A server elsewhere is loaded with tokens of its key; what cannot be seen from here
+// is refused.
+func TestTarget(t *testing.T) {
+	s, o := start(t)
+	secret := strings.Repeat("k", 32)
+	run := func(secret string, args ...string) (string, error) {
+		var out strings.Builder
+		err := Command(t.Context(), args, &out, func(name string) string { return map[string]string{"JWT_SECRET": secret}[name] })
+		return out.String(), err
+	}
+	out, err := run(secret, "-target", o.WebSocketURL, "-rest", o.HTTPURL+"/", "-conversations", "2", "-seconds", "1")
+	if err != nil || !strings.Contains(out, "CPU and memory of the load generator alone") || strings.Contains(out, "included") || !strings.Contains(out, "Closed loop: 2 conversations") {
+		t.Errorf("%v: %s", err, out)
+	}
+	s.mu.Lock()
+	made := s.conversations
+	s.mu.Unlock()
+	if made != 2 {
+		t.Errorf("%d conversations were made there", made)
+	}
+	for want, args := range map[string][]string{
+		"-rest must be":   {"-target", o.WebSocketURL},
+		"-target must be": {"-rest", o.HTTPURL},
+		"-memory-watch":   {"-target", o.WebSocketURL, "-rest", o.HTTPURL, "-memory-watch", "60s", "-connections", "10"},
+		"JWT_SECRET":      {"-target", o.WebSocketURL, "-rest", o.HTTPURL, ""},
+	} {
+		key := secret
+		if want == "JWT_SECRET" {
+			key, args = "", args[:4]
+		}
+		if _, err := run(key, args...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	_, o := start(t)
 	o.Conversations, o.Duration = 2, maxDuration
@@ -185,6 +287,9 @@ func TestOptionsAreBounded(t *testing.T) {
 		"room":          {Room: maxRoom + 1},
 		"connections":   {Connections: maxConnections + 1},
 		"negative":      {Connections: -1},
+		"watch":         {Connections: 1, MemoryWatch: maxWatch + 1},
+		"watch nobody":  {Room: 1, MemoryWatch: time.Second},
+		"watch afar":    {Connections: 1, MemoryWatch: time.Second, Elsewhere: true},
 	} {
 		if err := Run(t.Context(), o, &strings.Builder{}); err == nil {
 			t.Errorf("%s: accepted", name)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,6 +98,13 @@ func (l *lines) add(c net.Conn) error {
 	}
 	l.open = append(l.open, c)
 	return nil
+}
+
+// all returns the connections that are open.
+func (l *lines) all() []net.Conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.open)
 }
 
 // hangUp ends all connections, in order as far as each takes the close frame

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,6 +15,7 @@ type dialogue struct {
 	frame       sendFrame
 	scan        scanner
 	deliveries  chan delivery
+	done        *atomic.Int64 // messages of all dialogues
 
 	acked, delivered []time.Duration // of measured messages; 16 bytes for each
 }
@@ -42,6 +44,7 @@ func (d *dialogue) speak(ctx context.Context, w window) error {
 		if err != nil {
 			return fmt.Errorf("wait for the delivery: %w", err)
 		}
+		d.done.Add(1)
 		if !start.Before(w.from) && !acked.After(w.to) && !delivered.After(w.to) {
 			d.acked = append(d.acked, acked.Sub(start))
 			d.delivered = append(d.delivered, delivered.Sub(start))

@@ -21,7 +21,7 @@ const idleWarmUp = 64
 func (b *bench) idle(ctx context.Context) (fmt.Stringer, error) {
 	var l lines
 	defer l.hangUp()
-	ctx, cancel := context.WithTimeoutCause(ctx, setupTime+patience, errStalled)
+	ctx, cancel := context.WithTimeoutCause(ctx, setupTime+patience+b.MemoryWatch, errStalled)
 	defer cancel()
 	defer context.AfterFunc(ctx, l.hangUp)()
 	if err := b.connect(ctx, &l, "w", idleWarmUp); err != nil {
@@ -34,12 +34,17 @@ func (b *bench) idle(ctx context.Context) (fmt.Stringer, error) {
 	if err := b.connect(ctx, &l, "i", b.Connections); err != nil {
 		return nil, causeOf(ctx, err)
 	}
-	r := &idleReport{connections: b.Connections, took: time.Since(start), own: b.ServerPID == 0}
+	r := &idleReport{connections: b.Connections, took: time.Since(start), own: b.ServerPID == 0 && !b.Elsewhere}
 	after, _ := b.process.cpu()
 	r.cpu = after - cpu
 	b.process.settle(ctx)
 	r.before, r.after = before, b.process.memory()
-	return r, b.rest(ctx, r)
+	if err := b.rest(ctx, r); err != nil || b.MemoryWatch == 0 {
+		return r, err
+	}
+	watched, err := b.watch(ctx, l.all())
+	r.watched = &watched
+	return r, causeOf(ctx, err)
 }
 
 // idleTime is how long the connections are watched doing nothing.
@@ -74,6 +79,7 @@ func (b *bench) connect(ctx context.Context, l *lines, kind string, n int) error
 			if err := readOne(r); err != nil {
 				return fmt.Errorf("wait to be greeted: %w", err)
 			}
+			b.progress.done.Add(1)
 			return nil
 		})
 	}

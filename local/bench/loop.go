@@ -35,6 +35,7 @@ func (b *bench) loop(ctx context.Context) (fmt.Stringer, error) {
 		return nil, err
 	}
 	warm := min(warmUp, b.Duration/4)
+	b.progress.step("closed loop, messages", 0)
 	from := time.Now().Add(warm)
 	w := window{from: from, to: from.Add(b.Duration)}
 	ctx, cancel := context.WithTimeoutCause(ctx, warm+b.Duration+patience, errStalled)
@@ -43,7 +44,7 @@ func (b *bench) loop(ctx context.Context) (fmt.Stringer, error) {
 	if err != nil {
 		return nil, causeOf(ctx, err)
 	}
-	r := loopReport{conversations: len(ds), duration: b.Duration, warm: warm, cpu: spent, own: b.ServerPID == 0}
+	r := loopReport{conversations: len(ds), duration: b.Duration, warm: warm, cpu: spent, own: b.ServerPID == 0 && !b.Elsewhere}
 	for _, d := range ds {
 		r.acked, r.delivered = append(r.acked, d.acked...), append(r.delivered, d.delivered...)
 	}
@@ -68,6 +69,7 @@ func (b *bench) dialogues(ctx context.Context, l *lines) ([]*dialogue, error) {
 	for i := range ds {
 		g.Go(func() (err error) {
 			ds[i], err = b.dialogue(gctx, l, i)
+			b.progress.done.Add(1)
 			return err
 		})
 	}
@@ -83,7 +85,7 @@ func (b *bench) dialogue(ctx context.Context, l *lines, i int) (*dialogue, error
 	if err != nil {
 		return nil, err
 	}
-	d := &dialogue{scan: newScanner(b.run), deliveries: make(chan delivery, 8)}
+	d := &dialogue{scan: newScanner(b.run), deliveries: make(chan delivery, 8), done: &b.progress.done}
 	if d.frame, err = newSendFrame(b.run, id); err != nil {
 		return nil, err
 	}

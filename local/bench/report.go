@@ -63,6 +63,7 @@ type idleReport struct {
 	idle          float64 // CPUs busy while nothing happens
 	before, after footprint
 	own           bool
+	watched       *watchReport // nil: it was not
 }
 
 func (r *idleReport) String() string {
@@ -76,6 +77,9 @@ func (r *idleReport) String() string {
 	}
 	fmt.Fprintf(&s, "%s\n  in all             %.1f MB resident with %d connections, %.3f of the CPUs busy while nothing happens\n", note(r.own),
 		float64(r.after.rss)/(1<<20), r.connections+idleWarmUp, r.idle)
+	if r.watched != nil {
+		s.WriteString(r.watched.String())
+	}
 	return s.String()
 }
 

@@ -68,7 +68,7 @@ func (b *bench) room(ctx context.Context) (fmt.Stringer, error) {
 			}
 		})
 	}
-	r := &roomReport{connections: b.Room, users: len(users), own: b.ServerPID == 0}
+	r := &roomReport{connections: b.Room, users: len(users), own: b.ServerPID == 0 && !b.Elsewhere}
 	g.Go(func() error {
 		defer l.hangUp() // ends those who listen
 		defer close(over)
@@ -117,11 +117,13 @@ func (b *bench) rounds(ctx context.Context, h *hall, sender *conn, id chat.Conve
 	if err != nil {
 		return err
 	}
+	b.progress.step("room, messages", roomWarmUp+roomRounds)
 	var before time.Duration
 	for n := int64(1); n <= roomWarmUp+roomRounds; n++ {
 		if n == roomWarmUp+1 {
 			before, _ = b.process.cpu()
 		}
+		b.progress.done.Store(n - 1)
 		h.missing.Store(int64(b.Room))
 		h.current.Store(n)
 		frame.set(n)

@@ -1,0 +1,71 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A progress is what is done of a step, on one line that is written again and
+// again. The zero value writes nothing.
+type progress struct {
+	out  io.Writer // nil: nobody looks
+	mu   sync.Mutex
+	what string
+	of   int // 0: nobody knows
+	done atomic.Int64
+}
+
+// step begins another one, of which there are so many parts.
+func (p *progress) step(what string, of int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.what, p.of = what, of
+	p.done.Store(0)
+}
+
+func (p *progress) line() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	const width = 30
+	done := int(p.done.Load())
+	if p.of <= 0 {
+		return fmt.Sprintf("%s: %d", p.what, done)
+	}
+	full := min(width*done/p.of, width)
+	return fmt.Sprintf("%s: [%s%s] %d of %d", p.what, bar(full, "="), bar(width-full, " "), done, p.of)
+}
+
+func bar(n int, s string) (text string) {
+	for range n {
+		text += s
+	}
+	return text
+}
+
+// show writes the line each second until the returned function is called, which
+// takes it away.
+func (p *progress) show() (end func()) {
+	if p.out == nil {
+		return func() {}
+	}
+	const blank, every = 79, time.Second
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				_, _ = fmt.Fprintf(p.out, "\r%-*s", blank, p.line())
+			case <-over:
+				_, _ = fmt.Fprintf(p.out, "\r%*s\r", blank, "")
+				return
+			}
+		}
+	})
+	return func() { close(over); wg.Wait() }
+}
