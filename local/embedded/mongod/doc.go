@@ -24,7 +24,7 @@
 //   - filters: $eq $ne $gt $gte $lt $lte $in $exists $elemMatch (on documents)
 //     $not (of one operator) $and
 //   - updates: $set $unset $inc $max $push $pull, by paths through documents,
-//     not through arrays; upsert
+//     not through arrays; a whole document in place of another; upsert
 //   - find with inclusion projections, sort, skip, limit; findAndModify as an
 //     update; aggregate as far as counting documents needs it
 //   - indexes: ascending and descending, compound, multikey, unique, partial

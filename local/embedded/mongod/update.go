@@ -9,8 +9,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
-// An update is a compiled update document.
-type update []operation
+// An update is a compiled update document: operators, or what replaces all but
+// the _id.
+type update struct {
+	operations  []operation
+	replacement bsoncore.Document // nil: there are operators
+}
 
 // An operation is one operator on one path.
 type operation struct {
@@ -23,21 +27,21 @@ type operation struct {
 func compileUpdate(v bsoncore.Value) (update, error) {
 	switch {
 	case isArray(v):
-		return nil, unsupported("update option", "u (an aggregation pipeline)")
+		return update{}, unsupported("update option", "u (an aggregation pipeline)")
 	case !isDocument(v):
-		return nil, errorf(codeFailedToParse, "update must be a document")
+		return update{}, errorf(codeFailedToParse, "update must be a document")
 	case !isOperators(v.Data):
-		return nil, unsupported("update option", "u (a replacement document)")
+		return update{replacement: v.Data}, validateReplacement(v.Data)
 	}
-	var u update
+	var u []operation
 	for op, args := range fields(v.Data) {
 		if !isDocument(args) {
-			return nil, errorf(codeFailedToParse, "Modifiers operate on fields but we found type %s for %s", args.Type, op)
+			return update{}, errorf(codeFailedToParse, "Modifiers operate on fields but we found type %s for %s", args.Type, op)
 		}
 		for path, arg := range fields(args.Data) {
 			o := operation{path: string(path), op: string(op), arg: arg}
 			if err := o.compile(); err != nil {
-				return nil, err
+				return update{}, err
 			}
 			u = append(u, o)
 		}
@@ -48,10 +52,19 @@ func compileUpdate(v bsoncore.Value) (update, error) {
 	slices.SortStableFunc(u, func(a, b operation) int { return strings.Compare(byField(a.path), byField(b.path)) })
 	for i := 1; i < len(u); i++ {
 		if a, b := u[i-1].path, u[i].path; a == b || strings.HasPrefix(b, a+".") {
-			return nil, errorf(codeConflict, "Updating the path '%s' would create a conflict at '%s'", b, a)
+			return update{}, errorf(codeConflict, "Updating the path '%s' would create a conflict at '%s'", b, a)
 		}
 	}
-	return u, nil
+	return update{operations: u}, nil
+}
+
+func validateReplacement(doc bsoncore.Document) error {
+	for key := range fields(doc) {
+		if strings.HasPrefix(string(key), "$") {
+			return errorf(codeFailedToParse, "a replacement document must not contain update operators, but has %s", key)
+		}
+	}
+	return validate(doc, 1)
 }
 
 func (o *operation) compile() (err error) {
@@ -90,8 +103,12 @@ func (o *operation) compile() (err error) {
 // changed.
 func (u update) apply(doc bsoncore.Document, buffers *[2][]byte) (bsoncore.Document, error) {
 	id, source := field(doc, "_id"), []byte(doc)
-	for i := range u {
-		next, err := u[i].appendEdited(buffers[i%2][:0], source, u[i].path)
+	if u.replacement != nil {
+		source = replaced(u.replacement, id)
+	}
+	for i := range u.operations {
+		o := &u.operations[i]
+		next, err := o.appendEdited(buffers[i%2][:0], source, o.path)
 		if err != nil {
 			return nil, err
 		}
@@ -103,6 +120,17 @@ func (u update) apply(doc bsoncore.Document, buffers *[2][]byte) (bsoncore.Docum
 		return nil, errorf(codeImmutableField, "Performing an update on the path '_id' would modify the immutable field '_id'")
 	}
 	return source, nil
+}
+
+// replaced is a copy of a replacement with an _id in front: its own, or of what it
+// replaces.
+func replaced(doc bsoncore.Document, id bsoncore.Value) bsoncore.Document {
+	if !isMissing(field(doc, "_id")) || isMissing(id) {
+		return withID(doc)
+	}
+	start, dst := startDocument(nil)
+	dst = append(appendElement(dst, "_id", id), doc[4:len(doc)-1]...)
+	return endDocument(dst, start)
 }
 
 // appendEdited appends doc with the value at path replaced by what the

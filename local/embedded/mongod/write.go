@@ -117,6 +117,9 @@ func (c *collection) updateStatement(w *writes, i int, statement bsoncore.Docume
 	if err != nil {
 		return err
 	}
+	if u.replacement != nil && limit == 0 {
+		return errorf(codeFailedToParse, "multi update is not supported for replacement-style update")
+	}
 	matched := c.search(query{filter: f, limit: limit})
 	for _, rec := range matched {
 		changed, err := c.update(rec, u)

@@ -28,6 +28,7 @@ func Run(t *testing.T, uri string) {
 		"filters":         filters,
 		"comparisonOrder": comparisonOrder,
 		"updates":         updates,
+		"replacements":    replacements,
 		"updateErrors":    updateErrors,
 		"upserts":         upserts,
 		"findAndModify":   findAndModify,

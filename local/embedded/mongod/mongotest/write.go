@@ -88,6 +88,41 @@ func updates(t *testing.T, ctx context.Context, c *mongo.Collection) {
 	}
 }
 
+func replacements(t *testing.T, ctx context.Context, c *mongo.Collection) {
+	seed(t, ctx, c, `{"_id": 1, "a": 1, "b": 2}`, `{"_id": 2, "a": 1}`)
+	for _, row := range []struct {
+		filter, with, want string
+		matched, modified  int64
+	}{
+		{`{"_id": 1}`, `{"z": 1, "a": {"x": [1]}}`, `{"_id":1,"z":1,"a":{"x":[1]}}`, 1, 1},
+		{`{"_id": 1}`, `{"_id": 1, "a": 5}`, `{"_id":1,"a":5}`, 1, 1},
+		{`{"_id": 1}`, `{"a": 6, "_id": 1}`, `{"_id":1,"a":6}`, 1, 1},
+		{`{"_id": 1}`, `{"_id": 1, "a": 6}`, `{"_id":1,"a":6}`, 1, 0},
+		{`{"_id": 9}`, `{"a": 7}`, `{"_id":1,"a":6}`, 0, 0},
+		{`{"_id": 1}`, `{}`, `{"_id":1}`, 1, 1},
+	} {
+		res, err := c.ReplaceOne(ctx, parse(t, row.filter), parse(t, row.with))
+		if err != nil {
+			t.Errorf("%s by %s: %v", row.filter, row.with, err)
+			continue
+		}
+		var d bson.D
+		must(t, c.FindOne(ctx, parse(t, `{"_id": 1}`)).Decode(&d))
+		if got := show(t, d); got != row.want || res.MatchedCount != row.matched || res.ModifiedCount != row.modified {
+			t.Errorf("%s by %s = %s (%+v), want %s", row.filter, row.with, got, res, row.want)
+		}
+	}
+	if _, err := c.ReplaceOne(ctx, parse(t, `{"_id": 1}`), parse(t, `{"_id": 3}`)); code(err) != 66 {
+		t.Errorf("another _id: %v", err)
+	}
+	if res, err := c.ReplaceOne(ctx, parse(t, `{"_id": 7}`), parse(t, `{"a": 1}`), options.Replace().SetUpsert(true)); err != nil || res.UpsertedCount != 1 {
+		t.Errorf("upsert of a replacement: %+v, %v", res, err)
+	}
+	if got := ids(t, ctx, c, `{"a": 1}`); got != "2 7" {
+		t.Errorf("documents with a = 1: %s, want 2 7", got)
+	}
+}
+
 func updateErrors(t *testing.T, ctx context.Context, c *mongo.Collection) {
 	seed(t, ctx, c, `{"_id": 1, "n": "text", "l": [1], "s": 5, "big": {"$numberLong": "9223372036854775807"}}`)
 	before := one(t, ctx, c)
