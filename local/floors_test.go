@@ -55,6 +55,7 @@ var floors = map[string]int{
 	"local/demo":        6,
 	"local/docs":        6,
 	"local/indexes":     6,
+	"local/migrate":     6,
 	"local/token":       6,
 	"local/serve":       7,
 

@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -162,6 +163,10 @@ func appendJSON(dst []byte, v any) []byte {
 		return append(dst, jsontext.Float(v).String()...)
 	case string:
 		return appendString(dst, v)
+	case bson.ObjectID:
+		return appendString(dst, v.Hex())
+	case bson.DateTime:
+		return appendString(dst, v.Time().UTC().Format(time.RFC3339Nano))
 	case bson.Decimal128:
 		if n := v.String(); jsontext.Value(n).IsValid() {
 			return append(dst, n...)

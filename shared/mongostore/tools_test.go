@@ -103,11 +103,11 @@ func TestForeignTypesAreReadAsStrings(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := f.db.Collection("messages").UpdateOne(t.Context(), bson.M{"_id": m.ID},
-		bson.M{"$set": bson.M{"toolCalls": bson.A{bson.D{{Key: "id", Value: id}, {Key: "bin", Value: []byte{1}}}}}}); err != nil {
+		bson.M{"$set": bson.M{"toolCalls": bson.A{bson.D{{Key: "id", Value: id}, {Key: "bin", Value: []byte{1}}, {Key: "at", Value: start}}}}}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := f.Message(t.Context(), bot.OrgID, m.ID)
-	if err != nil || len(got.ToolCalls) != 1 || !json.Valid(got.ToolCalls[0]) || !strings.Contains(string(got.ToolCalls[0]), id.Hex()) {
+	if err != nil || len(got.ToolCalls) != 1 || !json.Valid(got.ToolCalls[0]) || !strings.HasPrefix(string(got.ToolCalls[0]), `{"id":"507f1f77bcf86cd799439011","bin":`) || !strings.HasSuffix(string(got.ToolCalls[0]), `,"at":"2026-03-01T12:00:00.123Z"}`) {
 		t.Errorf("toolCalls = %s, error %v", got.ToolCalls, err)
 	}
 }
