@@ -195,7 +195,7 @@ func (m *mover) bring(ctx context.Context, label string, dry bool) error {
 	if err := m.move(ctx); err != nil {
 		return fmt.Errorf("%w; begin again to go on, or take it back with -rollback", err)
 	}
-	if err := m.journal.setState(ctx, r, done); err != nil {
+	if err := m.journal.end(ctx, r); err != nil {
 		return err
 	}
 	m.report.print(false)

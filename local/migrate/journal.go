@@ -127,6 +127,26 @@ func (j *journal) setState(ctx context.Context, r run, state string) error {
 	}, "note the state of the run")
 }
 
+// end notes that a run is done. One that changed nothing is forgotten: there is
+// nothing of it to take back.
+func (j *journal) end(ctx context.Context, r run) error {
+	n, err := j.backup.CountDocuments(ctx, under(fmt.Sprintf("%06d/c", r.Number)), options.Count().SetLimit(1))
+	if err != nil {
+		return fmt.Errorf("read the backup: %w", err)
+	}
+	if n > 0 {
+		return j.setState(ctx, r, done)
+	}
+	return j.forget(ctx, r)
+}
+
+func (j *journal) forget(ctx context.Context, r run) error {
+	return j.write(func() error {
+		_, err := j.runs.DeleteOne(ctx, bson.M{"_id": r.Number})
+		return err
+	}, "forget the run")
+}
+
 func (j *journal) write(do func() error, what string) error {
 	if err := j.step(); err != nil {
 		return err

@@ -147,7 +147,6 @@ func TestRunsAfterTheFirst(t *testing.T) {
 	w.rollback(t)
 	same(t, "the third run taken back", dump(t, w.now, andBackup...), first)
 	w.rollback(t)
-	w.rollback(t)
 	if left := dump(t, w.now, everything...); len(left) != 0 {
 		t.Errorf("all taken back: %d documents are left", len(left))
 	}

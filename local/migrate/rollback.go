@@ -56,10 +56,7 @@ func (m *mover) rollback(ctx context.Context) error {
 	if kept > 0 {
 		return m.journal.setState(ctx, *last, done)
 	}
-	return m.journal.write(func() error {
-		_, err := m.journal.runs.DeleteOne(ctx, bson.M{"_id": last.Number})
-		return err
-	}, "forget the run")
+	return m.journal.forget(ctx, *last)
 }
 
 // restore brings a conversation back to what it was. stays says why it does not.
