@@ -52,6 +52,7 @@ var floors = map[string]int{
 	"local/contract":    5,
 	"local/bench":       6,
 	"local/checker":     6,
+	"local/cost":        6,
 	"local/demo":        6,
 	"local/docs":        6,
 	"local/indexes":     6,

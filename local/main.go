@@ -8,6 +8,7 @@
 //	go run ./local token      sign a token for a user or an agent
 //	go run ./local indexes    create the indexes in the MongoDB of MONGODB_URI
 //	go run ./local contract   write the OpenAPI and AsyncAPI documents
+//	go run ./local cost       what a month costs
 //	go run ./local migrate    bring the data of an AIWM service there
 package main
 
@@ -28,6 +29,7 @@ import (
 	"aiwm-chat/local/bench"
 	"aiwm-chat/local/command"
 	"aiwm-chat/local/contract"
+	"aiwm-chat/local/cost"
 	"aiwm-chat/local/demo"
 	"aiwm-chat/local/indexes"
 	"aiwm-chat/local/migrate"
@@ -56,7 +58,7 @@ const gcPercent = 400
 
 var commands = map[string]command.Command{
 	"serve": serve.Command, "demo": demo.Command, "bench": bench.Command, "soak": soak.Command, "token": token.Command,
-	"indexes": indexes.Command, "contract": contract.Command, "migrate": migrate.Command,
+	"indexes": indexes.Command, "contract": contract.Command, "migrate": migrate.Command, "cost": cost.Command,
 }
 
 func run(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {

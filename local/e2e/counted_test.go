@@ -11,6 +11,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"aiwm-chat/local/cost"
 	"aiwm-chat/local/proxy"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
@@ -43,11 +44,12 @@ func TestCommandsOfASend(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		connect func(*actor) *actor
-		redis   []string
+		dialect chat.Dialect
 	}{
-		{"aiwm", (*actor).connect, []string{"eval rate", "get budget", "hgetall agent", "eval room", "hgetall agent"}},
-		{"lean", (*actor).connectLean, []string{"eval rate", "get budget", "eval room", "hgetall agent"}},
+		{"aiwm", (*actor).connect, chat.AIWM},
+		{"lean", (*actor).connectLean, chat.Lean},
 	} {
+		wantRedis, wantMongo := cost.Commands(tt.dialect)
 		user, agent := tt.connect(newUser(t, s)), tt.connect(newAgent(t, s))
 		id := user.open(agent)
 		user.join(id)
@@ -63,15 +65,15 @@ func TestCommandsOfASend(t *testing.T) {
 		redis.take()
 		user.say(id, "the second is counted")
 		settled()
-		if got, want := mongo.take(), []string{"find conversations", "insert messages", "update conversations", "update messages"}; !same(got, want) {
-			t.Errorf("%s: MongoDB did %q", tt.name, got)
+		if got := mongo.take(); !same(got, wantMongo) {
+			t.Errorf("%s: MongoDB did %q, want %q", tt.name, got, wantMongo)
 		}
 		got := redis.take()
 		for i, command := range got {
 			got[i] = short(command, user.principal, agent.principal, id)
 		}
-		if !same(got, tt.redis) {
-			t.Errorf("%s: Redis did %q, want %q", tt.name, got, tt.redis)
+		if !same(got, wantRedis) {
+			t.Errorf("%s: Redis did %q, want %q", tt.name, got, wantRedis)
 		}
 	}
 }
