@@ -30,7 +30,7 @@ func TestLeftovers(t *testing.T) {
 // foundByTools are the files that tools find by themselves. A README.md may be
 // in any folder.
 var foundByTools = []string{
-	"LICENSE", "CHANGELOG.md", "go.mod", "go.sum", "Makefile", "template.yaml", "samconfig.toml", ".gitignore", ".ci/run",
+	"LICENSE", "CHANGELOG.md", "go.mod", "go.sum", "Makefile", "template.yaml", "samconfig.toml", ".gitignore", ".env.example", ".ci/run",
 }
 
 // repository returns the files of the repository and what is in them, without

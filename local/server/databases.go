@@ -15,6 +15,7 @@ import (
 	"aiwm-chat/local/embedded/mongod"
 	"aiwm-chat/local/embedded/pipe"
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/mongostore"
 )
 
@@ -35,7 +36,7 @@ type databases struct {
 const reachable = 3 * time.Second
 
 func openDatabases(ctx context.Context, o Options) (_ *databases, err error) {
-	d := &databases{mongoURI: o.Getenv("MONGODB_URI"), mongoDB: o.Getenv("MONGODB_DB"), mongoAPI: o.Getenv("MONGODB_SERVER_API"), redisAddr: o.Getenv("REDIS_ADDR")}
+	d := &databases{mongoURI: o.Getenv("MONGODB_URI"), mongoDB: o.Getenv("MONGODB_DB"), mongoAPI: o.Getenv("MONGODB_SERVER_API"), redisAddr: config.RedisAddr(o.Getenv)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())

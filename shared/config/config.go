@@ -25,7 +25,7 @@ type Config struct {
 		ServerAPI string   // MONGODB_SERVER_API, version of the Stable API to declare, 1; empty: none
 	}
 	Redis struct {
-		Addrs    []string  // REDIS_ADDR, required: host:port, or several separated by commas for a cluster
+		Addrs    []string  // REDIS_ADDR, required: host:port, or several separated by commas for a cluster; or else `REDIS_HOST` and `REDIS_PORT` (6379)
 		Mode     RedisMode // REDIS_MODE: auto (default) finds out, single, cluster
 		Username string    // REDIS_USERNAME, of an ACL; empty: the default user
 		Password string    // REDIS_PASSWORD, empty: none

@@ -245,6 +245,24 @@ func TestLimitsAreApart(t *testing.T) {
 	}
 }
 
+// REDIS_HOST and REDIS_PORT are for those who have them already.
+func TestRedisHostAndPort(t *testing.T) {
+	for _, tt := range []struct{ addr, host, port, want string }{
+		{"a:1", "b", "2", "a:1"}, {"", "b", "2", "b:2"}, {"", " b ", "", "b:6379"}, {"", "::1", "2", "[::1]:2"}, {"", "[::1]", "2", "[::1]:2"},
+		{"", "b", "x", ""}, {"", "b", "70000", ""}, {"", "", "2", ""},
+	} {
+		env := enough()
+		env["REDIS_ADDR"], env["REDIS_HOST"], env["REDIS_PORT"] = tt.addr, tt.host, tt.port
+		c, err := config.Load(lookup(env), config.Redis)
+		if got := strings.Join(c.Redis.Addrs, ","); got != tt.want || (err != nil) != (tt.want == "") {
+			t.Errorf("%+v: %q, error %v", tt, got, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "REDIS_") {
+			t.Errorf("%+v: error %v names no variable", tt, err)
+		}
+	}
+}
+
 func TestRedisMode(t *testing.T) {
 	for _, tt := range []struct{ addr, mode, want string }{
 		{"a:1", "", "auto"}, {"a:1", " auto ", "auto"}, {"a:1", "single", "single"}, {"a:1", "cluster", "cluster"},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,7 +118,12 @@ func isMongo(uri string) bool {
 
 func readRedis(r *reader, c *Config) {
 	c.Redis.Addrs = r.list("REDIS_ADDR")
-	if len(c.Redis.Addrs) == 0 {
+	if addr := RedisAddr(r.getenv); r.text("REDIS_ADDR") == "" && addr != "" {
+		if c.Redis.Addrs = []string{addr}; !isHostPort(addr) {
+			r.fault("REDIS_HOST", "and REDIS_PORT must be a host and a port")
+			c.Redis.Addrs = nil
+		}
+	} else if len(c.Redis.Addrs) == 0 {
 		r.fault("REDIS_ADDR", "is required")
 	}
 	if slices.ContainsFunc(c.Redis.Addrs, func(a string) bool { return !isHostPort(a) }) {
@@ -132,6 +138,20 @@ func readRedis(r *reader, c *Config) {
 	c.Redis.Username = r.text("REDIS_USERNAME")
 	c.Redis.Password, c.Redis.Renewal = r.raw("REDIS_PASSWORD"), r.secrets["REDIS_PASSWORD"]
 	c.Redis.TLS = r.flag("REDIS_TLS", "false")
+}
+
+// RedisAddr is REDIS_ADDR, or what REDIS_HOST and REDIS_PORT say in its place, which
+// other services of a team may have already; "" where neither is set.
+func RedisAddr(getenv func(string) string) string {
+	r := &reader{getenv: getenv}
+	if addr := r.text("REDIS_ADDR"); addr != "" {
+		return addr
+	}
+	host := r.text("REDIS_HOST")
+	if host == "" {
+		return ""
+	}
+	return net.JoinHostPort(strings.Trim(host, "[]"), r.textOr("REDIS_PORT", "6379"))
 }
 
 func readConnections(r *reader, c *Config) {
