@@ -9,7 +9,7 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 ENV ?= dev
 STACK = $(shell sed -n '/^\[$(ENV)\.global/,/^$$/s/^stack_name = "\(.*\)"/\1/p' samconfig.toml)
 
-.PHONY: run demo bench soak test race lint fuzz build build-arm64 sam deploy logs delete clean
+.PHONY: run demo bench bench-cold soak test race lint fuzz build build-arm64 sam deploy logs delete clean
 
 run: ## the whole chat on http://127.0.0.1:3003
 	$(GO) run ./local
@@ -19,6 +19,10 @@ demo: ## a ten-message conversation, played by two real clients
 
 bench: ## the load generator
 	$(GO) run ./local bench -conversations 50 -seconds 20
+
+bench-cold: build ## cold and warm invocations of the built functions, beside a hello-world
+	$(LAMBDA) $(GO) build -o .build/HelloWorld/bootstrap ./local/cold/hello
+	$(GO) run ./local cold -exec .build
 
 soak: ## two minutes in which everything fails, and what became of the promises
 	$(GO) run ./local soak -seconds 120

@@ -53,6 +53,7 @@ var floors = map[string]int{
 	"local/bench":       6,
 	"local/checker":     6,
 	"local/cost":        6,
+	"local/cold":        7,
 	"local/demo":        6,
 	"local/docs":        6,
 	"local/indexes":     6,

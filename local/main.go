@@ -9,6 +9,7 @@
 //	go run ./local indexes    create the indexes in the MongoDB of MONGODB_URI
 //	go run ./local contract   write the OpenAPI and AsyncAPI documents
 //	go run ./local cost       what a month costs
+//	go run ./local cold       measure how functions start: see make bench-cold
 //	go run ./local migrate    bring the data of an AIWM service there
 package main
 
@@ -27,6 +28,7 @@ import (
 	"syscall"
 
 	"aiwm-chat/local/bench"
+	"aiwm-chat/local/cold"
 	"aiwm-chat/local/command"
 	"aiwm-chat/local/contract"
 	"aiwm-chat/local/cost"
@@ -58,7 +60,7 @@ const gcPercent = 400
 
 var commands = map[string]command.Command{
 	"serve": serve.Command, "demo": demo.Command, "bench": bench.Command, "soak": soak.Command, "token": token.Command,
-	"indexes": indexes.Command, "contract": contract.Command, "migrate": migrate.Command, "cost": cost.Command,
+	"indexes": indexes.Command, "contract": contract.Command, "migrate": migrate.Command, "cost": cost.Command, "cold": cold.Command,
 }
 
 func run(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {

@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -81,4 +82,14 @@ func (t table) of(name string, n float64) line {
 type line struct {
 	price
 	pieces, cost float64
+}
+
+// Invocations returns what so many invocations of a function cost that take so many
+// milliseconds, of which begun ones count, with so many MB.
+func Invocations(n, ms, memory float64) float64 {
+	t, err := parsePrices(embedded)
+	if err != nil {
+		panic(err) // it is a part of the program, and tested
+	}
+	return t.of("invocation", n).cost + t.of("gb-second", n*math.Ceil(ms)/1000*memory/1024).cost
 }

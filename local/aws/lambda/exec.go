@@ -74,6 +74,9 @@ type ExecOptions struct {
 	// process, and how long after the event was handed over; nil: no process is
 	// killed. It lets tests see what a crash in the middle of the work does.
 	Kill func(function string) (after time.Duration, kill bool)
+	// Started is told of every process that is started; nil: nobody is. It lets
+	// measurements look at the process.
+	Started func(function string, pid int)
 }
 
 // An Exec runs bootstrap binaries, as they are deployed, in an environment like

@@ -70,6 +70,9 @@ func startProcess(e *Exec, f *execFunction) (*process, error) {
 		return nil, fmt.Errorf("start process: %w", err)
 	}
 	e.options.Logger.Debug("process started", "function", f.name, "pid", p.cmd.Process.Pid)
+	if e.options.Started != nil {
+		e.options.Started(f.name, p.cmd.Process.Pid)
+	}
 
 	e.wg.Add(2)
 	go func() {

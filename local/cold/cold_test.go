@@ -1,0 +1,113 @@
+package cold
+
+import (
+	"bytes"
+	"log/slog"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"aiwm-chat/local/client"
+	"aiwm-chat/local/server"
+	"aiwm-chat/shared/protocol"
+)
+
+// build puts a binary where an Exec looks for it.
+func build(t *testing.T, dir, name, pkg string) {
+	t.Helper()
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, name, "bootstrap"), pkg).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// What is measured is a function at work: each invocation of send is a message.
+func TestMeasure(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds binaries")
+	}
+	dir := t.TempDir()
+	build(t, dir, hello, "./hello")
+	build(t, dir, "SendFunction", "../../functions/send")
+	s, err := server.Start(t.Context(), server.Options{
+		Template: "../../template.yaml", Addr: "127.0.0.1:0", Secret: []byte("a secret of thirty-two bytes, all told"), Logger: slog.New(slog.DiscardHandler),
+		Getenv: func(name string) string {
+			if strings.HasPrefix(name, "LIMIT_") {
+				return "0"
+			}
+			return ""
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close(t.Context()) })
+	w, err := enter(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.client.Close)
+	subjects, err := w.subjects(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var measured []subject
+	for _, s := range subjects {
+		if s.name == hello || s.name == "SendFunction" {
+			measured = append(measured, s)
+		}
+	}
+	const starts, invocations = 2, 10
+	results, err := measure(t.Context(), dir, measured, starts, invocations)
+	if err != nil || len(results) != 2 {
+		t.Fatalf("%d results, error %v", len(results), err)
+	}
+	for _, r := range results {
+		if r.cold <= 0 || r.warm <= 0 || runtime.GOOS == "linux" && (r.peak < 1<<20 || r.peak > 1<<30) {
+			t.Errorf("measured %+v", r)
+		}
+	}
+	rest := client.NewREST(s.URL(), w.token)
+	defer rest.Close()
+	var page protocol.MessagePage
+	if err := rest.Do(t.Context(), http.MethodGet, "/messages?afterSeq=0&limit=100&conversationId="+w.conversation, nil, &page); err != nil {
+		t.Fatal(err)
+	}
+	if want := starts + 1 + invocations; len(page.Data) != want {
+		t.Errorf("the log has %d messages, want %d", len(page.Data), want)
+	}
+	if _, err := measure(t.Context(), dir, []subject{{name: "Missing"}}, 1, 1); err == nil || !strings.Contains(err.Error(), "Missing") {
+		t.Errorf("without a binary: %v", err)
+	}
+}
+
+// With less memory what is computed takes longer, and what is waited for does not.
+func TestPrint(t *testing.T) {
+	r := result{name: "x", cold: 20 * time.Millisecond, warm: 10 * time.Millisecond, cpu: 2 * time.Millisecond, peak: 18e6}
+	if got := at(r, wholeCPU/2); got < 11_990*time.Microsecond || got > 12_010*time.Microsecond {
+		t.Errorf("with half a processor it takes %v", got)
+	}
+	if got := at(r, 4096); got != r.warm {
+		t.Errorf("with more than one processor it takes %v", got)
+	}
+	var out bytes.Buffer
+	if err := print(&out, []result{{name: hello, cold: 10 * time.Millisecond}, r}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"2.00", "18.0", "256 MB", "$0.2"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it prints\n%s\nwithout %q", out.String(), want)
+		}
+	}
+}
+
+func TestBadInputIsNamed(t *testing.T) {
+	for args, want := range map[string]string{"-starts 0": "-starts", "-invocations x": "-invocations", "x": `"x"`} {
+		if err := Command(t.Context(), strings.Fields(args), &bytes.Buffer{}, func(string) string { return "" }); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one with %q", args, err, want)
+		}
+	}
+}
