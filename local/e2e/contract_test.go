@@ -88,16 +88,16 @@ func reach(ctx context.Context, address, token string) (*client.Client, error) {
 
 // callerOf is the REST interface as every test calls it.
 func callerOf(address, token string) *client.REST {
-	return client.NewREST(address, token).Through(&watched{})
+	return client.NewREST(address, token).Through(&holding{})
 }
 
 // web is for the calls that a client.REST cannot make.
-var web = &http.Client{Transport: &watched{}}
+var web = &http.Client{Transport: &holding{}}
 
-// watched holds every answer against the contract. The zero value is ready to use.
-type watched struct{ http.Transport }
+// holding holds every answer against the contract. The zero value is ready to use.
+type holding struct{ http.Transport }
 
-func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
+func (w *holding) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := w.Transport.RoundTrip(r)
 	if err != nil {
 		return nil, err

@@ -124,6 +124,7 @@ var operations = []operation{
 				k.close(k.guest)
 			}
 			k.guest = &member{actor: newUser(k.t, k.server)} // for whom it is the first connection
+			k.members[2] = k.guest
 			k.record.Member(k.id, k.guest.principal)
 			k.user.add(k.guest.actor, k.id)
 			for _, m := range []*member{k.user, k.agent} {
