@@ -12,7 +12,7 @@ import (
 // What every route with a token, and every action, may be refused with.
 var (
 	alwaysREST  = []chat.Code{chat.ValidationFailed, chat.Unauthorized, chat.TokenExpired, chat.RateLimited, chat.Internal, chat.Unavailable}
-	alwaysFrame = []chat.Code{chat.BadRequest, chat.ValidationFailed, chat.TokenExpired, chat.RateLimited, chat.Internal, chat.Unavailable}
+	alwaysFrame = []chat.Code{chat.BadRequest, chat.ValidationFailed, chat.TokenExpired, chat.RateLimited, chat.Internal, chat.Unavailable, chat.SwitchedOff}
 	ofBodies    = []chat.Code{chat.BadRequest, chat.PayloadTooLarge, chat.UnsupportedMedia}
 )
 

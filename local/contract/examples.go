@@ -84,6 +84,7 @@ var codeExamples = map[chat.Code]error{
 	chat.TooManyConnections: chat.ErrOneTooMany,
 	chat.TooManyRooms:       chat.Errorf(chat.TooManyRooms, "the connection is in 100 conversations, which is the most"),
 	chat.ConversationClosed: chat.Errorf(chat.ConversationClosed, "the conversation takes no messages until it is active again"),
+	chat.SwitchedOff:        chat.ErrSwitchedOff,
 	chat.Unavailable:        chat.Errorf(chat.Unavailable, "the database does not answer; try again"),
 	chat.Internal:           chat.Public(nil),
 }

@@ -112,12 +112,14 @@ func (r *restBuilder) operation(one route) operation {
 	for _, a := range one.answers {
 		o.Responses[strconv.Itoa(a.status)] = r.answer(one, a)
 	}
-	if one.public {
+	codes := slices.Concat(alwaysREST, one.codes)
+	switch {
+	case one.public && len(one.codes) == 0:
 		o.Security = &[]map[string][]string{}
 		return o
-	}
-	codes := slices.Concat(alwaysREST, one.codes)
-	if one.body != nil {
+	case one.public: // a token is for more
+		o.Security, codes = &[]map[string][]string{{}, {"bearer": {}}}, one.codes
+	case one.body != nil:
 		codes = slices.Concat(codes, ofBodies)
 	}
 	for status, some := range byStatus(codes) {

@@ -56,6 +56,8 @@ func whole(least, most float64, otherwise string) func(*builder) *jsonschema.Sch
 	}
 }
 
+func yesOrNo(*builder) *jsonschema.Schema { return &jsonschema.Schema{Type: "boolean"} }
+
 func cursor(*builder) *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
 
 var ifNoneMatch = parameter{

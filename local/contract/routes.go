@@ -162,11 +162,13 @@ func routes() []route {
 			codes: []chat.Code{chat.NotFound},
 		}, {
 			method: "GET", path: "/health", id: "getHealth", tag: "Health", summary: "See whether the databases answer", public: true,
-			description: "It takes a second at most.",
+			description: "It takes a second at most. Why a database is down is told to operators: with `deep`, and a token with the role `chat:operator`.",
+			parameters:  []parameter{query("deep", yesOrNo, "Whether to tell why; with a token.", true)},
 			answers: []answerOf{
-				{status: 200, description: "Both answer.", body: reflect.TypeFor[health.Report](), example: healthy()},
-				{status: 503, description: "One of them does not; why is in the log.", body: reflect.TypeFor[health.Report](), example: unhealthy()},
+				{status: 200, description: "Both answer, be it slowly.", body: reflect.TypeFor[health.Report](), example: healthy()},
+				{status: 503, description: "One of them does not.", body: reflect.TypeFor[health.Report](), example: unhealthy()},
 			},
+			codes: []chat.Code{chat.ValidationFailed, chat.Unauthorized, chat.TokenExpired, chat.Forbidden},
 		},
 	}
 }
