@@ -6,8 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,23 +51,6 @@ func TestReadmeFindsWhatIsUnnamed(t *testing.T) {
 	got := unnamed("`GET /a` and b, `c`", []string{"GET /a", "GET /", "b", "c"})
 	if want := []string{"GET /", "b"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
-// What the pages link to in this repository is there.
-var readmeLink = regexp.MustCompile(`\]\(([^)#:]+)\)`)
-
-func TestReadmeLinks(t *testing.T) {
-	for _, readme := range []string{"../README.md", protocolReference, operationsPage} {
-		b, err := os.ReadFile(readme)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range readmeLink.FindAllStringSubmatch(string(b), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(readme), m[1])); err != nil {
-				t.Errorf("%s links to %s, which is not there", readme, m[1])
-			}
-		}
 	}
 }
 
