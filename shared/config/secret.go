@@ -97,6 +97,9 @@ const (
 	// renewalAge is when a secret that was not refused is read again all the same
 	// by those who ask: who takes one back means it.
 	renewalAge = time.Hour
+	// renewalTime is how long such a read may take: somebody waits for an answer, who
+	// may well be right with what is known already.
+	renewalTime = 2 * time.Second
 )
 
 func newRenewal(variable, arn string, a AWS, fetch Fetch) *Renewal {
@@ -124,6 +127,8 @@ func (s *Renewal) Renew(ctx context.Context, used string) (value string, ok bool
 	if s.value != used || since(&s.tried) < renewalPause {
 		return s.value, s.value != used
 	}
+	ctx, cancel := context.WithTimeout(ctx, renewalTime)
+	defer cancel()
 	value, err := s.read(ctx)
 	s.tried.Store(time.Now().UnixNano())
 	if err == nil && !usable(s.variable, value) {
@@ -177,13 +182,23 @@ func usable(variable, value string) bool {
 // left white space around.
 var exact = []string{"JWT_SECRET", "REDIS_PASSWORD"}
 
-var errNoMember = errors.New("it is a JSON object without a text of the variable's name")
+var (
+	errNoMember = errors.New("it is a JSON object without a text of the variable's name")
+	errNoJSON   = errors.New("it names the variable as a JSON object does, and is not valid JSON")
+)
 
 // memberOf returns a secret: all of it, or of a JSON object, as Secrets Manager's
-// console makes them, the member with the name of the variable.
+// console makes them, the member with the name of the variable. An object that was
+// mistyped is no secret: a key for tokens could be any text.
 func memberOf(text, variable string) (string, error) {
 	var members map[string]any
-	if !strings.HasPrefix(strings.TrimSpace(text), "{") || json.Unmarshal([]byte(text), &members) != nil {
+	if !strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return text, nil
+	}
+	if json.Unmarshal([]byte(text), &members) != nil {
+		if strings.Contains(text, `"`+variable+`"`) {
+			return "", errNoJSON
+		}
 		return text, nil
 	}
 	if value, ok := members[variable].(string); ok {

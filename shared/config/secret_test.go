@@ -67,6 +67,7 @@ func TestSecretFaults(t *testing.T) {
 		"not valid":   {nil, map[string]string{uriARN: "postgres://hunter2", secretARN: "hunter2"}, []string{"MONGODB_URI (of MONGODB_URI_ARN) must begin", "JWT_SECRET (of JWT_SECRET_ARN) must be at least 32"}},
 		"empty":       {nil, map[string]string{uriARN: "", secretARN: secret}, []string{"MONGODB_URI (of MONGODB_URI_ARN) is required"}},
 		"no member":   {nil, map[string]string{uriARN: `{"uri": "hunter2"}`, secretARN: secret}, []string{"MONGODB_URI_ARN cannot be read: it is a JSON object without"}},
+		"mistyped":    {nil, map[string]string{uriARN: "mongodb://kept", secretARN: `{"JWT_SECRET": "hunter2 hunter2 hunter2 hunter2",}`}, []string{"JWT_SECRET_ARN cannot be read: it names the variable as a JSON object does"}},
 		"no key":      {map[string]string{"AWS_ACCESS_KEY_ID": ""}, good, []string{"AWS_ACCESS_KEY_ID is required"}},
 		"other fault": {map[string]string{"REDIS_ADDR": "hunter2"}, map[string]string{secretARN: secret}, []string{"MONGODB_URI_ARN cannot be read", "REDIS_ADDR must be"}},
 	} {
@@ -179,6 +180,32 @@ func TestRenewal(t *testing.T) {
 	if _, ok := none.Renew(t.Context(), "x"); ok || none.Old() {
 		t.Error("a plain value is read again")
 	}
+}
+
+// Where the service hangs, who is refused waits for a moment only.
+func TestRenewalIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var reads atomic.Int64
+		fetch := func(ctx context.Context, _ config.AWS, _ string) (string, error) {
+			if reads.Add(1) == 1 {
+				return "mongodb://one", nil
+			}
+			select {
+			case <-ctx.Done():
+				return "", ctx.Err()
+			case <-time.After(time.Hour):
+				return "mongodb://two", nil
+			}
+		}
+		c, err := config.LoadWith(t.Context(), lookup(kept()), fetch, config.Mongo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if _, ok := c.Mongo.Renewal.Renew(t.Context(), "mongodb://one"); ok || time.Since(begun) > 2*time.Second {
+			t.Errorf("%t after %v", ok, time.Since(begun))
+		}
+	})
 }
 
 func TestOrigins(t *testing.T) {
