@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -29,6 +30,11 @@ const (
 	attemptTime = 1500 * time.Millisecond // of one; Lambda gives a whole start 10 s
 	pause       = 100 * time.Millisecond  // before the second, and twice that before the third
 	maxAnswer   = 128 << 10               // a secret has 64 KiB at most
+
+	// throttledAttempts are those where we are told to come less often. Functions that
+	// start at the same time share what an account may ask, of SSM 40 a second, and
+	// each that gives up is an error for somebody: the caller's context says when.
+	throttledAttempts = 8
 )
 
 // In returns what reads secrets for a process with an environment. Its variables
@@ -48,16 +54,21 @@ func In(getenv func(string) string) config.Fetch {
 		}
 		for n := 1; ; n++ {
 			secret, err := c.try(ctx, client, a)
-			if temporary, ok := errors.AsType[*temporaryError](err); !ok || n == attempts {
-				if ok {
-					err = temporary.error
-				}
+			temporary, ok := errors.AsType[*temporaryError](err)
+			if !ok {
 				return secret, err
 			}
+			wait := time.Duration(n) * pause
+			if temporary.throttled { // they must not all come back together
+				wait += rand.N(wait)
+			}
+			if n == attempts && !temporary.throttled || n == throttledAttempts {
+				return "", temporary.error
+			}
 			select {
-			case <-time.After(time.Duration(n) * pause):
+			case <-time.After(wait):
 			case <-ctx.Done():
-				return "", ctx.Err()
+				return "", fmt.Errorf("%w, until the time was over", temporary.error)
 			}
 		}
 	}
@@ -102,7 +113,10 @@ func callOf(arn string, getenv func(string) string) (call, error) {
 }
 
 // A temporaryError may be gone at the next attempt.
-type temporaryError struct{ error }
+type temporaryError struct {
+	error
+	throttled bool
+}
 
 func (c call) try(ctx context.Context, client *http.Client, a config.AWS) (string, error) {
 	body, err := json.Marshal(c.body)
@@ -125,12 +139,12 @@ func (c call) try(ctx context.Context, client *http.Client, a config.AWS) (strin
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", &temporaryError{fmt.Errorf("%s does not answer: %w", c.service, err)}
+		return "", &temporaryError{fmt.Errorf("%s does not answer: %w", c.service, err), false}
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return "", &temporaryError{fmt.Errorf("%s does not answer in full: %w", c.service, err)}
+		return "", &temporaryError{fmt.Errorf("%s does not answer in full: %w", c.service, err), false}
 	}
 	if response.StatusCode != http.StatusOK {
 		return "", refusal(c.service, response.StatusCode, answer)
@@ -150,8 +164,9 @@ func refusal(service string, status int, answer []byte) error {
 		kind = fault.Type
 	}
 	err := fmt.Errorf("%s answers with status %d, %q", service, status, kind)
-	if status >= http.StatusInternalServerError || status == http.StatusTooManyRequests || strings.HasPrefix(kind, "Throttling") {
-		return &temporaryError{err}
+	throttled := status == http.StatusTooManyRequests || strings.HasPrefix(kind, "Throttling")
+	if throttled || status >= http.StatusInternalServerError {
+		return &temporaryError{err, throttled}
 	}
 	return err
 }

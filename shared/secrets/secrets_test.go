@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	fake "aiwm-chat/local/aws/secrets"
 	"aiwm-chat/shared/config"
@@ -77,12 +78,13 @@ func TestTriesAgain(t *testing.T) {
 		want    string
 		asked   int64
 	}{
-		"an error of theirs": {[]string{"500 {}", `400 {"__type":"ThrottlingException"}`, `200 {"SecretString":"s"}`}, "s", 3},
-		"for ever":           {[]string{`503 {"__type":"com.amazonaws#Down","message":"hunter2"}`}, `status 503, "Down"`, 3},
-		"not allowed":        {[]string{`400 {"__type":"AccessDeniedException","Message":"hunter2"}`}, `status 400, "AccessDeniedException"`, 1},
-		"binary":             {[]string{`200 {"SecretBinary":"aHVudGVyMg=="}`}, "it is no text", 1},
-		"no JSON":            {[]string{"200 hunter2"}, "cannot be read", 1},
-		"elsewhere":          {[]string{"302 "}, "status 302", 1},
+		"an error of theirs":      {[]string{"500 {}", `400 {"__type":"ThrottlingException"}`, `200 {"SecretString":"s"}`}, "s", 3},
+		"more often than one may": {[]string{`400 {"__type":"ThrottlingException"}`, `400 {"__type":"ThrottlingException"}`, `400 {"__type":"ThrottlingException"}`, `400 {"__type":"ThrottlingException"}`, `200 {"SecretString":"s"}`}, "s", 5},
+		"for ever":                {[]string{`503 {"__type":"com.amazonaws#Down","message":"hunter2"}`}, `status 503, "Down"`, 3},
+		"not allowed":             {[]string{`400 {"__type":"AccessDeniedException","Message":"hunter2"}`}, `status 400, "AccessDeniedException"`, 1},
+		"binary":                  {[]string{`200 {"SecretBinary":"aHVudGVyMg=="}`}, "it is no text", 1},
+		"no JSON":                 {[]string{"200 hunter2"}, "cannot be read", 1},
+		"elsewhere":               {[]string{"302 "}, "status 302", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -103,6 +105,22 @@ func TestTriesAgain(t *testing.T) {
 				t.Errorf("got %q after %d requests", got, asked.Load())
 			}
 		})
+	}
+}
+
+// Who is told to come less often comes back until the caller's time is over, and
+// then says what it was told.
+func TestThrottledForEver(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"__type":"ThrottlingException"}`)
+	}))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if _, err := secrets.In(at(server.URL))(ctx, keys, fake.ARN("x")); err == nil || !strings.Contains(err.Error(), "ThrottlingException") {
+		t.Errorf("got %v", err)
 	}
 }
 
