@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,7 +35,9 @@ func Resource(id string, do func(ctx context.Context) error) ResourceHandler {
 	return func(ctx context.Context, event cfn.Event) error {
 		ctx, seen := begin(ctx, "resource "+string(event.RequestType), "", "")
 		answer := cfn.NewResponse(&event)
-		answer.PhysicalResourceID, answer.Status = id, cfn.StatusSuccess
+		// What has an id keeps it, whoever gave it: another one would be another
+		// resource, or an answer that CloudFormation does not take.
+		answer.PhysicalResourceID, answer.Status = cmp.Or(event.PhysicalResourceID, id), cfn.StatusSuccess
 		var err error
 		if event.RequestType != cfn.RequestDelete {
 			err = within(ctx, answerMargin-replyMargin, do)

@@ -71,3 +71,28 @@ func TestResource(t *testing.T) {
 		})
 	}
 }
+
+// A resource keeps the id that it has, also where its function cannot be wired:
+// with another one a deletion is not taken, and an update is a replacement.
+func TestResourceKeepsItsID(t *testing.T) {
+	for request, tt := range map[string]struct{ had, want string }{
+		"Create": {"", "none"}, "Update": {"indexes", "indexes"}, "Delete": {"indexes", "indexes"},
+	} {
+		logged(t)
+		var got map[string]any
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if err := json.NewDecoder(r.Body).Decode(&got); err != nil {
+				t.Error(err)
+			}
+		}))
+		event, err := json.Marshal(map[string]any{"RequestType": request, "ResponseURL": server.URL, "PhysicalResourceId": tt.had})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = invoke[any](t, t.Context(), gateway.RefuseResource(errors.New("MONGODB_URI is required")), event)
+		server.Close()
+		if err != nil || got["PhysicalResourceId"] != tt.want || (got["Status"] == "SUCCESS") != (request == "Delete") {
+			t.Errorf("%s: %v, %v", request, got, err)
+		}
+	}
+}
