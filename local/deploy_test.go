@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"aiwm-chat/local/aws/template"
+	"aiwm-chat/shared/config"
 )
 
 // What a deployment is given, and what is left of it.
@@ -61,14 +62,14 @@ func count(all []string, s string) (n int) {
 func TestParametersThatAreWrong(t *testing.T) {
 	for name, values := range map[string]struct{ right, wrong []string }{
 		"MongodbUri":       {[]string{"mongodb+srv://u:p@c.example.net/?retryWrites=true"}, []string{"c.example.net", "postgres://x"}},
-		"MongodbUriArn":    {[]string{"arn:aws:secretsmanager:eu-west-1:123456789012:secret:chat/db-AbCdEf", "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/chat/db"}, []string{"chat/db", "arn:aws:s3:::x"}},
+		"MongodbUriArn":    {[]string{"arn:aws:secretsmanager:eu-west-1:123456789012:secret:chat/db-AbCdEf", "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/chat/db"}, []string{"chat/db", "arn:aws:s3:::x", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:chat/db"}},
 		"RedisAddress":     {[]string{"r:6379", "a.example.net:1,b.example.net:2", "[::1]:6379"}, []string{"r", "redis://r:6379", "a:1,,b:2", ""}},
 		"JwtSecret":        {[]string{strings.Repeat("x", 32)}, []string{"short"}},
 		"JwtPublicKey":     {[]string{"-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n", `-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n`}, []string{"-----BEGIN PRIVATE KEY-----\nMCow\n-----END PRIVATE KEY-----"}},
 		"JwtJwksUrl":       {[]string{"https://iam.example.org/jwks"}, []string{"http://iam.example.org/jwks", "iam"}},
 		"JwtAlgorithms":    {[]string{"RS256", "RS256, ES256"}, []string{"none", "HS512"}},
 		"JwtJwksKeep":      {[]string{"24h", "1h30m"}, []string{"1 day", "24"}},
-		"AllowedOrigins":   {[]string{"*", "https://*", "https://a.example.org, http://localhost:5173"}, []string{"a.example.org", "https://a.example.org/"}},
+		"AllowedOrigins":   {[]string{"*", "https://*", "https://a.example.org, http://localhost:5173"}, []string{"a.example.org", "https://a.example.org/", ""}},
 		"LimitTyping":      {[]string{"0", "60/min", "7/s burst 9"}, []string{"60", "60/h", "fast"}},
 		"LimitRooms":       {[]string{"0", "1000000"}, []string{"-1", "1.5", "many"}},
 		"SubnetIds":        {[]string{"subnet-0a1b,subnet-2c3d"}, []string{"vpc-1", "subnet-1, subnet-2"}},
@@ -88,6 +89,40 @@ func TestParametersThatAreWrong(t *testing.T) {
 			if _, err := template.Load(templateFile, map[string]string{name: v}); err == nil || !strings.Contains(err.Error(), "parameter "+name+" must be") {
 				t.Errorf("%s=%q: %v", name, v, err)
 			}
+		}
+	}
+}
+
+// What the template takes a function would start with: what it would not has to
+// fail the deployment, and not each function after it.
+func TestFunctionsTakeWhatTheTemplateTakes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		variable string
+		part     config.Part
+		values   []string // of which some are right
+	}{
+		"LimitTyping":     {"LIMIT_TYPING", config.TypingLimit, []string{"1000000/s burst 1000000", "1000001/s", "9/s burst 9999999", "0/s"}},
+		"LimitRooms":      {"LIMIT_ROOMS", config.JoinLimits, []string{"1000000", "1000001"}},
+		"OpenaiMaxTokens": {"OPENAI_MAX_TOKENS", config.OpenAI, []string{"1000000", "1000001", "0"}},
+		"OpenaiTimeout":   {"OPENAI_TIMEOUT", config.OpenAI, []string{"60s", "1m", "0s", "61s", "1h", "1m1s"}},
+		"JwtJwksKeep":     {"JWT_JWKS_KEEP", config.JWT, []string{"168h", "167h59m59s", "90m", "3600s", "0h", "169h", "168h1s", "20000m"}},
+		"RedisAddress":    {"REDIS_ADDR", config.Redis, []string{"[::1]:65535", "r:1", "r:0", "r:65536", "a:b:6379", "r:99999"}},
+		"AllowedOrigins":  {"ALLOWED_ORIGINS", config.AllowedOrigins, []string{"https://a.example.org", "https://a.example.org,", "https://a:b"}},
+	} {
+		taken := 0
+		for _, v := range tt.values {
+			if _, err := template.Load(templateFile, map[string]string{name: v}); err != nil {
+				continue
+			}
+			taken++
+			env := map[string]string{"JWT_SECRET": strings.Repeat("x", 32), "REDIS_ADDR": "r:1"}
+			env[tt.variable] = v
+			if _, err := config.Load(func(name string) string { return env[name] }, tt.part); err != nil {
+				t.Errorf("%s=%q is taken, and then: %v", name, v, err)
+			}
+		}
+		if taken == 0 || taken == len(tt.values) {
+			t.Errorf("%s: %d of %q are taken", name, taken, tt.values)
 		}
 	}
 }
