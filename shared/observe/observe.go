@@ -136,6 +136,17 @@ func (i *Invocation) Add(m Metric, n int) {
 	i.seen[m] = true
 }
 
+// Zero tells of a metric also where nothing was counted of it: an alarm that weighs
+// it against another needs both.
+func (i *Invocation) Zero(m Metric) {
+	if i == nil {
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.seen[m] = true
+}
+
 // maxValues is how many values of a metric one line may have: CloudWatch's.
 const maxValues = 100
 
@@ -212,6 +223,7 @@ func (i *Invocation) take(job *Invocation) {
 				i.Record(m, v)
 			}
 		default:
+			i.Zero(m)
 			i.Add(m, int(job.values[m]))
 		}
 	}

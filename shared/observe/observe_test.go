@@ -54,6 +54,10 @@ func TestLine(t *testing.T) {
 			opening + `["Stack"]],"Metrics":[{"Name":"OldestDue","Unit":"Seconds"}]}]},"Stack":"prod","requestId":"r1","OldestDue":0}`,
 		},
 		{
+			"another, of a count", func(i *observe.Invocation) { i.Zero(observe.SummarySuccesses) },
+			opening + `["Stack"]],"Metrics":[{"Name":"SummarySuccesses","Unit":"Count"}]}]},"Stack":"prod","requestId":"r1","SummarySuccesses":0}`,
+		},
+		{
 			"errors: the most frequent code", func(i *observe.Invocation) {
 				i.Failed("conflict", false)
 				i.Failed("internal", true)
@@ -146,6 +150,22 @@ func TestJobs(t *testing.T) {
 }
 
 // CloudWatch takes a hundred values of a metric in one line.
+// A job's 0 is its invocation's too.
+func TestZeroOfAJob(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	ctx, whole := begin(t, &out)
+	_, job := observe.Job(ctx, "", observe.Trace{})
+	job.Zero(observe.SummarySuccesses)
+	job.End()
+	whole.End()
+	if !strings.Contains(out.String(), `"SummarySuccesses":0}`) {
+		t.Errorf("wrote %s", out.String())
+	}
+	var none *observe.Invocation
+	none.Zero(observe.SummarySuccesses)
+}
+
 func TestManyValues(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

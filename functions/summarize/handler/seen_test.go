@@ -16,8 +16,8 @@ func TestWhatTheModelIsSeenToDo(t *testing.T) {
 		err  error
 		want map[string]any
 	}{
-		"it answers": {nil, map[string]any{"SummarySuccesses": 1.0, "SummaryTokens": 1234.0, "SummaryFailures": nil}},
-		"it fails":   {errDown, map[string]any{"SummarySuccesses": nil, "SummaryTokens": nil, "SummaryFailures": 1.0}},
+		"it answers": {nil, map[string]any{"SummarySuccesses": 1.0, "SummaryTokens": 1234.0, "SummaryFailures": 0.0}},
+		"it fails":   {errDown, map[string]any{"SummarySuccesses": 0.0, "SummaryTokens": nil, "SummaryFailures": 1.0}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(10, 0)

@@ -126,6 +126,9 @@ func (w *Writer) round(ctx context.Context, c chat.Conversation) (now chat.Conve
 	seen, begun := observe.Of(ctx), time.Now()
 	result, err := w.summariser.Summarize(ctx, summary.Input{Previous: c.ContextSummary, Messages: messages})
 	seen.Record(observe.SummaryDuration, observe.Milliseconds(time.Since(begun)))
+	// Where a key was wrong from the first day on, nothing would be known of successes.
+	seen.Zero(observe.SummarySuccesses)
+	seen.Zero(observe.SummaryFailures)
 	if err != nil {
 		seen.Add(observe.SummaryFailures, 1)
 	} else {
