@@ -225,6 +225,12 @@ func TestRoutesGoToTheAlias(t *testing.T) {
 			watched[s] = true
 		}
 	}
+	// A forged token is an error of authorize to Lambda, and must take no version back.
+	if door := tpl.WebSocketAPIs[0].Authorizer.Function; watched[door] || !watched["Crashes"] {
+		t.Errorf("the errors of %s are watched: %t, its crashes: %t", door, watched[door], watched["Crashes"])
+	} else {
+		watched[door] = true
+	}
 	for _, f := range tpl.Functions {
 		r := d.Resources[f.LogicalID]
 		n := child(&r.Properties, "DeploymentPreference", "Enabled")

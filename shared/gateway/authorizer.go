@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/observe"
 )
 
 // AuthorizerHandler is what Lambda runs for the REQUEST authorizer of $connect.
@@ -35,6 +36,11 @@ func Authorizer(identify func(ctx context.Context, h Handshake) (chat.Bearer, er
 			b, err = identify(ctx, handshake)
 			return err
 		})
+		// Lambda counts a 401 as an error of the function, too: it can be told no
+		// other way. Alarms look at what is counted here.
+		if err != nil && ours(err) {
+			seen.Add(observe.Crashes, 1)
+		}
 		end(ctx, seen, err, bearerAttrs(b)...)
 		if code := chat.CodeOf(err); err != nil && (code == chat.Unauthorized || code == chat.TokenExpired) {
 			return events.APIGatewayCustomAuthorizerResponse{}, errUnauthorized

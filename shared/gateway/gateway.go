@@ -89,7 +89,7 @@ func end(ctx context.Context, i *observe.Invocation, err error, attrs ...slog.At
 		reason := errors.Unwrap(chat.Public(err))
 		switch {
 		case errors.Is(err, chat.ErrModelBroken): // its cause was a line of its own
-		case code == chat.Internal || code == chat.Unavailable && reason != nil:
+		case ours(err):
 			level, outcome = slog.LevelError, failed
 			all = append(all, slog.Any("err", err))
 		case code == chat.Unavailable: // the client came at the wrong moment
@@ -104,6 +104,12 @@ func end(ctx context.Context, i *observe.Invocation, err error, attrs ...slog.At
 	}
 	slog.LogAttrs(ctx, level, "event", i.Counts(append(all, slog.String("outcome", outcome)))...)
 	i.End()
+}
+
+// ours reports whether an error is for us to mend.
+func ours(err error) bool {
+	public := chat.Public(err)
+	return public.Code == chat.Internal || public.Code == chat.Unavailable && errors.Unwrap(public) != nil
 }
 
 // bearerAttrs say who came with a token, and with which roles: what the mapping

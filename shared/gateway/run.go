@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log"
@@ -31,10 +32,20 @@ func Run(f wire.Function) {
 		handler, err = f.Refuse(err), nil
 	}
 	if err != nil {
+		crashed(os.Stdout)
 		log.Fatal(err)
 	}
 	sink := observe.NewSink(stack, os.Stdout)
 	lambda.StartWithOptions(handler, lambda.WithContext(observe.To(context.Background(), sink)))
+}
+
+// crashed counts a process that does not start, of which Lambda's own numbers tell
+// an alarm too little: see Authorizer.
+func crashed(out io.Writer) {
+	sink := observe.NewSink(cmp.Or(os.Getenv("STACK_NAME"), "local"), out)
+	_, i := observe.Begin(observe.To(context.Background(), sink), observe.Start{Function: os.Getenv("AWS_LAMBDA_FUNCTION_NAME")})
+	i.Add(observe.Crashes, 1)
+	i.End()
 }
 
 // secretsTime is how long the secrets may take that a function starts with:

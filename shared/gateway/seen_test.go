@@ -35,6 +35,9 @@ func TestWhatIsSeen(t *testing.T) {
 	connect := func(err error) any {
 		return gateway.Connect(func(context.Context, chat.Connection) error { return err })
 	}
+	authorizer := func(err error) any {
+		return gateway.Authorizer(func(context.Context, gateway.Handshake) (chat.Bearer, error) { return chat.Bearer{}, err })
+	}
 	const join = `{"action":"join","id":"f1","conversationId":"c1"}`
 	for name, row := range map[string]struct {
 		handler any
@@ -42,6 +45,14 @@ func TestWhatIsSeen(t *testing.T) {
 		log     map[string]any
 		numbers map[string]any
 	}{
+		"a token that is refused": {
+			authorizer(chat.Refused(errors.New("forged"))), event(t, "authorizer", nil),
+			map[string]any{"route": "authorize", "outcome": "refused"}, map[string]any{"Errors": 1.0, "Crashes": nil},
+		},
+		"a handshake that cannot be decided on": {
+			authorizer(errors.New("broken")), event(t, "authorizer", nil),
+			map[string]any{"route": "authorize", "outcome": "failed"}, map[string]any{"Failures": 1.0, "Crashes": 1.0},
+		},
 		"a frame": {
 			frames(nil), event(t, "message", fields{"body": join}),
 			map[string]any{"requestId": "r1", "correlation": "f1", "conversation": "c1", "outcome": "ok", "principal": "user:u1"},
@@ -81,7 +92,8 @@ func TestWhatIsSeen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			log, out := logged(t), &bytes.Buffer{}
-			if _, err := invoke[any](t, onLambda(t, out), row.handler, row.event); err != nil {
+			// An authorizer has no other way to refuse than an error.
+			if _, err := invoke[any](t, onLambda(t, out), row.handler, row.event); err != nil && row.log["route"] != "authorize" {
 				t.Fatal(err)
 			}
 			got := line(t, log)

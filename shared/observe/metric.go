@@ -24,6 +24,7 @@ const (
 	ErrorsByCode
 	Failures
 	ColdStarts
+	Crashes
 	metrics // how many there are
 )
 
@@ -72,6 +73,7 @@ var descriptions = [metrics]Description{
 	ErrorsByCode:     {Name: "ErrorsByCode", Unit: count, Label: "Code", Help: "the same by code"},
 	Failures:         {Name: "Failures", Unit: count, Help: "errors that are ours to mend: those with a line of level ERROR"},
 	ColdStarts:       {Name: "ColdStarts", Unit: count, Label: "Function", Help: "first invocations of an execution environment"},
+	Crashes:          {Name: "Crashes", Unit: count, Help: "starts that failed, and handshakes that could not be decided on"},
 }
 
 // Descriptions returns those of all metrics.

@@ -1,0 +1,4 @@
+package gateway
+
+// Crashed counts a start that failed.
+var Crashed = crashed
