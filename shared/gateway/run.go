@@ -33,6 +33,7 @@ func Run(f wire.Function) {
 	}
 	if err != nil {
 		crashed(os.Stdout)
+		slog.SetLogLoggerLevel(slog.LevelError) // where operators look
 		log.Fatal(err)
 	}
 	sink := observe.NewSink(stack, os.Stdout)

@@ -1,4 +1,0 @@
-package gateway
-
-// Crashed counts a start that failed.
-var Crashed = crashed
