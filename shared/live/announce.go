@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -39,16 +40,23 @@ type Announcer struct {
 	store    store // nil: who is found gone is left to others
 }
 
-// NewAnnouncer returns an Announcer.
+// NewAnnouncer returns an Announcer. One without a store prunes nobody, and cannot
+// tell Presence.
 func NewAnnouncer(p presence, d deliverer, s store) *Announcer {
 	return &Announcer{presence: p, cast: d, store: s}
 }
 
-// Presence tells the members of conversations whether p is there, as it was
-// decided at a time; each connection hears it once. One round trip to Redis and
-// the fan-out.
-func (a *Announcer) Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID) {
+// Presence tells the members of p's conversations whether p is there, as it was
+// decided at a time; each connection hears it once. It fails where it is not known
+// which conversations they are. One round trip to MongoDB, one to Redis, and the
+// fan-out.
+func (a *Announcer) Presence(ctx context.Context, p chat.Principal, online bool, at time.Time) error {
+	in, err := a.store.ConversationsOf(ctx, p, protocol.MaxPresenceConversations)
+	if err != nil {
+		return fmt.Errorf("find the conversations to announce in: %w", err)
+	}
 	a.notice(ctx, a.union(ctx, in).Without(p), protocol.EventPresence, protocol.PresenceOf(online, at, p))
+	return nil
 }
 
 // Joined tells the other members of a room that p is one now. The fan-out.
@@ -103,7 +111,8 @@ func (a *Announcer) Tell(ctx context.Context, c chat.Conversation, frame []byte)
 // room or in none: they are pruned, the agents among them set offline, and those
 // who are left are told, once, in one frame of each kind and room. Who is found
 // gone in that is left to the next: the posts stay linear in the connections.
-// Three round trips to Redis, those of Offline, for an agent one to MongoDB, and the fan-out.
+// Three round trips to Redis, those of Offline, for an agent one to MongoDB, and the
+// fan-out.
 func (a *Announcer) Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID) {
 	if len(gone) == 0 || a.store == nil {
 		return

@@ -174,11 +174,14 @@ func TestQuietRooms(t *testing.T) {
 				a.Parted(ctx, []chat.Parting{{ConversationID: "c1", Principal: who, Left: room}})
 			},
 			"presence": func(ctx context.Context, a *live.Announcer, _ chat.Room) {
-				a.Presence(ctx, who, true, time.Now(), []chat.ConversationID{"c1", "c2"})
+				a.Presence(ctx, who, true, time.Now())
 			},
 		} {
 			room := crowd(n)
-			w := &world{rooms: map[chat.ConversationID]chat.Room{"c1": room, "c2": {room[0], member("bob")}}}
+			w := &world{
+				rooms: map[chat.ConversationID]chat.Room{"c1": room, "c2": {room[0], member("bob")}},
+				of:    map[chat.PrincipalID][]chat.ConversationID{who.ID: {"c1", "c2"}},
+			}
 			announce(t.Context(), live.NewAnnouncer(w, w, w), room)
 			want := n
 			if n > chat.MaxNoticed {
@@ -363,7 +366,7 @@ func TestGoneInNotices(t *testing.T) {
 		prune    string
 	}{
 		"presence": {func(ctx context.Context, a *live.Announcer) {
-			a.Presence(ctx, everybody[0].Principal, true, time.Now(), []chat.ConversationID{"c1"})
+			_ = a.Presence(ctx, everybody[0].Principal, true, time.Now())
 		}, "prune 1 "},
 		"joined": {func(ctx context.Context, a *live.Announcer) { a.Joined(ctx, everybody[0].Principal, "c1", everybody) }, "prune 1 "},
 		"parted": {func(ctx context.Context, a *live.Announcer) {
@@ -377,7 +380,13 @@ func TestGoneInNotices(t *testing.T) {
 		"nothing": {func(ctx context.Context, a *live.Announcer) { a.Forget(ctx, nil, "c1") }, ""},
 	} {
 		for _, withAgents := range []bool{true, false} {
-			w := &world{rooms: map[chat.ConversationID]chat.Room{"c1": everybody}, gone: map[chat.ConnectionID]bool{"bob=": true}}
+			if name == "presence" && !withAgents {
+				continue // it asks the store too
+			}
+			w := &world{
+				rooms: map[chat.ConversationID]chat.Room{"c1": everybody}, gone: map[chat.ConnectionID]bool{"bob=": true},
+				of: map[chat.PrincipalID][]chat.ConversationID{"ann": {"c1"}},
+			}
 			a := live.NewAnnouncer(w, w, nil)
 			want := tt.prune
 			if withAgents {
@@ -391,6 +400,15 @@ func TestGoneInNotices(t *testing.T) {
 				t.Errorf("%s, with agents %v: pruned %q, want %q", name, withAgents, pruned, want)
 			}
 		}
+	}
+}
+
+// Who cannot be announced, because MongoDB does not say where, is reported: whoever
+// asked has it made up for.
+func TestPresenceWithoutMongoDB(t *testing.T) {
+	w := &world{rooms: map[chat.ConversationID]chat.Room{"c1": members("ann", "bob")}, fail: map[string]error{"conversations": errDown}}
+	if err := live.NewAnnouncer(w, w, w).Presence(t.Context(), member("ann").Principal, true, time.Now()); !errors.Is(err, errDown) || w.posts != 0 {
+		t.Errorf("got %v, told %v", err, w.heard)
 	}
 }
 

@@ -26,10 +26,11 @@ import (
 // A gateway takes what is sent to the Management API.
 type gateway struct {
 	mu     sync.Mutex
-	frames map[string][]string // by connection: event and principal
-	gone   string              // a connection that is no more
-	late   time.Duration       // how far presence's clock is ahead
-	status []string            // of the agents
+	frames map[string][]string   // by connection: event and principal
+	gone   string                // a connection that is no more
+	late   time.Duration         // how far presence's clock is ahead
+	status []string              // of the agents
+	in     []chat.ConversationID // of whoever is asked about
 }
 
 func (g *gateway) SetAgentStatus(_ context.Context, p chat.Principal, online bool, _ time.Time) error {
@@ -39,8 +40,8 @@ func (g *gateway) SetAgentStatus(_ context.Context, p chat.Principal, online boo
 	return nil
 }
 
-func (*gateway) ConversationsOf(context.Context, chat.Principal, int) ([]chat.ConversationID, error) {
-	return nil, nil
+func (g *gateway) ConversationsOf(context.Context, chat.Principal, int) ([]chat.ConversationID, error) {
+	return g.in, nil
 }
 
 func (g *gateway) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -134,33 +135,41 @@ func enter(t *testing.T, l process, c chat.Connection, rooms ...chat.Conversatio
 	return c
 }
 
+// present tells whether the principal of a connection is there.
+func present(ctx context.Context, l process, c chat.Connection, online bool) {
+	if err := l.announce.Presence(ctx, c.Principal, online, time.Now()); err != nil {
+		panic(err)
+	}
+}
+
 func TestAnnouncements(t *testing.T) {
 	later := time.Now().Add(time.Hour)
 	tests := []struct {
 		name     string
+		in       []chat.ConversationID // Ann's, by MongoDB
 		announce func(ctx context.Context, l process, ann chat.Connection)
 		want     map[string][]string // Ann herself, on two devices, hears nothing
 	}{
-		{"online", func(ctx context.Context, l process, ann chat.Connection) {
-			l.announce.Presence(ctx, ann.Principal, true, time.Now(), []chat.ConversationID{"c1", "c2"})
+		{"online", []chat.ConversationID{"c1", "c2"}, func(ctx context.Context, l process, ann chat.Connection) {
+			present(ctx, l, ann, true)
 		}, map[string][]string{"bob=": {"presence:update ann online"}, "cid=": {"presence:update ann online"}}}, // Bob shares two, and hears it once
-		{"offline", func(ctx context.Context, l process, ann chat.Connection) {
-			l.announce.Presence(ctx, ann.Principal, false, time.Now(), []chat.ConversationID{"c2"})
+		{"offline", []chat.ConversationID{"c2"}, func(ctx context.Context, l process, ann chat.Connection) {
+			present(ctx, l, ann, false)
 		}, map[string][]string{"bob=": {"presence:update ann offline"}, "cid=": {"presence:update ann offline"}}},
-		{"nowhere", func(ctx context.Context, l process, ann chat.Connection) {
-			l.announce.Presence(ctx, ann.Principal, true, time.Now(), nil)
+		{"nowhere", nil, func(ctx context.Context, l process, ann chat.Connection) {
+			present(ctx, l, ann, true)
 		}, nil},
-		{"joined", func(ctx context.Context, l process, ann chat.Connection) {
+		{"joined", nil, func(ctx context.Context, l process, ann chat.Connection) {
 			rooms, err := l.presence.Rooms(ctx, "c1")
 			if err != nil {
 				panic(err)
 			}
 			l.announce.Joined(ctx, ann.Principal, "c1", rooms[0])
 		}, map[string][]string{"bob=": {"user:joined ann "}}},
-		{"another device left", func(ctx context.Context, l process, ann chat.Connection) {
+		{"another device left", nil, func(ctx context.Context, l process, ann chat.Connection) {
 			part(ctx, l, ann, "c1")
 		}, nil},
-		{"left", func(ctx context.Context, l process, ann chat.Connection) {
+		{"left", nil, func(ctx context.Context, l process, ann chat.Connection) {
 			part(ctx, l, chat.Connection{ID: "ann2=", Principal: ann.Principal}, "c1")
 			part(ctx, l, ann, "c1", "c2")
 		}, map[string][]string{"bob=": {"user:left ann ", "user:left ann "}, "cid=": {"user:left ann "}}},
@@ -168,6 +177,7 @@ func TestAnnouncements(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l, g, _ := start(t)
+			g.in = tt.in
 			ann := enter(t, l, connection("ann=", "ann", later), "c1", "c2")
 			enter(t, l, connection("ann2=", "ann", later), "c1")
 			enter(t, l, connection("bob=", "bob", later), "c1", "c2")
@@ -239,7 +249,8 @@ func TestNoRedis(t *testing.T) {
 	l, g, redis := start(t)
 	ann := enter(t, l, connection("ann=", "ann", time.Now().Add(time.Hour)), "c1")
 	redis.SetError("no route to host")
-	l.announce.Presence(t.Context(), ann.Principal, true, time.Now(), []chat.ConversationID{"c1"})
+	g.in = []chat.ConversationID{"c1"}
+	present(t.Context(), l, ann, true)
 	l.announce.Tell(t.Context(), chat.Conversation{ID: "c1"}, []byte(`{"event":"news"}`))
 	l.announce.Forget(t.Context(), []chat.Gone{{Connection: ann, At: time.Now()}}, "c1")
 	mustHear(t, g, nil)

@@ -19,7 +19,6 @@ type presence interface {
 }
 
 type store interface {
-	ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error)
 	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, at time.Time) error
 }
 
@@ -34,7 +33,7 @@ type api interface {
 
 type announcer interface {
 	Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID)
-	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
+	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time) error
 }
 
 // Handler handles $connect.
@@ -164,21 +163,12 @@ func (h *Handler) arrive(ctx context.Context, p chat.Principal, arrival chat.Arr
 		})
 	}
 	if arrival.First {
-		told = h.tell(ctx, p, arrival.At)
+		if told = h.announce.Presence(ctx, p, true, arrival.At); told != nil {
+			slog.WarnContext(ctx, "announce who connected", "principal", p.String(), "err", told)
+		}
 	}
 	g.Wait() //nolint:errcheck // there is none
 	return stored == nil && told == nil
-}
-
-// tell tells those who share a conversation.
-func (h *Handler) tell(ctx context.Context, p chat.Principal, at time.Time) error {
-	in, err := h.store.ConversationsOf(ctx, p, protocol.MaxPresenceConversations)
-	if err != nil {
-		slog.WarnContext(ctx, "find conversations to announce in", "principal", p.String(), "err", err)
-		return err
-	}
-	h.announce.Presence(ctx, p, true, at, in)
-	return nil
 }
 
 // end has connections closed that are too many. They may be opening themselves, so

@@ -105,19 +105,12 @@ func (w *world) SetAgentStatus(ctx context.Context, p chat.Principal, online boo
 	return w.step(ctx, "status", " ", p, " ", online, w.when(at))
 }
 
-func (w *world) ConversationsOf(ctx context.Context, _ chat.Principal, limit int) ([]chat.ConversationID, error) {
-	if limit != protocol.MaxPresenceConversations {
-		panic(fmt.Sprint("conversations up to ", limit))
-	}
-	return []chat.ConversationID{"c1", "c2"}, w.step(ctx, "conversations")
-}
-
-func (w *world) Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID) {
-	w.step(ctx, "tell", " ", p, " ", online, " ", in, w.when(at))
+func (w *world) Presence(ctx context.Context, p chat.Principal, online bool, at time.Time) error {
+	return w.step(ctx, "tell", " ", p, " ", online, w.when(at))
 }
 
 func TestConnect(t *testing.T) {
-	const told, toldAgent, status = "tell user:p1 true [c1 c2]", "tell agent:p1 true [c1 c2]", "status agent:p1 true"
+	const told, toldAgent, status = "tell user:p1 true", "tell agent:p1 true", "status agent:p1 true"
 	const end1, end2 = "end O1= of user:p1", "end O2= of user:p1"
 	old := func(id chat.ConnectionID) chat.Connection {
 		return chat.Connection{ID: id, Principal: chat.Principal{Type: chat.User, ID: "p1", OrgID: "acme"}}
@@ -150,12 +143,12 @@ func TestConnect(t *testing.T) {
 		code    chat.Code
 		want    []string // what follows the registration goes on together: in any order
 	}{
-		{"a user", chat.User, first, nil, "", "", []string{"welcome", "register", "conversations", told}},
+		{"a user", chat.User, first, nil, "", "", []string{"welcome", "register", told}},
 		{"a user's other device", chat.User, chat.Arrival{}, nil, "", "", []string{"welcome", "register"}},
-		{"an agent", chat.Agent, first, nil, "", "", []string{"welcome", "register", status, "conversations", toldAgent}},
+		{"an agent", chat.Agent, first, nil, "", "", []string{"welcome", "register", status, toldAgent}},
 		{"another of the agent", chat.Agent, chat.Arrival{}, nil, "", "", []string{"welcome", "register", status}},
 		{"one too many of a user", chat.User, full, nil, "", "", []string{"welcome", "register", end1, end2}},
-		{"those cannot be ended", chat.User, firstAndFull, failing("end"), "", "", []string{"welcome", "register", "conversations", told, end1}},
+		{"those cannot be ended", chat.User, firstAndFull, failing("end"), "", "", []string{"welcome", "register", told, end1}},
 		{"made room, and had to itself", chat.User, full, failing("register"), "", chat.Internal, []string{"welcome", "register", end1, end2}},
 		{"one too many of an agent", chat.Agent, first, refused(), "", chat.TooManyConnections, []string{"welcome", "register"}},
 		{"which are all there", chat.Agent, others("O1=", "O2="), refused(), "", chat.TooManyConnections, []string{"welcome", "register", "ask O1=", "ask O2="}},
@@ -163,14 +156,13 @@ func TestConnect(t *testing.T) {
 		{"not to be asked about", chat.Agent, others("O1="), map[string]error{"register": refused()["register"], "ask": errDown}, "", chat.TooManyConnections, []string{"welcome", "register", "ask O1="}},
 		{"not registered", chat.User, first, failing("register"), "", chat.Internal, []string{"welcome", "register"}},
 		{"not to be welcomed", chat.Agent, firstAndFull, failing("welcome"), "", chat.Unavailable, []string{"welcome"}},
-		{"no status", chat.Agent, first, failing("status"), "", "", []string{"welcome", "register", status, "conversations", toldAgent, "untold A="}},
+		{"no status", chat.Agent, first, failing("status"), "", "", []string{"welcome", "register", status, toldAgent, "untold A="}},
 		{"no status of another", chat.Agent, chat.Arrival{}, failing("status", "untold"), "", "", []string{"welcome", "register", status, "untold A="}},
-		{"nobody to tell", chat.User, first, failing("conversations"), "", "", []string{"welcome", "register", "conversations", "untold A="}},
+		{"nobody to tell", chat.User, first, failing("tell"), "", "", []string{"welcome", "register", told, "untold A="}},
 		// What hangs keeps nothing else from being done, and the client not for long.
-		{"the status hangs", chat.Agent, first, nil, "status", "", []string{"welcome", "register", status, "conversations", toldAgent, "untold A="}},
-		{"the conversations hang", chat.Agent, first, nil, "conversations", "", []string{"welcome", "register", status, "conversations", "untold A="}},
-		{"the telling hangs", chat.User, firstAndFull, nil, "tell", "", []string{"welcome", "register", "conversations", told, end1}},
-		{"the queue hangs", chat.User, firstAndFull, nil, "end", "", []string{"welcome", "register", "conversations", told, end1}},
+		{"the status hangs", chat.Agent, first, nil, "status", "", []string{"welcome", "register", status, toldAgent, "untold A="}},
+		{"the telling hangs", chat.Agent, firstAndFull, nil, "tell", "", []string{"welcome", "register", status, toldAgent, end1, "untold A="}},
+		{"the queue hangs", chat.User, firstAndFull, nil, "end", "", []string{"welcome", "register", told, end1}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -225,15 +217,13 @@ func (l *ledger) SetAgentStatus(_ context.Context, _ chat.Principal, online bool
 	return nil
 }
 
-func (l *ledger) Presence(_ context.Context, _ chat.Principal, online bool, at time.Time, _ []chat.ConversationID) {
+func (l *ledger) Presence(_ context.Context, _ chat.Principal, online bool, at time.Time) error {
 	if !l.toldAt.After(at) {
 		l.told, l.toldAt = online, at
 	}
+	return nil
 }
 
-func (*ledger) ConversationsOf(context.Context, chat.Principal, int) ([]chat.ConversationID, error) {
-	return nil, nil
-}
 func (*ledger) Gone(context.Context, chat.ConnectionID) (bool, error)     { return false, nil }
 func (*ledger) Forget(context.Context, []chat.Gone, chat.ConversationID)  {}
 func (*ledger) Parted(context.Context, []chat.Parting)                    {}

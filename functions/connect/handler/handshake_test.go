@@ -41,15 +41,13 @@ func (h *handshake) Connect(ctx context.Context, _ chat.Connection) (chat.Arriva
 	return chat.Arrival{First: true}, lasts(ctx, h.redis)
 }
 
-func (h *handshake) ConversationsOf(ctx context.Context, _ chat.Principal, _ int) ([]chat.ConversationID, error) {
-	return nil, lasts(ctx, h.mongo)
-}
-
 func (h *handshake) SetAgentStatus(ctx context.Context, _ chat.Principal, _ bool, _ time.Time) error {
 	return lasts(ctx, h.mongo)
 }
 
-func (*handshake) Presence(context.Context, chat.Principal, bool, time.Time, []chat.ConversationID) {}
+func (h *handshake) Presence(ctx context.Context, _ chat.Principal, _ bool, _ time.Time) error {
+	return lasts(ctx, h.mongo)
+}
 
 func (*handshake) Backlog(context.Context, chat.Principal, string, int) ([]chat.Message, string, error) {
 	return nil, "", nil
@@ -114,8 +112,8 @@ func TestSlowHandshake(t *testing.T) {
 	}
 }
 
-// What took too long in spite of
-// its limits, as in a function that was frozen, is refused.
+// What took too long in spite of its limits, as in a function that was frozen, is
+// refused.
 func TestLateHandshakeIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{start: time.Now()}

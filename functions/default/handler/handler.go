@@ -26,11 +26,10 @@ type presence interface {
 type store interface {
 	Heads(ctx context.Context, p chat.Principal, ids []chat.ConversationID) (map[chat.ConversationID]int64, error)
 	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, at time.Time) error
-	ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error)
 }
 
 type announcer interface {
-	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
+	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time) error
 }
 
 // greeter sends an agent what waits for it.
@@ -141,12 +140,9 @@ func (h *Handler) madeUp(ctx context.Context, c chat.Connection, loss chat.Loss)
 		statusErr = h.store.SetAgentStatus(ctx, c.Principal, true, at)
 		backlogErr = h.greeter.Backlog(ctx, c)
 	}
-	in, err := h.store.ConversationsOf(ctx, c.Principal, protocol.MaxPresenceConversations)
-	if err == nil {
-		h.announce.Presence(ctx, c.Principal, true, at, in)
+	presenceErr := h.announce.Presence(ctx, c.Principal, true, at)
+	if err := errors.Join(statusErr, backlogErr, presenceErr); err != nil {
+		return err
 	}
-	if err = errors.Join(statusErr, backlogErr, err); err == nil {
-		err = h.presence.Told(ctx, c, loss)
-	}
-	return err
+	return h.presence.Told(ctx, c, loss)
 }

@@ -87,16 +87,9 @@ func (w *world) PutOut(_ context.Context, entries []chat.Entry) error {
 	return w.fail["out"]
 }
 
-func (w *world) ConversationsOf(_ context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error) {
-	if limit != protocol.MaxPresenceConversations {
-		panic(fmt.Sprint("conversations up to ", limit))
-	}
-	return []chat.ConversationID{"c1", "c4"}, w.step("conversations", " ", p)
-}
-
-func (w *world) Presence(_ context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID) {
+func (w *world) Presence(_ context.Context, p chat.Principal, online bool, at time.Time) error {
 	w.dated(at)
-	w.step("tell", " ", p, " ", online, " ", in) //nolint:errcheck // it has none
+	return w.step("tell", " ", p, " ", online)
 }
 
 func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool, at time.Time) error {
@@ -263,7 +256,7 @@ func TestPing(t *testing.T) {
 	own := []chat.ConversationID{"c1", "c3"}
 	const out = "out of [c2] A="
 	pong := []string{"ping A=", "reply pong"}
-	again := []string{"status agent:p1 true", "backlog A=", "conversations agent:p1", "tell agent:p1 true [c1 c4]"}
+	again := []string{"status agent:p1 true", "backlog A=", "tell agent:p1 true"}
 	const nothing = `{"resync":true,"rooms":[]}`
 	const named = `{"rooms":[{"conversationId":"c1","lastSeq":7},{"conversationId":"c3","lastSeq":0}]}`
 	const resync = `{"resync":true,"rooms":[{"conversationId":"c1","lastSeq":7},{"conversationId":"c3","lastSeq":0}]}`
@@ -281,14 +274,14 @@ func TestPing(t *testing.T) {
 		{"not to be put out", world{rooms: rooms, heads: heads, known: true, fail: failing("out")}, named, []string{"ping A=", "heads user:p1 3", "reply pong", out}},
 		{"in no room", world{known: true}, `{"rooms":[]}`, []string{"ping A=", "reply pong"}},
 		// Of one that was lost: what it missed, and only then that it was told.
-		{"a user that was lost", world{rooms: own, heads: heads}, resync, []string{"ping A=", "heads user:p1 2", "reply pong", "conversations user:p1", "tell user:p1 true [c1 c4]", "told A="}},
+		{"a user that was lost", world{rooms: own, heads: heads}, resync, []string{"ping A=", "heads user:p1 2", "reply pong", "tell user:p1 true", "told A="}},
 		{"an agent that was lost", world{who: chat.Agent, rooms: rooms, heads: heads}, resync, slices.Concat([]string{"ping A=", "heads agent:p1 3", "reply pong", out}, again, []string{"told A="})},
 		{"and its rooms", world{who: chat.Agent}, nothing, slices.Concat(pong, again, []string{"told A="})},
 		{"lost, and not to be put out", world{who: chat.Agent, rooms: rooms, heads: heads, fail: failing("out")}, resync, slices.Concat([]string{"ping A=", "heads agent:p1 3", "reply pong", out}, again, []string{"told A="})},
 		{"no status", world{who: chat.Agent, fail: failing("status")}, nothing, slices.Concat(pong, again)},
 		{"no backlog", world{who: chat.Agent, fail: failing("backlog")}, nothing, slices.Concat(pong, again)},
-		{"no conversations", world{who: chat.Agent, fail: failing("conversations")}, nothing, slices.Concat(pong, again[:3])},
-		{"no conversations of a user", world{fail: failing("conversations")}, nothing, slices.Concat(pong, []string{"conversations user:p1"})},
+		{"nobody to tell", world{who: chat.Agent, fail: failing("tell")}, nothing, slices.Concat(pong, again)},
+		{"nobody to tell of a user", world{fail: failing("tell")}, nothing, slices.Concat(pong, []string{"tell user:p1 true"})},
 		{"not noted", world{who: chat.Agent, fail: failing("told")}, nothing, slices.Concat(pong, again, []string{"told A="})},
 		{"no Redis", world{who: chat.Agent, fail: failing("ping")}, "", []string{"ping A=", "reply error"}},
 		{"no MongoDB", world{who: chat.Agent, rooms: rooms, fail: failing("heads")}, "", []string{"ping A=", "heads agent:p1 3", "reply error"}},
@@ -319,7 +312,7 @@ func TestPing(t *testing.T) {
 func TestLostIsMadeUpForUntilItSucceeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{who: chat.Agent, fail: map[string]error{}}
-		for _, failing := range []string{"status", "backlog", "conversations", "told", "", "over"} {
+		for _, failing := range []string{"status", "backlog", "tell", "told", "", "over"} {
 			clear(w.fail)
 			w.fail[failing] = errors.New("no route to host")
 			w.steps = nil

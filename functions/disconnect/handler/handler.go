@@ -4,12 +4,10 @@ package handler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/protocol"
 )
 
 type presence interface {
@@ -20,12 +18,11 @@ type presence interface {
 }
 
 type store interface {
-	ConversationsOf(ctx context.Context, p chat.Principal, limit int) ([]chat.ConversationID, error)
 	SetAgentStatus(ctx context.Context, agent chat.Principal, online bool, at time.Time) error
 }
 
 type announcer interface {
-	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID)
+	Presence(ctx context.Context, p chat.Principal, online bool, at time.Time) error
 	Parted(ctx context.Context, partings []chat.Parting)
 }
 
@@ -74,10 +71,8 @@ func (h *Handler) depart(ctx context.Context, p chat.Principal, at time.Time) er
 			slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
 		}
 	}
-	in, err := h.store.ConversationsOf(ctx, p, protocol.MaxPresenceConversations)
-	if err != nil {
-		return fmt.Errorf("find conversations to announce in: %w", err)
+	if err := h.announce.Presence(ctx, p, false, at); err != nil {
+		return err
 	}
-	h.announce.Presence(ctx, p, false, at, in)
 	return h.presence.Departed(ctx, p)
 }

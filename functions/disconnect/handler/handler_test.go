@@ -66,12 +66,8 @@ func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool,
 	return w.step("status", " ", p, " ", online, w.when(at))
 }
 
-func (w *world) ConversationsOf(context.Context, chat.Principal, int) ([]chat.ConversationID, error) {
-	return []chat.ConversationID{"c1", "c2"}, w.step("conversations")
-}
-
-func (w *world) Presence(_ context.Context, p chat.Principal, online bool, at time.Time, in []chat.ConversationID) {
-	w.step("tell", " ", p, " ", online, " ", in, w.when(at))
+func (w *world) Presence(_ context.Context, p chat.Principal, online bool, at time.Time) error {
+	return w.step("tell", " ", p, " ", online, w.when(at))
 }
 
 func (w *world) Parted(_ context.Context, partings []chat.Parting) {
@@ -100,17 +96,17 @@ func TestDisconnect(t *testing.T) {
 		fails bool
 		want  []string
 	}{
-		{"a user's last", chat.User, true, rooms, nil, false, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "departed user:p1", "take out A= [c1 c2]", "left user:p1 c1"}},
-		{"an agent's last", chat.Agent, true, rooms, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "departed agent:p1", "take out A= [c1 c2]", "left agent:p1 c1"}},
-		{"in no room", chat.Agent, true, nil, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "departed agent:p1"}},
+		{"a user's last", chat.User, true, rooms, nil, false, []string{"tombstone", "rooms A=", "tell user:p1 false", "departed user:p1", "take out A= [c1 c2]", "left user:p1 c1"}},
+		{"an agent's last", chat.Agent, true, rooms, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "tell agent:p1 false", "departed agent:p1", "take out A= [c1 c2]", "left agent:p1 c1"}},
+		{"in no room", chat.Agent, true, nil, nil, false, []string{"tombstone", "rooms A=", "status agent:p1 false", "tell agent:p1 false", "departed agent:p1"}},
 		{"another device stays", chat.Agent, false, rooms, nil, false, []string{"tombstone", "rooms A=", "take out A= [c1 c2]", "left agent:p1 c1"}},
 		{"no tombstone", chat.User, true, rooms, failing("tombstone"), true, []string{"tombstone"}},
-		{"no rooms to be read", chat.Agent, true, rooms, failing("rooms"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "departed agent:p1"}},
-		{"no status", chat.Agent, true, rooms, failing("status"), false, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations", "tell agent:p1 false [c1 c2]", "departed agent:p1", "take out A= [c1 c2]", "left agent:p1 c1"}},
-		{"nobody to tell", chat.User, true, rooms, failing("conversations"), true, []string{"tombstone", "rooms A=", "conversations", "take out A= [c1 c2]", "left user:p1 c1"}},
-		{"not out of the rooms", chat.User, true, rooms, failing("take out"), true, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "departed user:p1", "take out A= [c1 c2]"}},
-		{"not noted", chat.User, true, rooms, failing("departed"), true, []string{"tombstone", "rooms A=", "conversations", "tell user:p1 false [c1 c2]", "departed user:p1", "take out A= [c1 c2]", "left user:p1 c1"}},
-		{"all but the tombstone", chat.Agent, true, rooms, failing("rooms", "status", "conversations"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "conversations"}},
+		{"no rooms to be read", chat.Agent, true, rooms, failing("rooms"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "tell agent:p1 false", "departed agent:p1"}},
+		{"no status", chat.Agent, true, rooms, failing("status"), false, []string{"tombstone", "rooms A=", "status agent:p1 false", "tell agent:p1 false", "departed agent:p1", "take out A= [c1 c2]", "left agent:p1 c1"}},
+		{"nobody to tell", chat.User, true, rooms, failing("tell"), true, []string{"tombstone", "rooms A=", "tell user:p1 false", "take out A= [c1 c2]", "left user:p1 c1"}},
+		{"not out of the rooms", chat.User, true, rooms, failing("take out"), true, []string{"tombstone", "rooms A=", "tell user:p1 false", "departed user:p1", "take out A= [c1 c2]"}},
+		{"not noted", chat.User, true, rooms, failing("departed"), true, []string{"tombstone", "rooms A=", "tell user:p1 false", "departed user:p1", "take out A= [c1 c2]", "left user:p1 c1"}},
+		{"all but the tombstone", chat.Agent, true, rooms, failing("rooms", "status", "tell"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "tell agent:p1 false"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
