@@ -16,8 +16,8 @@ import (
 // The room is read after the commit, as join enters the room before it reads
 // the history: whoever is connected throughout gets the message one way or the
 // other. What Redis does not tell of is left out, and posted by itself later. The
-// devices outside the room are told, now and then, that something was said: what they miss of that they
-// find with the next message, or with their list.
+// devices outside the room are told, now and then, that something was said: what
+// they miss of that they find with the next message, or with their list.
 func (h *Handler) post(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) (outcome, error) {
 	var agent chat.Principal
 	if asksAgent(c, m) && m.Due.ToAgent() {

@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
@@ -40,10 +39,10 @@ func (h *Handler) settle(ctx context.Context, m chat.Message, left *chat.Due) er
 // finish answers the sender and does what follows from the message. Problems
 // are logged: the message is safe, and what is left stays due.
 func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
-	var g errgroup.Group
-	g.Go(func() error { roomy(answer); return nil })
+	var g sync.WaitGroup
+	g.Go(func() { roomy(answer) })
 	left := h.effects(ctx, caller, c, m, passes)
-	g.Wait() //nolint:errcheck // there is none
+	g.Wait()
 	if err := h.settle(ctx, m, left); err != nil {
 		slog.WarnContext(ctx, "take out what is due", "conversation", m.ConversationID, "seq", m.Seq, "err", err) // sweep does it again
 	}
@@ -52,20 +51,24 @@ func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Con
 // effects does what is due, together, and returns what is left of it: nil where
 // nothing is.
 func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) *chat.Due {
+	project := func() error { return h.store.Project(ctx, c, m) }
+	summarise := func() error {
+		return h.jobs.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq})
+	}
+	forget := func() error { _, _, err := h.forget(ctx, c, m); return err }
 	var projected, summarised, delivered, forgotten error
 	var posted outcome
 	due := m.Due
-	project := func() { projected = guarded(func() error { return h.store.Project(ctx, c, m) }) }
 	// What an agent finds by the projection, which was late, comes once that is there.
 	late := due.Has(chat.EffectProject) && due.Has(chat.EffectDeliverAgent)
 	if late {
-		if project(); projected != nil {
+		if projected = guarded(project); projected != nil {
 			m.Due = due.Without(chat.EffectDeliverAgent)
 		}
 	}
-	var g errgroup.Group // each effect is wanted whatever becomes of the others
+	var g sync.WaitGroup // each effect is wanted whatever becomes of the others
 	if m.Due.ToRoom() || m.Due.ToAgent() {
-		g.Go(func() error {
+		g.Go(func() {
 			roomy(func() {
 				posted = unposted // also where it panics
 				delivered = guarded(func() (err error) {
@@ -73,43 +76,38 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 					return err
 				})
 			})
-			return nil
 		})
 	}
-	if m.Due.Has(chat.EffectSummarise) {
-		g.Go(func() error {
-			job := protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq}
-			summarised = guarded(func() error { return h.jobs.EnqueueSummary(ctx, job) })
-			return nil
-		})
+	if due.Has(chat.EffectSummarise) {
+		g.Go(func() { summarised = guarded(summarise) })
 	}
-	if m.Due.Has(chat.EffectForget) {
-		g.Go(func() error {
-			forgotten = guarded(func() error { _, _, err := h.forget(ctx, c, m); return err })
-			return nil
-		})
+	if due.Has(chat.EffectForget) {
+		g.Go(func() { forgotten = guarded(forget) })
 	}
 	if due.Has(chat.EffectProject) && !late { // here: this stack has grown to what the driver needs
-		project()
+		projected = guarded(project)
 	}
-	g.Wait() //nolint:errcheck // each error has a name
-	left := &chat.Due{At: due.At, Tries: due.Tries}
-	if projected != nil {
-		left.Left = append(left.Left, chat.EffectProject)
-	}
-	if summarised != nil {
-		left.Left = append(left.Left, chat.EffectSummarise)
-	}
-	if forgotten != nil {
-		left.Left = append(left.Left, chat.EffectForget)
-	}
+	g.Wait()
+	left := &chat.Due{At: due.At, Tries: due.Tries, Left: failed(projected, summarised, forgotten)}
 	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
 	if len(left.Left) == 0 {
-		left = nil
+		return nil
 	}
-	if left != nil {
-		slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
-			"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, delivered))
+	slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
+		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, delivered))
+	return left
+}
+
+// failed returns the effects that have an error.
+func failed(projected, summarised, forgotten error) (left []chat.Effect) {
+	if projected != nil {
+		left = append(left, chat.EffectProject)
+	}
+	if summarised != nil {
+		left = append(left, chat.EffectSummarise)
+	}
+	if forgotten != nil {
+		left = append(left, chat.EffectForget)
 	}
 	return left
 }

@@ -80,8 +80,8 @@ var (
 // meanwhile. Before the reply: one round trip to MongoDB and one to Redis
 // together, then the commit and one to Redis together. After it, together: one
 // to Redis and the fan-out (before it one to MongoDB where somebody is not vouched
-// for; once in five seconds one more to Redis, for devices outside), one to MongoDB, one to SQS for every tenth message; and last one to
-// MongoDB.
+// for; once in five seconds one more to Redis, for devices outside), one to
+// MongoDB, one to SQS for every tenth message; and last one to MongoDB.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) (err error) {
 	// By the event's, so that one that comes twice is one message.
 	defer naming(&err, &in.MessageInput, strings.TrimRight(f.MessageID, "="))()

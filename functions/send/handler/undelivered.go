@@ -41,14 +41,26 @@ func (s share) none() bool { return !s.all && len(s.some) == 0 }
 // connected meanwhile, and finds what waits for it by the projection, which is not
 // there.
 func undelivered(left *chat.Due, m chat.Message, o outcome, again bool) {
-	due := m.Due
-	if due.Tries+1 >= maxTries && time.Since(m.CreatedAt) >= maxAge {
+	if m.Due.Tries+1 >= maxTries && time.Since(m.CreatedAt) >= maxAge {
 		o.unreached = nil // given up
 	}
 	if len(o.unreached) > 0 {
 		left.Tries++
 	}
-	var room, agent share
+	room, agent := o.shares(m.Due)
+	if again {
+		agent = share{all: true}
+	}
+	if len(both(room.some, agent.some)) > chat.MaxDueTo {
+		room, agent = share{all: !room.none()}, share{all: !agent.none()}
+	}
+	parts, to := o.due(room, agent)
+	left.Left, left.To = append(left.Left, parts...), to
+}
+
+// shares returns who has not got what is due: of a part that is not known all to
+// whom it is due, save who is known to be of the other one.
+func (o outcome) shares(due *chat.Due) (room, agent share) {
 	if due.ToRoom() {
 		room = share{all: len(due.To) == 0, some: due.To}
 		if !o.noRoom {
@@ -61,27 +73,31 @@ func undelivered(left *chat.Due, m chat.Message, o outcome, again bool) {
 			agent = share{some: intersection(o.agents, o.unreached)}
 		}
 	}
-	if again {
-		agent = share{all: true}
-	}
-	if len(both(room.some, agent.some)) > chat.MaxDueTo {
-		room, agent = share{all: !room.none()}, share{all: !agent.none()}
-	}
+	return room, agent
+}
+
+// due says in the terms of a chat.Due who has not got a message. One list of names
+// serves both parts, so all of the room and some of the agent's are everybody; and
+// names of a part that was not known are looked for there alone.
+func (o outcome) due(room, agent share) (parts []chat.Effect, to []chat.ConnectionID) {
+	const whole, toRoom, toAgent = chat.EffectDeliver, chat.EffectDeliverRoom, chat.EffectDeliverAgent
 	switch {
-	case room.all && !agent.none():
-		left.Left = append(left.Left, chat.EffectDeliver)
+	case room.none() && agent.none():
+		return nil, nil
+	case room.all && agent.none():
+		return []chat.Effect{toRoom}, nil
 	case room.all:
-		left.Left = append(left.Left, chat.EffectDeliverRoom)
-	case agent.all && !room.none():
-		left.Left, left.To = append(left.Left, chat.EffectDeliverRoom, chat.EffectDeliverAgent), room.some
+		return []chat.Effect{whole}, nil
+	case agent.all && room.none():
+		return []chat.Effect{toAgent}, nil
 	case agent.all:
-		left.Left = append(left.Left, chat.EffectDeliverAgent)
-	case o.noRoom && !room.none() && agent.none():
-		left.Left, left.To = append(left.Left, chat.EffectDeliverRoom), room.some
-	case o.noAgents && !agent.none() && room.none():
-		left.Left, left.To = append(left.Left, chat.EffectDeliverAgent), agent.some
-	case !room.none() || !agent.none():
-		left.Left, left.To = append(left.Left, chat.EffectDeliver), both(room.some, agent.some)
+		return []chat.Effect{toRoom, toAgent}, room.some
+	case agent.none() && o.noRoom:
+		return []chat.Effect{toRoom}, room.some
+	case room.none() && o.noAgents:
+		return []chat.Effect{toAgent}, agent.some
+	default:
+		return []chat.Effect{whole}, both(room.some, agent.some)
 	}
 }
 
