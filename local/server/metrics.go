@@ -3,9 +3,6 @@ package server
 import (
 	"fmt"
 	"net/http"
-	"slices"
-
-	"aiwm-chat/local/aws/template"
 )
 
 // metricsPath is where Prometheus finds the numbers of the functions.
@@ -19,11 +16,4 @@ func (s *Server) serveMetrics(w http.ResponseWriter, _ *http.Request) {
 	const open = "aiwm_chat_open_connections"
 	_, _ = fmt.Fprintf(w, "# HELP %s WebSocket connections that are open now\n# TYPE %s gauge\n%s %d\n", open, open, open, s.Connections())
 	_, _ = s.numbers.WriteTo(w)
-}
-
-// hasMetrics reports whether the path is ours: not where a template has it.
-func hasMetrics(apis []template.HTTPAPI) bool {
-	return !slices.ContainsFunc(apis, func(a template.HTTPAPI) bool {
-		return slices.ContainsFunc(a.Routes, func(r template.HTTPRoute) bool { return r.Path == metricsPath })
-	})
 }

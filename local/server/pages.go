@@ -13,16 +13,16 @@ import (
 // openPages makes the pages, and tells of those that nobody will see: on AWS they are
 // nowhere, so whatever the template has at their paths goes before them.
 func (s *Server) openPages(api *httpapi.Handler) {
-	if s.options.Pages == nil {
-		return
-	}
+	s.pages = map[string]http.Handler{metricsPath: http.HandlerFunc(s.serveMetrics)}
 	var routes []string
 	for _, a := range s.template.HTTPAPIs {
 		for _, r := range a.Routes {
 			routes = append(routes, strings.TrimPrefix(r.Method+" "+r.Path, " "))
 		}
 	}
-	s.pages = s.options.Pages(routes)
+	if s.options.Pages != nil {
+		maps.Copy(s.pages, s.options.Pages(routes))
+	}
 	for _, path := range slices.Sorted(maps.Keys(s.pages)) {
 		if why := s.hides(api, path); why != "" {
 			s.options.Logger.Warn(fmt.Sprintf("%s: %s is not shown: %s is there", s.options.Template, path, why))

@@ -251,6 +251,15 @@ func TestPagesGiveWay(t *testing.T) {
 	if _, body := do(t, "GET", bare.URL()+"/a/page"); body != "a page" {
 		t.Errorf("without an HTTP API: %s", body)
 	}
+	const counted = "aiwm_chat_open_connections 0"
+	for name, c := range map[string]struct {
+		url   string
+		shown bool
+	}{"no HTTP API": {bare.URL(), true}, "GET /{name}": {s.URL(), false}, "ANY /{proxy+}": {all.URL(), false}} {
+		if _, body := do(t, "GET", c.url+"/metrics"); strings.Contains(body, counted) != c.shown {
+			t.Errorf("with %s: /metrics is %s", name, body)
+		}
+	}
 }
 
 func TestTemplatesThatDoNotRun(t *testing.T) {
