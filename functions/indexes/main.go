@@ -1,4 +1,5 @@
-// Command indexes is the Lambda behind the custom resource that creates the indexes of MongoDB.
+// Command indexes is the Lambda behind the custom resource that creates the indexes
+// of MongoDB.
 package main
 
 import (

@@ -2,8 +2,6 @@ package e2e_test
 
 import (
 	"net/http"
-	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +10,6 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"aiwm-chat/local/cost"
-	"aiwm-chat/local/proxy"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -20,26 +17,8 @@ import (
 // What one message costs: four operations of MongoDB and, with the limits that
 // are the default, five commands of Redis, four in lean.
 func TestCommandsOfASend(t *testing.T) {
-	if os.Getenv("MONGODB_URI") != "" || os.Getenv("REDIS_ADDR") != "" {
-		t.Skip("the databases are counted on single embedded servers")
-	}
 	t.Parallel()
-	base := start(t, crowd(t))
-	uri, err := url.Parse(base.MongoURI())
-	if err != nil {
-		t.Fatal(err)
-	}
-	mongo, redis := count(t, uri.Host, proxy.MongoDB), count(t, base.RedisAddr(), proxy.Redis)
-	uri.Host = mongo.addr
-	o := options()
-	databases := map[string]string{"MONGODB_URI": uri.String(), "REDIS_ADDR": redis.addr}
-	o.Getenv = func(name string) string {
-		if strings.HasPrefix(name, "LIMIT_") {
-			return ""
-		}
-		return set(databases)(name)
-	}
-	s := start(t, o)
+	s, base, mongo, redis := startCounted(t, 1)
 	messages := mongoOf(t, base)
 	for _, tt := range []struct {
 		name    string

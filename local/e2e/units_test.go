@@ -2,42 +2,19 @@ package e2e_test
 
 import (
 	"fmt"
-	"net/url"
-	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"aiwm-chat/local/cost"
-	"aiwm-chat/local/proxy"
 	"aiwm-chat/shared/protocol"
 )
 
 // What `local cost` reckons with besides a message: a connection, a ping, and a sweep
 // that finds nothing.
 func TestUnitsOfASession(t *testing.T) {
-	if os.Getenv("MONGODB_URI") != "" || os.Getenv("REDIS_ADDR") != "" {
-		t.Skip("the databases are counted on single embedded servers")
-	}
 	t.Parallel()
-	base := start(t, crowd(t))
-	uri, err := url.Parse(base.MongoURI())
-	if err != nil {
-		t.Fatal(err)
-	}
-	mongo, redis := count(t, uri.Host, proxy.MongoDB), count(t, base.RedisAddr(), proxy.Redis)
-	uri.Host = mongo.addr
-	o := options()
-	o.TimeScale = 60 // a sweep each second
-	o.Getenv = func(name string) string {
-		if strings.HasPrefix(name, "LIMIT_") {
-			return ""
-		}
-		return set(map[string]string{"MONGODB_URI": uri.String(), "REDIS_ADDR": redis.addr})(name)
-	}
-	s := start(t, o)
-
+	s, _, mongo, redis := startCounted(t, 60) // a sweep each second
 	eventually(t, "the first sweep", func() bool { return len(redis.take()) > 0 })
 	time.Sleep(quiet)
 	redis.take()

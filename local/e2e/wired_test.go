@@ -243,3 +243,30 @@ func (c *counter) take() []string {
 	c.commands = nil
 	return taken
 }
+
+// startCounted starts a server with the limits that are the default, and counters
+// before its databases, which are those of base: what a test asks there itself is
+// not counted.
+func startCounted(t *testing.T, timeScale float64) (s, base *server.Server, mongo, redis *counter) {
+	t.Helper()
+	if os.Getenv("MONGODB_URI") != "" || os.Getenv("REDIS_ADDR") != "" {
+		t.Skip("the databases are counted on single embedded servers")
+	}
+	base = start(t, crowd(t))
+	uri, err := url.Parse(base.MongoURI())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mongo, redis = count(t, uri.Host, proxy.MongoDB), count(t, base.RedisAddr(), proxy.Redis)
+	uri.Host = mongo.addr
+	databases := set(map[string]string{"MONGODB_URI": uri.String(), "REDIS_ADDR": redis.addr})
+	o := options()
+	o.TimeScale = timeScale
+	o.Getenv = func(name string) string {
+		if strings.HasPrefix(name, "LIMIT_") {
+			return ""
+		}
+		return databases(name)
+	}
+	return start(t, o), base, mongo, redis
+}

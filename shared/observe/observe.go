@@ -56,7 +56,8 @@ func Begin(ctx context.Context, s Start) (context.Context, *Invocation) {
 }
 
 // Job begins one of several things that an invocation does at the same time. It has
-// a line of the log of its own, and a trace if it was given one; its numbers are the invocation's.
+// a line of the log of its own, and a trace if it was given one; its numbers are the
+// invocation's.
 func Job(ctx context.Context, correlation string, t Trace) (context.Context, *Invocation) {
 	whole := Of(ctx)
 	i := &Invocation{begun: time.Now(), whole: whole, correlation: correlation}

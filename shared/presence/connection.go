@@ -62,9 +62,9 @@ return 1`
 // one is told that it is the principal's first. An agent over its limit is
 // refused with chat.TooManyConnections, and the connection is not registered; with
 // the error come some others, by chance: who is gone among them, and old enough for
-// Prune, must not count against who comes. Of
-// a user the oldest over the limit are registered no more, and each is the excess
-// of one call: it is to be closed, also where there is an error. One round trip, and one more to prune.
+// Prune, must not count against who comes. Of a user the oldest over the limit are
+// registered no more, and each is the excess of one call: it is to be closed, also
+// where there is an error. One round trip, and one more to prune.
 func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error) {
 	now := s.now()
 	key, since, ttl := principalKey(c.Principal), now.Add(-lifetime).UnixMilli(), int(lifetime.Seconds())
@@ -213,8 +213,9 @@ func (s *Store) forget(ctx context.Context, who chat.Principal, rs []registratio
 // Disconnect removes the registration of a connection that was closed, and
 // leaves a tombstone so that a function that still runs for it does not bring it
 // back. Until Departed is called, which is for the last, somebody else may make up
-// for what follows: see connectionsOf. Last says that its principal has no connection left, whoever removed
-// it: a repeat says so again. At is when that was decided. One round trip, two for the last.
+// for what follows: see connectionsOf. Last says that its principal has no
+// connection left, whoever removed it: a repeat says so again. At is when that was
+// decided. One round trip, two for the last.
 func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (last bool, at time.Time, err error) {
 	now, key := s.now(), principalKey(c.Principal)
 	var decided *redis.Cmd

@@ -58,10 +58,10 @@ const (
 
 // Summarize extends the summary of c by the messages since it, as far as there is
 // time, saves it and tells the members. It returns the conversation's summary as it
-// then is: that of a faster run, if there was one. While another one is under way, or the model
-// is to be left alone, it is chat.RateLimited. One round trip to MongoDB where
-// there is nothing new; else one more and two to Redis, and for each round two to
-// MongoDB, one to the model, one to Redis and the fan-out.
+// then is: that of a faster run, if there was one. While another one is under way,
+// or the model is to be left alone, it is chat.RateLimited. One round trip to
+// MongoDB where there is nothing new; else one more and two to Redis, and for each
+// round two to MongoDB, one to the model, one to Redis and the fan-out.
 func (w *Writer) Summarize(ctx context.Context, c chat.Conversation) (string, error) {
 	page, err := w.page(ctx, c)
 	if err != nil || len(page) == 0 {

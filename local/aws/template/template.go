@@ -3,8 +3,9 @@
 // function would get.
 //
 // It understands what a template of this project's kind uses: Globals,
-// parameters with their constraints, conditions, and the intrinsic functions Ref, Fn::GetAtt, Fn::Sub,
-// Fn::Join, Fn::Split, Fn::Select and Fn::If in short and long form. What it
+// parameters with their constraints, conditions, and the intrinsic functions Ref,
+// Fn::GetAtt, Fn::Sub, Fn::Join, Fn::Split, Fn::Select and Fn::If in short and
+// long form. What it
 // does not understand, in a place it reads, is an error that names the line and
 // the resource; silence would make the local server differ from the deployed
 // one. So are resources and properties that carry traffic and are not emulated,
