@@ -14,7 +14,6 @@ import (
 
 	"aiwm-chat/local/aws/cloudformation"
 	"aiwm-chat/local/aws/lambda"
-	"aiwm-chat/local/client"
 	"aiwm-chat/local/embedded/mongod"
 	"aiwm-chat/local/server"
 	"aiwm-chat/shared/auth"
@@ -59,7 +58,7 @@ func TestSecretsAreKeptElsewhere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			rest := client.NewREST(s.URL(), token)
+			rest := callerOf(s.URL(), token)
 			defer rest.Close()
 			if err := rest.Do(t.Context(), http.MethodGet, "/conversations/"+string(c.ID), nil, &c); err != nil {
 				t.Errorf("a token of the new secret: %v", err)
@@ -94,7 +93,7 @@ func TestOriginsOfBothAPIs(t *testing.T) {
 			}
 			r.Header.Set("Origin", origin)
 			r.Header.Set("Access-Control-Request-Method", "GET")
-			preflight, err := http.DefaultClient.Do(r)
+			preflight, err := web.Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,7 @@ import (
 // numbers reads what /metrics says, by the name and the labels of each sample.
 func numbers(t *testing.T, s *server.Server) map[string]float64 {
 	t.Helper()
-	r, err := http.Get(s.URL() + "/metrics")
+	r, err := web.Get(s.URL() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}

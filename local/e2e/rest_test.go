@@ -245,7 +245,7 @@ func TestDeepHealth(t *testing.T) {
 		if row.token != "" {
 			r.Header.Set("Authorization", "Bearer "+row.token)
 		}
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := web.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
