@@ -30,8 +30,11 @@ soak: ## two minutes in which everything fails, and what became of the promises
 test: ## every test, on the embedded databases
 	$(GO) test -shuffle=on ./...
 
+# One goroutine each.
+SEQUENTIAL := /(local|local/(model/live|cold|contract|cost|docs))$$
+
 race: ## the same with the race detector, but for what has nothing to race
-	$(GO) test -race -short -shuffle=on ./...
+	$(GO) test -race -short -shuffle=on $$($(GO) list ./... | grep -vE '$(SEQUENTIAL)')
 
 lint: ## formatting, vet, and nothing left over
 	@test -z "$$(gofmt -l functions shared local)" || { gofmt -l functions shared local; echo 'run gofmt -w on these'; exit 1; }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -188,13 +189,13 @@ func TestACallersOwnHasteIsNoSilence(t *testing.T) {
 
 func TestANodeOfAClusterIsFoundToBeOne(t *testing.T) {
 	s := onMini(t, presence.Limits{})
-	var clustered bool
+	var clustered atomic.Bool
 	f := faulty(s, nil)
 	f.do = func(p *redisserver.Peer, command string) bool {
 		if command == "CLUSTER" {
-			clustered = true // who asks for the slots knows
+			clustered.Store(true) // who asks for the slots knows
 		}
-		if clustered || !slices.Contains(writes, command) && !strings.HasPrefix(command, "HGET") {
+		if clustered.Load() || !slices.Contains(writes, command) && !strings.HasPrefix(command, "HGET") {
 			return false
 		}
 		p.WriteError("MOVED 1 " + s.mini.Addr())
@@ -203,7 +204,7 @@ func TestANodeOfAClusterIsFoundToBeOne(t *testing.T) {
 	f.forever = true
 	c := s.member(t, "c1", s.user("u1"), s.conversation("k1"))
 	checkRoom(t, s, s.conversation("k1"), c)
-	if !clustered {
+	if !clustered.Load() {
 		t.Error("nobody asked for the slots")
 	}
 }
@@ -213,12 +214,14 @@ func TestANodeOfAClusterIsFoundToBeOne(t *testing.T) {
 func TestWhatIsDoneTwiceSaysTheSame(t *testing.T) {
 	partly := func(t *testing.T, command string) *server {
 		s := onMini(t, presence.Limits{Rooms: 1})
-		var clustered bool
+		var clustered atomic.Bool
 		addr := s.mini.Addr() // not in a script: it locks
 		f := faulty(s, nil)
 		f.do = func(p *redisserver.Peer, got string) bool {
-			clustered = clustered || got == "CLUSTER"
-			if clustered || got != command {
+			if got == "CLUSTER" { // who asks for the slots knows
+				clustered.Store(true)
+			}
+			if clustered.Load() || got != command {
 				return false
 			}
 			p.WriteError("MOVED 1 " + addr)
@@ -226,7 +229,7 @@ func TestWhatIsDoneTwiceSaysTheSame(t *testing.T) {
 		}
 		f.forever = true
 		t.Cleanup(func() {
-			if !clustered {
+			if !clustered.Load() {
 				t.Error("nothing was done twice")
 			}
 		})
