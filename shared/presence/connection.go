@@ -236,10 +236,13 @@ func (s *Store) Disconnect(ctx context.Context, c chat.Connection) (last bool, a
 	return len(open) == 0, stampOf(decided), nil
 }
 
-// departedScript notes of all tombstones of a principal that what follows is done.
+// departedScript notes of all tombstones of a principal that what follows is done,
+// unless something else was decided meanwhile: that is for whoever did, also where
+// it died.
 //
-// KEYS: the principal.
+// KEYS: the principal, the last decision. ARGV: the decision that this is of.
 const departedScript = `
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
 	if string.sub(all[i + 1], 1, 2) == 'y ' then redis.call('HSET', KEYS[1], all[i], 'x' .. string.sub(all[i + 1], 2)) end
@@ -247,9 +250,11 @@ end
 return 0`
 
 // Departed notes that what follows from the end of a principal's last connection is
-// done. One round trip.
-func (s *Store) Departed(ctx context.Context, who chat.Principal) error {
-	err := s.pipelined(ctx, func(p redis.Pipeliner) { p.Eval(ctx, departedScript, []string{principalKey(who)}) })
+// done, as that was decided at a time. One round trip.
+func (s *Store) Departed(ctx context.Context, who chat.Principal, at time.Time) error {
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.Eval(ctx, departedScript, []string{principalKey(who), decidedKey(who)}, at.UnixMilli())
+	})
 	return failed("note that somebody has departed", err)
 }
 
@@ -285,7 +290,7 @@ func anyOnline(p chat.Principal, fields []string, now time.Time) bool {
 func connectionsOf(p chat.Principal, fields []string, now time.Time) []chat.Connection {
 	open, _ := registrations(p, fields, now)
 	if len(open) == 0 {
-		open = left(p, fields, now)
+		open = unfinished(p, fields, now)
 	}
 	all := make([]chat.Connection, len(open))
 	for i, r := range open {
@@ -294,9 +299,9 @@ func connectionsOf(p chat.Principal, fields []string, now time.Time) []chat.Conn
 	return all
 }
 
-// left returns those of a principal whose $disconnect has not done what follows, if
+// unfinished returns those of a principal whose $disconnect has not done what follows, if
 // none of them may be at work.
-func left(p chat.Principal, fields []string, now time.Time) (rs []registration) {
+func unfinished(p chat.Principal, fields []string, now time.Time) (rs []registration) {
 	for i := 0; i+1 < len(fields); i += 2 {
 		r, ok := parseRegistration(p, fields[i], fields[i+1])
 		switch {

@@ -269,12 +269,32 @@ func TestADisconnectThatDiedIsFoundWhereverItWas(t *testing.T) {
 			checkNoDeparture(t, "again", s.prune(t, s.now(), "", closed...))
 		}
 		c := s.connected(t, "done", s.user("u2"))
-		_, _, err := s.Disconnect(ctx, c)
+		_, at, err := s.Disconnect(ctx, c)
 		must(t, err)
-		must(t, s.Departed(ctx, c.Principal))
+		must(t, s.Departed(ctx, c.Principal, at))
 		s.pass(10 * time.Second)
 		checkConnections(t, s, c.Principal)
 		_, err = s.Connect(ctx, c)
 		checkCode(t, "its tombstone stays", err, chat.Unavailable)
+	})
+}
+
+// A $disconnect that goes on late notes nothing of a later one, which died: between
+// the two everybody heard that the user had come.
+func TestALateDisconnectNotesOnlyItsOwn(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		ctx, who := t.Context(), s.user("u1")
+		first := s.connected(t, "first", who)
+		_, at, err := s.Disconnect(ctx, first)
+		must(t, err)
+		second := s.connected(t, "second", who)
+		_, _, err = s.Disconnect(ctx, second) // and the function dies
+		must(t, err)
+		must(t, s.Departed(ctx, who, at))
+		s.pass(10 * time.Second)
+		closed := []chat.Connection{{ID: first.ID, Principal: who}, {ID: second.ID, Principal: who}}
+		checkConnections(t, s, who, closed...)
+		checkSame(t, "offline", s.prune(t, s.now(), "", closed...).Offline, who)
+		checkConnections(t, s, who)
 	})
 }

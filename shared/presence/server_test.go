@@ -197,10 +197,10 @@ func (s *server) closed(t testing.TB, c chat.Connection) bool {
 // disconnect is what the handler of $disconnect does.
 func (s *server) disconnect(t testing.TB, c chat.Connection) (last bool) {
 	t.Helper()
-	last, _, err := s.Disconnect(t.Context(), c)
+	last, at, err := s.Disconnect(t.Context(), c)
 	must(t, err)
 	if last {
-		must(t, s.Departed(t.Context(), c.Principal))
+		must(t, s.Departed(t.Context(), c.Principal, at))
 	}
 	s.takeOut(t, c, s.roomsOf(t, c)...)
 	return last

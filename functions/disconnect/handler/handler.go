@@ -4,7 +4,6 @@ package handler
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -12,7 +11,7 @@ import (
 
 type presence interface {
 	Disconnect(ctx context.Context, c chat.Connection) (last bool, at time.Time, err error)
-	Departed(ctx context.Context, p chat.Principal) error
+	Departed(ctx context.Context, p chat.Principal, at time.Time) error
 	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
 	TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error)
 }
@@ -65,14 +64,15 @@ func (h *Handler) Handle(ctx context.Context, c chat.Connection) error {
 	return errors.Join(roomsErr, lastErr)
 }
 
+// depart does what follows from the end of a principal's last connection. What fails
+// is not noted as done: somebody else makes up for it.
 func (h *Handler) depart(ctx context.Context, p chat.Principal, at time.Time) error {
+	var statusErr error
 	if p.Type == chat.Agent {
-		if err := h.store.SetAgentStatus(ctx, p, false, at); err != nil {
-			slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
-		}
+		statusErr = h.store.SetAgentStatus(ctx, p, false, at)
 	}
-	if err := h.announce.Presence(ctx, p, false, at); err != nil {
+	if err := errors.Join(statusErr, h.announce.Presence(ctx, p, false, at)); err != nil {
 		return err
 	}
-	return h.presence.Departed(ctx, p)
+	return h.presence.Departed(ctx, p, at)
 }

@@ -43,8 +43,8 @@ func (w *world) Disconnect(context.Context, chat.Connection) (bool, time.Time, e
 	return w.last, decided, w.step("tombstone")
 }
 
-func (w *world) Departed(_ context.Context, p chat.Principal) error {
-	return w.step("departed", " ", p)
+func (w *world) Departed(_ context.Context, p chat.Principal, at time.Time) error {
+	return w.step("departed", " ", p, w.when(at))
 }
 
 func (w *world) Entered(_ context.Context, c chat.ConnectionID) ([]chat.ConversationID, error) {
@@ -102,7 +102,7 @@ func TestDisconnect(t *testing.T) {
 		{"another device stays", chat.Agent, false, rooms, nil, false, []string{"tombstone", "rooms A=", "take out A= [c1 c2]", "left agent:p1 c1"}},
 		{"no tombstone", chat.User, true, rooms, failing("tombstone"), true, []string{"tombstone"}},
 		{"no rooms to be read", chat.Agent, true, rooms, failing("rooms"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "tell agent:p1 false", "departed agent:p1"}},
-		{"no status", chat.Agent, true, rooms, failing("status"), false, []string{"tombstone", "rooms A=", "status agent:p1 false", "tell agent:p1 false", "departed agent:p1", "take out A= [c1 c2]", "left agent:p1 c1"}},
+		{"no status", chat.Agent, true, rooms, failing("status"), true, []string{"tombstone", "rooms A=", "status agent:p1 false", "tell agent:p1 false", "take out A= [c1 c2]", "left agent:p1 c1"}},
 		{"nobody to tell", chat.User, true, rooms, failing("tell"), true, []string{"tombstone", "rooms A=", "tell user:p1 false", "take out A= [c1 c2]", "left user:p1 c1"}},
 		{"not out of the rooms", chat.User, true, rooms, failing("take out"), true, []string{"tombstone", "rooms A=", "tell user:p1 false", "departed user:p1", "take out A= [c1 c2]"}},
 		{"not noted", chat.User, true, rooms, failing("departed"), true, []string{"tombstone", "rooms A=", "tell user:p1 false", "departed user:p1", "take out A= [c1 c2]", "left user:p1 c1"}},
