@@ -21,13 +21,23 @@ func TestTimeScale(t *testing.T) {
 }
 
 // outlive pings on one connection until that ends, and meanwhile has others that
-// are silent.
+// are silent. The pings wait for nothing else: those others take their time to come.
 func outlive(t *testing.T, s *server.Server) error {
 	silent, talking := newUser(t, s).connect(), newUser(t, s)
 	opened := time.Now()
 	talking.connect()
-	ping := time.NewTicker(50 * time.Millisecond)
-	defer ping.Stop()
+	go func() { // ends with the connection
+		ping := time.NewTicker(50 * time.Millisecond)
+		defer ping.Stop()
+		for {
+			select {
+			case <-talking.Done():
+				return
+			case <-ping.C:
+				sendPing(t, talking.Client)
+			}
+		}
+	}()
 	outlived := 0
 	for {
 		select {
@@ -45,8 +55,6 @@ func outlive(t *testing.T, s *server.Server) error {
 			}
 			outlived++
 			silent = newUser(t, s).connect()
-		case <-ping.C:
-			sendPing(t, talking.Client)
 		case <-time.After(patience):
 			t.Fatal("nothing closes")
 		}
