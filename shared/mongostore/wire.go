@@ -28,22 +28,27 @@ type log struct{ store *Store }
 
 // ForWrites is In for functions that append messages or create conversations. It
 // is a fault where the unique indexes are missing on which the promises of both
-// stand: one round trip, once in a process. Where MongoDB does not answer, as in
-// an election, the first Append or CreateConversation asks again: a function that
-// starts then says unavailable, and does not die.
+// stand: one round trip, once in a process, beside what else it begins with.
 func ForWrites(p *wire.Process) *Store {
 	store := In(p)
 	return wire.Client(p, func(config.Config) (log, error) {
-		if store == nil {
-			return log{}, nil // a fault already
+		if store != nil { // a fault already
+			p.Begin(store.begin)
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), startTime)
-		defer cancel()
-		err := store.CheckIndexes(ctx)
-		if err != nil && chat.CodeOf(err) == chat.Unavailable {
-			store.unchecked.Store(true)
-			err = nil
-		}
-		return log{store}, err
+		return log{store}, nil
 	}).store
+}
+
+// begin checks the indexes before the first write. Where MongoDB does not answer, as
+// in an election, the first Append or CreateConversation asks again: a function that
+// starts then says unavailable, and does not die.
+func (s *Store) begin() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	err := s.CheckIndexes(ctx)
+	if err != nil && chat.CodeOf(err) == chat.Unavailable {
+		s.unchecked.Store(true)
+		return nil
+	}
+	return err
 }

@@ -1,13 +1,32 @@
 package presence
 
 import (
+	"context"
+
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/wire"
 )
 
 // In returns the store of a process that needs config.Redis. Its limits are
 // those of the parts that the process needs, and none of those it does not.
-func In(p *wire.Process) *Store { return wire.Client(p, open) }
+func In(p *wire.Process) *Store {
+	return wire.Client(p, func(c config.Config) (*Store, error) {
+		s, err := open(c)
+		if err == nil {
+			p.Begin(s.begin)
+		}
+		return s, err
+	})
+}
+
+// begin connects, so that the first event does not wait for it. A Redis that does
+// not answer shows with the first command: there is much that goes on without it.
+func (s *Store) begin() error {
+	ctx, cancel := context.WithTimeout(context.Background(), hurry)
+	defer cancel()
+	s.redis().Ping(ctx)
+	return nil
+}
 
 func open(c config.Config) (*Store, error) { return Open(OptionsOf(c)) }
 

@@ -7,6 +7,7 @@ package wire
 import (
 	"errors"
 	"reflect"
+	"sync"
 
 	"aiwm-chat/shared/config"
 )
@@ -30,6 +31,7 @@ type Function struct {
 // Handler wires f in p, or says everything that kept it from that.
 func (f Function) Handler(p *Process) (any, error) {
 	h := f.Wire(p)
+	p.beginning.Wait()
 	if err := errors.Join(p.faults...); err != nil {
 		return nil, err
 	}
@@ -38,11 +40,14 @@ func (f Function) Handler(p *Process) (any, error) {
 
 // A Process holds the clients that the functions of one process share, as the
 // invocations of a Lambda instance share them. It is filled at the start, by
-// one goroutine.
+// one goroutine; what Begin calls fills nothing.
 type Process struct {
 	Config  config.Config // of the parts that its functions need
 	clients map[reflect.Type]any
-	faults  []error
+
+	beginning sync.WaitGroup
+	mu        sync.Mutex
+	faults    []error
 }
 
 // NewProcess returns a Process without clients.
@@ -59,11 +64,25 @@ func Client[T any](p *Process, open func(config.Config) (T, error)) T {
 		return c.(T)
 	}
 	c, err := open(p.Config)
-	if err != nil {
-		p.faults = append(p.faults, err)
-	}
+	p.fault(err)
 	p.clients[key] = c
 	return c
+}
+
+// Begin calls start beside whatever else the process has to do before its first
+// event, such as to connect to another server. Handler waits for it. Its error is a
+// fault of p.
+func (p *Process) Begin(start func() error) {
+	p.beginning.Go(func() { p.fault(start()) })
+}
+
+func (p *Process) fault(err error) {
+	if err == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = append(p.faults, err)
 }
 
 // Put makes c the T of p, in place of the one that would be opened: the local

@@ -61,3 +61,15 @@ func TestWhatIsPutIsNotOpened(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestWhatBeginsIsWaitedFor(t *testing.T) {
+	p, arrived := wire.NewProcess(config.Config{}), make(chan bool)
+	f := wire.Function{Wire: func(p *wire.Process) any {
+		p.Begin(func() error { arrived <- true; return nil })
+		p.Begin(func() error { <-arrived; return errors.New("no index") })
+		return "a handler"
+	}}
+	if h, err := f.Handler(p); h != nil || err == nil || err.Error() != "no index" {
+		t.Errorf("got %v, %v", h, err)
+	}
+}
