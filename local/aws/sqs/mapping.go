@@ -9,11 +9,15 @@ import (
 )
 
 const (
-	defaultBatchSize   = 10
-	maxBatchSize       = 10_000
-	maxWindow          = 300 * time.Second
-	defaultConcurrency = 5 // what Lambda starts with
-	maxConcurrency     = 1000
+	defaultBatchSize = 10
+	maxBatchSize     = 10_000
+	maxWindow        = 300 * time.Second
+	maxConcurrency   = 1000
+
+	// Lambda begins with five batches at a time, and while messages wait it takes up
+	// to 300 more a minute: see services-sqs-scaling in its documentation.
+	firstConcurrency = 5
+	growEvery        = time.Minute / 300
 
 	// maxBatchBytes bounds the messages of one event. JSON at most doubles a
 	// text that SQS accepts, so the event stays within the 6 MB that a function
@@ -41,8 +45,8 @@ type Mapping struct {
 	// that failed.
 	ReportBatchItemFailures bool
 	// MaximumConcurrency is how many batches are processed at the same time, on
-	// AWS 2 to 1000; 5 if zero, as AWS starts with. AWS goes on to more pollers
-	// while there is a backlog; this does not.
+	// AWS 2 to 1000; 1000 if zero. It begins with 5, and goes on to more while all
+	// are busy; unlike AWS it does not go back.
 	MaximumConcurrency int
 }
 
@@ -51,7 +55,7 @@ func (m *Mapping) complete() error {
 		m.BatchSize = defaultBatchSize
 	}
 	if m.MaximumConcurrency == 0 {
-		m.MaximumConcurrency = defaultConcurrency
+		m.MaximumConcurrency = maxConcurrency
 	}
 	switch {
 	case m.BatchSize < 1 || m.BatchSize > maxBatchSize:
@@ -91,7 +95,10 @@ func (s *Server) Map(m Mapping, functions invoker) error {
 	if s.closed {
 		return fmt.Errorf("map queue %s to %s: server is shut down", m.Queue, m.Function)
 	}
-	p := &poller{Mapping: m, server: s, queue: q, functions: functions, slots: make(chan struct{}, m.MaximumConcurrency)}
+	p := &poller{Mapping: m, server: s, queue: q, functions: functions, free: make(chan struct{}, m.MaximumConcurrency)}
+	for range min(firstConcurrency, m.MaximumConcurrency) {
+		p.grow()
+	}
 	s.pollers.Go(p.run)
 	return nil
 }
@@ -103,20 +110,31 @@ type poller struct {
 	server    *Server
 	queue     *queue
 	functions invoker
-	slots     chan struct{} // one element per batch in flight
+	free      chan struct{} // one element for each batch more that may be in flight
+	slots     int           // batches that may be in flight
+}
+
+func (p *poller) grow() {
+	p.slots++
+	p.free <- struct{}{}
 }
 
 func (p *poller) run() {
 	ctx := p.server.polling
 	for {
 		select { // first a slot, then messages: none is taken that nobody can process
-		case p.slots <- struct{}{}:
+		case <-p.free:
+		case <-time.After(p.queue.scaled(growEvery)):
+			if p.slots < p.MaximumConcurrency {
+				p.grow()
+			}
+			continue
 		case <-ctx.Done():
 			return
 		}
 		batch := p.batch(ctx)
 		if len(batch) == 0 {
-			<-p.slots
+			p.free <- struct{}{}
 			if ctx.Err() != nil {
 				return
 			}
@@ -124,7 +142,7 @@ func (p *poller) run() {
 		}
 		p.server.inFlight.Go(func() {
 			p.deliver(batch)
-			<-p.slots
+			p.free <- struct{}{}
 		})
 	}
 }

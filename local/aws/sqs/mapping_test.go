@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -332,6 +333,26 @@ func TestConcurrencyBound(t *testing.T) {
 	if most != limit {
 		t.Errorf("%d at the same time, want %d", most, limit)
 	}
+}
+
+// [D] Five batches at a time at the start, and more while messages wait: a job that
+// takes long holds up the others for a moment.
+func TestConcurrencyGrows(t *testing.T) {
+	const messages = 12
+	f := newFixture(t, sqs.Options{TimeScale: 20}, sqs.Queue{Name: "Jobs", VisibilityTimeout: time.Hour})
+	var running atomic.Int64
+	all := make(chan struct{})
+	f.mapTo(t, sqs.Mapping{Queue: "Jobs", BatchSize: 1}, func(context.Context, []byte) ([]byte, error) {
+		if running.Add(1) == messages {
+			close(all)
+		}
+		<-all
+		return nil, nil
+	})
+	for i := range messages {
+		f.send(t, "Jobs", fmt.Sprint(i))
+	}
+	eventually(t, "all run together", func() bool { return running.Load() == messages })
 }
 
 // TestShutdown shows that what is in flight ends well, and that nothing new
