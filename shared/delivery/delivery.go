@@ -151,7 +151,7 @@ func settle(ctx context.Context, outcomes []error, to func(i int) chat.Connectio
 		case errors.Is(err, errExpired):
 			r.Expired++
 			failure = err
-		case retryable(err):
+		case Retryable(err):
 			r.Failed = append(r.Failed, to(i))
 			failure = err
 		case errors.Is(err, errPanic):
@@ -224,8 +224,9 @@ func isolate(err *error) {
 	}
 }
 
-// retryable also counts an attempt without an answer, whatever ended it.
-func retryable(err error) bool {
+// Retryable reports whether a later attempt may succeed. It also counts an attempt
+// without an answer, whatever ended it.
+func Retryable(err error) bool {
 	if r, ok := errors.AsType[interface {
 		error
 		Retryable() bool

@@ -428,7 +428,7 @@ func TestPost(t *testing.T) {
 			t.Errorf("never: %v", err)
 		}
 		begun := time.Now()
-		if err := d.Post(t.Context(), connection("hangs"), []byte("x")); !retryable(err) || time.Since(begun) > patience+AttemptTime {
+		if err := d.Post(t.Context(), connection("hangs"), []byte("x")); !Retryable(err) || time.Since(begun) > patience+AttemptTime {
 			t.Errorf("hangs: %v after %v", err, time.Since(begun))
 		}
 		if len(n.closed) != 0 {

@@ -73,7 +73,7 @@ func (c *call) attempt(t turn, deadline time.Time) {
 		err = c.bounded(t.i, deadline)
 	}
 	c.outcomes[t.i] = err
-	if err != nil && c.passes == Patient && retryable(err) {
+	if err != nil && c.passes == Patient && Retryable(err) {
 		c.lineUp(t)
 	}
 }

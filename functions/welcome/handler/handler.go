@@ -31,12 +31,13 @@ const maxBacklog = 200
 
 // A connection becomes reachable a moment after $connect has returned. One
 // that is not by the end of the patience has been closed again. A post that is
-// throttled or hangs is tried again by the poster; where that is in vain, as to a
-// client that has lost its network, the job fails and the queue tries again.
+// throttled or hangs is tried again, by the poster and then here: the queue, which
+// does when the job fails, has to wait for two minutes, and a client will not.
 const (
 	firstWait   = 10 * time.Millisecond
 	longestWait = 320 * time.Millisecond
 	patience    = 3 * time.Second
+	persistence = 10 * time.Second
 )
 
 // Handler handles the jobs of the welcome queue.
@@ -60,7 +61,11 @@ func (h *Handler) Handle(ctx context.Context, job protocol.WelcomeJob) error {
 		return h.end(ctx, c)
 	}
 	frame := protocol.Frame(protocol.EventConnected, "", protocol.ConnectedOf(c), time.Now())
+	start := time.Now()
 	err := h.greet(ctx, c, frame)
+	for err != nil && delivery.Retryable(err) && ctx.Err() == nil && time.Since(start) < persistence {
+		err = h.greet(ctx, c, frame)
+	}
 	if errors.Is(err, delivery.ErrGone) {
 		return h.burier.Bury(ctx, c)
 	}

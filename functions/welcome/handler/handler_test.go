@@ -16,7 +16,7 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-var errDown = errors.New("no route to host")
+var errDown, errSlow = errors.New("no route to host"), fmt.Errorf("no answer: %w", context.DeadlineExceeded)
 
 // A world is one connection and the messages that wait for an agent.
 type world struct {
@@ -52,7 +52,7 @@ func (w *world) Post(ctx context.Context, c chat.Connection, frame []byte) error
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(3500 * time.Millisecond):
-			return errDown
+			return errSlow
 		}
 	}
 	if w.post != nil {
@@ -128,7 +128,8 @@ func TestWelcome(t *testing.T) {
 		{"throttled", chat.User, world{post: failing(errDown, always)}, true, nil, 0},
 		{"throttled later", chat.Agent, world{waiting: []chat.Message{first, second}, post: failing(errDown, func(n int) bool { return n == 2 })}, true, []string{connected, one}, 0},
 		{"no messages to be read", chat.Agent, world{readErr: errDown}, true, []string{connected}, 0},
-		{"a post hangs", chat.User, world{hangs: true}, true, nil, 3500 * time.Millisecond},
+		{"slow", chat.User, world{post: failing(errSlow, func(n int) bool { return n < 3 })}, false, []string{connected}, 0},
+		{"a post hangs", chat.User, world{hangs: true}, true, nil, 10500 * time.Millisecond},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
