@@ -28,13 +28,18 @@ soak: ## two minutes in which everything fails, and what became of the promises
 	$(GO) run ./local soak -seconds 120
 
 test: ## every test, on the embedded databases
-	$(GO) test -shuffle=on ./...
+	$(GO) test -shuffle=on $$($(GO) list ./... | grep -v '/$(ALONE)$$')
+	$(GO) test -shuffle=on ./$(ALONE)
+
+# What measures how long answers take runs when nothing is compiled beside it.
+ALONE := local/e2e
 
 # One goroutine each.
 SEQUENTIAL := /(local|local/(model/live|cold|contract|cost|docs))$$
 
 race: ## the same with the race detector, but for what has nothing to race
-	$(GO) test -race -short -shuffle=on $$($(GO) list ./... | grep -vE '$(SEQUENTIAL)')
+	$(GO) test -race -short -shuffle=on $$($(GO) list ./... | grep -vE '$(SEQUENTIAL)|/$(ALONE)$$')
+	$(GO) test -race -short -shuffle=on ./$(ALONE)
 
 lint: ## formatting, vet, and nothing left over
 	@test -z "$$(gofmt -l functions shared local)" || { gofmt -l functions shared local; echo 'run gofmt -w on these'; exit 1; }

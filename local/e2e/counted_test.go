@@ -81,7 +81,6 @@ func short(command string, user, agent chat.Principal, id chat.ConversationID) s
 // G5 without Redis: writing and reading go on, what is live does not, and what
 // was said meanwhile is delivered when Redis is back.
 func TestWithoutRedis(t *testing.T) {
-	t.Parallel()
 	mini := miniredis.NewMiniRedis()
 	if err := mini.Start(); err != nil {
 		t.Fatal(err)

@@ -190,7 +190,6 @@ func TestARepeatedRemovalIsTold(t *testing.T) {
 
 // G7: who is removed is out of the room, whatever they do at that moment.
 func TestRemovedWhileSendingAndJoining(t *testing.T) {
-	t.Parallel()
 	s := start(t, crowd(t))
 	creator, witness := newUser(t, s).connect(), newUser(t, s).connect()
 	id := creator.open(newAgent(t, s))
@@ -332,7 +331,6 @@ func (a *actor) online(id chat.ConversationID) (n int) {
 
 // Clients that send a frame and are gone leave nothing behind.
 func TestHitAndRun(t *testing.T) {
-	t.Parallel()
 	s := start(t, crowd(t))
 	owner := newUser(t, s)
 	id := owner.open(newAgent(t, s))
@@ -392,7 +390,6 @@ func abort(t *testing.T, s *server.Server, token string) {
 // Where no $disconnect comes, the next message finds who is gone, once they were
 // registered for ten seconds.
 func TestLostDisconnectsOfMany(t *testing.T) {
-	t.Parallel()
 	s := faulty(t, crowd(t), map[faults.Kind]float64{faults.DropDisconnect: 1})
 	owner, agent := newUser(t, s), newAgent(t, s).connect()
 	id := owner.open(agent)
@@ -455,7 +452,6 @@ func age(t *testing.T, r redis.UniversalClient, p chat.Principal, by time.Durati
 // G4 for those who come again and again: the last connection of each, joined as
 // the rules say, is deaf in no room.
 func TestStormOfReconnects(t *testing.T) {
-	t.Parallel()
 	o := crowd(t)
 	o.TimeScale = 5 // a sweep every twelve seconds, for posts that a busy machine could not make
 	s := start(t, o)
@@ -559,7 +555,6 @@ func TestStormOfReconnects(t *testing.T) {
 
 // Who comes back is online for everybody who drops, by at, what is older.
 func TestPresenceOfReconnectsEndsOnline(t *testing.T) {
-	t.Parallel()
 	s := start(t, crowd(t))
 	owner := newUser(t, s).connect()
 	id := owner.open(newAgent(t, s))

@@ -134,7 +134,6 @@ func TestAnAgentIsNotLockedOutByConnectionsThatAreGone(t *testing.T) {
 
 // However many come at once, as many stay as may.
 func TestManyConnectionsOfAUserAtOnce(t *testing.T) {
-	t.Parallel()
 	const n, limit = 30, 5
 	o := crowd(t)
 	o.Getenv = set(map[string]string{"LIMIT_USER_CONNECTIONS": strconv.Itoa(limit)})

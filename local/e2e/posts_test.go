@@ -82,7 +82,6 @@ func TestThrottledMemberIsReachedByTheSweep(t *testing.T) {
 
 // A member whose connections hang holds up nobody else.
 func TestHungMemberHoldsUpNobody(t *testing.T) {
-	t.Parallel()
 	o := crowd(t)
 	s, between := startWired(t, o)
 	sender, healthy, hung := newUser(t, s).connect(), newUser(t, s).connect(), newUser(t, s)
@@ -156,7 +155,6 @@ func unhindered(sender, healthy, late *actor, id chat.ConversationID) (err error
 // One message makes one post for each connection, also where many are gone, and
 // their departure one notice for each who is left.
 func TestPostsOfAMessageAreLinear(t *testing.T) {
-	t.Parallel()
 	s, between := startWired(t, crowd(t))
 	owner := newUser(t, s)
 	id := owner.open(newAgent(t, s))

@@ -166,7 +166,6 @@ func TestEverythingIsThereAfterARestart(t *testing.T) {
 // G2, G3 and G4 where a hundred write at once, with equal ids among them, half of
 // those over REST.
 func TestAHundredWriteAtOnce(t *testing.T) {
-	t.Parallel()
 	o := crowd(t)
 	o.TimeScale = 15 // a sweep every four seconds, for posts that a busy machine could not make
 	s := start(t, o)

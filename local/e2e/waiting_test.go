@@ -197,7 +197,6 @@ func TestBacklogIsComplete(t *testing.T) {
 }
 
 func TestBacklogGoesOnOverREST(t *testing.T) {
-	t.Parallel()
 	s := start(t, crowd(t))
 	user, agent := newUser(t, s), newAgent(t, s)
 	id := user.open(agent)

@@ -37,7 +37,8 @@ func set(variables map[string]string) func(string) string {
 
 // crowd are the options of a server with many clients: looking for goroutines
 // that an invocation has left takes longer than the invocation there. A process
-// for each of their frames is more than a small machine has.
+// for each of their frames is more than a small machine has, and so is a second test
+// that waits for answers meanwhile: tests with a crowd are not parallel.
 func crowd(t *testing.T) server.Options {
 	t.Helper()
 	if os.Getenv("AIWM_EXEC") != "" {
