@@ -162,6 +162,9 @@ func (m *mover) bring(ctx context.Context, label string, dry bool) error {
 	if last != nil {
 		m.known = last.Number
 	}
+	if err := mayFollow(last, label, m.org); err != nil {
+		return err
+	}
 	if slow, err := m.from.slow(ctx); err != nil {
 		return err
 	} else if slow {
@@ -174,7 +177,7 @@ func (m *mover) bring(ctx context.Context, label string, dry bool) error {
 		m.report.print(true)
 		return m.report.err
 	}
-	r, resumed, err := m.journal.begin(ctx, label)
+	r, resumed, err := m.journal.begin(ctx, label, m.org)
 	if err != nil {
 		return err
 	}

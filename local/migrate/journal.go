@@ -37,12 +37,13 @@ const (
 
 // A run is one migration, however often it was interrupted.
 type run struct {
-	Number   int       `bson:"_id"`
-	From     string    `bson:"from"`
-	Token    string    `bson:"token"`
-	State    string    `bson:"state"`
-	Started  time.Time `bson:"startedAt"`
-	Finished time.Time `bson:"finishedAt,omitempty"`
+	Number   int        `bson:"_id"`
+	From     string     `bson:"from"`
+	Org      chat.OrgID `bson:"org"` // of rows that name none
+	Token    string     `bson:"token"`
+	State    string     `bson:"state"`
+	Started  time.Time  `bson:"startedAt"`
+	Finished time.Time  `bson:"finishedAt,omitempty"`
 }
 
 // A before is a conversation as a run found it.
@@ -88,41 +89,64 @@ func (j *journal) last(ctx context.Context) (*run, error) {
 	return &r, nil
 }
 
+// mayFollow says why no run can follow the newest one, or go on with it. What of one
+// run went to two organisations nobody could tell apart.
+func mayFollow(last *run, from string, org chat.OrgID) error {
+	switch {
+	case last == nil || last.State == done:
+		return nil
+	case last.State == undoing:
+		return errors.New("a rollback was interrupted: finish it first, with -rollback")
+	case last.From != from:
+		return fmt.Errorf("a migration from %s was interrupted: finish it, or take it back with -rollback", last.From)
+	case last.Org != org:
+		return fmt.Errorf("-org: the migration that was interrupted has -org %s: finish it with that, or take it back with -rollback", last.Org)
+	}
+	return nil
+}
+
 // begin goes on with a run that was interrupted, or begins the next one.
-func (j *journal) begin(ctx context.Context, from string) (r run, resumed bool, err error) {
+func (j *journal) begin(ctx context.Context, from string, org chat.OrgID) (r run, resumed bool, err error) {
 	last, err := j.last(ctx)
 	if err != nil {
 		return run{}, false, err
 	}
+	if err := mayFollow(last, from, org); err != nil {
+		return run{}, false, err
+	}
 	next := 1
 	if last != nil {
-		switch {
-		case last.State == undoing:
-			return run{}, false, errors.New("a rollback was interrupted: finish it first, with -rollback")
-		case last.State == running && last.From != from:
-			return run{}, false, fmt.Errorf("a migration from %s was interrupted: finish it, or take it back with -rollback", last.From)
-		case last.State == running:
+		if last.State == running {
 			return *last, true, nil
 		}
 		next = last.Number + 1
 	}
-	r = run{Number: next, From: from, Token: bson.NewObjectID().Hex(), State: running, Started: time.Now().UTC().Truncate(time.Millisecond)}
+	r = run{Number: next, From: from, Org: org, Token: bson.NewObjectID().Hex(), State: running, Started: time.Now().UTC().Truncate(time.Millisecond)}
 	if err := j.step(); err != nil {
 		return run{}, false, err
 	}
-	if _, err := j.runs.InsertOne(ctx, r); err != nil {
+	if _, err := j.runs.InsertOne(ctx, r); mongo.IsDuplicateKeyError(err) {
+		return j.begin(ctx, from, org) // another one began at the same moment: go on with that
+	} else if err != nil {
 		return run{}, false, fmt.Errorf("note the run: %w", err)
 	}
 	return r, false, nil
 }
 
-func (j *journal) setState(ctx context.Context, r run, state string) error {
+// errTaken is what a run says whose journal somebody else ended or takes back.
+var errTaken = errors.New("another migration or rollback ended this run meanwhile")
+
+// setState notes a state, where the run is in one of those that it may follow.
+func (j *journal) setState(ctx context.Context, r run, state string, after ...string) error {
 	set := bson.M{"state": state}
 	if state == done {
 		set["finishedAt"] = time.Now().UTC().Truncate(time.Millisecond)
 	}
 	return j.write(func() error {
-		_, err := j.runs.UpdateOne(ctx, bson.M{"_id": r.Number}, bson.M{"$set": set})
+		result, err := j.runs.UpdateOne(ctx, bson.M{"_id": r.Number, "token": r.Token, "state": bson.M{"$in": after}}, bson.M{"$set": set})
+		if err == nil && result.MatchedCount == 0 {
+			err = errTaken
+		}
 		return err
 	}, "note the state of the run")
 }
@@ -135,14 +159,14 @@ func (j *journal) end(ctx context.Context, r run) error {
 		return fmt.Errorf("read the backup: %w", err)
 	}
 	if n > 0 {
-		return j.setState(ctx, r, done)
+		return j.setState(ctx, r, done, running, done)
 	}
-	return j.forget(ctx, r)
+	return j.forget(ctx, r, running)
 }
 
-func (j *journal) forget(ctx context.Context, r run) error {
+func (j *journal) forget(ctx context.Context, r run, after string) error {
 	return j.write(func() error {
-		_, err := j.runs.DeleteOne(ctx, bson.M{"_id": r.Number})
+		_, err := j.runs.DeleteOne(ctx, bson.M{"_id": r.Number, "token": r.Token, "state": after})
 		return err
 	}, "forget the run")
 }
@@ -189,6 +213,22 @@ func (j *journal) adds(ctx context.Context, run int, c chat.ConversationID, ids 
 	}, "keep a backup")
 }
 
+// unlessTaken takes back at once what a run just wrote, where the whole run is being
+// taken back meanwhile: whoever does that may have passed there before.
+func (j *journal) unlessTaken(ctx context.Context, run int, undo func() error) error {
+	n, err := j.runs.CountDocuments(ctx, bson.M{"_id": run, "state": bson.M{"$ne": undoing}})
+	if err == nil && n == 0 {
+		err = errTaken
+	}
+	if errors.Is(err, errTaken) {
+		err = errors.Join(err, undo())
+	}
+	if err != nil {
+		return fmt.Errorf("look at the run: %w", err)
+	}
+	return nil
+}
+
 // became notes what a conversation will be.
 func (j *journal) became(ctx context.Context, run int, c chat.ConversationID, now bson.Raw) error {
 	return j.set(ctx, run, c, bson.M{"after": hash(now)})
@@ -206,7 +246,10 @@ func (j *journal) finished(ctx context.Context, run int, c chat.ConversationID, 
 
 func (j *journal) set(ctx context.Context, run int, c chat.ConversationID, fields bson.M) error {
 	return j.write(func() error {
-		_, err := j.backup.UpdateOne(ctx, bson.M{"_id": beforeID(run, c)}, bson.M{"$set": fields})
+		result, err := j.backup.UpdateOne(ctx, bson.M{"_id": beforeID(run, c)}, bson.M{"$set": fields})
+		if err == nil && result.MatchedCount == 0 {
+			err = errTaken
+		}
 		return err
 	}, "keep a backup")
 }

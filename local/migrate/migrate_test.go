@@ -217,15 +217,75 @@ func TestTwoAtATime(t *testing.T) {
 	for range 2 {
 		m, _ := w.mover(t, -1)
 		wg.Go(func() {
-			if err := m.bring(t.Context(), "old", false); err != nil && !strings.Contains(err.Error(), "note the run") {
+			if err := m.bring(t.Context(), "old", false); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	w.migrate(t) // where one was turned away
 	for i := range 4 {
 		w.whole(t, chat.ConversationID("c"+string(rune('1'+i))), 9)
+	}
+}
+
+// Rows that name no organisation go to one: a run that goes on has the -org that it
+// began with, and a later one adds nothing to what is another's.
+func TestAnotherOrganisation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ordinary(t, "c1", 0, 3)
+	w.ordinary(t, "c2", 20, 3)
+	m, _ := w.mover(t, 9)
+	if err := m.bring(t.Context(), "old", false); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	before := dump(t, w.now, everything...)
+	for _, dry := range []bool{true, false} {
+		m, _ := w.mover(t, -1)
+		m.org = "another"
+		if err := m.bring(t.Context(), "old", dry); err == nil || !strings.Contains(err.Error(), "-org "+string(chat.DefaultOrg)) {
+			t.Errorf("dry %t: gone on with another -org: %v", dry, err)
+		}
+	}
+	same(t, "with another -org", dump(t, w.now, everything...), before)
+	w.migrate(t)
+	w.say(t, "c1", 40, 1)
+	before = dump(t, w.now, andBackup...)
+	m, out := w.mover(t, -1)
+	m.org = "another"
+	if err := m.bring(t.Context(), "old", false); err != nil || !strings.Contains(out.String(), "it is there already, in the organisation "+string(chat.DefaultOrg)) {
+		t.Errorf("a second run with another -org: error %v, said %s", err, out)
+	}
+	same(t, "a second run with another -org", dump(t, w.now, andBackup...), before)
+	w.migrate(t)
+	w.whole(t, "c1", 4)
+}
+
+// A run whose journal is taken back while it works ends with an error, and revives
+// nothing of it.
+func TestTakenBackMeanwhile(t *testing.T) {
+	t.Parallel()
+	for write := 3; write <= 12; write++ { // before which it is
+		w := newWorld(t)
+		w.ordinary(t, "c1", 0, 3)
+		w.ordinary(t, "c2", 20, 3)
+		m, _ := w.mover(t, -1)
+		n := 0
+		m.journal.step = func() error {
+			if n++; n == write {
+				w.rollback(t)
+			}
+			return nil
+		}
+		if err := m.bring(t.Context(), "old", false); !errors.Is(err, errTaken) {
+			t.Errorf("taken back before write %d: %v", write, err)
+		}
+		if left := dump(t, w.now, runsName); len(left) != 0 {
+			t.Errorf("%d runs are left", len(left))
+		}
+		w.migrate(t)
+		w.whole(t, "c1", 3)
+		w.whole(t, "c2", 3)
 	}
 }
 

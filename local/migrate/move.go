@@ -103,12 +103,12 @@ func (m *mover) conversation(ctx context.Context, r *row, c taken) error {
 	case err != nil:
 		return fmt.Errorf("read a conversation: %w", err)
 	case entry == nil:
-		ours, err := m.journal.earlier(ctx, m.known, c.ID)
+		reason, err := m.foreign(ctx, c, was)
 		if err != nil {
 			return err
 		}
-		if !ours {
-			m.report.refuse("conversations", r.id(), "there is another conversation with this id already")
+		if reason != "" {
+			m.report.refuse("conversations", r.id(), reason)
 			for _, k := range ks {
 				m.report.refuse("messages", shownID(k.id), notTaken)
 			}
@@ -132,6 +132,22 @@ func (m *mover) conversation(ctx context.Context, r *row, c taken) error {
 	}
 	m.report.add(w.outcome)
 	return nil
+}
+
+// foreign says why nothing may be added to a conversation that is there: no run
+// brought it, or one did for other people.
+func (m *mover) foreign(ctx context.Context, c taken, was bson.Raw) (reason string, err error) {
+	ours, err := m.journal.earlier(ctx, m.known, c.ID)
+	if err != nil {
+		return "", err
+	}
+	if !ours {
+		return "there is another conversation with this id already", nil
+	}
+	if org := was.Lookup("orgId"); textOf(org) != string(c.OrgID) {
+		return fmt.Sprintf("it is there already, in the organisation %s", textOf(org)), nil
+	}
+	return "", nil
 }
 
 const notTaken = "its conversation is not taken: see there"

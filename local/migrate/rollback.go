@@ -26,7 +26,7 @@ func (m *mover) rollback(ctx context.Context) error {
 		return errors.New("there is no migration to take back")
 	}
 	m.run = last.Number
-	if err := m.journal.setState(ctx, *last, undoing); err != nil {
+	if err := m.journal.setState(ctx, *last, undoing, running, done, undoing); err != nil {
 		return err
 	}
 	cursor, err := m.journal.backup.Find(ctx, under(fmt.Sprintf("%06d/c", m.run)), options.Find().SetProjection(bson.M{"_id": 1}).SetBatchSize(10_000))
@@ -54,9 +54,9 @@ func (m *mover) rollback(ctx context.Context) error {
 		m.report.progress(1)
 	}
 	if kept > 0 {
-		return m.journal.setState(ctx, *last, done)
+		return m.journal.setState(ctx, *last, done, undoing)
 	}
-	return m.journal.forget(ctx, *last)
+	return m.journal.forget(ctx, *last, undoing)
 }
 
 // restore brings a conversation back to what it was. stays says why it does not.

@@ -128,7 +128,10 @@ func (w *writer) append(ctx context.Context, pending []chat.Message) error {
 		_, err = w.messages.InsertMany(ctx, docs)
 		if err == nil {
 			w.outcome.Taken += len(pending)
-			return nil
+			return w.journal.unlessTaken(ctx, w.run, func() error {
+				_, err := w.messages.DeleteMany(ctx, bson.M{"conversationId": w.c.ID, "_id": bson.M{"$in": ids}})
+				return err
+			})
 		}
 		if !mongo.IsDuplicateKeyError(err) || try == tries {
 			return fmt.Errorf("add messages: %w", err)
@@ -237,6 +240,9 @@ func (w *writer) finish(ctx context.Context) error {
 		if mongo.IsDuplicateKeyError(err) { // another migration was faster
 			return w.project(ctx)
 		}
+		return err
+	}
+	if err := w.journal.unlessTaken(ctx, w.run, func() error { _, err := w.conversations.DeleteOne(ctx, bson.M{"_id": c.ID}); return err }); err != nil {
 		return err
 	}
 	return w.journal.finished(ctx, w.run, c.ID, doc, w.outcome)
