@@ -67,9 +67,9 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	}
 	var problems io.Writer
 	if *file != "" {
-		f, err := os.OpenFile(*file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-		if err != nil {
-			return fmt.Errorf("-report: %w", err)
+		f, openErr := os.OpenFile(*file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+		if openErr != nil {
+			return fmt.Errorf("-report: %w", openErr)
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 		problems = f

@@ -138,7 +138,7 @@ func creatorOf(r *row, participants []chat.Participant) (chat.Principal, error) 
 // participantsOf reads who takes part: texts, or objects of several shapes. Who has
 // left is none any more.
 func participantsOf(r *row, joined time.Time) (out []chat.Participant) {
-	for _, v := range r.list("participants") {
+	for i, v := range r.list("participants") {
 		var d *row
 		if doc, ok := v.DocumentOK(); ok {
 			d = &row{raw: doc}
@@ -148,7 +148,7 @@ func participantsOf(r *row, joined time.Time) (out []chat.Participant) {
 		}
 		p, ok := participantOf(v, d, joined)
 		if !ok {
-			r.note("a participant is left out: %s", cut(v.String(), 80))
+			r.note("participants[%d] is left out", i)
 			continue
 		}
 		if !slices.ContainsFunc(out, func(q chat.Participant) bool { return q.Type == p.Type && q.ID == p.ID }) {
@@ -200,12 +200,12 @@ func participantOf(v bson.RawValue, d *row, joined time.Time) (p chat.Participan
 
 // tagsOf keeps those that a conversation may have.
 func tagsOf(r *row) (tags []string) {
-	for _, v := range r.list("tags") {
+	for i, v := range r.list("tags") {
 		t := textOf(v)
 		var f chat.Faults
 		chat.CheckTags(&f, append(slices.Clone(tags), t))
 		if f.Err() != nil {
-			r.note("a tag is left out: %s", cut(v.String(), 80))
+			r.note("tags[%d] is left out", i)
 			continue
 		}
 		tags = append(tags, t)

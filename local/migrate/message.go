@@ -172,10 +172,10 @@ func thinkingOf(r *row) *chat.Thinking {
 }
 
 func toolsOf(r *row, name string) (out []json.RawMessage) {
-	for _, v := range r.list(name) {
+	for i, v := range r.list(name) {
 		var d bson.D
 		if doc, ok := v.DocumentOK(); !ok || bson.Unmarshal(doc, &d) != nil {
-			r.note("one of %s is no object and left out", name)
+			r.note("%s[%d] is no object and left out", name, i)
 			continue
 		}
 		out = append(out, mongostore.ToolJSON(d))
@@ -186,7 +186,7 @@ func toolsOf(r *row, name string) (out []json.RawMessage) {
 // attachmentsOf reads texts and the objects that stood for them. What is neither a
 // URL nor a document is left out.
 func attachmentsOf(r *row) (out []chat.Attachment) {
-	for _, v := range r.list("attachments") {
+	for i, v := range r.list("attachments") {
 		s := textOf(v)
 		if doc, ok := v.DocumentOK(); ok {
 			d := &row{raw: doc}
@@ -198,7 +198,7 @@ func attachmentsOf(r *row) (out []chat.Attachment) {
 		}
 		a, err := chat.ParseAttachment(s)
 		if err != nil || len(out) == chat.MaxAttachments {
-			r.note("an attachment is left out: %s", cut(v.String(), 80))
+			r.note("attachments[%d] is left out", i)
 			continue
 		}
 		out = append(out, a)

@@ -45,7 +45,7 @@ func (m *mover) move(ctx context.Context) error {
 	rowsOf := map[string]bson.RawValue{} // by the new id: which row has it
 	refused := map[string]bool{}         // by what messages name them
 	names := map[string]bool{}
-	m.report.begin(len(all))
+	m.report.begin(len(all), m.report.moved)
 	for len(all) > 0 {
 		n := min(conversationsAtOnce, len(all))
 		batch, err := rows(ctx, m.from.conversations, all[:n])
@@ -77,9 +77,13 @@ func (m *mover) move(ctx context.Context) error {
 				return fmt.Errorf("conversation %s: %w", c.ID, err)
 			}
 		}
-		m.report.progress(len(batch))
+		m.report.progress(n) // also those that are gone meanwhile
 	}
-	return m.orphans(ctx, names, refused)
+	if err := m.orphans(ctx, names, refused); err != nil {
+		return err
+	}
+	m.report.line(true)
+	return nil
 }
 
 // conversation takes one with its messages.

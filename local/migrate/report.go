@@ -48,7 +48,8 @@ type report struct {
 	err                  error          // of that
 
 	out           io.Writer
-	total, passed int
+	total, passed int // conversations
+	soFar         func() string
 	shown         time.Time
 }
 
@@ -56,7 +57,14 @@ func newReport(out, problems io.Writer) *report {
 	return &report{out: out, problems: problems, refused: map[string]int{}, mended: map[string]int{}}
 }
 
-func (r *report) begin(total int) { r.total = total }
+// begin is before the first of so many conversations. soFar says beside the bar what
+// became of them.
+func (r *report) begin(total int, soFar func() string) { r.total, r.soFar = total, soFar }
+
+// moved is what a run has come to so far.
+func (r *report) moved() string {
+	return fmt.Sprintf(", %d messages, %d rows not taken", r.sum.Taken, r.refused["conversations"]+r.refused["messages"])
+}
 
 func (r *report) add(o outcome) {
 	if o.Conversation {
@@ -102,15 +110,17 @@ func (r *report) messages() int64 {
 
 const progressEvery = time.Second
 
-// progress shows how far it has come: on a terminal in one line, which is written
-// over, and elsewhere in a line now and then.
+// progress shows now and then how far it has come.
 func (r *report) progress(conversations int) {
 	r.passed += conversations
-	now := time.Now()
-	if r.passed < r.total && now.Sub(r.shown) < progressEvery {
-		return
+	if now := time.Now(); now.Sub(r.shown) >= progressEvery {
+		r.shown = now
+		r.line(false)
 	}
-	r.shown = now
+}
+
+// line shows how far it has come: on a terminal over the line before, until the end.
+func (r *report) line(end bool) {
 	const width = 30
 	bar := make([]byte, width)
 	for i := range bar {
@@ -118,14 +128,13 @@ func (r *report) progress(conversations int) {
 			bar[i] = '#'
 		}
 	}
-	begin, end := "", "\n"
+	before, after := "", "\n"
 	if terminal(r.out) {
-		if begin = "\r"; r.passed < r.total {
-			end = ""
+		if before = "\r"; !end {
+			after = ""
 		}
 	}
-	fmt.Fprintf(r.out, "%s[%s] %d of %d conversations, %d messages, %d rows not taken%s", begin, bar, r.passed, r.total,
-		r.sum.Taken, r.refused["conversations"]+r.refused["messages"], end)
+	fmt.Fprintf(r.out, "%s[%s] %d of %d conversations%s%s", before, bar, r.passed, r.total, r.soFar(), after)
 }
 
 func terminal(out io.Writer) bool {

@@ -37,7 +37,7 @@ func (m *mover) rollback(ctx context.Context) error {
 	if err := cursor.All(ctx, &entries); err != nil {
 		return fmt.Errorf("read the backup: %w", err)
 	}
-	m.report.begin(len(entries))
+	m.report.begin(len(entries), func() string { return "" })
 	kept := 0
 	for _, e := range entries {
 		id := chat.ConversationID(e.ID[strings.LastIndexByte(e.ID, '/')+1:])
@@ -53,6 +53,7 @@ func (m *mover) rollback(ctx context.Context) error {
 		}
 		m.report.progress(1)
 	}
+	m.report.line(true)
 	if kept > 0 {
 		return m.journal.setState(ctx, *last, done, undoing)
 	}

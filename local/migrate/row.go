@@ -19,7 +19,8 @@ type row struct {
 	notes []string // what of it is not taken over as it is
 }
 
-// note says what becomes different.
+// note says what becomes different: where in the row, and not what was there. The
+// notes are kept, and what they said would be there when the message is erased.
 func (r *row) note(format string, args ...any) {
 	r.notes = append(r.notes, fmt.Sprintf(format, args...))
 }
