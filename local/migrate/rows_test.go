@@ -129,6 +129,34 @@ func TestBrokenRows(t *testing.T) {
 	}
 }
 
+// Ids that another conversation has are reported, however many there are, and the
+// rest is taken.
+func TestIdsOfAnotherConversation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const n = 30
+	for c := range 2 {
+		name := fmt.Sprint("c", c)
+		w.ordinary(t, name, 100*c, 1)
+		for i := range n {
+			w.put(t, w.old, "messages", bson.D{
+				{Key: "_id", Value: fmt.Sprint(c, "/", i)}, {Key: "messageId", Value: fmt.Sprint("m", i)}, {Key: "conversationId", Value: name},
+				{Key: "role", Value: "user"}, {Key: "content", Value: "x"}, {Key: "createdAt", Value: at(50 + i)},
+			})
+		}
+	}
+	m, out := w.mover(t, -1)
+	m.batch = messagesAtOnce
+	if err := m.bring(t.Context(), "old", false); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), fmt.Sprintf("messages: %d taken, 0 were there, %d cannot be taken", n+2, n)) {
+		t.Errorf("said %s", out)
+	}
+	w.whole(t, "c0", n+1)
+	w.whole(t, "c1", 1)
+}
+
 // Whatever a row has, reading it ends with a message or a reason, and what is taken
 // is valid.
 func FuzzRows(f *testing.F) {

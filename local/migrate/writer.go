@@ -7,6 +7,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/mongostore"
@@ -70,7 +71,7 @@ func (w *writer) read(r *row) *chat.Message {
 		}
 		m.ClientMessageID = madeID(m.ID)
 	} else if w.log.clients[client] && !there {
-		w.outcome.refuse("messages", r.id(), "a message with its clientMessageId was sent since")
+		w.outcome.refuse("messages", r.id(), sentSince)
 		return nil
 	}
 	w.seen[string(m.ID)], w.seen[client] = true, true
@@ -99,6 +100,8 @@ func (w *writer) newest(m *chat.Message) {
 		w.last = m
 	}
 }
+
+const sentSince = "a message with its clientMessageId was sent since"
 
 // tries is how often an insert is tried that somebody else came before.
 const tries = 10
@@ -137,7 +140,7 @@ func (w *writer) append(ctx context.Context, pending []chat.Message) error {
 			return fmt.Errorf("add messages: %w", err)
 		}
 		w.last = last
-		if pending, err = w.collided(ctx, pending, err); err != nil {
+		if pending, err = w.collided(ctx, pending); err != nil {
 			return err
 		}
 	}
@@ -161,36 +164,53 @@ func (w *writer) place(pending []chat.Message) (docs []any, ids []chat.MessageID
 	return docs, ids, nil
 }
 
-// collided returns what is left to insert after a duplicate key. A message whose id
-// another conversation has is left out.
-func (w *writer) collided(ctx context.Context, pending []chat.Message, cause error) (left []chat.Message, err error) {
+// collided returns what is left to insert after a duplicate key. What can never be
+// inserted is left out: all of it at once, for a try more or less decides nothing then.
+func (w *writer) collided(ctx context.Context, pending []chat.Message) (left []chat.Message, err error) {
 	if w.log, err = w.readLog(ctx, w.c.ID); err != nil {
 		return nil, err
 	}
-	failed := -1
-	if bulk, ok := errors.AsType[mongo.BulkWriteException](cause); ok && len(bulk.WriteErrors) > 0 {
-		failed = bulk.WriteErrors[0].Index
+	elsewhere, err := w.elsewhere(ctx, pending)
+	if err != nil {
+		return nil, err
 	}
-	for i, m := range pending {
+	for _, m := range pending {
 		if head, there := w.log.have[m.ID]; there {
 			m.Seq, m.RunningTokens = head.Seq, head.RunningTokens
 			w.newest(&m)
 			w.outcome.Taken++
-			continue
+		} else if elsewhere[m.ID] {
+			w.outcome.refuse("messages", string(m.ID), "a message of another conversation has this id already")
+		} else if w.log.clients[clientKey(m.Sender, m.ClientMessageID)] {
+			w.outcome.refuse("messages", string(m.ID), sentSince)
+		} else {
+			left = append(left, m)
 		}
-		if i == failed {
-			n, err := w.mover.messages.CountDocuments(ctx, bson.M{"_id": m.ID})
-			if err != nil {
-				return nil, fmt.Errorf("look an id up: %w", err)
-			}
-			if n > 0 {
-				w.outcome.refuse("messages", string(m.ID), "a message of another conversation has this id already")
-				continue
-			}
-		}
-		left = append(left, m)
 	}
 	return left, nil
+}
+
+// elsewhere tells which ids other conversations have.
+func (w *writer) elsewhere(ctx context.Context, pending []chat.Message) (map[chat.MessageID]bool, error) {
+	ids := make([]chat.MessageID, len(pending))
+	for i, m := range pending {
+		ids[i] = m.ID
+	}
+	cursor, err := w.messages.Find(ctx, bson.M{"_id": bson.M{"$in": ids}, "conversationId": bson.M{"$ne": w.c.ID}}, options.Find().SetProjection(bson.M{"_id": 1}))
+	if err != nil {
+		return nil, fmt.Errorf("look ids up: %w", err)
+	}
+	var found []struct {
+		ID chat.MessageID `bson:"_id"`
+	}
+	if err := cursor.All(ctx, &found); err != nil {
+		return nil, fmt.Errorf("look ids up: %w", err)
+	}
+	all := make(map[chat.MessageID]bool, len(found))
+	for _, d := range found {
+		all[d.ID] = true
+	}
+	return all, nil
 }
 
 // keep notes what is there, before the first change.
