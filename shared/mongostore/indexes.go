@@ -105,29 +105,20 @@ func (s *Store) createIndexes(ctx context.Context) error {
 	return errors.Join(dropSuperseded(ctx, s.conversations), dropSuperseded(ctx, s.messages))
 }
 
+// dropSuperseded does not look first for what is there: a deployment and somebody
+// who creates the indexes by hand may be at it at the same time.
 func dropSuperseded(ctx context.Context, c *collection) error {
-	const step = "drop the indexes of an earlier version"
-	cursor, err := c.now().Indexes().List(ctx)
-	if err != nil {
-		return failed(step, err)
-	}
-	var old []string
-	if err := decodeAll(ctx, cursor, step, func(ix struct {
-		Name string `bson:"name"`
-	}, _ int) bool {
-		if slices.Contains(superseded, ix.Name) {
-			old = append(old, ix.Name)
-		}
-		return true
-	}); err != nil {
-		return err
-	}
-	for _, name := range old {
-		if err := c.now().Indexes().DropOne(ctx, name); err != nil {
-			return failed(step, err)
+	for _, name := range superseded {
+		if err := c.now().Indexes().DropOne(ctx, name); err != nil && !isIndexNotFound(err) {
+			return failed("drop the indexes of an earlier version", err)
 		}
 	}
 	return nil
+}
+
+func isIndexNotFound(err error) bool {
+	e, ok := errors.AsType[mongo.ServerError](err)
+	return ok && e.HasErrorCode(27)
 }
 
 // creationKey is the index of the keys that conversations were created under.

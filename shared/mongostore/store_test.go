@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -217,5 +218,27 @@ func TestIndexesAreCheckedAndCreated(t *testing.T) {
 	}
 	if err := f.CheckIndexes(ctx); err == nil || !strings.Contains(err.Error(), "clientMessageId") {
 		t.Errorf("without the index of client ids: error = %v", err)
+	}
+}
+
+// A deployment creates the indexes, and somebody may do so by hand at the same time:
+// what one of them has dropped the others do not miss.
+func TestIndexesAreCreatedByManyAtOnce(t *testing.T) {
+	f := open(t)
+	old := mongo.IndexModel{Keys: bson.D{{Key: "due.at", Value: 1}}}
+	if name, err := f.db.Collection("messages").Indexes().CreateOne(t.Context(), old); err != nil || name != "due.at_1" {
+		t.Fatal(name, err)
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if err := f.CreateIndexes(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := f.db.Collection("messages").Indexes().DropOne(t.Context(), "due.at_1"); err == nil {
+		t.Error("the index of an earlier version is still there")
 	}
 }
