@@ -5,9 +5,11 @@ package cold
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -76,11 +78,15 @@ func (s subject) start(ctx context.Context, dir string, warm int, r *result) (fi
 	invoke := func() (time.Duration, error) {
 		event := s.event()
 		begin := time.Now()
-		_, err := e.Invoke(ctx, s.name, event)
+		answer, err := e.Invoke(ctx, s.name, event)
+		took := time.Since(begin)
+		if err == nil && refused(answer) {
+			err = fmt.Errorf("answered %s", answer)
+		}
 		if err != nil {
 			return 0, fmt.Errorf("%s: %w", s.name, err)
 		}
-		return time.Since(begin), nil
+		return took, nil
 	}
 	if first, err = invoke(); err != nil || warm == 0 {
 		return first, err
@@ -97,6 +103,12 @@ func (s subject) start(ctx context.Context, dir string, warm int, r *result) (fi
 	r.warm, r.cpu = median(times), (cpuOf(int(pid.Load()))-before)/time.Duration(warm)
 	r.peak = peakOf(int(pid.Load()))
 	return first, nil
+}
+
+// refused reports whether an answer is an error: what is refused takes less time.
+func refused(answer []byte) bool {
+	var a struct{ StatusCode int }
+	return json.Unmarshal(answer, &a) == nil && a.StatusCode >= http.StatusBadRequest
 }
 
 func median(all []time.Duration) time.Duration {

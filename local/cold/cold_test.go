@@ -2,8 +2,10 @@ package cold
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"aiwm-chat/local/client"
+	"aiwm-chat/local/command"
 	"aiwm-chat/local/server"
 	"aiwm-chat/shared/protocol"
 )
@@ -32,19 +35,22 @@ func TestMeasure(t *testing.T) {
 	dir := t.TempDir()
 	build(t, dir, hello, "./hello")
 	build(t, dir, "SendFunction", "../../functions/send")
+	build(t, dir, "AuthorizeFunction", "../../functions/authorize")
+	build(t, dir, "HealthFunction", "../../functions/health")
 	s, err := server.Start(t.Context(), server.Options{
 		Template: "../../template.yaml", Addr: "127.0.0.1:0", Secret: []byte("a secret of thirty-two bytes, all told"), Logger: slog.New(slog.DiscardHandler),
-		Getenv: func(name string) string {
-			if strings.HasPrefix(name, "LIMIT_") {
-				return "0"
-			}
-			return ""
-		},
+		Getenv: command.Unlimited(nil),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Close(t.Context()) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := s.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
 	w, err := enter(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
@@ -56,13 +62,13 @@ func TestMeasure(t *testing.T) {
 	}
 	var measured []subject
 	for _, s := range subjects {
-		if s.name == hello || s.name == "SendFunction" {
+		if _, err := os.Stat(filepath.Join(dir, s.name)); err == nil {
 			measured = append(measured, s)
 		}
 	}
 	const starts, invocations = 2, 10
 	results, err := measure(t.Context(), dir, measured, starts, invocations)
-	if err != nil || len(results) != 2 {
+	if err != nil || len(results) != 4 {
 		t.Fatalf("%d results, error %v", len(results), err)
 	}
 	for _, r := range results {
@@ -79,13 +85,31 @@ func TestMeasure(t *testing.T) {
 	if want := starts + 1 + invocations; len(page.Data) != want {
 		t.Errorf("the log has %d messages, want %d", len(page.Data), want)
 	}
+	w.token = "none"
+	for _, s := range subjects {
+		if s.name != "AuthorizeFunction" {
+			continue
+		}
+		if _, err := measure(t.Context(), dir, []subject{s}, 1, 1); err == nil || !strings.Contains(err.Error(), "AuthorizeFunction") {
+			t.Errorf("what is refused is measured: %v", err)
+		}
+	}
 	if _, err := measure(t.Context(), dir, []subject{{name: "Missing"}}, 1, 1); err == nil || !strings.Contains(err.Error(), "Missing") {
 		t.Errorf("without a binary: %v", err)
 	}
 }
 
+// An answer that is an error is no work.
+func TestRefused(t *testing.T) {
+	for answer, want := range map[string]bool{`{"statusCode": 401}`: true, `{"statusCode":500,"body":"x"}`: true, `{"statusCode": 200}`: false, `"hello"`: false, `null`: false, ``: false} {
+		if got := refused([]byte(answer)); got != want {
+			t.Errorf("%s: refused %t, want %t", answer, got, want)
+		}
+	}
+}
+
 // With less memory what is computed takes longer, and what is waited for does not.
-func TestPrint(t *testing.T) {
+func TestShow(t *testing.T) {
 	r := result{name: "x", cold: 20 * time.Millisecond, warm: 10 * time.Millisecond, cpu: 2 * time.Millisecond, peak: 18e6}
 	if got := at(r, wholeCPU/2); got < 11_990*time.Microsecond || got > 12_010*time.Microsecond {
 		t.Errorf("with half a processor it takes %v", got)
@@ -94,7 +118,7 @@ func TestPrint(t *testing.T) {
 		t.Errorf("with more than one processor it takes %v", got)
 	}
 	var out bytes.Buffer
-	if err := print(&out, []result{{name: hello, cold: 10 * time.Millisecond}, r}); err != nil {
+	if err := show(&out, []result{{name: hello, cold: 10 * time.Millisecond}, r}); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"2.00", "18.0", "256 MB", "$0.2"} {

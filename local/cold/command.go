@@ -16,7 +16,7 @@ import (
 )
 
 // Command measures the binaries of a folder, as `make bench-cold` leaves them.
-func Command(ctx context.Context, args []string, out io.Writer, getenv func(string) string) (err error) {
+func Command(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
 	fs := flag.NewFlagSet("cold", flag.ContinueOnError)
 	dir := fs.String("exec", ".build", "folder of the built functions, and of "+hello)
 	starts := fs.Int("starts", 15, "cold starts of each")
@@ -29,34 +29,23 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 		return errors.New("-starts and -invocations must be positive")
 	}
 	command.Quiet()
-	secret, err := command.SigningSecret(getenv)
-	if err != nil {
-		return err
-	}
-	unlimited := command.Unlimited(getenv)
-	s, err := server.Start(ctx, server.Options{Template: *template, Addr: "127.0.0.1:0", Secret: secret, Getenv: unlimited, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
-		defer cancel()
-		err = errors.Join(err, s.Close(closing))
-	}()
-	w, err := enter(ctx, s)
-	if err != nil {
-		return err
-	}
-	defer w.client.Close()
-	subjects, err := w.subjects(s)
-	if err != nil {
-		return err
-	}
-	results, err := measure(ctx, *dir, subjects, *starts, *invocations)
-	if err != nil {
-		return fmt.Errorf("%w (make bench-cold builds what is measured)", err)
-	}
-	return print(out, results)
+	o := server.Options{Template: *template, Getenv: command.Unlimited(getenv), Logger: slog.New(slog.DiscardHandler)}
+	return server.With(ctx, o, func(s *server.Server) error {
+		w, err := enter(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer w.client.Close()
+		subjects, err := w.subjects(s)
+		if err != nil {
+			return err
+		}
+		results, err := measure(ctx, *dir, subjects, *starts, *invocations)
+		if err != nil {
+			return fmt.Errorf("%w (make bench-cold builds what is measured)", err)
+		}
+		return show(out, results)
+	})
 }
 
 // wholeCPU is the memory in MB with which Lambda gives a function a whole processor.
@@ -65,10 +54,10 @@ const wholeCPU = 1769
 // sizes are the memory sizes of the table of prices.
 var sizes = []int{128, 256, 512, 1024}
 
-// print shows the measured, and what a million invocations would cost: with less
+// show prints the measured, and what a million invocations would cost: with less
 // memory than makes a whole processor what is computed takes as much longer, and what
 // is waited for does not.
-func print(out io.Writer, results []result) error {
+func show(out io.Writer, results []result) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "\tcold ms\t× hello\twarm ms\tCPU ms\tMB\t")
 	for _, r := range results {

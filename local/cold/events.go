@@ -24,12 +24,12 @@ type world struct {
 	n            int // messages
 }
 
-func enter(ctx context.Context, s *server.Server) (*world, error) {
+func enter(ctx context.Context, s *server.Server) (w *world, err error) {
 	token, err := s.Token(command.DemoUser, time.Hour)
 	if err != nil {
 		return nil, err
 	}
-	w := &world{token: token}
+	w = &world{token: token}
 	rest := client.NewREST(s.URL(), token)
 	defer rest.Close()
 	var c protocol.Conversation
@@ -40,6 +40,11 @@ func enter(ctx context.Context, s *server.Server) (*world, error) {
 	if w.client, err = client.Dial(ctx, s.WebSocketURL(), token); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			w.client.Close()
+		}
+	}()
 	f, err := w.client.Next(ctx, protocol.EventConnected)
 	if err != nil {
 		return nil, err
@@ -85,6 +90,15 @@ func (w *world) request(method, path, query string) func() []byte {
 	}
 }
 
+// opening is what the authorizer is asked before a connection is there.
+func (w *world) opening() []byte {
+	return encode(map[string]any{
+		"type": "REQUEST", "methodArn": "arn:aws:execute-api:eu-central-1:000000000000:cold/local/$connect",
+		"headers":        map[string]string{"Sec-WebSocket-Protocol": "bearer, " + w.token},
+		"requestContext": map[string]any{"requestId": "cold", "eventType": "CONNECT", "routeKey": "$connect", "connectionId": w.connection},
+	})
+}
+
 func encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -93,7 +107,9 @@ func encode(v any) []byte {
 	return b
 }
 
-// subjects are the functions that people wait for, and the least there is.
+// subjects are the functions that people wait for, and the least there is. Those that
+// work once for a connection, or for a job of a queue, are not among them: the second
+// time there would be nothing to do.
 func (w *world) subjects(s *server.Server) ([]subject, error) {
 	env, err := s.Environment()
 	if err != nil {
@@ -105,6 +121,8 @@ func (w *world) subjects(s *server.Server) ([]subject, error) {
 		function string
 		event    func() []byte
 	}{
+		{"AuthorizeFunction", w.opening},
+		{"HealthFunction", w.request(http.MethodGet, "/health", "")},
 		{"TypingFunction", w.frame("typing", map[string]any{"conversationId": w.conversation, "state": "start"})},
 		{"DefaultFunction", w.frame("ping", nil)},
 		{"JoinFunction", w.frame("join", in)},

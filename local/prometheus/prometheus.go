@@ -21,7 +21,7 @@ import (
 // concurrent use.
 type Numbers struct {
 	mu     sync.Mutex
-	series map[string]map[string]*series // by metric, and by its labels as they are shown
+	series map[string]map[string]*series // by metric, and by its label as it is shown
 }
 
 // A series is a counter, or a histogram.
@@ -47,8 +47,7 @@ func (n *Numbers) Write(line []byte) (int, error) {
 	var about struct {
 		AWS struct {
 			CloudWatchMetrics []struct {
-				Dimensions [][]string
-				Metrics    []struct{ Name string }
+				Metrics []struct{ Name string }
 			}
 		} `json:"_aws"`
 	}
@@ -59,39 +58,27 @@ func (n *Numbers) Write(line []byte) (int, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, directive := range about.AWS.CloudWatchMetrics {
-		labels := labelsOf(directive.Dimensions, values)
 		for _, m := range directive.Metrics {
-			n.add(m.Name, labels, numbersOf(values[m.Name]))
+			if d, ok := known[m.Name]; ok {
+				n.add(d, labelOf(d, values), numbersOf(values[m.Name]))
+			}
 		}
 	}
 	return len(line), nil
 }
 
-// labelsOf shows the dimensions of the finest of the sets: the others are sums of
-// it. Of which stack it is, is known here.
-func labelsOf(sets [][]string, values map[string]json.RawMessage) string {
-	var labels []string
-	for _, name := range finest(sets) {
-		var value string
-		if name == observe.StackDimension || json.Unmarshal(values[name], &value) != nil {
-			continue
-		}
-		labels = append(labels, strings.ToLower(name)+`="`+escape.Replace(value)+`"`)
+// labelOf shows the dimension that tells the values of a metric apart, "" for none.
+// Of which stack it is, is known here.
+func labelOf(d observe.Description, values map[string]json.RawMessage) string {
+	var value string
+	if d.Label == "" || json.Unmarshal(values[d.Label], &value) != nil {
+		return ""
 	}
-	return strings.Join(labels, ",")
+	return strings.ToLower(d.Label) + `="` + escape.Replace(value) + `"`
 }
 
 // escape is all that the text format knows of it.
 var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
-
-func finest(sets [][]string) (names []string) {
-	for _, s := range sets {
-		if len(s) > len(names) {
-			names = s
-		}
-	}
-	return names
-}
 
 // numbersOf reads a number or several.
 func numbersOf(value json.RawMessage) []float64 {
@@ -104,22 +91,19 @@ func numbersOf(value json.RawMessage) []float64 {
 	return all
 }
 
-func (n *Numbers) add(name, labels string, values []float64) {
-	if n.series[name] == nil {
-		n.series[name] = map[string]*series{}
+func (n *Numbers) add(d observe.Description, label string, values []float64) {
+	if n.series[d.Name] == nil {
+		n.series[d.Name] = map[string]*series{}
 	}
-	s := n.series[name][labels]
+	limits := bounds[d.Unit]
+	s := n.series[d.Name][label]
 	if s == nil {
-		s = &series{}
-		n.series[name][labels] = s
+		s = &series{buckets: make([]int64, len(limits))}
+		n.series[d.Name][label] = s
 	}
 	for _, v := range values {
 		s.sum += v
 		s.count++
-		limits := bounds[unitOf(name)]
-		if s.buckets == nil {
-			s.buckets = make([]int64, len(limits))
-		}
 		for i, limit := range limits {
 			if v <= limit {
 				s.buckets[i]++
@@ -128,14 +112,14 @@ func (n *Numbers) add(name, labels string, values []float64) {
 	}
 }
 
-func unitOf(name string) string {
+// known are the metrics by name. Others are nobody's, and kept nowhere.
+var known = func() map[string]observe.Description {
+	all := map[string]observe.Description{}
 	for _, d := range observe.Descriptions() {
-		if d.Name == name {
-			return d.Unit
-		}
+		all[d.Name] = d
 	}
-	return ""
-}
+	return all
+}()
 
 // WriteTo writes all metrics in Prometheus's text format, version 0.0.4, also those
 // of which there is nothing yet.
@@ -161,12 +145,13 @@ func (n *Numbers) show(b *strings.Builder, d observe.Description) {
 	if len(all) == 0 && d.Label == "" {
 		all = map[string]*series{"": {}}
 	}
-	for _, labels := range slices.Sorted(maps.Keys(all)) {
-		s := all[labels]
+	for _, label := range slices.Sorted(maps.Keys(all)) {
+		s := all[label]
 		if !d.Distribution {
-			fmt.Fprintf(b, "%s%s %s\n", name, braces(labels), number(s.sum))
+			fmt.Fprintf(b, "%s%s %s\n", name, braces(label), number(s.sum))
 			continue
 		}
+		// No distribution has a label.
 		for i, limit := range bounds[d.Unit] {
 			n := int64(0)
 			if s.buckets != nil {
@@ -209,11 +194,11 @@ func snake(name string) string {
 	return b.String()
 }
 
-func braces(labels string) string {
-	if labels == "" {
+func braces(label string) string {
+	if label == "" {
 		return ""
 	}
-	return "{" + labels + "}"
+	return "{" + label + "}"
 }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -55,11 +55,17 @@ func TestNumbers(t *testing.T) {
 }
 
 // sample is a line of the text format, version 0.0.4, as far as we write it.
-var sample = regexp.MustCompile(`^[a-z_]+(\{[a-z]+="(\\[\\"n]|[^"\\])*"(,[a-z]+="(\\[\\"n]|[^"\\])*")*\})? [0-9.e+-]+$`)
+var sample = regexp.MustCompile(`^[a-z_]+(\{[a-z]+="(\\[\\"n]|[^"\\])*"(,[a-z]+="(\\[\\"n]|[^"\\])*")*\})? ([0-9.e+-]+|\+Inf)$`)
 
 func check(t testing.TB, text string) {
 	t.Helper()
+	seen := map[string]bool{}
 	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		series, _, _ := strings.Cut(lines.Text(), "} ")
+		if strings.Contains(series, "{") && seen[series] {
+			t.Errorf("twice: %s", series)
+		}
+		seen[series] = true
 		if line := lines.Text(); !strings.HasPrefix(line, "# HELP ") && !strings.HasPrefix(line, "# TYPE ") && !sample.MatchString(line) {
 			t.Errorf("not of the format: %q", line)
 		}
@@ -82,6 +88,8 @@ func TestEveryMetricIsShown(t *testing.T) {
 func FuzzWrite(f *testing.F) {
 	f.Add([]byte(`{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"x","Dimensions":[["Stack","Type"]],"Metrics":[{"Name":"Connects","Unit":"Count"}]}]},"Connects":1,"Type":"a\"b\nc"}`))
 	f.Add([]byte(`{"_aws":{"CloudWatchMetrics":[{"Dimensions":[],"Metrics":[{"Name":"Posts"}]}]},"Posts":[1,2]}`))
+	f.Add([]byte(`{"_aws":{"CloudWatchMetrics":[{"Dimensions":[["a\"b"]],"Metrics":[{"Name":"Posts"},{"Name":"FanOut"}]}]},"Posts":1,"FanOut":[1e308,1e308],"a\"b":"x"}`))
+	f.Add([]byte(`{"_aws":{"CloudWatchMetrics":[{"Dimensions":[["Who"]],"Metrics":[{"Name":"FanOut"}]},{"Dimensions":[],"Metrics":[{"Name":"FanOut"}]}]},"FanOut":1,"Who":"x"}`))
 	f.Add([]byte(`{"_aws":`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		n := prometheus.New()
