@@ -94,8 +94,8 @@ func (w *world) request(method, path, query string) func() []byte {
 func (w *world) opening() []byte {
 	return encode(map[string]any{
 		"type": "REQUEST", "methodArn": "arn:aws:execute-api:eu-central-1:000000000000:cold/local/$connect",
-		"headers":        map[string]string{"Sec-WebSocket-Protocol": "bearer, " + w.token},
-		"requestContext": map[string]any{"requestId": "cold", "eventType": "CONNECT", "routeKey": "$connect", "connectionId": w.connection},
+		"multiValueHeaders": map[string][]string{"Sec-WebSocket-Protocol": {"bearer, " + w.token}},
+		"requestContext":    map[string]any{"requestId": "cold", "eventType": "CONNECT", "routeKey": "$connect", "connectionId": w.connection},
 	})
 }
 

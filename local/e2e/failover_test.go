@@ -30,7 +30,7 @@ func TestAMasterOfTheClusterDies(t *testing.T) {
 		whole bool // the other masters answer nothing meanwhile
 	}{{"its slots alone are away", false}, {"all slots are away", true}} {
 		t.Run(tt.name, func(t *testing.T) {
-					o := crowd(t)
+			o := crowd(t)
 			c := startCluster(t, tt.whole)
 			o.TimeScale = 15 // a sweep every four seconds; ten minutes of idle time are forty
 			o.Getenv = set(map[string]string{"REDIS_ADDR": c.addrs(), "LIMIT_FANOUT": ""})
