@@ -62,14 +62,14 @@ type variant struct {
 
 func live(p proc) bool { return p.pc < 90 }
 
-func (s st) next(v variant) (out []st, lbl []string) {
-	add := func(n st, l string, a ...any) { out = append(out, n); lbl = append(lbl, fmt.Sprintf(l, a...)) }
-	die := func(p func(*st) *proc, what string) {
+// next calls add with each state that may follow, and with what happens on the way.
+func (s st) next(v variant, add func(n st, what string, a ...any)) {
+	die := func(p func(*st) *proc, what string, a ...any) {
 		if s.crashes > 0 {
 			n := s
 			n.crashes--
 			*p(&n) = proc{pc: 91}
-			add(n, "%s dies", what)
+			add(n, what+" dies", a...)
 		}
 	}
 	for slot := range 4 { // one slot of Redis is lost: L's principal, the room, L's connection, what is pending
@@ -117,7 +117,7 @@ func (s st) next(v variant) (out []st, lbl []string) {
 			continue
 		}
 		if p.pc != 4 {
-			die(func(n *st) *proc { return &n.join[i] }, fmt.Sprint("join", i))
+			die(func(n *st) *proc { return &n.join[i] }, "join%d", i)
 		}
 		n := s
 		q := &n.join[i]
@@ -196,7 +196,7 @@ func (s st) next(v variant) (out []st, lbl []string) {
 			continue
 		}
 		if p.pc > 1 && p.pc < 5 {
-			die(func(n *st) *proc { return &n.send[i] }, fmt.Sprint("send", i))
+			die(func(n *st) *proc { return &n.send[i] }, "send%d", i)
 		}
 		n := s
 		q := &n.send[i]
@@ -344,7 +344,6 @@ func (s st) next(v variant) (out []st, lbl []string) {
 		n.joined, n.disc.pc = false, 90
 		add(n, "disconnect: rooms")
 	}
-	return
 }
 
 func (s *st) reply(q *proc, history int8) {
@@ -454,26 +453,30 @@ func explore(v variant, crashes, flushes int8) (int, string, []string) {
 	init := st{part: true, open: true, reg: true, flushes: flushes, crashes: crashes, lost: 1, errs: v.errs, never: v.oneSend, again: v.addAgain}
 	type node struct {
 		s      st
-		parent int
-		lbl    string
+		parent int32
 	}
-	nodes := []node{{init, -1, ""}}
-	seen := map[st]bool{init: true}
+	nodes := []node{{init, -1}}
+	seen := map[st]struct{}{init: {}}
 	for i := 0; i < len(nodes); i++ {
 		if bad := check(nodes[i].s, v); bad != "" {
 			var trace []string
-			for j := i; j > 0; j = nodes[j].parent {
-				trace = append([]string{nodes[j].lbl}, trace...)
+			for j := int32(i); j > 0; j = nodes[j].parent {
+				var step string
+				nodes[nodes[j].parent].s.next(v, func(n st, what string, a ...any) {
+					if n == nodes[j].s {
+						step = fmt.Sprintf(what, a...)
+					}
+				})
+				trace = append([]string{step}, trace...)
 			}
 			return len(nodes), bad, trace
 		}
-		next, lbl := nodes[i].s.next(v)
-		for k := range next {
-			if !seen[next[k]] {
-				seen[next[k]] = true
-				nodes = append(nodes, node{next[k], i, lbl[k]})
+		nodes[i].s.next(v, func(n st, _ string, _ ...any) {
+			before := len(seen)
+			if seen[n] = struct{}{}; len(seen) > before {
+				nodes = append(nodes, node{n, int32(i)})
 			}
-		}
+		})
 	}
 	return len(nodes), "", nil
 }
