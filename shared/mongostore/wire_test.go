@@ -42,6 +42,7 @@ func TestAFunctionThatAppendsNeedsTheIndexes(t *testing.T) {
 }
 
 func TestAFunctionThatStartsInAnElectionChecksTheIndexesLater(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
