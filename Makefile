@@ -9,7 +9,7 @@ FUNCTIONS := $(notdir $(wildcard functions/*))
 ENV ?= dev
 STACK = $(shell sed -n '/^\[$(ENV)\.global/,/^$$/s/^stack_name = "\(.*\)"/\1/p' samconfig.toml)
 
-.PHONY: run demo bench bench-cold soak test race lint fuzz build build-arm64 sam deploy logs delete clean
+.PHONY: run demo bench bench-cold soak test race race-units lint fuzz build build-arm64 sam deploy logs delete clean
 
 run: ## the whole chat on http://127.0.0.1:3003
 	$(GO) run ./local
@@ -37,9 +37,11 @@ ALONE := local/e2e
 # One goroutine each.
 SEQUENTIAL := /(local|local/(model/live|cold|contract|cost|docs))$$
 
-race: ## the same with the race detector, but for what has nothing to race
-	$(GO) test -race -short -shuffle=on $$($(GO) list ./... | grep -vE '$(SEQUENTIAL)|/$(ALONE)$$')
+race: race-units ## the same with the race detector, but for what has nothing to race
 	$(GO) test -race -short -shuffle=on ./$(ALONE)
+
+race-units:
+	$(GO) test -race -short -shuffle=on $$($(GO) list ./... | grep -vE '$(SEQUENTIAL)|/$(ALONE)$$')
 
 lint: ## formatting, vet, and nothing left over
 	@test -z "$$(gofmt -l functions shared local)" || { gofmt -l functions shared local; echo 'run gofmt -w on these'; exit 1; }
