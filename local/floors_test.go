@@ -48,6 +48,7 @@ var floors = map[string]int{
 	"local/client":      4,
 	"local/command":     4,
 	"local/prometheus":  4,
+	"local/tracing":     4,
 	"local/server":      5,
 	"local/contract":    5,
 	"local/bench":       6,

@@ -67,7 +67,7 @@ func (s *Server) startFunctions(ctx context.Context) error {
 	}
 	invoker, err := start(ctx)
 	if err == nil {
-		s.invoker = invoker
+		s.functions, s.invoker = invoker, s.tracer.Functions(invoker)
 	}
 	return err
 }

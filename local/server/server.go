@@ -22,6 +22,7 @@ import (
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/logline"
 	"aiwm-chat/local/prometheus"
+	"aiwm-chat/local/tracing"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/chat"
 )
@@ -81,8 +82,10 @@ type Server struct {
 	listener  net.Listener
 	http      *http.Server
 	queues    *queues
-	secrets   *keeper // nil: they are in the environment
+	secrets   *keeper        // nil: they are in the environment
+	functions lambda.Invoker // without tracing
 	invoker   lambda.Invoker
+	tracer    *tracing.Tracer // nil: none
 	clients   clients
 	websocket *wsapi.API
 	pages     map[string]http.Handler // by path; one that ends with a slash is all below it
@@ -142,6 +145,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.secrets, err = keep(o); err != nil {
 		return nil, err
 	}
+	if s.tracer, err = tracing.New(o.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")); err != nil {
+		return nil, err
+	}
 	if err = s.startFunctions(ctx); err != nil {
 		return nil, err
 	}
@@ -182,7 +188,7 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	if s.websocket == nil {
 		return nil, errors.New("the template has no WebSocketApi, and so no @connections")
 	}
-	return s.websocket.Transport().RoundTrip(r)
+	return s.tracer.Transport(s.websocket.Transport()).RoundTrip(r)
 }
 
 func (s *Server) scaled(d time.Duration) time.Duration {
@@ -247,13 +253,13 @@ func (s *Server) Close(ctx context.Context) error {
 	} else if s.listener != nil {
 		errs = append(errs, s.listener.Close())
 	}
-	switch c := s.invoker.(type) {
+	switch c := s.functions.(type) {
 	case interface{ Close(context.Context) error }:
 		errs = append(errs, c.Close(ctx))
 	case *lambda.Remote:
 		c.Close()
 	}
-	errs = append(errs, s.clients.close(ctx), s.secrets.close(ctx))
+	errs = append(errs, s.clients.close(ctx), s.secrets.close(ctx), s.tracer.Close(ctx))
 	if s.databases != nil {
 		errs = append(errs, s.databases.close())
 	}

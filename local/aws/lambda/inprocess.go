@@ -143,6 +143,9 @@ func (p *InProcess) Invoke(ctx context.Context, function string, event []byte) (
 	start, requestID := time.Now(), uuid.NewString()
 	deadline := functionDeadline(ctx, f.timeout)
 	fctx, cancel := context.WithDeadline(p.options.Context, deadline)
+	if header := TraceOf(ctx); header != "" {
+		fctx = WithTrace(fctx, header)
+	}
 	fctx = lambdacontext.NewContext(fctx, &lambdacontext.LambdaContext{AwsRequestID: requestID, InvokedFunctionArn: f.arn})
 	done := make(chan result, 1)
 	event = bytes.Clone(event)

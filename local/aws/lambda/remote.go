@@ -124,6 +124,9 @@ func (r *Remote) request(ctx context.Context, function string, event []byte) (*h
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Amz-Invocation-Type", "RequestResponse")
+	if header := TraceOf(ctx); header != "" {
+		req.Header.Set("X-Amzn-Trace-Id", header)
+	}
 	if r.options.Credentials == nil {
 		return req, nil
 	}

@@ -1,6 +1,7 @@
 package lambda
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -64,9 +65,9 @@ func (p *process) handleNext(w http.ResponseWriter, r *http.Request) {
 	h.Set("Lambda-Runtime-Aws-Request-Id", inv.id)
 	h.Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(deadline.UnixMilli(), 10))
 	h.Set("Lambda-Runtime-Invoked-Function-Arn", p.function.arn)
-	// Not traced. The headers of client context, Cognito and tenants come only
-	// with invocations that have those.
-	h.Set("Lambda-Runtime-Trace-Id", traceID(inv.id))
+	// The headers of client context, Cognito and tenants come only with invocations
+	// that have those.
+	h.Set("Lambda-Runtime-Trace-Id", cmp.Or(TraceOf(inv.ctx), traceID(inv.id)))
 	_, _ = w.Write(inv.event) // if this fails the process is ending, which serve sees
 }
 
