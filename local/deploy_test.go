@@ -78,7 +78,7 @@ func TestParametersThatAreWrong(t *testing.T) {
 		"HttpDomainName":   {[]string{"api.example.org"}, []string{"https://api.example.org", "API.example.org"}},
 		"WebSocketEnabled": {[]string{"false"}, []string{"no"}},
 		"LogRetention":     {[]string{"90"}, []string{"31", "for ever"}},
-		"HttpRate":         {[]string{"1"}, []string{"0", "x"}},
+		"HttpRate":         {[]string{"1", "100000"}, []string{"0", "x", "1.5", "100001", ""}},
 	} {
 		for _, v := range values.right {
 			if _, err := template.Load(templateFile, map[string]string{name: v}); err != nil {

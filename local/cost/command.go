@@ -29,7 +29,7 @@ func Command(_ context.Context, args []string, out io.Writer, _ func(string) str
 	fs.IntVar(&u.written, "summary-tokens", 300, "tokens that it writes")
 	fs.Float64Var(&u.kb, "kb", 1, "KB of a frame, on average")
 	fs.Float64Var(&u.ms, "ms", 40, "milliseconds of an invocation, on average")
-	fs.Float64Var(&u.memory, "memory", 256, "MB of a function, as in template.yaml")
+	fs.Float64Var(&u.memory, "memory", 512, "MB of a function, as in template.yaml")
 	fs.Float64Var(&u.peak, "peak", 10, "how much busier the busiest hour is than the average one")
 	lean := fs.Bool("lean", false, "clients speak the lean dialect")
 	stack := fs.String("stack", "novpc", "novpc: databases over the internet, nothing idle; vpc: with a NAT gateway, a node of Redis and peering")

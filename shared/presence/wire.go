@@ -12,15 +12,15 @@ import (
 func In(p *wire.Process) *Store {
 	return wire.Client(p, func(c config.Config) (*Store, error) {
 		s, err := open(c)
-		if err == nil {
+		if err == nil && c.Mongo.URI != "" {
 			p.Begin(s.begin)
 		}
 		return s, err
 	})
 }
 
-// begin connects, so that the first event does not wait for it. A Redis that does
-// not answer shows with the first command: there is much that goes on without it.
+// begin connects beside MongoDB, which takes longer: alone it is as well done by the
+// first command. A Redis that does not answer shows then: much goes on without it.
 func (s *Store) begin() error {
 	ctx, cancel := context.WithTimeout(context.Background(), hurry)
 	defer cancel()
