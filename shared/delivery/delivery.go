@@ -189,7 +189,9 @@ func (d *Deliverer) expire(ctx context.Context, id chat.ConnectionID) error {
 
 func (d *Deliverer) post(ctx context.Context, id chat.ConnectionID, frame []byte) (err error) {
 	defer isolate(&err)
+	told := observe.Of(ctx).Call("@connections")
 	err = dated(d.poster.Post(ctx, id, frame))
+	told(err)
 	if slog.Default().Enabled(ctx, slog.LevelDebug) {
 		slog.DebugContext(ctx, "post", "connection", id, "bytes", len(frame), "err", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -37,6 +38,11 @@ func Run(f wire.Function) {
 		log.Fatal(err)
 	}
 	sink := observe.NewSink(stack, os.Stdout)
+	if addr := os.Getenv("AWS_XRAY_DAEMON_ADDRESS"); addr != "" { // Lambda's; nothing is sent that is not sampled
+		if daemon, err := net.Dial("udp", addr); err == nil {
+			sink.Trace(daemon)
+		}
+	}
 	lambda.StartWithOptions(handler, lambda.WithContext(observe.To(context.Background(), sink)))
 }
 

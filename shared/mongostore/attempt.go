@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"aiwm-chat/shared/observe"
+
 	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
@@ -46,11 +48,14 @@ func (s *Store) patiently(ctx context.Context, op func(context.Context) error) e
 
 // once runs an operation that must not be done twice: a single attempt.
 func (s *Store) once(ctx context.Context, op func(context.Context) error) error {
-	return s.known(ctx, func(ctx context.Context) error {
+	told := observe.Of(ctx).Call("MongoDB")
+	err := s.known(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, attemptTime)
 		defer cancel()
 		return op(ctx)
 	})
+	told(err)
+	return err
 }
 
 // known runs an operation. One that is refused for who we are was not done; where

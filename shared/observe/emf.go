@@ -13,10 +13,11 @@ import (
 // A Sink gets the numbers of the invocations of one process, each invocation's as
 // one line of CloudWatch's embedded metric format.
 type Sink struct {
-	stack string
-	mu    sync.Mutex
-	out   io.Writer
-	warm  atomic.Bool
+	stack  string
+	mu     sync.Mutex
+	out    io.Writer
+	daemon io.Writer // of X-Ray; nil: there is none
+	warm   atomic.Bool
 }
 
 // NewSink returns a Sink that writes each line with one call of out, which fails
@@ -29,18 +30,19 @@ func To(ctx context.Context, s *Sink) context.Context { return context.WithValue
 // isCold is true once.
 func (s *Sink) isCold() bool { return s != nil && !s.warm.Load() && s.warm.CompareAndSwap(false, true) }
 
-// End writes the numbers of the invocation, if there are any. Nothing may be added
-// to it afterwards.
+// End writes the numbers of the invocation, if there are any, and tells X-Ray of its
+// calls. Nothing may be added to it afterwards.
 func (i *Invocation) End() {
 	if i == nil {
 		return
 	}
 	i.whole.take(i)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.tell()
 	if i.sink == nil {
 		return
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
 	line := i.emf(make([]byte, 0, 1024), time.Now())
 	if line == nil {
 		return

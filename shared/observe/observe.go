@@ -37,6 +37,7 @@ type Invocation struct {
 	more         map[Metric][]float64 // of a distribution, all after the first
 	labels       [metrics]string
 	codes        map[string]int // of errors, where there is more than one
+	calls        []call
 }
 
 type contextKey int

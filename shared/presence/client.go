@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/observe"
 )
 
 // Options says where Redis is and what is allowed.
@@ -120,7 +121,9 @@ func send(ctx context.Context, r redis.UniversalClient, commands func(redis.Pipe
 	if pipe.Len() == 0 {
 		return nil
 	}
+	told := observe.Of(ctx).Call("Redis")
 	cmds, err := pipe.Exec(ctx)
+	told(err)
 	for _, cmd := range cmds {
 		if e := cmd.Err(); e != nil && !errors.Is(e, redis.Nil) {
 			return e

@@ -101,7 +101,9 @@ func (q *Queue) send(ctx context.Context, name, url string, job any, delay time.
 		QueueUrl: aws.String(url), MessageBody: aws.String(string(body)), DelaySeconds: int32((delay + time.Second - 1) / time.Second),
 	}
 	follow(observe.Of(ctx), message)
-	if _, err := q.client.SendMessage(ctx, message); err != nil {
+	told := observe.Of(ctx).Call("SQS")
+	_, err = q.client.SendMessage(ctx, message)
+	if told(err); err != nil {
 		return fmt.Errorf("enqueue a %s job: %w", name, err)
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	openai "github.com/sashabaranov/go-openai"
 
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/observe"
 )
 
 // instructions keep what people write apart from what the model is told: the
@@ -129,9 +130,11 @@ func (s *OpenAI) Summarize(ctx context.Context, in Input) (Result, error) {
 }
 
 // ask asks once, or where our key is refused and has been changed once more.
-func (s *OpenAI) ask(ctx context.Context, request openai.ChatCompletionRequest) (openai.ChatCompletionResponse, error) {
+func (s *OpenAI) ask(ctx context.Context, request openai.ChatCompletionRequest) (response openai.ChatCompletionResponse, err error) {
+	told := observe.Of(ctx).Call("model")
+	defer func() { told(err) }()
 	used := s.asked.Load()
-	response, err := used.client.CreateChatCompletion(ctx, request)
+	response, err = used.client.CreateChatCompletion(ctx, request)
 	if statusOf(err) != http.StatusUnauthorized {
 		return response, err
 	}
