@@ -2,6 +2,7 @@ package presence_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -243,6 +244,8 @@ func TestWhatIsDoneTwiceSaysTheSame(t *testing.T) {
 		s := partly(t, "HSETNX")
 		c := s.connection("c1", s.user("u1"))
 		must(t, s.raw.SAdd(t.Context(), roomsKey(c), "another").Err())
+		entry := fmt.Sprintf("c g1 %d %d - o1/user:u1", s.now().UnixMilli(), c.ExpiresAt.Unix())
+		must(t, s.raw.HSet(t.Context(), roomKey("another"), string(c.ID), entry).Err())
 		_, err := s.Enter(t.Context(), c, s.conversation("k1"))
 		checkCode(t, "the second of one", err, chat.TooManyRooms)
 	})

@@ -46,8 +46,8 @@ return 1`
 // Enter puts a connection provisionally into a room, where it gets messages and
 // nothing else, and registers it unless it was closed. It is chat.RateLimited or
 // chat.TooManyRooms over a limit, and then no confirmed entry has changed (a join
-// that is under way beside it may have to be repeated). One round trip, and one
-// more to take it back.
+// that is under way beside it may have to be repeated). One round trip, one
+// more to take it back, and at the limit of rooms three to look whether it is.
 func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error) {
 	now := s.now()
 	var rate, entered, room *redis.Cmd
@@ -65,7 +65,7 @@ func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.Conversati
 	generation, _, _ := strings.Cut(text[min(len(text), len(confirmed)):], " ")
 	e := chat.Entry{Connection: c, ConversationID: id, Generation: generation}
 	err = refusal(rate)
-	if limit := s.limits.Rooms; err == nil && room.Val() == int64(0) && !strings.HasPrefix(text, confirmed) {
+	if limit := s.limits.Rooms; err == nil && room.Val() == int64(0) && !strings.HasPrefix(text, confirmed) && !s.fits(ctx, c.ID, id) {
 		err = chat.Errorf(chat.TooManyRooms, "the connection is in %d conversations, which is the most", limit)
 	}
 	if err != nil {
@@ -73,6 +73,39 @@ func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.Conversati
 		return chat.Entry{}, err
 	}
 	return e, nil
+}
+
+// fits notes a room in the set of a connection that is full, if it is so only of what
+// a removal or a join that died half-way has left there: rooms of whose hash the
+// connection is out. Three round trips.
+func (s *Store) fits(ctx context.Context, c chat.ConnectionID, id chat.ConversationID) bool {
+	noted, err := s.Entered(ctx, c)
+	if err != nil {
+		return false
+	}
+	states := make([]*redis.StringCmd, len(noted))
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, in := range noted {
+			states[i] = p.HGet(ctx, roomKey(in), string(c))
+		}
+	}); err != nil {
+		return false
+	}
+	var left []any
+	for i, in := range noted {
+		if e, ok := parseEntry(string(c), states[i].Val()); !ok || e.over(s.now()) {
+			left = append(left, string(in))
+		}
+	}
+	if len(left) == 0 {
+		return false
+	}
+	var room *redis.Cmd
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.SRem(ctx, roomsKey(c), left...)
+		room = p.Eval(ctx, roomScript, []string{roomsKey(c)}, string(id), s.limits.Rooms, int(lifetime.Seconds()))
+	})
+	return err == nil && room.Val() == int64(1)
 }
 
 // Standing reports how the connection is registered, or that it has been closed

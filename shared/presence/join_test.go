@@ -192,6 +192,45 @@ func TestTooManyRoomsIsRefusedAndChangesNothing(t *testing.T) {
 	})
 }
 
+// What a removal or a join that died half-way left in the set of a connection is no
+// room that it is in.
+func TestWhatIsNoRoomDoesNotCount(t *testing.T) {
+	for what, leave := range map[string]func(t *testing.T, s *server, c chat.Connection, id chat.ConversationID){
+		"an eviction that died": func(t *testing.T, s *server, c chat.Connection, id chat.ConversationID) {
+			s.breakKey(t, roomsKey(c))
+			_, err := s.Evict(t.Context(), c.Principal, id)
+			checkCode(t, "evict", err, chat.Unavailable)
+			s.lose(t, roomsKey(c))
+			must(t, s.raw.SAdd(t.Context(), roomsKey(c), string(id)).Err())
+			must(t, s.raw.Expire(t.Context(), roomsKey(c), time.Hour).Err())
+			_, err = s.Evict(t.Context(), c.Principal, id) // the repeat
+			must(t, err)
+		},
+		"a room that was lost": func(t *testing.T, s *server, _ chat.Connection, id chat.ConversationID) {
+			s.lose(t, roomKey(id))
+		},
+		"a join that died": func(t *testing.T, s *server, c chat.Connection, id chat.ConversationID) {
+			s.takeOut(t, c, id)
+			s.entered(t, c, id)
+			s.pass(30 * time.Second)
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			eachServer(t, presence.Limits{Rooms: 1}, func(t *testing.T, s *server) {
+				k1, k2 := s.conversation("k1"), s.conversation("k2")
+				c := s.member(t, "c1", s.user("u1"), k1)
+				_, err := s.Enter(t.Context(), c, k2)
+				checkCode(t, "the second of one", err, chat.TooManyRooms)
+				leave(t, s, c, k1)
+				s.joined(t, c, k2)
+				checkSame(t, "entered", s.roomsOf(t, c), k2)
+				_, err = s.Enter(t.Context(), c, k1)
+				checkCode(t, "the second of one", err, chat.TooManyRooms)
+			})
+		})
+	}
+}
+
 func TestJoinsAndLeavesShareARateAndOverItChangeNothing(t *testing.T) {
 	eachServer(t, presence.Limits{Joins: rate("60/min burst 3")}, func(t *testing.T, s *server) {
 		ctx, k1, k2 := t.Context(), s.conversation("k1"), s.conversation("k2")
