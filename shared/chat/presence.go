@@ -31,6 +31,7 @@ type Entry struct {
 	Connection     Connection
 	ConversationID ConversationID
 	Generation     string // tells the attempts of one connection apart
+	Own            bool   // the generation is of this attempt: nobody else confirms it
 }
 
 // A Company is who else is there for somebody who has joined.

@@ -63,7 +63,7 @@ func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.Conversati
 	}
 	text, _ := entered.Text()
 	generation, _, _ := strings.Cut(text[min(len(text), len(confirmed)):], " ")
-	e := chat.Entry{Connection: c, ConversationID: id, Generation: generation}
+	e := chat.Entry{Connection: c, ConversationID: id, Generation: generation, Own: generation == mine}
 	err = refusal(rate)
 	if limit := s.limits.Rooms; err == nil && room.Val() == int64(0) && !strings.HasPrefix(text, confirmed) && !s.fits(ctx, c.ID, id) {
 		err = chat.Errorf(chat.TooManyRooms, "the connection is in %d conversations, which is the most", limit)
@@ -219,7 +219,8 @@ func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal)
 	if result == 0 {
 		return chat.Company{}, false, nil
 	}
-	company := chat.Company{New: result == 1, Typing: whoTypes(typing.Val(), c.Principal), AgentOnline: online}
+	// Of one's own it was this call that confirmed it, also where that was done twice.
+	company := chat.Company{New: result == 1 || e.Own, Typing: whoTypes(typing.Val(), c.Principal), AgentOnline: online}
 	seen := map[chat.Principal]bool{}
 	company.Room = s.confirmedIn(room.Val())
 	for _, other := range company.Room {

@@ -16,6 +16,13 @@ func decidedKey(p chat.Principal) string { return principalKey(p) + ":decided" }
 // roomKey is the hash of the connections in a room: connection → entry.
 func roomKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:connections" }
 
+// roomDoneKey and principalDoneKey hold for a while what a call did, for itself.
+func roomDoneKey(id chat.ConversationID, call string) string {
+	return "conversation:{" + string(id) + "}:done:" + call
+}
+
+func principalDoneKey(p chat.Principal, call string) string { return principalKey(p) + ":done:" + call }
+
 // typingKey is the sorted set of who types in a room, by when that is over.
 func typingKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:typing" }
 

@@ -37,6 +37,10 @@ const trial = 30 * time.Second
 // $connect has returned, API Gateway answers a post to it with 410.
 const opening = 10 * time.Second
 
+// twice is how long a call remembers what it did: as long as it may be until it is
+// done once more, because its answer was lost.
+const twice = 30 * time.Second
+
 // A Store keeps presence in Redis. It is safe for concurrent use.
 type Store struct {
 	*client

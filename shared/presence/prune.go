@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"time"
 
@@ -93,22 +94,26 @@ type lost struct {
 
 // unregisterScript takes out a registration that is still the one that was read,
 // and not the tombstone that a $disconnect has put in its place. Of a tombstone whose
-// $disconnect died it notes that what follows is done.
+// $disconnect died it notes that what follows is done. Done twice, because the first
+// answer was lost, it returns the same.
 //
-// KEYS: the principal. ARGV: the connection, the registration.
+// KEYS: the principal, whether this call did it. ARGV: the connection, the
+// registration, how long the second is kept, in seconds.
 const unregisterScript = `
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return redis.call('EXISTS', KEYS[2]) end
+redis.call('SET', KEYS[2], '1', 'EX', ARGV[3])
 if string.sub(ARGV[2], 1, 2) ~= 'y ' then return redis.call('HDEL', KEYS[1], ARGV[1]) end
 redis.call('HSET', KEYS[1], ARGV[1], 'x' .. string.sub(ARGV[2], 2))
 return 1`
 
 // unregister removes registrations, and reads what is left beside them.
 func (s *Store) unregister(ctx context.Context, all []*lost) error {
-	now := s.now()
+	now, call := s.now(), rand.Text()
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, l := range all {
 			if l.text != "" {
-				l.out = p.Eval(ctx, unregisterScript, []string{principalKey(l.principal)}, l.id, l.text)
+				keys := []string{principalKey(l.principal), principalDoneKey(l.principal, call+":"+l.id)}
+				l.out = p.Eval(ctx, unregisterScript, keys, l.id, l.text, int(twice.Seconds()))
 			}
 			l.decided = queueStamp(ctx, p, l.principal, now)
 			l.rest = hash(ctx, p, principalKey(l.principal))

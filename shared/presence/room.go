@@ -2,6 +2,7 @@ package presence
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -81,16 +82,31 @@ func (s *Store) Leave(ctx context.Context, c chat.Connection, ids ...chat.Conver
 	return s.TakeOut(ctx, []chat.Stay{{Connection: c, Conversations: ids}})
 }
 
+// takeOutScript takes connections out, and returns the confirmed entries among them.
+// Done twice, because the first answer was lost, it returns them again.
+//
+// KEYS: the room, what this call took out. ARGV: how long that is kept, in seconds,
+// the connections.
+const takeOutScript = `
+for i = 2, #ARGV do
+	local v = redis.call('HGET', KEYS[1], ARGV[i])
+	if v then redis.call('HDEL', KEYS[1], ARGV[i]) end
+	if v and string.sub(v, 1, 2) == 'c ' then
+		redis.call('RPUSH', KEYS[2], v)
+		redis.call('EXPIRE', KEYS[2], ARGV[1])
+	end
+end
+return redis.call('LRANGE', KEYS[2], 0, -1)`
+
 // TakeOut takes connections out of rooms, and returns in which of them that
 // ended a principal's membership: it was confirmed there, and has no other
 // connection in the room. Each room is read once, however many go. One round
 // trip.
 func (s *Store) TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting, error) {
-	outs := outsOf(stays)
+	outs, call := outsOf(stays), rand.Text()
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		for _, o := range outs {
-			o.were = p.HMGet(ctx, roomKey(o.id), o.ids...)
-			p.HDel(ctx, roomKey(o.id), o.ids...)
+			o.were = p.Eval(ctx, takeOutScript, []string{roomKey(o.id), roomDoneKey(o.id, call)}, o.args...)
 			o.rest = hash(ctx, p, roomKey(o.id))
 		}
 		for _, stay := range stays {
@@ -115,8 +131,8 @@ func (s *Store) TakeOut(ctx context.Context, stays []chat.Stay) ([]chat.Parting,
 // An out is who is taken out of one room.
 type out struct {
 	id   chat.ConversationID
-	ids  []string // of connections
-	were *redis.SliceCmd
+	args []any // of takeOutScript
+	were *redis.Cmd
 	rest *redis.StringSliceCmd
 }
 
@@ -126,10 +142,10 @@ func outsOf(stays []chat.Stay) (outs []*out) {
 		for _, id := range stay.Conversations {
 			o := byRoom[id]
 			if o == nil {
-				o = &out{id: id}
+				o = &out{id: id, args: []any{int(twice.Seconds())}}
 				byRoom[id], outs = o, append(outs, o)
 			}
-			o.ids = append(o.ids, string(stay.Connection.ID))
+			o.args = append(o.args, string(stay.Connection.ID))
 		}
 	}
 	return outs
@@ -142,10 +158,10 @@ func (o *out) parted(left chat.Room) (ps []chat.Principal) {
 	for _, c := range left {
 		known[c.Principal] = true
 	}
-	for i, v := range o.were.Val() {
-		text, _ := v.(string)
-		was, ok := parseEntry(o.ids[i], text)
-		if ok && was.confirmed && !known[was.Principal] {
+	were, _ := o.were.StringSlice()
+	for _, text := range were {
+		was, ok := parseEntry("", text)
+		if ok && !known[was.Principal] {
 			known[was.Principal] = true
 			ps = append(ps, was.Principal)
 		}
