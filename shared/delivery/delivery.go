@@ -191,7 +191,11 @@ func (d *Deliverer) post(ctx context.Context, id chat.ConnectionID, frame []byte
 	defer isolate(&err)
 	told := observe.Of(ctx).Call("@connections")
 	err = dated(d.poster.Post(ctx, id, frame))
-	told(err)
+	if errors.Is(err, ErrGone) {
+		told(nil) // an answer, and no fault of API Gateway's
+	} else {
+		told(err)
+	}
 	if slog.Default().Enabled(ctx, slog.LevelDebug) {
 		slog.DebugContext(ctx, "post", "connection", id, "bytes", len(frame), "err", err)
 	}

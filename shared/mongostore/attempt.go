@@ -2,8 +2,10 @@ package mongostore
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/observe"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -54,7 +56,19 @@ func (s *Store) once(ctx context.Context, op func(context.Context) error) error 
 		defer cancel()
 		return op(ctx)
 	})
-	told(err)
+	told(fault(err))
+	return err
+}
+
+// fault is the error of an operation, where it is MongoDB's and not what it answers
+// of what is there and what is not.
+func fault(err error) error {
+	if errors.Is(err, mongo.ErrNoDocuments) || mongo.IsDuplicateKeyError(err) {
+		return nil
+	}
+	if code := chat.CodeOf(err); code != chat.Unavailable && code != chat.Internal {
+		return nil
+	}
 	return err
 }
 

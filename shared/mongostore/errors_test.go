@@ -84,3 +84,25 @@ func TestFailedTellsWhatMayBeRetried(t *testing.T) {
 		})
 	}
 }
+
+// What MongoDB answers of what is there is no fault of its.
+func TestATraceHasTheFaultsOfMongoDB(t *testing.T) {
+	t.Parallel()
+	for what, row := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"done":              {nil, false},
+		"not there":         {mongo.ErrNoDocuments, false},
+		"not there, told":   {chat.Errorf(chat.NotFound, "no conversation"), false},
+		"there already":     {failed("step", written(11000)), false},
+		"changed meanwhile": {chat.Errorf(chat.Conflict, "changed"), false},
+		"no primary":        {failed("step", mongo.CommandError{Code: 10107}), true},
+		"no answer":         {failed("step", context.DeadlineExceeded), true},
+		"not authorised":    {failed("step", mongo.CommandError{Code: 13}), true},
+	} {
+		if got := fault(row.err) != nil; got != row.want {
+			t.Errorf("%s: %v, want %v", what, got, row.want)
+		}
+	}
+}

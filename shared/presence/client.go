@@ -122,8 +122,13 @@ func send(ctx context.Context, r redis.UniversalClient, commands func(redis.Pipe
 		return nil
 	}
 	told := observe.Of(ctx).Call("Redis")
-	cmds, err := pipe.Exec(ctx)
+	err := failure(pipe.Exec(ctx))
 	told(err)
+	return err
+}
+
+// failure is the first error that says more than that something is not there.
+func failure(cmds []redis.Cmder, err error) error {
 	for _, cmd := range cmds {
 		if e := cmd.Err(); e != nil && !errors.Is(e, redis.Nil) {
 			return e
