@@ -11,11 +11,25 @@ import (
 
 // SilentFor is how long Redis is not asked by who is in a hurry.
 func (s *Store) SilentFor() time.Duration {
-	return time.Until(time.Unix(0, s.quick.silentUntil.Load()))
+	s.quick.mu.Lock()
+	defer s.quick.mu.Unlock()
+	var until time.Time
+	for _, d := range s.quick.nodes {
+		if d.silentUntil.After(until) {
+			until = d.silentUntil
+		}
+	}
+	return time.Until(until)
 }
 
 // EndSilence ends that.
-func (s *Store) EndSilence() { s.quick.silentUntil.Store(0); s.calm.silentUntil.Store(0) }
+func (s *Store) EndSilence() {
+	for _, b := range []*breaker{&s.quick, &s.calm} {
+		b.mu.Lock()
+		b.nodes = nil
+		b.mu.Unlock()
+	}
+}
 
 // ParsesEntry reports whether an entry can be read.
 func ParsesEntry(id, text string) bool { _, ok := parseEntry(id, text); return ok }
