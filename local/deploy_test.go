@@ -67,7 +67,7 @@ func TestParametersThatAreWrong(t *testing.T) {
 		"JwtSecret":        {[]string{strings.Repeat("x", 32)}, []string{"short"}},
 		"JwtPublicKey":     {[]string{"-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n", `-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n`}, []string{"-----BEGIN PRIVATE KEY-----\nMCow\n-----END PRIVATE KEY-----"}},
 		"JwtJwksUrl":       {[]string{"https://iam.example.org/jwks"}, []string{"http://iam.example.org/jwks", "iam"}},
-		"JwtAlgorithms":    {[]string{"RS256", "RS256, ES256"}, []string{"none", "HS512"}},
+		"JwtAlgorithms":    {[]string{"RS256", "RS256,ES256"}, []string{"none", "HS512", "RS256, ES256"}},
 		"JwtJwksKeep":      {[]string{"24h", "1h30m"}, []string{"1 day", "24"}},
 		"AllowedOrigins":   {[]string{"*", "https://*", "https://a.example.org, http://localhost:5173"}, []string{"a.example.org", "https://a.example.org/", ""}},
 		"LimitTyping":      {[]string{"0", "60/min", "7/s burst 9"}, []string{"60", "60/h", "fast"}},

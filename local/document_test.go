@@ -15,6 +15,15 @@ type document struct {
 	Resources  map[string]declaration `yaml:"Resources"`
 	Outputs    map[string]yaml.Node   `yaml:"Outputs"`
 	Globals    yaml.Node              `yaml:"Globals"`
+	Rules      map[string]rule        `yaml:"Rules"`
+}
+
+type rule struct {
+	Condition  yaml.Node `yaml:"RuleCondition"`
+	Assertions []struct {
+		Assert      yaml.Node `yaml:"Assert"`
+		Description string    `yaml:"AssertDescription"`
+	} `yaml:"Assertions"`
 }
 
 type declaration struct {

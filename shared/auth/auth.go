@@ -88,7 +88,7 @@ func NewVerifier(o Options) (*Verifier, error) {
 		case methods[a] == nil:
 			errs = append(errs, fmt.Errorf("algorithm %q is not one of HS256, RS256, ES256 and EdDSA", a))
 		case !v.hasKey(a):
-			errs = append(errs, fmt.Errorf("algorithm %s has no key", a))
+			errs = append(errs, v.unfit(a))
 		}
 		v.allowed[a] = methods[a]
 	}
@@ -122,6 +122,16 @@ func (v *Verifier) addKeys(o Options) error {
 		v.jwks = newKeySet(o.JWKSURL, o.HTTPClient, o.KeepKeys, v.now)
 	}
 	return nil
+}
+
+// unfit says why an algorithm has no key: the public one is for another.
+func (v *Verifier) unfit(algorithm string) error {
+	for is := range v.keys { // one at most
+		if algorithm != "HS256" {
+			return fmt.Errorf("algorithm %s has no key: the public key is for %s", algorithm, is)
+		}
+	}
+	return fmt.Errorf("algorithm %s has no key", algorithm)
 }
 
 // hasKey reports whether tokens of an algorithm could be verified.

@@ -156,6 +156,14 @@ func TestNewVerifierRefuses(t *testing.T) {
 	}
 }
 
+// Whoever gives the key of one algorithm and the name of another is told of both.
+func TestAlgorithmOfAnotherKey(t *testing.T) {
+	_, err := auth.NewVerifier(auth.Options{Secret: secret, PublicKeyPEM: pemOf(&ecKey.PublicKey), Algorithms: []string{"HS256", "RS256"}})
+	if err == nil || !strings.Contains(err.Error(), "algorithm RS256 has no key: the public key is for ES256") {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestForms are tokens whose signature is right for what they are.
 func TestForms(t *testing.T) {
 	v := verifier(t, auth.Options{Secret: secret})

@@ -26,7 +26,7 @@ type Config struct {
 	}
 	Redis struct {
 		Addrs    []string  // REDIS_ADDR, required: host:port, or several separated by commas for a cluster; or else `REDIS_HOST` and `REDIS_PORT` (6379)
-		Mode     RedisMode // REDIS_MODE: auto (default) finds out, single, cluster
+		Mode     RedisMode // REDIS_MODE: auto (default) finds out, single (of one address), cluster
 		Username string    // REDIS_USERNAME, of an ACL; empty: the default user
 		Password string    // REDIS_PASSWORD, empty: none
 		Renewal  *Renewal  // REDIS_PASSWORD_ARN, where REDIS_PASSWORD is kept instead
@@ -36,7 +36,7 @@ type Config struct {
 	WelcomeQueueURL string // WELCOME_QUEUE_URL, required: the queue of connections to greet; template.yaml sets it
 	SummaryQueueURL string // SUMMARY_QUEUE_URL, required: the queue of conversations to summarise; template.yaml sets it
 	JWT             struct {
-		Algorithms []string // JWT_ALGORITHMS, of HS256, RS256, ES256 and EdDSA, separated by commas; empty: what the keys allow
+		Algorithms []string // JWT_ALGORITHMS, of HS256, RS256, ES256 and EdDSA, separated by commas, each with its key; empty: what the keys allow
 		Secret     []byte   // JWT_SECRET, for HS256, 32 bytes or more; one of the three keys is required
 		Renewal    *Renewal // JWT_SECRET_ARN, where JWT_SECRET is kept instead
 		PublicKey  string   // JWT_PUBLIC_KEY, for RS256, ES256 and EdDSA, PEM; line ends may be written as \n

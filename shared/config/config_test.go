@@ -125,6 +125,7 @@ func TestFaults(t *testing.T) {
 		{"WELCOME_QUEUE_URL", "", "WELCOME_QUEUE_URL is required"},
 		{"SUMMARY_QUEUE_URL", "queue", "SUMMARY_QUEUE_URL must be an http"},
 		{"JWT_ALGORITHMS", "HS256,none", "JWT_ALGORITHMS must be some of"},
+		{"JWT_ALGORITHMS", "HS256, ES256", "JWT_ALGORITHMS has ES256, which needs JWT_PUBLIC_KEY or JWT_JWKS_URL"},
 		{"JWT_SECRET", "", "JWT_SECRET is required, or else"},
 		{"JWT_SECRET", "hunter2", "JWT_SECRET must be at least 32 bytes"},
 		{"JWT_JWKS_URL", "file:///hunter2", "JWT_JWKS_URL must be an http"},

@@ -182,11 +182,6 @@ const minSecret = 32
 
 func readJWT(r *reader, c *Config) {
 	c.JWT.Algorithms = r.list("JWT_ALGORITHMS")
-	for _, a := range c.JWT.Algorithms {
-		if !slices.Contains([]string{"HS256", "RS256", "ES256", "EdDSA"}, a) {
-			r.fault("JWT_ALGORITHMS", "must be some of HS256, RS256, ES256 and EdDSA, separated by commas")
-		}
-	}
 	c.JWT.Secret, c.JWT.Renewal = []byte(r.raw("JWT_SECRET")), r.secrets["JWT_SECRET"]
 	if n := len(c.JWT.Secret); n > 0 && n < minSecret {
 		r.fault("JWT_SECRET", "must be at least %d bytes", minSecret)
@@ -200,6 +195,7 @@ func readJWT(r *reader, c *Config) {
 	if len(c.JWT.Secret) == 0 && c.JWT.PublicKey == "" && r.text("JWT_JWKS_URL") == "" {
 		r.fault("JWT_SECRET", "is required, or else JWT_PUBLIC_KEY or JWT_JWKS_URL")
 	}
+	checkAlgorithms(r, c)
 	c.JWT.Issuer = r.text("JWT_ISSUER")
 	c.JWT.Audience = r.text("JWT_AUDIENCE")
 	c.JWT.ClaimUser = r.listOr("JWT_CLAIM_USER", "userId", "sub")
@@ -207,6 +203,24 @@ func readJWT(r *reader, c *Config) {
 	c.JWT.ClaimOrg = r.listOr("JWT_CLAIM_ORG", "orgId")
 	c.JWT.ClaimRoles = r.listOr("JWT_CLAIM_ROLES", "roles")
 	c.JWT.ClaimAudience = r.listOr("JWT_CLAIM_AUDIENCE", "aud")
+}
+
+// checkAlgorithms finds those without a key: each token of theirs would be refused, and
+// nobody would know why. Of which kind the public key is, is seen where it is read.
+func checkAlgorithms(r *reader, c *Config) {
+	symmetric := r.text("JWT_SECRET") != "" || r.unread["JWT_SECRET"]
+	public := c.JWT.PublicKey != "" || r.text("JWT_JWKS_URL") != ""
+	for _, a := range c.JWT.Algorithms {
+		switch {
+		case !slices.Contains([]string{"HS256", "RS256", "ES256", "EdDSA"}, a):
+			r.fault("JWT_ALGORITHMS", "must be some of HS256, RS256, ES256 and EdDSA, separated by commas")
+		case !symmetric && !public: // a fault already
+		case a == "HS256" && !symmetric:
+			r.fault("JWT_ALGORITHMS", "has HS256, which needs JWT_SECRET")
+		case a != "HS256" && !public:
+			r.fault("JWT_ALGORITHMS", "has %s, which needs JWT_PUBLIC_KEY or JWT_JWKS_URL", a)
+		}
+	}
 }
 
 func readOpenAI(r *reader, c *Config) {
