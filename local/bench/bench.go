@@ -36,10 +36,11 @@ type Options struct {
 	Connections   int           // that only wait; at most 50,000
 
 	// MemoryWatch has the waiting connections ping for so long, and fails where the
-	// memory of the server grows meanwhile; 0: it is not watched.
+	// memory of the server grows meanwhile, which a server elsewhere tells at
+	// /metrics; 0: it is not watched.
 	MemoryWatch time.Duration
-	// Elsewhere is a server on another machine: CPU and memory are the load
-	// generator's.
+	// Elsewhere is a server in a process that is not ours: CPU and memory are the
+	// load generator's, but those of the memory watch.
 	Elsewhere bool
 	// Progress gets a line that is written again each second; nil: none.
 	Progress io.Writer
@@ -71,8 +72,6 @@ func (o Options) check() error {
 		return fmt.Errorf("the memory watch must be at most %v", maxWatch)
 	case o.MemoryWatch > 0 && o.Connections == 0:
 		return errors.New("the memory watch is of connections that wait: give connections")
-	case o.MemoryWatch > 0 && o.Elsewhere:
-		return errors.New("the memory of a server elsewhere is not to be seen from here")
 	case o.Conversations+o.Room+o.Connections == 0:
 		return errors.New("nothing to measure: give conversations, a room or connections")
 	}
@@ -85,6 +84,11 @@ func (o Options) check() error {
 func Run(ctx context.Context, o Options, out io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
+	}
+	if o.MemoryWatch > 0 && o.Elsewhere { // rather than after all connections are made
+		if _, err := remoteMemory(ctx, o.HTTPURL); err != nil {
+			return err
+		}
 	}
 	run, err := newRun()
 	if err != nil {
@@ -102,24 +106,25 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 	}
 	b := &bench{Options: o, run: run, process: process{pid: o.ServerPID}, progress: progress{out: o.Progress}}
 	for _, m := range []struct {
-		name  string
-		size  int
-		start func(context.Context) (fmt.Stringer, error)
+		name   string
+		size   int
+		before int // of its warm-up
+		start  func(context.Context) (fmt.Stringer, error)
 	}{
-		{"idle connections", o.Connections, b.idle}, // first: its memory is compared with a server at rest
-		{"room", o.Room, b.room},
-		{"closed loop", o.Conversations, b.loop},
+		{"idle connections", o.Connections, idleWarmUp, b.idle}, // first: its memory is compared with a server at rest
+		{"room", o.Room, 0, b.room},
+		{"closed loop", o.Conversations, 0, b.loop},
 	} {
 		if m.size == 0 {
 			continue
 		}
 		b.process.settle(ctx)
-		b.progress.step(m.name, m.size)
+		b.progress.step(m.name, m.size+m.before)
 		end := b.progress.show()
 		report, err := m.start(ctx)
 		end()
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			return fmt.Errorf("%s: %w", m.name, limited(err))
 		}
 		if _, err := fmt.Fprintf(out, "\n%s", report); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"aiwm-chat/local/client"
+	"aiwm-chat/local/prometheus"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -37,9 +38,14 @@ type stub struct {
 
 	leak   int // bytes that each ping costs for ever
 	leaked [][]byte
+	silent bool // tells nothing of its memory
 }
 
 func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/metrics" {
+		s.metrics(w)
+		return
+	}
 	if r.Method == http.MethodPost {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -79,6 +85,17 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.post(conn, protocol.Frame(protocol.EventPong, in.ID, protocol.Pong{}, time.Now()))
 		}
 	}
+}
+
+// metrics tells of a heap of 40 MB and what pings have cost, or of none.
+func (s *stub) metrics(w http.ResponseWriter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.silent {
+		http.NotFound(w, nil)
+		return
+	}
+	fmt.Fprintf(w, "%s %d\n%s %d\n", prometheus.HeapLive, 39<<20+len(s.leaked)*s.leak, prometheus.Stacks, 1<<20)
 }
 
 func (s *stub) join(conn *websocket.Conn, id chat.ConversationID) {
@@ -189,7 +206,7 @@ func TestMemoryWatch(t *testing.T) {
 		if !fails && !regexp.MustCompile(`memory watch +[\d.]+ MB after the warm-up, [\d.]+ MB at the end of 2s, [1-9]\d* pings\n`).MatchString(out.String()) {
 			t.Errorf("reported %s", out.String())
 		}
-		if !strings.Contains(shown.String(), "\rpings of the memory watch: ") || !strings.HasSuffix(shown.String(), " \r") {
+		if !strings.Contains(shown.String(), "\rmemory watch, pings: [") || !strings.HasSuffix(shown.String(), " \r") {
 			t.Errorf("showed %q", shown.String())
 		}
 		s.mu.Lock()
@@ -224,10 +241,17 @@ func TestProgress(t *testing.T) {
 	if got, want := p.line(), "room: [===============               ] 2 of 4"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	p.step("messages", 0)
-	p.done.Add(7)
-	if got := p.line(); got != "messages: 7" {
-		t.Errorf("got %q", got)
+	for length, want := range map[time.Duration]string{
+		0:              "messages: [                              ] 0s of 0s, 7",
+		48 * time.Hour: "messages: [===============               ] 24h0m0s of 48h0m0s, 7",
+		time.Hour:      "messages: [==============================] 1h0m0s of 1h0m0s, 7",
+	} {
+		p.spell("messages", length)
+		p.done.Add(7)
+		p.begun = p.begun.Add(-24 * time.Hour)
+		if got := p.line(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 	p.show()() // nobody looks
 }
@@ -255,7 +279,7 @@ func TestTarget(t *testing.T) {
 	for want, args := range map[string][]string{
 		"-rest must be":   {"-target", o.WebSocketURL},
 		"-target must be": {"-rest", o.HTTPURL},
-		"-memory-watch":   {"-target", o.WebSocketURL, "-rest", o.HTTPURL, "-memory-watch", "60s", "-connections", "10"},
+		"-exec":           {"-target", o.WebSocketURL, "-rest", o.HTTPURL, "-exec", ".build"},
 		"JWT_SECRET":      {"-target", o.WebSocketURL, "-rest", o.HTTPURL, ""},
 	} {
 		key := secret
@@ -265,6 +289,49 @@ func TestTarget(t *testing.T) {
 		if _, err := run(key, args...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v", args, err)
 		}
+	}
+}
+
+// The memory of a server elsewhere is watched where it tells of it, and nothing is
+// loaded where it does not.
+func TestMemoryWatchElsewhere(t *testing.T) {
+	for name, tt := range map[string]struct {
+		leak   int
+		silent bool
+		want   string // of the error; "" is none
+	}{
+		"it is well":     {0, false, ""},
+		"it grows":       {1 << 20, false, "memory grows: "},
+		"it is not told": {0, true, "not to be seen"},
+	} {
+		s, o := start(t)
+		s.leak, s.silent = tt.leak, tt.silent
+		o.Connections, o.MemoryWatch, o.Elsewhere = 20, 2*time.Second, true
+		var out, shown strings.Builder
+		o.Progress = &shown
+		err := Run(t.Context(), o, &out)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if tt.want == "" && !strings.Contains(out.String(), "memory watch       40.0 MB after the warm-up, 40.0 MB at the end of 2s, ") {
+			t.Errorf("%s: reported %s", name, out.String())
+		}
+		if tt.want == "" && !strings.Contains(shown.String(), "idle connections: [==============================] 84 of 84") {
+			t.Errorf("%s: showed %q", name, shown.String())
+		}
+		if tt.silent && out.String() != "" {
+			t.Errorf("%s: reported %s", name, out.String())
+		}
+	}
+}
+
+func TestLimited(t *testing.T) {
+	err := limited(fmt.Errorf("ping: %w", &client.Error{Code: chat.RateLimited}))
+	if !strings.Contains(err.Error(), "LIMIT_USER_MESSAGES=0") {
+		t.Errorf("got %v", err)
+	}
+	if other := limited(context.Canceled); other != context.Canceled { //nolint:errorlint // it is the same
+		t.Errorf("got %v", other)
 	}
 }
 
@@ -289,7 +356,6 @@ func TestOptionsAreBounded(t *testing.T) {
 		"negative":      {Connections: -1},
 		"watch":         {Connections: 1, MemoryWatch: maxWatch + 1},
 		"watch nobody":  {Room: 1, MemoryWatch: time.Second},
-		"watch afar":    {Connections: 1, MemoryWatch: time.Second, Elsewhere: true},
 	} {
 		if err := Run(t.Context(), o, &strings.Builder{}); err == nil {
 			t.Errorf("%s: accepted", name)

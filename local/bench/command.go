@@ -32,7 +32,7 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	profile := fs.String("cpuprofile", "", "write a CPU profile to this `file`")
 	template := fs.String("template", "template.yaml", "the SAM `file` that says what to run")
 	exec := fs.String("exec", "", "run the bootstrap binaries in this `folder`")
-	fs.DurationVar(&o.MemoryWatch, "memory-watch", 0, "have the connections ping for this `time`, such as 60s, and fail if memory grows after the first third")
+	fs.DurationVar(&o.MemoryWatch, "memory-watch", 0, "have the connections ping for this `time`, such as 60s, and fail if memory grows after the first third; with -target it is what /metrics of a go run ./local tells")
 	target := fs.String("target", "", "load the WebSocket API at this `URL` (wss://…), with tokens signed with JWT_SECRET, in place of a server here")
 	rest := fs.String("rest", "", "with -target: the `URL` of its HTTP API (https://…)")
 	if err := command.Parse(fs, args); err != nil {
@@ -92,8 +92,8 @@ func checkTarget(fs *flag.FlagSet, target, rest string, getenv func(string) stri
 		return errors.New("-target must be a wss:// URL without a query")
 	case !ours(rest, "https", "http"):
 		return errors.New("-rest must be an https:// URL, that of the HTTP API of -target")
-	case set["exec"] || set["template"] || set["memory-watch"]:
-		return errors.New("-exec, -template and -memory-watch are for a server here, not for -target")
+	case set["exec"] || set["template"]:
+		return errors.New("-exec and -template are for a server here, not for -target")
 	case len(getenv("JWT_SECRET")) < auth.MinSecret:
 		return fmt.Errorf("-target takes tokens that are signed with JWT_SECRET: set it, of %d bytes or more", auth.MinSecret)
 	}

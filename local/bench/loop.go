@@ -35,7 +35,7 @@ func (b *bench) loop(ctx context.Context) (fmt.Stringer, error) {
 		return nil, err
 	}
 	warm := min(warmUp, b.Duration/4)
-	b.progress.step("closed loop, messages", 0)
+	b.progress.spell("closed loop, messages", warm+b.Duration)
 	from := time.Now().Add(warm)
 	w := window{from: from, to: from.Add(b.Duration)}
 	ctx, cancel := context.WithTimeoutCause(ctx, warm+b.Duration+patience, errStalled)

@@ -14,8 +14,11 @@ type progress struct {
 	out  io.Writer // nil: nobody looks
 	mu   sync.Mutex
 	what string
-	of   int // 0: nobody knows
+	of   int // 0: what ends it is the time
 	done atomic.Int64
+
+	begun  time.Time
+	length time.Duration // where the time ends it
 }
 
 // step begins another one, of which there are so many parts.
@@ -26,13 +29,23 @@ func (p *progress) step(what string, of int) {
 	p.done.Store(0)
 }
 
+// spell begins a step that lasts so long, however much is done in it.
+func (p *progress) spell(what string, length time.Duration) {
+	p.step(what, 0)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.begun, p.length = time.Now(), length
+}
+
 func (p *progress) line() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	const width = 30
 	done := int(p.done.Load())
 	if p.of <= 0 {
-		return fmt.Sprintf("%s: %d", p.what, done)
+		passed := min(time.Since(p.begun), p.length).Truncate(time.Second)
+		full := int(width * passed / max(p.length, 1))
+		return fmt.Sprintf("%s: [%s%s] %v of %v, %d", p.what, bar(full, "="), bar(width-full, " "), passed, p.length, done)
 	}
 	full := min(width*done/p.of, width)
 	return fmt.Sprintf("%s: [%s%s] %d of %d", p.what, bar(full, "="), bar(width-full, " "), done, p.of)

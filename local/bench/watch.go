@@ -39,7 +39,7 @@ func (r watchReport) String() string {
 
 // watch fails where memory grows.
 func (b *bench) watch(ctx context.Context, open []net.Conn) (watchReport, error) {
-	b.progress.step("pings of the memory watch", 0)
+	b.progress.spell("memory watch, pings", b.MemoryWatch)
 	end := time.Now().Add(b.MemoryWatch)
 	g, gctx := errgroup.WithContext(ctx)
 	for i := range pingers {
@@ -48,7 +48,12 @@ func (b *bench) watch(ctx context.Context, open []net.Conn) (watchReport, error)
 	var seen []int64
 	for n := 1; n <= looks && gctx.Err() == nil; n++ {
 		wait(gctx, end.Add(-b.MemoryWatch*time.Duration(looks-n)/looks))
-		seen = append(seen, b.process.memory().inUse())
+		used, err := b.inUse(gctx)
+		if err != nil {
+			g.Go(func() error { return err }) // which ends the pings
+			break
+		}
+		seen = append(seen, used)
 	}
 	if err := g.Wait(); err != nil {
 		return watchReport{}, err

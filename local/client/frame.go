@@ -2,6 +2,8 @@ package client
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -70,7 +72,10 @@ func (e *Error) Error() string {
 		text = fmt.Sprintf("%s: %s", e.Code, e.Message)
 	}
 	if len(e.Details) > 0 {
-		text += fmt.Sprintf(" %v", e.Details)
+		for i, name := range slices.Sorted(maps.Keys(e.Details)) {
+			text += fmt.Sprintf("%s%s %v", [...]string{" (", ", "}[min(i, 1)], name, e.Details[name])
+		}
+		text += ")"
 	}
 	if e.Status != 0 {
 		text = fmt.Sprintf("status %d: %s", e.Status, text)
