@@ -35,6 +35,7 @@ func Pages(routes []string) map[string]http.Handler {
 		return nil
 	}
 	return map[string]http.Handler{
+		"/":                         http.RedirectHandler(Path, http.StatusFound), // who opens the address of the greeting
 		"/" + contract.OpenAPIName:  documentPage(func(d contract.Documents) []byte { return d.OpenAPI }),
 		"/" + contract.AsyncAPIName: documentPage(func(d contract.Documents) []byte { return d.AsyncAPI }),
 		Path:                        file(own, "index.html"),

@@ -60,6 +60,23 @@ func get(t *testing.T, method, url, encoding string) (*http.Response, []byte) {
 	return response, body
 }
 
+// Who opens the address that the greeting names is led on; nothing else is.
+func TestRootLeadsToTheDocumentation(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	web := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for path, want := range map[string]int{"/": http.StatusFound, "/nothing": http.StatusNotFound, "/health": http.StatusOK} {
+		r, err := web.Get(s.URL() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if to := r.Header.Get("Location"); r.StatusCode != want || (to == docs.Path) != (want == http.StatusFound) {
+			t.Errorf("%s: %s, to %q", path, r.Status, to)
+		}
+	}
+}
+
 // The contract is served, as this installation has it.
 func TestDocumentsAreServed(t *testing.T) {
 	t.Parallel()

@@ -44,7 +44,8 @@ func (s *Server) hides(api *httpapi.Handler, path string) string {
 	return ""
 }
 
-// page is the handler of a page, nil where there is none.
+// page is the handler of a page, nil where there is none. One whose path ends in a slash
+// has all below it, but for the root.
 func (s *Server) page(r *http.Request) http.Handler {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil
@@ -53,7 +54,7 @@ func (s *Server) page(r *http.Request) http.Handler {
 		return page
 	}
 	for path, page := range s.pages {
-		if strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path) {
+		if path != "/" && strings.HasSuffix(path, "/") && strings.HasPrefix(r.URL.Path, path) {
 			return page
 		}
 	}

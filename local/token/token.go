@@ -56,7 +56,9 @@ func rolesOf(list string) (roles []string) {
 func principalOf(user, agent, org string) (chat.Principal, error) {
 	p := chat.Principal{Type: chat.User, ID: chat.PrincipalID(user), OrgID: chat.OrgID(org)}
 	switch {
-	case agent != "": // -user may stand beside it: who owns the agent
+	case agent != "" && user != "":
+		return p, fmt.Errorf("give -user or -agent, not both")
+	case agent != "":
 		p.Type, p.ID = chat.Agent, chat.PrincipalID(agent)
 	case user == "":
 		return p, fmt.Errorf("give -user or -agent")
