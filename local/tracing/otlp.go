@@ -49,7 +49,8 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) er
 	}
 	defer response.Body.Close()
 	_, _ = io.Copy(io.Discard, response.Body) // so that the connection can be used again
-	if response.StatusCode != http.StatusOK {
+	// OTLP has 200; some collectors answer 202.
+	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return fmt.Errorf("send spans: %s", response.Status)
 	}
 	return nil
