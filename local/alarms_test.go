@@ -34,6 +34,7 @@ type alarm struct {
 	alarmMetric       `yaml:",inline"`
 	Description       string    `yaml:"AlarmDescription"`
 	Actions           yaml.Node `yaml:"AlarmActions"`
+	OKActions         yaml.Node `yaml:"OKActions"`
 	Missing           string    `yaml:"TreatMissingData"`
 	Statistic         string    `yaml:"Statistic"`
 	ExtendedStatistic string    `yaml:"ExtendedStatistic"`
@@ -101,13 +102,14 @@ var ofServices = map[string]string{
 }
 
 // Each alarm looks at what there is: a metric that the functions tell, by its name and
-// its dimensions, or one of AWS's of a resource of the template; and it says what to do.
+// its dimensions, or one of AWS's of a resource of the template; and it says what to do,
+// and when it is over.
 func TestAlarmsLookAtWhatThereIs(t *testing.T) {
 	document, alarms := readAlarms(t)
 	counted := countedMetrics(t)
 	for id, a := range alarms {
 		looked := a.looked()
-		if len(looked) == 0 || len(a.Description) < 60 || !strings.Contains(a.Description, ". ") && !strings.Contains(a.Description, ": ") || a.Missing == "" || a.Actions.Kind == 0 {
+		if len(looked) == 0 || len(a.Description) < 60 || !strings.Contains(a.Description, ". ") && !strings.Contains(a.Description, ": ") || a.Missing == "" || a.Actions.Kind == 0 || a.OKActions.Kind == 0 {
 			t.Errorf("%s is not whole: %+v", id, a)
 		}
 		for _, m := range looked {
