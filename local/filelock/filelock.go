@@ -2,13 +2,17 @@
 package filelock
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 )
 
-// Take takes the lock of a directory, or fails at once when another process, or
-// another server of this one, has it. Closing the file gives it back, and so
+// ErrTaken is that another server has the directory.
+var ErrTaken = errors.New("in use by another server")
+
+// Take takes the lock of a directory, or fails at once with ErrTaken when another
+// process, or another server of this one, has it. Closing the file gives it back, and so
 // does the end of the process, however it ends. Where there is no flock it does
 // nothing: only one server may use a directory, and nothing checks it.
 func Take(dir string) (*os.File, error) {
@@ -18,7 +22,7 @@ func Take(dir string) (*os.File, error) {
 	}
 	if err := lock(f); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("data directory %s is in use by another server: %w", dir, err)
+		return nil, fmt.Errorf("data directory %s is %w (%w)", dir, ErrTaken, err)
 	}
 	return f, nil
 }

@@ -1,6 +1,7 @@
 package filelock_test
 
 import (
+	"errors"
 	"runtime"
 	"testing"
 
@@ -19,6 +20,8 @@ func TestTake(t *testing.T) {
 	if second, err := filelock.Take(dir); err == nil {
 		_ = second.Close()
 		t.Error("two servers have it")
+	} else if !errors.Is(err, filelock.ErrTaken) {
+		t.Errorf("got %v, want ErrTaken", err)
 	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
@@ -28,7 +31,7 @@ func TestTake(t *testing.T) {
 		t.Fatal("it is not given back:", err)
 	}
 	_ = again.Close()
-	if _, err := filelock.Take(dir + "/nowhere"); err == nil {
-		t.Error("a directory that is not there is locked")
+	if _, err := filelock.Take(dir + "/nowhere"); err == nil || errors.Is(err, filelock.ErrTaken) {
+		t.Errorf("a directory that is not there: %v", err)
 	}
 }

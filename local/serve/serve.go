@@ -17,6 +17,7 @@ import (
 	"aiwm-chat/local/command"
 	"aiwm-chat/local/docs"
 	"aiwm-chat/local/faults"
+	"aiwm-chat/local/filelock"
 	"aiwm-chat/local/logline"
 	"aiwm-chat/local/server"
 	"aiwm-chat/shared/observe"
@@ -92,6 +93,9 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 		return err
 	}
 	s, err := server.Start(ctx, o)
+	if errors.Is(err, filelock.ErrTaken) {
+		return fmt.Errorf("%w; -memory runs one beside it, which keeps no data", err)
+	}
 	if err != nil {
 		return err
 	}
