@@ -20,6 +20,7 @@ var floors = map[string]int{
 	"shared/chat":                0,
 	"shared/config":              0,
 	"shared/observe":             0,
+	"shared/observe/observetest": 1,
 	"shared/protocol":            1,
 	"shared/delivery":            1,
 	"shared/wire":                1,

@@ -14,13 +14,13 @@ import (
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/observe"
+	"aiwm-chat/shared/observe/observetest"
 	"aiwm-chat/shared/protocol"
 )
 
 // onLambda is the context of an invocation whose numbers go to out.
 func onLambda(t *testing.T, out *bytes.Buffer) context.Context {
-	ctx := observe.To(t.Context(), observe.NewSink("prod", out))
-	return lambdacontext.NewContext(ctx, &lambdacontext.LambdaContext{
+	return lambdacontext.NewContext(observetest.Context(t, out), &lambdacontext.LambdaContext{
 		AwsRequestID: "r1", InvokedFunctionArn: "arn:aws:lambda:eu-west-1:123456789012:function:SendFunction:live",
 	})
 }
@@ -96,18 +96,8 @@ func TestWhatIsSeen(t *testing.T) {
 			if _, err := invoke[any](t, onLambda(t, out), row.handler, row.event); err != nil && row.log["route"] != "authorize" {
 				t.Fatal(err)
 			}
-			got := line(t, log)
-			for key, want := range row.log {
-				if got[key] != want {
-					t.Errorf("the log has %s %v, want %v", key, got[key], want)
-				}
-			}
-			got = line(t, out)
-			for key, want := range row.numbers {
-				if got[key] != want {
-					t.Errorf("the numbers have %s %v, want %v", key, got[key], want)
-				}
-			}
+			observetest.Check(t, "the log", line(t, log), row.log)
+			observetest.Check(t, "the numbers", line(t, out), row.numbers)
 		})
 	}
 }

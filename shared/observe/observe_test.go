@@ -4,21 +4,22 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 
 	"aiwm-chat/shared/observe"
+	"aiwm-chat/shared/observe/observetest"
 )
 
-// begin begins an invocation whose numbers go to out.
+// begin begins an invocation whose numbers go to out, and which is no cold start.
 func begin(t testing.TB, out *bytes.Buffer) (context.Context, *observe.Invocation) {
-	ctx := observe.To(t.Context(), observe.NewSink("prod", out))
-	warm, i := observe.Begin(ctx, observe.Start{})
-	i.End()
+	ctx := observetest.Context(t, out)
+	_, first := observe.Begin(ctx, observe.Start{})
+	first.End()
 	out.Reset()
-	_ = warm
 	return observe.Begin(ctx, observe.Start{RequestID: "r1", Function: "SendFunction", Route: "send"})
 }
 
@@ -248,7 +249,7 @@ func TestDescriptions(t *testing.T) {
 // What a message of a send costs to count and to tell.
 func BenchmarkInvocation(b *testing.B) {
 	for name, ctx := range map[string]context.Context{
-		"told": observe.To(b.Context(), observe.NewSink("prod", discard{})), "not told": b.Context(),
+		"told": observe.To(b.Context(), observe.NewSink("prod", io.Discard)), "not told": b.Context(),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -264,7 +265,3 @@ func BenchmarkInvocation(b *testing.B) {
 		})
 	}
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }

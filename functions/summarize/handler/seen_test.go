@@ -1,11 +1,10 @@
 package handler_test
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"testing"
 
-	"aiwm-chat/shared/observe"
+	"aiwm-chat/shared/observe/observetest"
 	"aiwm-chat/shared/protocol"
 	"aiwm-chat/shared/summary"
 )
@@ -24,21 +23,15 @@ func TestWhatTheModelIsSeenToDo(t *testing.T) {
 			w.model = func(in summary.Input) (summary.Result, error) {
 				return summary.Result{Text: "text", Tokens: 1234, Read: len(in.Messages)}, row.err
 			}
-			var out bytes.Buffer
-			ctx, seen := observe.Begin(observe.To(t.Context(), observe.NewSink("prod", &out)), observe.Start{})
-			if err := w.run(ctx, protocol.SummaryJob{Seq: 10}); err != nil {
-				t.Fatal(err)
-			}
-			seen.End()
-			var line map[string]any
-			if err := json.Unmarshal(out.Bytes(), &line); err != nil || line["SummaryDuration"] == nil {
-				t.Errorf("%v: %s", err, out.String())
-			}
-			for key, want := range row.want {
-				if line[key] != want {
-					t.Errorf("%s is %v, want %v", key, line[key], want)
+			numbers := observetest.Numbers(t, func(ctx context.Context) {
+				if err := w.run(ctx, protocol.SummaryJob{Seq: 10}); err != nil {
+					t.Fatal(err)
 				}
+			})
+			if numbers["SummaryDuration"] == nil {
+				t.Errorf("no time is told: %v", numbers)
 			}
+			observetest.Check(t, "the numbers", numbers, row.want)
 		})
 	}
 }

@@ -1,14 +1,13 @@
 package handler_test
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"aiwm-chat/functions/sweep/handler"
-	"aiwm-chat/shared/observe"
+	"aiwm-chat/shared/observe/observetest"
 )
 
 // What sweep tells of the oldest message of which something is due, in seconds: 0
@@ -34,16 +33,12 @@ func TestOldestDue(t *testing.T) {
 					w.due = append(w.due, &m)
 					w.byID[m.ID] = &m
 				}
-				var out bytes.Buffer
-				ctx, seen := observe.Begin(observe.To(t.Context(), observe.NewSink("prod", &out)), observe.Start{})
-				if err := handler.New(w, w, w, w, w).Handle(ctx); (err != nil) != row.fail {
-					t.Error(err)
-				}
-				seen.End()
-				var line map[string]any
-				if err := json.Unmarshal(out.Bytes(), &line); err != nil || line["OldestDue"] != row.want {
-					t.Errorf("%v, %v: %s", err, line["OldestDue"], out.String())
-				}
+				numbers := observetest.Numbers(t, func(ctx context.Context) {
+					if err := handler.New(w, w, w, w, w).Handle(ctx); (err != nil) != row.fail {
+						t.Error(err)
+					}
+				})
+				observetest.Check(t, "the numbers", numbers, map[string]any{"OldestDue": row.want})
 			})
 		})
 	}
