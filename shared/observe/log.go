@@ -3,8 +3,6 @@ package observe
 import (
 	"context"
 	"log/slog"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Handler returns a handler that says in each line which invocation it is of, and
@@ -53,21 +51,4 @@ var counts = [metrics]string{
 	Messages: "messages", Duplicates: "duplicates", FanOut: "fanOut", DeliveryLatency: "deliveryMs",
 	Posts: "posted", PostsGone: "gone", PostsFailed: "failed", OldestDue: "oldestDueSeconds", ColdStarts: "cold",
 	SummarySuccesses: "summaries", SummaryFailures: "summaryFailures", SummaryDuration: "summaryMs", SummaryTokens: "tokens",
-}
-
-// maxCorrelation is the longest id that correlates, in characters: that of a frame.
-const maxCorrelation = 64
-
-// CorrelationOf returns the id if it may be repeated in logs and jobs, and else "":
-// what is long or not to be seen is no id.
-func CorrelationOf(id string) string {
-	if len(id) > utf8.UTFMax*maxCorrelation || !utf8.ValidString(id) || utf8.RuneCountInString(id) > maxCorrelation {
-		return ""
-	}
-	for _, r := range id {
-		if !unicode.IsPrint(r) {
-			return ""
-		}
-	}
-	return id
 }

@@ -77,33 +77,6 @@ func Of(ctx context.Context) *Invocation {
 	return i
 }
 
-// Correlate names what the client asked for by the client's own id of it. The
-// first who does is right; "" is nobody.
-func (i *Invocation) Correlate(id string) {
-	if i == nil || id == "" {
-		return
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.correlation == "" {
-		i.correlation = id
-	}
-}
-
-// Correlation is what whatever follows from this invocation is to be told: the
-// client's id, or Lambda's where there is none.
-func (i *Invocation) Correlation() string {
-	if i == nil {
-		return ""
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.correlation == "" {
-		return i.RequestID
-	}
-	return i.correlation
-}
-
 // In says which conversation it is about.
 func (i *Invocation) In(conversation string) {
 	if i == nil || conversation == "" {
@@ -171,7 +144,7 @@ func (i *Invocation) Record(m Metric, v float64) {
 	}
 }
 
-// Label counts one of a metric that is told apart by a label: see metric.label.
+// Label counts one of a metric that is told apart by a label: see Description.
 func (i *Invocation) Label(m Metric, label string) {
 	if i == nil {
 		return
