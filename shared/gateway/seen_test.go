@@ -30,7 +30,7 @@ func onLambda(t *testing.T, out *bytes.Buffer) context.Context {
 func TestWhatIsSeen(t *testing.T) {
 	limited := chat.Errorf(chat.RateLimited, "slow down")
 	frames := func(err error) any {
-		return gateway.Action(&connections{}, func(context.Context, *gateway.ClientFrame, protocol.Join) error { return err })
+		return gateway.Frames(&connections{}, gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Join) error { return err }))
 	}
 	connect := func(err error) any {
 		return gateway.Connect(func(context.Context, chat.Connection) error { return err })

@@ -75,11 +75,6 @@ type action interface {
 // one reply of the frame.
 type FrameHandler = func(ctx context.Context, f *ClientFrame, body []byte) error
 
-// Action adapts the handler of one action to its route.
-func Action[In action](p poster, handle func(ctx context.Context, f *ClientFrame, in In) error) WebSocketHandler {
-	return Frames(p, Decoded(handle))
-}
-
 // Decoded adapts the handler of one action: its frame is decoded and checked
 // before the handler sees it.
 func Decoded[In action](handle func(ctx context.Context, f *ClientFrame, in In) error) FrameHandler {

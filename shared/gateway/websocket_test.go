@@ -27,13 +27,13 @@ var caller = chat.Connection{
 
 func TestActionReachesItsHandler(t *testing.T) {
 	log, to := logged(t), &connections{}
-	h := gateway.Action(to, func(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) error {
+	h := gateway.Frames(to, gateway.Decoded(func(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) error {
 		if f.Connection != caller || f.FrameID != "f1" || in.ConversationID != "c1" || in.Content != secretWords {
 			t.Errorf("the handler got %+v, %+v", f, in)
 		}
 		f.Reply(ctx, protocol.EventMessageSent, protocol.Sent{Seq: 7})
 		return nil
-	})
+	}))
 	response, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", nil))
 	if err != nil || response.StatusCode != http.StatusOK || response.Body != "" {
 		t.Errorf("got %+v, %v", response, err)
@@ -76,7 +76,7 @@ func TestErrorsAreReplies(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			log, to := logged(t), &connections{}
-			h := gateway.Action(to, func(context.Context, *gateway.ClientFrame, protocol.Send) error { return tt.err })
+			h := gateway.Frames(to, gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Send) error { return tt.err }))
 			response, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", fields{"body": tt.body}))
 			if err != nil || response.StatusCode != http.StatusOK {
 				t.Errorf("got %+v, %v", response, err)
@@ -121,12 +121,12 @@ func TestLostReply(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			log, to := logged(t), &connections{err: tt.post}
-			h := gateway.Action(to, func(ctx context.Context, f *gateway.ClientFrame, _ protocol.Send) error {
+			h := gateway.Frames(to, gateway.Decoded(func(ctx context.Context, f *gateway.ClientFrame, _ protocol.Send) error {
 				if tt.err == nil {
 					f.Reply(ctx, protocol.EventPong, protocol.Pong{})
 				}
 				return tt.err
-			})
+			}))
 			if _, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, "message", nil)); err != nil || len(to.frames) != 1 {
 				t.Errorf("got %v after %d posts", err, len(to.frames))
 			}
@@ -199,7 +199,7 @@ func TestDialect(t *testing.T) {
 		}
 		for file, h := range map[string]gateway.WebSocketHandler{
 			"connect": gateway.Connect(is), "disconnect": gateway.Disconnect(is),
-			"message": gateway.Action(&connections{}, func(ctx context.Context, f *gateway.ClientFrame, _ protocol.Send) error { return is(ctx, f.Connection) }),
+			"message": gateway.Frames(&connections{}, gateway.Decoded(func(ctx context.Context, f *gateway.ClientFrame, _ protocol.Send) error { return is(ctx, f.Connection) })),
 		} {
 			if _, err := invoke[events.APIGatewayProxyResponse](t, t.Context(), h, event(t, file, changes)); err != nil {
 				t.Errorf("%s: %v", file, err)

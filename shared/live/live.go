@@ -8,6 +8,7 @@ import (
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/delivery/apigateway"
+	"aiwm-chat/shared/gateway"
 	rooms "aiwm-chat/shared/presence"
 	"aiwm-chat/shared/wire"
 )
@@ -16,6 +17,12 @@ import (
 func Deliverer(p *wire.Process) *delivery.Deliverer {
 	poster := apigateway.In(p)
 	return wire.Client(p, func(config.Config) (*delivery.Deliverer, error) { return delivery.New(poster), nil })
+}
+
+// Frames returns the handler of the frames that handle is for, of a process that needs
+// config.Connections and config.WebSocket: the operator may have switched it off.
+func Frames(p *wire.Process, handle gateway.FrameHandler) gateway.WebSocketHandler {
+	return gateway.Frames(Deliverer(p), gateway.WhileOn(p.Config.WebSocketDisabled, handle))
 }
 
 // Announcements returns the announcer of a process that needs config.Redis and

@@ -31,5 +31,5 @@ func wired(p *wire.Process) any {
 		protocol.ActionSend:   gateway.Decoded(send.Handler(p).Handle),
 		protocol.ActionTyping: gateway.Decoded(typing.Handler(p).Handle),
 	})
-	return gateway.Frames(live.Deliverer(p), gateway.WhileOn(p.Config.WebSocketDisabled, h.Handle))
+	return live.Frames(p, h.Handle)
 }

@@ -186,7 +186,7 @@ func (w *world) join(t *testing.T, more string) {
 		w.start, w.began, w.ended = time.Now(), map[string]time.Duration{}, map[string]time.Duration{}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		_, err := gateway.Action(w, handler.New(w, w, w).Handle)(ctx, events.APIGatewayWebsocketProxyRequest{
+		_, err := gateway.Frames(w, gateway.Decoded(handler.New(w, w, w).Handle))(ctx, events.APIGatewayWebsocketProxyRequest{
 			Body: `{"action":"join","id":"f1","conversationId":"c1"` + more + `}`,
 			RequestContext: events.APIGatewayWebsocketProxyRequestContext{
 				ConnectionID: "A=", RouteKey: "join", Authorizer: gateway.AuthorizerContext(user, time.Now().Add(time.Hour), chat.AIWM),

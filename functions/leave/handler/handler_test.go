@@ -70,7 +70,7 @@ func TestLeave(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := tt.room
-			_, err := gateway.Action(&r, handler.New(&r, &r).Handle)(t.Context(), events.APIGatewayWebsocketProxyRequest{
+			_, err := gateway.Frames(&r, gateway.Decoded(handler.New(&r, &r).Handle))(t.Context(), events.APIGatewayWebsocketProxyRequest{
 				Body: `{"action":"leave","id":"f1","conversationId":"c1"}`,
 				RequestContext: events.APIGatewayWebsocketProxyRequestContext{
 					ConnectionID: "A=", RouteKey: "leave", Authorizer: gateway.AuthorizerContext(user, time.Now().Add(time.Hour), chat.AIWM),

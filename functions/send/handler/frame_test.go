@@ -33,7 +33,7 @@ func TestEventThatComesTwice(t *testing.T) {
 	var got replies
 	send := func(messageID string) {
 		t.Helper()
-		_, err := gateway.Action(&got, w.handler().Handle)(t.Context(), events.APIGatewayWebsocketProxyRequest{
+		_, err := gateway.Frames(&got, gateway.Decoded(w.handler().Handle))(t.Context(), events.APIGatewayWebsocketProxyRequest{
 			Body: `{"action":"send","conversationId":"c1","content":"hello"}`,
 			RequestContext: events.APIGatewayWebsocketProxyRequestContext{
 				ConnectionID: string(userConnection.ID), RouteKey: protocol.ActionSend, MessageID: messageID,
@@ -80,7 +80,7 @@ func TestConversationOfAFrame(t *testing.T) {
 				w.fail["Entered"] = tt.fail
 			}
 			var got replies
-			_, err := gateway.Action(&got, w.handler().Handle)(t.Context(), events.APIGatewayWebsocketProxyRequest{
+			_, err := gateway.Frames(&got, gateway.Decoded(w.handler().Handle))(t.Context(), events.APIGatewayWebsocketProxyRequest{
 				Body: tt.body,
 				RequestContext: events.APIGatewayWebsocketProxyRequestContext{
 					ConnectionID: string(userConnection.ID), RouteKey: protocol.ActionSend,

@@ -100,7 +100,7 @@ func (w *world) sendInput(ctx context.Context, c chat.Connection, in protocol.Me
 		return err
 	}
 	w.refused = nil
-	_, err = gateway.Action(w, w.handler().Handle)(ctx, events.APIGatewayWebsocketProxyRequest{
+	_, err = gateway.Frames(w, gateway.Decoded(w.handler().Handle))(ctx, events.APIGatewayWebsocketProxyRequest{
 		Body: string(body),
 		RequestContext: events.APIGatewayWebsocketProxyRequestContext{
 			MessageID: w.messageID, ConnectionID: string(c.ID), RouteKey: protocol.ActionSend, Authorizer: gateway.AuthorizerContext(c.Principal, c.ExpiresAt, c.Dialect),

@@ -17,7 +17,7 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	return gateway.Frames(live.Deliverer(p), gateway.WhileOn(p.Config.WebSocketDisabled, gateway.Decoded(Handler(p).Handle)))
+	return live.Frames(p, gateway.Decoded(Handler(p).Handle))
 }
 
 // Handler returns the handler of typing, for default too.
