@@ -89,9 +89,14 @@ type Gone struct {
 
 // A Departure is what the end of connections ended with them.
 type Departure struct {
-	Offline  []Principal // those with no connection left
-	At       []time.Time // when that was decided of each
+	Offline  []Absence
 	Partings []Parting
+}
+
+// An Absence is a principal who has no connection left, as was decided at a time.
+type Absence struct {
+	Principal Principal
+	At        time.Time
 }
 
 // An Admission is what is known of the sender of a message besides their right.

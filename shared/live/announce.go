@@ -138,18 +138,18 @@ const asking = 16
 func (a *Announcer) departed(ctx context.Context, d chat.Departure) {
 	var g errgroup.Group
 	g.SetLimit(asking)
-	for i, p := range d.Offline {
-		if p.Type == chat.Agent {
+	for _, absent := range d.Offline {
+		if agent := absent.Principal; agent.Type == chat.Agent {
 			g.Go(func() error {
-				if err := a.store.SetAgentStatus(ctx, p, false, d.At[i]); err != nil {
-					slog.WarnContext(ctx, "set agent status", "agent", p.ID, "err", err)
+				if err := a.store.SetAgentStatus(ctx, agent, false, absent.At); err != nil {
+					slog.WarnContext(ctx, "set agent status", "agent", agent.ID, "err", err)
 				}
 				return nil
 			})
 		}
 	}
 	g.Wait() //nolint:errcheck // there is none
-	a.offline(ctx, d.Offline, d.At, d.Partings)
+	a.offline(ctx, d.Offline, d.Partings)
 	quiet := &Announcer{presence: a.presence, cast: a.cast}
 	quiet.Parted(ctx, d.Partings)
 }
@@ -157,24 +157,23 @@ func (a *Announcer) departed(ctx context.Context, d chat.Departure) {
 // named is how many one frame names at most, so that it stays a frame.
 const named = 100
 
-// Offline tells who is there no more, as it was decided of each at a time: to those
-// in a room of its conversations, who were told that it came, and to each of those
-// in one frame for a hundred. For each one round trip to MongoDB, one to Redis, and
+// Offline tells who is there no more: to those in a room of its conversations, who
+// were told that it came, and to each of those in one frame for a hundred. For each one round trip to MongoDB, one to Redis, and
 // the fan-out.
-func (a *Announcer) Offline(ctx context.Context, who []chat.Principal, at []time.Time) {
-	a.offline(ctx, who, at, nil)
+func (a *Announcer) Offline(ctx context.Context, who []chat.Absence) {
+	a.offline(ctx, who, nil)
 }
 
 // offline is Offline, and also for those who shared a room. A frame has one time: of
 // whom it is another, as after a clock that was ahead, are told of apart.
-func (a *Announcer) offline(ctx context.Context, all []chat.Principal, at []time.Time, partings []chat.Parting) {
+func (a *Announcer) offline(ctx context.Context, all []chat.Absence, partings []chat.Parting) {
 	var times []time.Time // in the order of the principals
 	together := map[time.Time][]chat.Principal{}
-	for i, p := range all {
-		if together[at[i]] == nil {
-			times = append(times, at[i])
+	for _, one := range all {
+		if together[one.At] == nil {
+			times = append(times, one.At)
 		}
-		together[at[i]] = append(together[at[i]], p)
+		together[one.At] = append(together[one.At], one.Principal)
 	}
 	for _, t := range times {
 		for who := range slices.Chunk(together[t], named) {

@@ -95,7 +95,7 @@ func (w *world) Prune(_ context.Context, gone []chat.Gone, also chat.Conversatio
 	time.Sleep(10 * time.Millisecond)
 	err = w.step("prune", " ", len(gone), " ", also)
 	for _, g := range gone {
-		d.Offline, d.At = append(d.Offline, g.Connection.Principal), append(d.At, at)
+		d.Offline = append(d.Offline, chat.Absence{Principal: g.Connection.Principal, At: at})
 		for _, id := range slices.Sorted(maps.Keys(w.rooms)) {
 			room := w.rooms[id]
 			if len(room.Without(g.Connection.Principal)) == len(room) {

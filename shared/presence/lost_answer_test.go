@@ -93,7 +93,7 @@ func TestALostAnswerHidesNoChange(t *testing.T) {
 			c := s.connected(t, "c1", s.agent("a1"))
 			s.pass(10 * time.Second)
 			lose()
-			checkSame(t, "offline", s.prune(t, s.now(), "", c).Offline, c.Principal)
+			checkOffline(t, s.prune(t, s.now(), "", c), c.Principal)
 			checkNoDeparture(t, "again", s.prune(t, s.now(), "", c))
 		}},
 		"who is pruned after a $disconnect that died": {"HDEL", func(t *testing.T, s *server, lose func()) {
@@ -102,7 +102,7 @@ func TestALostAnswerHidesNoChange(t *testing.T) {
 			must(t, err)
 			s.pass(10 * time.Second)
 			lose()
-			checkSame(t, "offline", s.prune(t, s.now(), "", c).Offline, c.Principal)
+			checkOffline(t, s.prune(t, s.now(), "", c), c.Principal)
 			checkNoDeparture(t, "again", s.prune(t, s.now(), "", c))
 		}},
 	} {

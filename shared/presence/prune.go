@@ -79,7 +79,7 @@ func (s *Store) prune(ctx context.Context, gone []chat.Gone, also chat.Conversat
 	}
 	var d chat.Departure
 	d.Partings, err = s.TakeOut(ctx, stays)
-	d.Offline, d.At = s.offline(all, d.Partings)
+	d.Offline = s.offline(all, d.Partings)
 	return d, err
 }
 
@@ -125,17 +125,19 @@ func (s *Store) unregister(ctx context.Context, all []*lost) error {
 // offline returns who has no connection left, of those with whom this call ended
 // something: who has been pruned, or has left, is told of by whoever did that. Of
 // a $disconnect that died only rooms are left to end.
-func (s *Store) offline(all []*lost, partings []chat.Parting) (offline []chat.Principal, at []time.Time) {
+func (s *Store) offline(all []*lost, partings []chat.Parting) (offline []chat.Absence) {
 	ended := map[chat.Principal]bool{}
 	for _, p := range partings {
 		ended[p.Principal] = true
 	}
+	told := map[chat.Principal]bool{}
 	for _, l := range all {
 		removed := l.out != nil && l.out.Val() == int64(1)
 		open, _ := registrations(l.principal, l.rest.Val(), s.now())
-		if len(open) == 0 && (removed || ended[l.principal]) && !slices.Contains(offline, l.principal) {
-			offline, at = append(offline, l.principal), append(at, stampOf(l.decided))
+		if len(open) == 0 && (removed || ended[l.principal]) && !told[l.principal] {
+			told[l.principal] = true
+			offline = append(offline, chat.Absence{Principal: l.principal, At: stampOf(l.decided)})
 		}
 	}
-	return offline, at
+	return offline
 }

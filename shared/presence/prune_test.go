@@ -27,6 +27,15 @@ func checkNoDeparture(t testing.TB, what string, d chat.Departure) {
 	}
 }
 
+func checkOffline(t testing.TB, d chat.Departure, want ...chat.Principal) {
+	t.Helper()
+	var who []chat.Principal
+	for _, one := range d.Offline {
+		who = append(who, one.Principal)
+	}
+	checkSame(t, "offline", who, want...)
+}
+
 func TestPruneSparesWhatWasYoungWhenItWasFoundGone(t *testing.T) {
 	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
 		k1 := s.conversation("k1")
@@ -58,7 +67,7 @@ func TestPruneRemovesWhatWasOld(t *testing.T) {
 		checkSame(t, "entered", s.roomsOf(t, phone))
 
 		d = s.prune(t, s.now(), k3, laptop)
-		checkSame(t, "offline", d.Offline, laptop.Principal)
+		checkOffline(t, d, laptop.Principal)
 		checkPartings(t, "of the laptop", d.Partings, chat.Parting{ConversationID: k1, Principal: laptop.Principal})
 		checkConnections(t, s, laptop.Principal)
 		checkAudience(t, s, k1)
@@ -74,7 +83,7 @@ func TestSeveralOfOnePrincipalGoOfflineOnce(t *testing.T) {
 		s.pass(10 * time.Second)
 		young := s.member(t, "young", s.user("u2"), k1)
 		d := s.prune(t, s.now(), "", phone, young, laptop)
-		checkSame(t, "offline", d.Offline, phone.Principal)
+		checkOffline(t, d, phone.Principal)
 		checkPartings(t, "both", d.Partings,
 			chat.Parting{ConversationID: k1, Principal: phone.Principal, Left: chat.Room{young}},
 			chat.Parting{ConversationID: k2, Principal: phone.Principal})
@@ -89,7 +98,7 @@ func TestSeveralWithoutARecordGoOfflineOnce(t *testing.T) {
 		phone, laptop := s.member(t, "phone", s.user("u1"), k1), s.member(t, "laptop", s.user("u1"), k1)
 		s.lose(t, principalKey(phone.Principal))
 		d := s.prune(t, s.now(), k1, phone, laptop)
-		checkSame(t, "offline", d.Offline, phone.Principal)
+		checkOffline(t, d, phone.Principal)
 		checkPartings(t, "both", d.Partings, chat.Parting{ConversationID: k1, Principal: phone.Principal})
 	})
 }
@@ -100,7 +109,7 @@ func TestPruneRemovesWhatHasNoRecord(t *testing.T) {
 		c := s.member(t, "c1", s.user("u1"), k1)
 		s.lose(t, principalKey(c.Principal), roomsKey(c))
 		d := s.prune(t, s.now(), k1, c)
-		checkSame(t, "offline", d.Offline, c.Principal)
+		checkOffline(t, d, c.Principal)
 		checkPartings(t, "where it was found", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal})
 		checkAudience(t, s, k1)
 	})
@@ -131,7 +140,7 @@ func TestPruneMakesUpForADisconnectThatDied(t *testing.T) {
 		checkNoDeparture(t, "while it may be at work", s.prune(t, s.now(), k1, c))
 		s.pass(time.Second)
 		d := s.prune(t, s.now(), k1, c)
-		checkSame(t, "offline", d.Offline, c.Principal)
+		checkOffline(t, d, c.Principal)
 		checkPartings(t, "the room", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal})
 		if !s.closed(t, c) {
 			t.Error("it is not closed")
@@ -148,7 +157,7 @@ func TestADisconnectThatDiedBesideAnotherDeviceEndsNothingButTheRoom(t *testing.
 		must(t, err)
 		s.pass(10 * time.Second)
 		d := s.prune(t, s.now(), k1, c)
-		checkSame(t, "offline", d.Offline)
+		checkOffline(t, d)
 		checkPartings(t, "the room", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal})
 		checkConnections(t, s, c.Principal, other)
 	})
@@ -160,7 +169,7 @@ func TestWhatWasPrunedIsToldOnce(t *testing.T) {
 		k1 := s.conversation("k1")
 		c := s.member(t, "c1", s.user("u1"), k1)
 		s.pass(10 * time.Second)
-		checkSame(t, "offline", s.prune(t, s.now(), k1, c).Offline, c.Principal)
+		checkOffline(t, s.prune(t, s.now(), k1, c), c.Principal)
 		checkNoDeparture(t, "the second", s.prune(t, s.now(), k1, c))
 	})
 }
@@ -232,7 +241,7 @@ func TestBuryRemovesAlsoWhatIsYoung(t *testing.T) {
 		other := s.member(t, "c2", s.user("u2"), k1)
 		d, err := s.Bury(t.Context(), c)
 		must(t, err)
-		checkSame(t, "offline", d.Offline, c.Principal)
+		checkOffline(t, d, c.Principal)
 		checkPartings(t, "bury", d.Partings, chat.Parting{ConversationID: k1, Principal: c.Principal, Left: chat.Room{other}})
 		checkConnections(t, s, c.Principal)
 		checkRoom(t, s, k1, other)
@@ -264,7 +273,7 @@ func TestADisconnectThatDiedIsFoundWhereverItWas(t *testing.T) {
 			s.pass(time.Hour) // whenever somebody speaks
 			checkConnections(t, s, who, closed...)
 			d := s.prune(t, s.now(), "", closed...)
-			checkSame(t, "offline", d.Offline, who)
+			checkOffline(t, d, who)
 			checkConnections(t, s, who)
 			checkNoDeparture(t, "again", s.prune(t, s.now(), "", closed...))
 		}
@@ -294,7 +303,7 @@ func TestALateDisconnectNotesOnlyItsOwn(t *testing.T) {
 		s.pass(10 * time.Second)
 		closed := []chat.Connection{{ID: first.ID, Principal: who}, {ID: second.ID, Principal: who}}
 		checkConnections(t, s, who, closed...)
-		checkSame(t, "offline", s.prune(t, s.now(), "", closed...).Offline, who)
+		checkOffline(t, s.prune(t, s.now(), "", closed...), who)
 		checkConnections(t, s, who)
 	})
 }

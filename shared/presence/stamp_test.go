@@ -41,9 +41,9 @@ func TestDecisionsAreInTheOrderInWhichTheyAreMade(t *testing.T) {
 		c := s.connected(t, "c2", who)
 		s.pass(-time.Hour)
 		d, err := s.Prune(ctx, []chat.Gone{{Connection: c, At: s.now().Add(2 * time.Hour)}}, "")
-		if len(d.At) != 1 {
+		if len(d.Offline) != 1 {
 			t.Fatalf("departed %+v", d)
 		}
-		decided("a prune", d.At[0], err)
+		decided("a prune", d.Offline[0].At, err)
 	})
 }

@@ -40,9 +40,8 @@ func (h *Handler) correctAgents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var left []chat.Principal
-	var when []time.Time
-	defer func() { h.announce.Offline(ctx, left, when) }() // those who saw them come
+	var left []chat.Absence
+	defer func() { h.announce.Offline(ctx, left) }() // those who saw them come
 	for i, a := range agents {
 		if online[i] {
 			continue
@@ -51,7 +50,7 @@ func (h *Handler) correctAgents(ctx context.Context) error {
 		if err := h.agents.SetAgentStatus(ctx, a, false, at[i]); err != nil {
 			return err
 		}
-		left, when = append(left, a), append(when, at[i])
+		left = append(left, chat.Absence{Principal: a, At: at[i]})
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ func (f *flood) UncheckedAgents(context.Context, time.Time, int) ([]chat.Princip
 func (f *flood) SetAgentStatus(context.Context, chat.Principal, bool, time.Time) error { return nil }
 
 func (*flood) Stamp(context.Context, ...chat.Principal) ([]time.Time, error) { return nil, nil }
-func (f *flood) Offline(context.Context, []chat.Principal, []time.Time)      {}
+func (f *flood) Offline(context.Context, []chat.Absence)                     {}
 
 // add adds a message that a send has left: before it tried anything, or after.
 func (f *flood) add(id chat.MessageID, in chat.ConversationID, tried bool) {

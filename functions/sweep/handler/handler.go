@@ -38,7 +38,7 @@ type agents interface {
 }
 
 type announcer interface {
-	Offline(ctx context.Context, who []chat.Principal, at []time.Time)
+	Offline(ctx context.Context, who []chat.Absence)
 }
 
 const (

@@ -192,9 +192,9 @@ func (w *world) SetAgentStatus(_ context.Context, p chat.Principal, online bool,
 	})
 }
 
-func (w *world) Offline(_ context.Context, who []chat.Principal, at []time.Time) {
-	for i, p := range who {
-		w.told = append(w.told, fmt.Sprint(p, " ", at[i].Equal(decided)))
+func (w *world) Offline(_ context.Context, who []chat.Absence) {
+	for _, one := range who {
+		w.told = append(w.told, fmt.Sprint(one.Principal, " ", one.At.Equal(decided)))
 	}
 }
 
