@@ -68,10 +68,7 @@ return 1`
 func (s *Store) Connect(ctx context.Context, c chat.Connection) (chat.Arrival, error) {
 	now := s.now()
 	key, since, ttl := principalKey(c.Principal), now.Add(-lifetime).UnixMilli(), int(lifetime.Seconds())
-	limit := s.limits.UserConnections
-	if c.Principal.Type == chat.Agent {
-		limit = s.limits.AgentConnections
-	}
+	limit := s.connectionLimit(c.Principal)
 	var fits, decided *redis.Cmd
 	var fields *redis.StringSliceCmd
 	var g errgroup.Group
@@ -180,24 +177,6 @@ func (s *Store) Untold(ctx context.Context, c chat.Connection) error {
 	return failed("note who was not told", err)
 }
 
-// noteOnline is for operators: an error, as of a slot that is lost, is nobody's.
-func (s *Store) noteOnline(ctx context.Context, who chat.Principal, now time.Time) {
-	key := onlineKey(who.Type)
-	_ = s.quickly(ctx, func(p redis.Pipeliner) {
-		p.ZAdd(ctx, key, redis.Z{Score: float64(now.Add(lifetime).Unix()), Member: qualifiedID(who)})
-		p.Expire(ctx, key, lifetime)
-	})
-}
-
-// PruneOnline takes out of the sets of operators who was not seen for the
-// longest life of a connection. Errors are nobody's. Two round trips.
-func (s *Store) PruneOnline(ctx context.Context) {
-	before := "(" + strconv.FormatInt(s.now().Unix(), 10)
-	for _, t := range []chat.PrincipalType{chat.User, chat.Agent} {
-		_ = s.quickly(ctx, func(p redis.Pipeliner) { p.ZRemRangeByScore(ctx, onlineKey(t), "-inf", before) })
-	}
-}
-
 // forget removes registrations. What this misses the next Connect finds.
 func (s *Store) forget(ctx context.Context, who chat.Principal, rs []registration) {
 	if len(rs) == 0 {
@@ -256,32 +235,6 @@ func (s *Store) Departed(ctx context.Context, who chat.Principal, at time.Time) 
 		p.Eval(ctx, departedScript, []string{principalKey(who), decidedKey(who)}, at.UnixMilli())
 	})
 	return failed("note that somebody has departed", err)
-}
-
-// Online reports of each principal whether it has a connection whose token has
-// not expired. One round trip.
-func (s *Store) Online(ctx context.Context, ps ...chat.Principal) ([]bool, error) {
-	online := make([]bool, len(ps))
-	hashes := make([]*redis.StringSliceCmd, len(ps))
-	err := s.pipelined(ctx, func(pipe redis.Pipeliner) {
-		for i, p := range ps {
-			hashes[i] = hash(ctx, pipe, principalKey(p))
-		}
-	})
-	if err != nil {
-		return nil, failed("find who is online", err)
-	}
-	now := s.now()
-	for i, p := range ps {
-		online[i] = anyOnline(p, hashes[i].Val(), now)
-	}
-	return online, nil
-}
-
-// anyOnline reports whether a principal's hash has a connection that counts.
-func anyOnline(p chat.Principal, fields []string, now time.Time) bool {
-	open, _ := registrations(p, fields, now)
-	return slices.ContainsFunc(open, func(r registration) bool { return !r.Expired(now) })
 }
 
 // connectionsOf returns the connections of a principal's hash that are open. Where

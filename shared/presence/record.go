@@ -100,12 +100,17 @@ const (
 	maxTombstones = 1024 // of a principal that may have any number open
 )
 
+// connectionLimit is how many connections a principal may have; 0 is any number.
+func (s *Store) connectionLimit(p chat.Principal) int {
+	if p.Type == chat.Agent {
+		return s.limits.AgentConnections
+	}
+	return s.limits.UserConnections
+}
+
 // surplus returns the oldest tombstones of a principal that are too many.
 func (s *Store) surplus(p chat.Principal, fields []string) (over []registration) {
-	limit := s.limits.UserConnections
-	if p.Type == chat.Agent {
-		limit = s.limits.AgentConnections
-	}
+	limit := s.connectionLimit(p)
 	most := max(2*limit, minTombstones)
 	if limit <= 0 {
 		most = maxTombstones
