@@ -37,13 +37,19 @@ func Run(f wire.Function) {
 		slog.SetLogLoggerLevel(slog.LevelError) // where operators look
 		log.Fatal(err)
 	}
+	lambda.StartWithOptions(handler, lambda.WithContext(observe.To(context.Background(), sinkOf(stack))))
+}
+
+// sinkOf is where an instance tells its numbers, and its calls where Lambda runs
+// X-Ray's daemon beside it.
+func sinkOf(stack string) *observe.Sink {
 	sink := observe.NewSink(stack, os.Stdout)
-	if addr := os.Getenv("AWS_XRAY_DAEMON_ADDRESS"); addr != "" { // Lambda's; nothing is sent that is not sampled
-		if daemon, err := net.Dial("udp", addr); err == nil {
+	if addr := os.Getenv("AWS_XRAY_DAEMON_ADDRESS"); addr != "" {
+		if daemon, err := net.Dial("udp", addr); err == nil { // without it only traces are lost
 			sink.Trace(daemon)
 		}
 	}
-	lambda.StartWithOptions(handler, lambda.WithContext(observe.To(context.Background(), sink)))
+	return sink
 }
 
 // crashed counts a process that does not start, of which Lambda's own numbers tell

@@ -77,8 +77,8 @@ func New(s store, f finisher, p presence, a agents, n announcer) *Handler {
 }
 
 // Handle does what is due of messages, first what nobody has tried, until nothing
-// is that can be claimed, or four fifths of its time are over. Two runs never meet at a
-// message, and what fails or is slow holds up nothing else for long. One round
+// is that can be claimed, or four fifths of its time are over. Two runs never meet
+// at a message, and what fails or is slow holds up nothing else for long. One round
 // trip to MongoDB to find a hundred, and for each, two more and those of its
 // effects. Before that, three to Redis and two to MongoDB for what else may have
 // been left: see correct.
@@ -91,9 +91,9 @@ func (h *Handler) Handle(ctx context.Context) error {
 	if err := guarded(func() error { return h.correct(ctx) }); err != nil {
 		slog.WarnContext(ctx, "correct what was left", "err", err)
 	}
-	var done, failed atomic.Int64
+	var total tally
 	defer func() {
-		if n, bad := done.Load(), failed.Load(); n+bad > 0 {
+		if n, bad := total.done.Load(), total.failed.Load(); n+bad > 0 {
 			slog.InfoContext(ctx, "swept", "finished", n, "stillDue", bad)
 		}
 	}()
@@ -106,34 +106,7 @@ func (h *Handler) Handle(ctx context.Context) error {
 		for _, m := range due {
 			oldest = max(oldest, start.Sub(since(m)))
 		}
-		var moved atomic.Bool // something of this look will not be in the next
-		var g errgroup.Group
-		g.SetLimit(parallel)
-		for _, m := range due {
-			g.Go(func() error {
-				if !time.Now().Before(end) { // it may have waited for its turn
-					return nil
-				}
-				var mine bool
-				err := guarded(func() (err error) {
-					mine, err = h.settle(ctx, m)
-					return err
-				})
-				switch {
-				case err != nil:
-					failed.Add(1)
-					slog.WarnContext(ctx, "a message is still due", "conversation", m.ConversationID, "seq", m.Seq, "err", err)
-				case mine:
-					done.Add(1)
-				}
-				if mine {
-					moved.Store(true)
-				}
-				return nil
-			})
-		}
-		g.Wait() //nolint:errcheck // each error is logged
-		if !moved.Load() {
+		if !h.settleAll(ctx, due, end, &total) {
 			break // nothing is due, or another run has it, or the next run may be luckier
 		}
 	}
@@ -150,6 +123,42 @@ func guarded(do func() error) (err error) {
 		}
 	}()
 	return do()
+}
+
+// A tally counts the messages of a run.
+type tally struct{ done, failed atomic.Int64 }
+
+// settleAll does what is due of messages until the end, and reports whether the next
+// look will lack one of them.
+func (h *Handler) settleAll(ctx context.Context, due []chat.Message, end time.Time, total *tally) bool {
+	var moved atomic.Bool
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for _, m := range due {
+		g.Go(func() error {
+			if !time.Now().Before(end) { // it may have waited for its turn
+				return nil
+			}
+			var mine bool
+			err := guarded(func() (err error) {
+				mine, err = h.settle(ctx, m)
+				return err
+			})
+			switch {
+			case err != nil:
+				total.failed.Add(1)
+				slog.WarnContext(ctx, "a message is still due", "conversation", m.ConversationID, "seq", m.Seq, "err", err)
+			case mine:
+				total.done.Add(1)
+			}
+			if mine {
+				moved.Store(true)
+			}
+			return nil
+		})
+	}
+	g.Wait() //nolint:errcheck // each error is logged
+	return moved.Load()
 }
 
 // since is when something became due of m.
