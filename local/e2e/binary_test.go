@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -291,14 +290,7 @@ func (p *process) wait(t *testing.T) (status int) {
 
 func (p *process) connect(t *testing.T, token string) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	c, err := reach(ctx, p.webSocket, token)
-	if err != nil {
-		t.Fatal("connect:", err)
-	}
-	t.Cleanup(c.Close)
-	return c
+	return dial(t, p.webSocket, token)
 }
 
 func (p *process) rest(t *testing.T, token string) *client.REST {

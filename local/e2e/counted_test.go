@@ -94,11 +94,7 @@ func TestWithoutRedis(t *testing.T) {
 		}
 		return set(map[string]string{"REDIS_ADDR": mini.Addr()})(name)
 	}
-	s, err := startBare(t, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(t, s) }) // before Redis
+	s := start(t, o) // it ends before Redis
 	user, agent, id := talk(t, s)
 	user.say(id, "before")
 	agent.expect(protocol.EventMessageNew)

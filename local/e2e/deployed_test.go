@@ -63,7 +63,7 @@ func TestSecretsAreKeptElsewhere(t *testing.T) {
 			if err := rest.Do(t.Context(), http.MethodGet, "/conversations/"+string(c.ID), nil, &c); err != nil {
 				t.Errorf("a token of the new secret: %v", err)
 			}
-			dial(t, s, token)
+			dial(t, s.WebSocketURL(), token)
 		})
 	}
 }

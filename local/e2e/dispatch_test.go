@@ -32,10 +32,7 @@ func startMortal(t *testing.T, o server.Options, names ...string) (*server.Serve
 	api := httptest.NewServer(invokeAPI(func() lambda.Invoker { <-ready; return d }))
 	t.Cleanup(api.Close)
 	o.Exec, o.Lambda = "", api.URL
-	s, err := startBare(t, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startBare(t, o)
 	environment, err := s.Environment()
 	if err != nil {
 		t.Fatal(err)

@@ -30,10 +30,7 @@ func TestFunctionsElsewhere(t *testing.T) {
 	t.Cleanup(api.Close)
 	o := options()
 	o.Exec, o.Lambda, o.Host = "", api.URL, "localhost"
-	s, err := startBare(t, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startBare(t, o)
 	environment, err := s.Environment()
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +119,7 @@ func TestFunctionsNowhere(t *testing.T) {
 		o := options()
 		o.Exec = ""
 		tt.set(&o)
-		if _, err := startBare(t, o); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
+		if _, err := server.Start(t.Context(), o); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want one line with %q", err, tt.want)
 		}
 	}

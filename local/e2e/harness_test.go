@@ -10,7 +10,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -24,7 +23,6 @@ import (
 	"aiwm-chat/local/server"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/observe"
-	"aiwm-chat/shared/protocol"
 )
 
 // patience is how long a test waits for what must come; it comes in
@@ -110,11 +108,18 @@ func fromEnvironment(name string) string {
 // start runs a server that the test may end.
 func start(t *testing.T, o server.Options) *server.Server {
 	t.Helper()
+	s := startBare(t, o)
+	t.Cleanup(func() { stop(t, s) })
+	return s
+}
+
+// startBare is start where the test ends the server itself.
+func startBare(t *testing.T, o server.Options) *server.Server {
+	t.Helper()
 	s, err := server.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { stop(t, s) })
 	return s
 }
 
@@ -134,162 +139,7 @@ func unique(prefix string) string {
 	return prefix + "-" + strconv.FormatInt(time.Now().UnixMilli(), 36) + "-" + strconv.FormatInt(serial.Add(1), 10)
 }
 
-// An actor is a user or an agent with both interfaces.
-type actor struct {
-	t         *testing.T
-	server    *server.Server
-	principal chat.Principal
-	token     string
-	rest      *client.REST
-	*client.Client
-}
-
-func newUser(t *testing.T, s *server.Server) *actor {
-	return newActor(t, s, chat.Principal{Type: chat.User, ID: chat.PrincipalID(unique("user")), OrgID: "acme"})
-}
-
-func newAgent(t *testing.T, s *server.Server) *actor {
-	return newActor(t, s, chat.Principal{Type: chat.Agent, ID: chat.PrincipalID(unique("agent")), OrgID: "acme"})
-}
-
-func newActor(t *testing.T, s *server.Server, p chat.Principal) *actor {
-	t.Helper()
-	token, err := s.Token(p, time.Hour)
-	if err != nil {
-		t.Fatal(err)
-	}
-	watched.secret(token)
-	a := &actor{t: t, server: s, principal: p, token: token, rest: callerOf(s.URL(), token)}
-	t.Cleanup(a.rest.Close)
-	return a
-}
-
-// connect opens a connection and waits until it is greeted.
-func (a *actor) connect() *actor {
-	a.t.Helper()
-	a.Client = dial(a.t, a.server, a.token)
-	a.expect(protocol.EventConnected)
-	return a
-}
-
-// busy reports whether a handshake took longer than it may, as on a machine that
-// is overloaded: clients come again.
-func busy(err error) bool {
-	refusal, ok := errors.AsType[*client.Error](err)
-	return ok && refusal.Status == http.StatusServiceUnavailable
-}
-
-// device returns the same principal on another connection.
-func (a *actor) device() *actor {
-	a.t.Helper()
-	d := *a
-	return d.connect()
-}
-
-func dial(t *testing.T, s *server.Server, token string) *client.Client {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	c, err := reach(ctx, s.WebSocketURL(), token)
-	for busy(err) {
-		time.Sleep(quiet)
-		c, err = reach(ctx, s.WebSocketURL(), token)
-	}
-	if err != nil {
-		t.Fatal("connect:", err)
-	}
-	t.Cleanup(c.Close)
-	return c
-}
-
-// expect waits for an event.
-func (a *actor) expect(event string) client.Frame {
-	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
-	defer cancel()
-	f, err := a.Next(ctx, event)
-	if err != nil {
-		a.t.Fatalf("%s waits for %s: %v", a.principal, event, err)
-	}
-	return f
-}
-
-// expectNot fails if an event comes within a moment.
-func (a *actor) expectNot(event string) {
-	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), quiet)
-	defer cancel()
-	if f, err := a.Next(ctx, event); err == nil {
-		a.t.Fatalf("%s got an unwanted %s: %s", a.principal, event, f.Data)
-	}
-}
-
-// ask sends an action and returns its reply.
-func (a *actor) ask(action string, fields any) (client.Frame, error) {
-	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
-	defer cancel()
-	watched.written(fields)
-	f, err := a.Request(ctx, action, fields)
-	holdCode(action, err)
-	return f, err
-}
-
 type fields = map[string]any
-
-func (a *actor) join(id chat.ConversationID) protocol.Joined {
-	a.t.Helper()
-	f, err := a.ask("join", fields{"conversationId": id})
-	if err != nil {
-		a.t.Fatal("join:", err)
-	}
-	return data[protocol.Joined](a.t, f)
-}
-
-func (a *actor) say(id chat.ConversationID, content string) protocol.Sent {
-	a.t.Helper()
-	f, err := a.ask("send", fields{"conversationId": id, "content": content})
-	if err != nil {
-		a.t.Fatal("send:", err)
-	}
-	return data[protocol.Sent](a.t, f)
-}
-
-// call calls the REST interface and fails on a refusal.
-func (a *actor) call(method, path string, in, out any) {
-	a.t.Helper()
-	if err := a.try(method, path, in, out); err != nil {
-		a.t.Fatalf("%s %s: %v", method, path, err)
-	}
-}
-
-func (a *actor) try(method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
-	defer cancel()
-	watched.written(in)
-	return a.rest.Do(ctx, method, path, in, out)
-}
-
-// open creates a conversation between a and an agent.
-func (a *actor) open(agent *actor) chat.ConversationID {
-	a.t.Helper()
-	var c protocol.Conversation
-	a.call(http.MethodPost, "/conversations", fields{"title": "a test", "agentId": agent.principal.ID}, &c)
-	return c.ID
-}
-
-// talk returns a user and an agent who are connected and in one conversation.
-func talk(t *testing.T, s *server.Server) (user, agent *actor, id chat.ConversationID) {
-	t.Helper()
-	user, agent = newUser(t, s).connect(), newAgent(t, s).connect()
-	id = user.open(agent)
-	for _, a := range []*actor{user, agent} {
-		a.join(id)
-		a.expect(protocol.EventHistory)
-	}
-	user.expect(protocol.EventUserJoined)
-	return user, agent, id
-}
 
 func data[T any](t *testing.T, f client.Frame) T {
 	t.Helper()
@@ -321,12 +171,6 @@ func redisOf(t *testing.T, s *server.Server) redis.UniversalClient {
 	return r
 }
 
-// startBare starts a server that the test itself ends.
-func startBare(t *testing.T, o server.Options) (*server.Server, error) {
-	t.Helper()
-	return server.Start(t.Context(), o)
-}
-
 // eventually waits until something becomes true.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
@@ -354,16 +198,6 @@ func luckily(t *testing.T, try func() error) {
 		t.Log("again:", err)
 	}
 	t.Error(err)
-}
-
-// must sends an action that must not be refused.
-func (a *actor) must(action string, in any) client.Frame {
-	a.t.Helper()
-	f, err := a.ask(action, in)
-	if err != nil {
-		a.t.Fatalf("%s: %v", action, err)
-	}
-	return f
 }
 
 func decode[T any](t *testing.T, b []byte) T {

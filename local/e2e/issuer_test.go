@@ -135,7 +135,7 @@ func TestLeewayAfterTheDoor(t *testing.T) {
 	s := start(t, o)
 	// Expired now, and with most of the leeway left.
 	late := i.token(t, time.Now().Add(-2*time.Second), fields{"sub": "u1", "org_id": "acme"})
-	c := dial(t, s, late)
+	c := dial(t, s.WebSocketURL(), late)
 	a := &actor{t: t, server: s, token: late, Client: c}
 	a.expect(protocol.EventConnected)
 	if f, err := a.ask("ping", fields{}); err != nil || f.Event != protocol.EventPong {
@@ -153,10 +153,7 @@ func TestRefusedTokenIsNoError(t *testing.T) {
 	var log logtest.Buffer
 	o := options()
 	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s, err := startBare(t, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startBare(t, o)
 	token, err := s.Token(chat.Principal{Type: chat.User, ID: "u1", OrgID: "acme"}, -time.Hour)
 	if err != nil {
 		t.Fatal(err)

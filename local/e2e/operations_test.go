@@ -207,7 +207,7 @@ func killedWelcome() operation {
 				persist(k.t, "send", func(context.Context) error { return k.try(k.utter(k.user, true)) })
 			}
 		},
-		run: func(k *killing) { k.agent.Client = dial(k.t, k.server, k.agent.token) },
+		run: func(k *killing) { k.agent.Client = dial(k.t, k.server.WebSocketURL(), k.agent.token) },
 		heal: func(k *killing, _ bool) {
 			k.agent.expect(protocol.EventConnected)
 			m := data[protocol.Message](k.t, k.agent.expect(protocol.EventMessageFromUser))

@@ -233,27 +233,6 @@ func TestPostsOfAMessageAreLinear(t *testing.T) {
 	}
 }
 
-// connectLean connects in the lean dialect, by ?v=2.
-func (a *actor) connectLean() *actor {
-	a.t.Helper()
-	ctx, cancel := context.WithTimeout(a.t.Context(), patience)
-	defer cancel()
-	c, err := reach(ctx, a.server.WebSocketURL()+"?v=2", a.token)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	a.t.Cleanup(c.Close)
-	a.Client = c
-	a.expect(protocol.EventConnected)
-	return a
-}
-
-func (a *actor) leanDevice() *actor {
-	a.t.Helper()
-	d := *a
-	return d.connectLean()
-}
-
 // The frames of one message, in both dialects: what API Gateway bills.
 func TestFramesOfAMessage(t *testing.T) {
 	t.Parallel()

@@ -77,10 +77,16 @@ func (k *scene) judge() {
 	if c.Due, err = evidence.Due(k.t.Context(), k.messages, k.id); err != nil {
 		k.t.Fatal(err)
 	}
-	f := checker.Final{At: time.Now().Add(k.bounds.Delivery + k.bounds.Presence), Conversations: map[chat.ConversationID]checker.Conversation{k.id: c}}
+	k.check(c, time.Now().Add(k.bounds.Delivery+k.bounds.Presence))
+}
+
+// check has the checker look at what was seen, and at how it ended.
+func (k *scene) check(end checker.Conversation, at time.Time) {
+	k.t.Helper()
+	f := checker.Final{At: at, Conversations: map[chat.ConversationID]checker.Conversation{k.id: end}}
 	r := checker.Check(k.record.History(), f, k.bounds)
 	attempts, acknowledged := k.record.Acknowledged()
-	k.t.Logf("%d attempts, %d acknowledged: %v", attempts, acknowledged, r)
+	k.t.Logf("%d attempts, %d acknowledged, %d in the log: %v", attempts, acknowledged, len(end.Log), r)
 	if !r.OK() {
 		k.t.Error(r.Details())
 	}
@@ -91,7 +97,7 @@ func (k *scene) open(m *member) {
 	k.t.Helper()
 	m.link = unique("link")
 	k.record.Open(m.link, m.principal)
-	m.Client = dial(k.t, k.server, m.token)
+	m.Client = dial(k.t, k.server.WebSocketURL(), m.token)
 	c, link := m.Client, m.link
 	go func() { // ends with the connection
 		for seen := 0; ; {

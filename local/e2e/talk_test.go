@@ -143,10 +143,7 @@ func TestEverythingIsThereAfterARestart(t *testing.T) {
 	}
 	o := options()
 	o.Dir = t.TempDir()
-	s, err := startBare(t, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startBare(t, o)
 	user, agent, id := talk(t, s)
 	user.say(id, "remember this")
 	agent.say(id, "I will")

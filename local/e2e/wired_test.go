@@ -123,10 +123,7 @@ func startWired(t *testing.T, o server.Options) (*server.Server, *posts) {
 	api := httptest.NewServer(invokeAPI(func() lambda.Invoker { <-ready; return functions }))
 	t.Cleanup(api.Close)
 	o.Exec, o.Lambda = "", api.URL
-	s, err := startBare(t, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startBare(t, o)
 	target, err := url.Parse(s.URL())
 	if err != nil {
 		t.Fatal(err)
