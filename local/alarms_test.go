@@ -60,25 +60,11 @@ func (a alarm) looked() (all []alarmMetric) {
 	return all
 }
 
-type alarmTemplate struct {
-	Resources map[string]struct {
-		Type       string    `yaml:"Type"`
-		Properties yaml.Node `yaml:"Properties"`
-	} `yaml:"Resources"`
-}
-
-func readAlarms(t *testing.T) (alarmTemplate, map[string]alarm) {
+func readAlarms(t *testing.T) (document, map[string]alarm) {
 	t.Helper()
-	data, err := os.ReadFile(templateFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var document alarmTemplate
-	if err := yaml.Unmarshal(data, &document); err != nil {
-		t.Fatal(err)
-	}
+	d := readDocument(t)
 	alarms := map[string]alarm{}
-	for id, r := range document.Resources {
+	for id, r := range d.Resources {
 		if r.Type != "AWS::CloudWatch::Alarm" {
 			continue
 		}
@@ -91,7 +77,7 @@ func readAlarms(t *testing.T) (alarmTemplate, map[string]alarm) {
 	if len(alarms) < 10 {
 		t.Fatalf("found %d alarms: the test is broken", len(alarms))
 	}
-	return document, alarms
+	return d, alarms
 }
 
 // ofServices are the metrics of AWS's own that are looked at, with their dimensions,

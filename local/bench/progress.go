@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,14 +49,7 @@ func (p *progress) line() string {
 		return fmt.Sprintf("%s: [%s%s] %v of %v, %d", p.what, bar(full, "="), bar(width-full, " "), passed, p.length, done)
 	}
 	full := min(width*done/p.of, width)
-	return fmt.Sprintf("%s: [%s%s] %d of %d", p.what, bar(full, "="), bar(width-full, " "), done, p.of)
-}
-
-func bar(n int, s string) (text string) {
-	for range n {
-		text += s
-	}
-	return text
+	return fmt.Sprintf("%s: [%s%s] %d of %d", p.what, strings.Repeat("=", full), strings.Repeat(" ", width-full), done, p.of)
 }
 
 // show writes the line each second until the returned function is called, which

@@ -2,8 +2,6 @@ package cold
 
 import (
 	"bytes"
-	"context"
-	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +14,7 @@ import (
 	"aiwm-chat/local/client"
 	"aiwm-chat/local/command"
 	"aiwm-chat/local/server"
+	"aiwm-chat/local/server/servertest"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -37,20 +36,7 @@ func TestMeasure(t *testing.T) {
 	build(t, dir, "SendFunction", "../../functions/send")
 	build(t, dir, "AuthorizeFunction", "../../functions/authorize")
 	build(t, dir, "HealthFunction", "../../functions/health")
-	s, err := server.Start(t.Context(), server.Options{
-		Template: "../../template.yaml", Addr: "127.0.0.1:0", Secret: []byte("a secret of thirty-two bytes, all told"), Logger: slog.New(slog.DiscardHandler),
-		Getenv: command.Unlimited(nil),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := s.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	s := servertest.Start(t, server.Options{Getenv: command.Unlimited(nil)})
 	w, err := enter(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"context"
 	"flag"
-	"io"
-	"log/slog"
 	"os"
 	"testing"
 	"time"
 
 	"aiwm-chat/local/demo"
 	"aiwm-chat/local/server"
+	"aiwm-chat/local/server/servertest"
 	"aiwm-chat/shared/chat"
 )
 
@@ -24,20 +23,7 @@ const golden = "testdata/demo.golden"
 func TestDemoPrintsTheSameEveryTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	s, err := server.Start(ctx, server.Options{
-		Template: "../../template.yaml", Addr: "127.0.0.1:0", Secret: []byte("0123456789abcdef0123456789abcdef"),
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := s.Close(ctx); err != nil {
-			t.Errorf("close the server: %v", err)
-		}
-	})
+	s := servertest.Start(t, server.Options{})
 	target := demo.Target{WebSocketURL: s.WebSocketURL(), HTTPURL: s.URL(), UserID: "demo-user", AgentID: "demo-agent"}
 	target.UserToken = token(t, s, chat.User, target.UserID)
 	target.AgentToken = token(t, s, chat.Agent, target.AgentID)

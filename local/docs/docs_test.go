@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +16,7 @@ import (
 	"aiwm-chat/local/contract/verify"
 	"aiwm-chat/local/docs"
 	"aiwm-chat/local/server"
+	"aiwm-chat/local/server/servertest"
 )
 
 // patience bounds waits that end early when all is well.
@@ -24,21 +24,7 @@ const patience = 90 * time.Second
 
 func start(t *testing.T) *server.Server {
 	t.Helper()
-	s, err := server.Start(t.Context(), server.Options{
-		Template: "../../template.yaml", Addr: "127.0.0.1:0", Secret: []byte("a secret of thirty-two bytes, all told"),
-		Pages: docs.Pages, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := s.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return servertest.Start(t, server.Options{Pages: docs.Pages})
 }
 
 func get(t *testing.T, method, url, encoding string) (*http.Response, []byte) {

@@ -12,7 +12,6 @@ import (
 
 	"aiwm-chat/local/embedded/mongod"
 	"aiwm-chat/local/indexes"
-	"aiwm-chat/local/server"
 )
 
 // slowBuild is longer than a database may take to answer at the start.
@@ -42,10 +41,7 @@ func TestIndexesMayTakeLong(t *testing.T) {
 	})
 	o := options()
 	o.Getenv, o.Exec = getenv, ""
-	s, err := server.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startBare(t, o)
 	stop(t, s)
 	if n := builder.built.Load(); n < 3 {
 		t.Errorf("%d index builds were slow", n)

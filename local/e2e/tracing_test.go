@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-
-	"aiwm-chat/local/server"
 )
 
 // What a frame sets off is one trace: its invocation, the posts of that, and the jobs
@@ -36,10 +34,7 @@ func TestTraces(t *testing.T) {
 	t.Cleanup(collector.Close)
 	o := options()
 	o.Getenv = set(map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL})
-	s, err := server.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := startBare(t, o)
 	twoTalk(t, s)
 	stop(t, s)
 	mu.Lock()

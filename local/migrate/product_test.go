@@ -3,7 +3,6 @@ package migrate
 import (
 	"bytes"
 	"context"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"aiwm-chat/local/client"
 	"aiwm-chat/local/server"
+	"aiwm-chat/local/server/servertest"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -39,18 +39,7 @@ func TestTheProductGoesOnWithIt(t *testing.T) {
 		t.Errorf("reported %s, %s, error %v", out.String(), b, err)
 	}
 
-	secret := []byte("a secret of thirty-two bytes, all told")
-	s, err := server.Start(t.Context(), server.Options{Template: "../../template.yaml", Addr: "127.0.0.1:0", Secret: secret, Getenv: getenv, Strict: true, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := s.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	s := servertest.Start(t, server.Options{Getenv: getenv, Strict: true})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	user := chat.Principal{Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg}

@@ -1,17 +1,15 @@
 package serve
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/local/server"
+	"aiwm-chat/local/server/servertest"
 )
 
 // The greeting says what there is, what there is not, and how many functions
@@ -23,19 +21,8 @@ func TestGreeting(t *testing.T) {
 	if err := os.WriteFile(template, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o := server.Options{Template: template, Addr: "127.0.0.1:0", Lambda: "http://127.0.0.1:1", Logger: slog.New(slog.DiscardHandler),
-		Secret: []byte("a secret of thirty-two bytes, all told")}
-	s, err := server.Start(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if err := s.Close(ctx); err != nil {
-			t.Error(err)
-		}
-	})
+	o := server.Options{Template: template, Lambda: "http://127.0.0.1:1"}
+	s := servertest.Start(t, o)
 	o.Lambda, o.Exec = "", ".build"
 	for concurrency, want := range map[int]string{
 		0: fmt.Sprintf("from .build, %d at the same time; others wait (-concurrency)", lambda.DefaultProcesses()),
