@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -211,6 +212,24 @@ func (j *journal) adds(ctx context.Context, run int, c chat.ConversationID, ids 
 		_, err := j.backup.UpdateOne(ctx, bson.M{"_id": addedID(run, c, ids[0])}, bson.M{"$set": bson.M{"messages": ids}}, options.UpdateOne().SetUpsert(true))
 		return err
 	}, "keep a backup")
+}
+
+// added returns what a run noted of the messages that it brings into a conversation.
+func (j *journal) added(ctx context.Context, run int, c chat.ConversationID) (all []added, ids map[chat.MessageID]bool, err error) {
+	cursor, err := j.backup.Find(ctx, under(strings.TrimSuffix(addedID(run, c, ""), "/")))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the backup: %w", err)
+	}
+	if err := cursor.All(ctx, &all); err != nil {
+		return nil, nil, fmt.Errorf("read the backup: %w", err)
+	}
+	ids = map[chat.MessageID]bool{}
+	for _, a := range all {
+		for _, id := range a.Messages {
+			ids[id] = true
+		}
+	}
+	return all, ids, nil
 }
 
 // unlessTaken takes back at once what a run just wrote, where the whole run is being

@@ -42,9 +42,7 @@ func (m *mover) move(ctx context.Context) error {
 	if len(all) == 0 {
 		return errNothing
 	}
-	rowsOf := map[string]bson.RawValue{} // by the new id: which row has it
-	refused := map[string]bool{}         // by what messages name them
-	names := map[string]bool{}
+	met := roll{rowOf: map[string]bson.RawValue{}, refused: map[string]bool{}, names: map[string]bool{}}
 	m.report.begin(len(all), m.report.moved)
 	for len(all) > 0 {
 		n := min(conversationsAtOnce, len(all))
@@ -54,36 +52,50 @@ func (m *mover) move(ctx context.Context) error {
 		}
 		all = all[n:]
 		for _, r := range batch {
-			id := r.newID("conversationId")
-			called := []string{nameOf(r.raw.Lookup("conversationId")), nameOf(r.raw.Lookup("_id"))}
-			for _, name := range called {
-				names[name] = true
-			}
-			c, err := conversationOf(r, m.org)
-			if err == nil && !rowsOf[id].IsZero() {
-				err = fmt.Errorf("the conversation %s has this conversationId already", shownID(rowsOf[id]))
-			}
+			c, err := met.admit(r, m.org)
 			if err != nil {
-				refused[called[1]] = true
-				if rowsOf[id].IsZero() {
-					refused[called[0]] = true
-				}
 				m.report.refuse("conversations", r.id(), err.Error())
 				continue
 			}
-			rowsOf[id] = r.raw.Lookup("_id")
-			delete(refused, called[0]) // by an earlier row of that name
 			if err := m.conversation(ctx, r, c); err != nil {
 				return fmt.Errorf("conversation %s: %w", c.ID, err)
 			}
 		}
 		m.report.progress(n) // also those that are gone meanwhile
 	}
-	if err := m.orphans(ctx, names, refused); err != nil {
+	if err := m.orphans(ctx, met); err != nil {
 		return err
 	}
 	m.report.line(true)
 	return nil
+}
+
+// A roll is what a run has met of conversations.
+type roll struct {
+	rowOf          map[string]bson.RawValue // by the new id: which row has it
+	names, refused map[string]bool          // by what messages name them
+}
+
+// admit returns the conversation of a row, or why it is not taken: of several rows of
+// one id the first is.
+func (l roll) admit(r *row, org chat.OrgID) (taken, error) {
+	id, rowID := r.newID("conversationId"), r.raw.Lookup("_id")
+	byID, byRow := nameOf(r.raw.Lookup("conversationId")), nameOf(rowID)
+	l.names[byID], l.names[byRow] = true, true
+	c, err := conversationOf(r, org)
+	if err == nil && !l.rowOf[id].IsZero() {
+		err = fmt.Errorf("the conversation %s has this conversationId already", shownID(l.rowOf[id]))
+	}
+	if err != nil {
+		l.refused[byRow] = true
+		if l.rowOf[id].IsZero() {
+			l.refused[byID] = true
+		}
+		return taken{}, err
+	}
+	l.rowOf[id] = rowID
+	delete(l.refused, byID) // by an earlier row of that name
+	return c, nil
 }
 
 // conversation takes one with its messages.
@@ -157,7 +169,7 @@ func (m *mover) foreign(ctx context.Context, c taken, was bson.Raw) (reason stri
 const notTaken = "its conversation is not taken: see there"
 
 // orphans reports the messages that no conversation was asked for.
-func (m *mover) orphans(ctx context.Context, names, refused map[string]bool) error {
+func (m *mover) orphans(ctx context.Context, met roll) error {
 	total, err := m.from.messages.CountDocuments(ctx, bson.M{})
 	if err != nil {
 		return fmt.Errorf("count the messages: %w", err)
@@ -174,9 +186,9 @@ func (m *mover) orphans(ctx context.Context, names, refused map[string]bool) err
 		switch {
 		case name == "":
 			m.report.refuse("messages", shownID(k.id), "conversationId is missing")
-		case refused[name]:
+		case met.refused[name]:
 			m.report.refuse("messages", shownID(k.id), notTaken)
-		case !names[name]:
+		case !met.names[name]:
 			m.report.refuse("messages", shownID(k.id), "there is no conversation "+cut(name, chat.MaxID))
 		}
 	}

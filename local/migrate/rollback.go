@@ -140,21 +140,3 @@ func (m *mover) writtenSince(ctx context.Context, id chat.ConversationID, entry 
 	}
 	return "", nil
 }
-
-// added returns what a run noted of the messages that it brings into a conversation.
-func (j *journal) added(ctx context.Context, run int, c chat.ConversationID) (all []added, ids map[chat.MessageID]bool, err error) {
-	cursor, err := j.backup.Find(ctx, under(strings.TrimSuffix(addedID(run, c, ""), "/")))
-	if err != nil {
-		return nil, nil, fmt.Errorf("read the backup: %w", err)
-	}
-	if err := cursor.All(ctx, &all); err != nil {
-		return nil, nil, fmt.Errorf("read the backup: %w", err)
-	}
-	ids = map[chat.MessageID]bool{}
-	for _, a := range all {
-		for _, id := range a.Messages {
-			ids[id] = true
-		}
-	}
-	return all, ids, nil
-}
