@@ -66,6 +66,25 @@ type Options struct {
 	Logger   *slog.Logger // nil: slog.Default
 }
 
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Exec == "" && o.Lambda == "" {
+		o.Logger = slog.New(logline.Quieter(o.Logger.Handler()))
+	}
+	if o.Getenv == nil {
+		o.Getenv = func(string) string { return "" }
+	}
+	if o.TimeScale == 0 {
+		o.TimeScale = 1
+	}
+	if o.ReadTimeout == 0 {
+		o.ReadTimeout = 30 * time.Second
+	}
+	return o
+}
+
 // anyPort is a free port beside Addr. Start has listened on Addr by then.
 func (o Options) anyPort() string {
 	host, _, _ := net.SplitHostPort(o.Addr)
@@ -97,21 +116,7 @@ type Server struct {
 // Start reads the template, opens the databases and serves. When it fails,
 // nothing is left running and the error is one line for the user.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
-	if o.Exec == "" && o.Lambda == "" {
-		o.Logger = slog.New(logline.Quieter(o.Logger.Handler()))
-	}
-	if o.Getenv == nil {
-		o.Getenv = func(string) string { return "" }
-	}
-	if o.TimeScale == 0 {
-		o.TimeScale = 1
-	}
-	if o.ReadTimeout == 0 {
-		o.ReadTimeout = 30 * time.Second
-	}
+	o = o.withDefaults()
 	s := &Server{options: o, served: make(chan error, 1), numbers: prometheus.New()}
 	defer func() {
 		if err != nil {

@@ -13,7 +13,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"sync/atomic"
@@ -244,7 +243,6 @@ func (v *Verifier) renewed(ctx context.Context, used []byte) []byte {
 	if !changed {
 		return used
 	}
-	slog.InfoContext(ctx, "the secret was changed", "variable", "JWT_SECRET_ARN")
 	next := []byte(text)
 	v.secret.Store(&next)
 	return next

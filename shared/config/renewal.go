@@ -73,7 +73,11 @@ func (s *Renewal) Renew(ctx context.Context, used string) (value string, ok bool
 		return "", false
 	}
 	s.value = value
-	return value, value != used
+	if value == used {
+		return value, false
+	}
+	slog.InfoContext(ctx, "the secret was changed", "variable", s.variable+arnSuffix)
+	return value, true
 }
 
 // Old reports whether the secret was read so long ago that it should be asked for

@@ -158,8 +158,8 @@ func (a *Announcer) departed(ctx context.Context, d chat.Departure) {
 const named = 100
 
 // Offline tells who is there no more: to those in a room of its conversations, who
-// were told that it came, and to each of those in one frame for a hundred. For each one round trip to MongoDB, one to Redis, and
-// the fan-out.
+// were told that it came, and to each of those in one frame for a hundred. For each
+// one round trip to MongoDB, one to Redis, and the fan-out.
 func (a *Announcer) Offline(ctx context.Context, who []chat.Absence) {
 	a.offline(ctx, who, nil)
 }

@@ -35,7 +35,6 @@ func (s *Store) renew(ctx context.Context, used *connected) bool {
 		return false
 	}
 	s.use(client, uri)
-	slog.InfoContext(ctx, "the secret was changed", "variable", "MONGODB_URI_ARN")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
 	defer cancel()
 	if err := used.client.Disconnect(ctx); err != nil && !errors.Is(err, context.DeadlineExceeded) {

@@ -3,7 +3,6 @@ package presence
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -34,7 +33,6 @@ func (c *client) authenticate(ctx context.Context, used redis.UniversalClient, e
 	c.options.Password = next
 	c.current = redis.NewUniversalClient(&c.options)
 	_ = used.Close()
-	slog.InfoContext(ctx, "the secret was changed", "variable", "REDIS_PASSWORD_ARN")
 	return true
 }
 

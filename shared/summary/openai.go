@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"net/http"
 	"net/url"
@@ -142,7 +141,6 @@ func (s *OpenAI) ask(ctx context.Context, request openai.ChatCompletionRequest) 
 	if !changed {
 		return response, err
 	}
-	slog.InfoContext(ctx, "the secret was changed", "variable", "OPENAI_API_KEY_ARN")
 	s.use(key)
 	return s.asked.Load().client.CreateChatCompletion(ctx, request)
 }

@@ -5,13 +5,12 @@
 // It understands what a template of this project's kind uses: Globals,
 // parameters with their constraints, conditions, and the intrinsic functions Ref,
 // Fn::GetAtt, Fn::Sub, Fn::Join, Fn::Split, Fn::Select and Fn::If in short and
-// long form. What it
-// does not understand, in a place it reads, is an error that names the line and
-// the resource; silence would make the local server differ from the deployed
-// one. So are resources and properties that carry traffic and are not emulated,
-// and those that AWS does not know either; what only tunes is a warning.
-// Resources that carry no traffic (roles, alarms, tables, ...) are not looked
-// at.
+// long form. What it does not understand, in a place it reads, is an error that
+// names the line and the resource; silence would make the local server differ
+// from the deployed one. So are resources and properties that carry traffic and
+// are not emulated, and those that AWS does not know either; what only tunes is a
+// warning. Resources that carry no traffic (roles, alarms, tables, ...) are not
+// looked at.
 package template
 
 import (
