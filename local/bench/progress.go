@@ -46,7 +46,7 @@ func (p *progress) line() string {
 	if p.of <= 0 {
 		passed := min(time.Since(p.begun), p.length).Truncate(time.Second)
 		full := int(width * passed / max(p.length, 1))
-		return fmt.Sprintf("%s: [%s%s] %v of %v, %d", p.what, bar(full, "="), bar(width-full, " "), passed, p.length, done)
+		return fmt.Sprintf("%s: [%s%s] %v of %v, %d", p.what, strings.Repeat("=", full), strings.Repeat(" ", width-full), passed, p.length, done)
 	}
 	full := min(width*done/p.of, width)
 	return fmt.Sprintf("%s: [%s%s] %d of %d", p.what, strings.Repeat("=", full), strings.Repeat(" ", width-full), done, p.of)
