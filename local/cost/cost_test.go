@@ -42,7 +42,7 @@ func TestAMonthByHand(t *testing.T) {
 		"queue-request":     (sessions+20)*3 + 2*5*730*180,
 		"log-gb":            invocations * 500 / 1e9,
 		"transfer-gb":       frames * 40 / 1e6,
-		"redis-command":     200*5 + sessions*30 + pings*6 + 20*3 + sweeps*2 + 60*2,
+		"redis-command":     200*5 + sessions*29 + pings*6 + 20*3 + sweeps*2 + 60*2,
 		"mongo-flex-100":    1,
 		"model-read":        2000,
 		"model-written":     200,

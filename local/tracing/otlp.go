@@ -145,9 +145,9 @@ func kindOf(k trace.SpanKind) int {
 
 func valuesOf(attributes []attribute.KeyValue) (all []keyValue) {
 	for _, a := range attributes {
-		value := map[string]any{"stringValue": a.Value.Emit()}
+		value := map[string]any{"stringValue": a.Value.String()}
 		if a.Value.Type() == attribute.INT64 {
-			value = map[string]any{"intValue": a.Value.Emit()}
+			value = map[string]any{"intValue": a.Value.String()}
 		}
 		all = append(all, keyValue{string(a.Key), value})
 	}

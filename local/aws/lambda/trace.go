@@ -9,7 +9,8 @@ const traceKey = "x-amzn-trace-id"
 // Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1, which
 // the handler finds in its context.
 func WithTrace(ctx context.Context, header string) context.Context {
-	return context.WithValue(ctx, traceKey, header) //nolint:revive,staticcheck // the library's own key is a string
+	//lint:ignore SA1029 the library's own key is a string
+	return context.WithValue(ctx, traceKey, header)
 }
 
 // TraceOf returns the header of an invocation, of the caller's context or the
