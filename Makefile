@@ -43,6 +43,15 @@ race: race-units ## the same with the race detector, but for what has nothing to
 race-units:
 	$(GO) test -race -short -shuffle=on $$($(GO) list ./... | grep -vE '$(SEQUENTIAL)|/$(ALONE)$$')
 
+FUZZ ?= 30s
+
+fuzz: ## every fuzz test, guided by coverage, for FUZZ each (30s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' functions shared local | xargs -n 1 dirname | sort -u | while read -r pkg; do \
+		for name in $$(cat $$pkg/*_test.go | grep -oE '^func Fuzz[A-Za-z0-9_]*' | cut -c6-); do \
+			$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZ) ./$$pkg || exit 1; \
+		done || exit 1; \
+	done
+
 lint: ## formatting, vet, and nothing left over
 	@test -z "$$(gofmt -l functions shared local)" || { gofmt -l functions shared local; echo 'run gofmt -w on these'; exit 1; }
 	$(GO) vet ./...
