@@ -5,10 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/mongo"
+
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/observe"
-
-	"go.mongodb.org/mongo-driver/v2/mongo"
 )
 
 const (

@@ -32,7 +32,7 @@ type log struct{ store *Store }
 func ForWrites(p *wire.Process) *Store {
 	store := In(p)
 	return wire.Client(p, func(config.Config) (log, error) {
-		if store != nil { // a fault already
+		if store != nil { // else that is a fault already
 			p.Begin(store.begin)
 		}
 		return log{store}, nil

@@ -61,11 +61,7 @@ func (h *Handler) Handle(ctx context.Context, job protocol.WelcomeJob) error {
 		return h.end(ctx, c)
 	}
 	frame := protocol.Frame(protocol.EventConnected, "", protocol.ConnectedOf(c), time.Now())
-	start := time.Now()
 	err := h.greet(ctx, c, frame)
-	for err != nil && delivery.Retryable(err) && ctx.Err() == nil && time.Since(start) < persistence {
-		err = h.greet(ctx, c, frame)
-	}
 	if errors.Is(err, delivery.ErrGone) {
 		return h.burier.Bury(ctx, c)
 	}
@@ -121,12 +117,18 @@ func (h *Handler) Backlog(ctx context.Context, c chat.Connection) error {
 	return nil
 }
 
-// greet posts to a connection that may not be reachable yet.
+// greet posts to a connection that may not be reachable yet, or not at the moment.
 func (h *Handler) greet(ctx context.Context, c chat.Connection, frame []byte) error {
 	start := time.Now()
 	for wait := firstWait; ; wait = min(2*wait, longestWait) {
 		err := h.poster.Post(ctx, c, frame)
-		if !errors.Is(err, delivery.ErrGone) || time.Since(start)+wait > patience {
+		limit := persistence
+		if errors.Is(err, delivery.ErrGone) {
+			limit = patience
+		} else if err == nil || !delivery.Retryable(err) {
+			return err
+		}
+		if time.Since(start)+wait > limit {
 			return err
 		}
 		select {

@@ -128,8 +128,8 @@ func TestWelcome(t *testing.T) {
 		{"throttled", chat.User, world{post: failing(errDown, always)}, true, nil, 0},
 		{"throttled later", chat.Agent, world{waiting: []chat.Message{first, second}, post: failing(errDown, func(n int) bool { return n == 2 })}, true, []string{connected, one}, 0},
 		{"no messages to be read", chat.Agent, world{readErr: errDown}, true, []string{connected}, 0},
-		{"slow", chat.User, world{post: failing(errSlow, func(n int) bool { return n < 3 })}, false, []string{connected}, 0},
-		{"a post hangs", chat.User, world{hangs: true}, true, nil, 10500 * time.Millisecond},
+		{"slow", chat.User, world{post: failing(errSlow, func(n int) bool { return n < 3 })}, false, []string{connected}, 70 * time.Millisecond},
+		{"a post hangs", chat.User, world{hangs: true}, true, nil, 11 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
