@@ -70,12 +70,13 @@ func (c *check) tell() {
 
 // removedBeside reports whether the sender was being removed when an attempt
 // ended, or about to be added again, which is asked for at Back. A message that is
-// sent just then may still be committed, and where its event comes twice only one
-// of the two finds the sender removed.
+// sent just then may still be committed; and where its event comes twice, the first
+// may find the sender removed and the second find them added again.
 func (c *check) removedBeside(a *Attempt) bool {
 	for _, r := range c.Removals {
 		if r.Conversation == a.Conversation && r.Principal == a.Sender && !r.Begun.After(a.Ended) &&
-			(r.Confirmed.IsZero() || !r.Confirmed.Before(a.Begun)) && (r.Back.IsZero() || !r.Back.Add(c.bounds.Delivery).Before(a.Begun)) {
+			(r.Confirmed.IsZero() || !r.Confirmed.Before(a.Begun) || !r.Back.IsZero()) &&
+			(r.Back.IsZero() || !r.Back.Add(c.bounds.Delivery).Before(a.Begun)) {
 			return true
 		}
 	}

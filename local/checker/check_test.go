@@ -236,16 +236,29 @@ func TestEachLieIsFound(t *testing.T) {
 }
 
 // What was sent while its sender was being removed may be stored though it was
-// refused; what was sent after the removal was confirmed may not.
+// refused, and so may what was sent before they were added again, whose event may
+// have come twice. What was sent after the removal was confirmed may not, where
+// nobody added them, or long ago.
 func TestRefusedBesideARemoval(t *testing.T) {
-	for confirmed, wrong := range map[time.Time]int{at(22): 0, at(19): 1} {
+	tests := []struct {
+		begun, confirmed, back time.Time
+		wrong                  int
+	}{
+		{at(18), at(22), at(24), 0},
+		{at(18), at(22), time.Time{}, 0},
+		{at(18), at(19), at(24), 0},
+		{at(18), at(19), time.Time{}, 1},
+		{at(22), at(23), at(24), 1},
+		{at(-60), at(-59), at(-58), 1},
+	}
+	for _, tt := range tests {
 		w := right()
 		w.h.Attempts[2].Outcome, w.h.Attempts[2].Code = checker.Refused, chat.NotFound // from 20 to 21
 		w.h.Removals = append(w.h.Removals, checker.Removal{
-			Conversation: "c", Principal: user, Begun: at(18), Confirmed: confirmed, Back: at(24),
+			Conversation: "c", Principal: user, Begun: tt.begun, Confirmed: tt.confirmed, Back: tt.back,
 		})
-		if r := checker.Check(w.h, w.f, bounds); r.Counts[checker.Wrong] != wrong {
-			t.Errorf("confirmed at %v: %v\n%s", confirmed, r, r.Details())
+		if r := checker.Check(w.h, w.f, bounds); r.Counts[checker.Wrong] != tt.wrong {
+			t.Errorf("%+v: %v\n%s", tt, r, r.Details())
 		}
 	}
 }
