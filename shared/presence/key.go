@@ -46,6 +46,20 @@ func budgetKey(id chat.ConversationID) string { return "conversation:{" + string
 // activityKey is there for a while after those outside a room were told of it.
 func activityKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:activity" }
 
+// streamKey is the hash of a stream; the texts of its parts lie beside it.
+func streamKey(id chat.ConversationID, stream string) string {
+	return "conversation:{" + string(id) + "}:stream:" + stream
+}
+
+// streamTextKey holds what is contiguous of a part.
+func streamTextKey(id chat.ConversationID, stream, part string) string {
+	return streamKey(id, stream) + ":" + part
+}
+
+// streamsKey is the sorted set of the streams that are open in a conversation, by
+// when their lease ends.
+func streamsKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:streams" }
+
 // summaryKey holds who writes the summary, for as long as that may take.
 func summaryKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:summary" }
 
