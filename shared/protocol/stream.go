@@ -192,3 +192,32 @@ type StreamDropped struct {
 	StreamID       string              `json:"streamId"`
 	Reason         string              `json:"reason"`
 }
+
+// A LeaseJob looks after one stream: is its agent still alive?
+type LeaseJob struct {
+	ConversationID chat.ConversationID `json:"conversationId"`
+	StreamID       string              `json:"streamId"`
+	Principal      chat.Principal      `json:"principal"`
+}
+
+// StreamStartedOf tells an agent where to go on.
+func StreamStartedOf(st chat.Stream) StreamStarted {
+	next := map[string]int{"content": 0}
+	for _, p := range st.Parts {
+		next[p.Name] = p.Next
+	}
+	return StreamStarted{st.ConversationID, st.ID, next, StreamLease.Milliseconds(), StreamMinInterval.Milliseconds()}
+}
+
+// StreamBegunOf tells a room of it.
+func StreamBegunOf(st chat.Stream) StreamBegun {
+	return StreamBegun{
+		ConversationID: st.ConversationID, StreamID: st.ID, Epoch: st.Epoch, ParticipantID: st.Principal.ID, ParentID: st.ParentID,
+		StartedAt: stamp(st.StartedAt), LeaseMs: StreamLease.Milliseconds(),
+	}
+}
+
+// StreamDeltaOf tells a room by how much it grew.
+func StreamDeltaOf(st chat.Stream, d chat.StreamDelta) StreamDelta {
+	return StreamDelta{ConversationID: st.ConversationID, StreamID: st.ID, Epoch: d.Epoch, Part: d.Part, Offset: &d.Offset, Length: d.Length, Text: d.Text}
+}
