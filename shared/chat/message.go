@@ -52,13 +52,15 @@ const (
 	StatusSent      MessageStatus = "sent"
 	StatusDelivered MessageStatus = "delivered"
 	StatusFailed    MessageStatus = "failed"
+	StatusCancelled MessageStatus = "cancelled" // its stream was stopped
 )
 
 // Limits of a message.
 const (
-	MaxContentFrame   = 24 << 10 // bytes of content over WebSocket: a frame ends at 32 KB
-	MaxContentREST    = 64 << 10 // bytes of content over REST
-	MaxMessageName    = 128      // characters
+	MaxContentFrame   = 24 << 10  // bytes of content over WebSocket: a frame ends at 32 KB
+	MaxContentREST    = 64 << 10  // bytes of content over REST
+	MaxContentStream  = 256 << 10 // bytes of content that was appended to a stream
+	MaxMessageName    = 128       // characters
 	MaxAttachments    = 10
 	MaxThinking       = 32 << 10 // bytes
 	MaxTools          = 32       // tool calls, and tool results, of one message
@@ -96,6 +98,8 @@ type Draft struct {
 	Usage       *Usage
 	Latency     time.Duration // millisecond precision; 0: not given
 	Error       string
+	// Unfinished is what came of an answer that was broken off: it may be nothing.
+	Unfinished bool
 }
 
 // A Message is one entry of a conversation's log. Seq is contiguous from 1.
@@ -112,6 +116,7 @@ type Message struct {
 	CreatedAt       time.Time
 	UpdatedAt       time.Time
 	Deleted         bool // its content is gone from every read; its seq stays
+	Streamed        bool // it was written as a stream, whose id is ClientMessageID
 	Due             *Due // nil: all that follows from it is done
 }
 
@@ -174,7 +179,7 @@ func Preview(s string) string {
 
 func (d *Draft) check(f *Faults, sender PrincipalType, maxContent int) {
 	d.checkRights(f, sender)
-	if strings.TrimSpace(d.Content) == "" && !d.hasParts() {
+	if strings.TrimSpace(d.Content) == "" && !d.hasParts() && !d.Unfinished {
 		f.Add("content", "is required")
 	}
 	if len(d.Content) > maxContent {

@@ -37,6 +37,7 @@ type messageDoc struct {
 	CreatedAt       time.Time            `bson:"createdAt"`
 	UpdatedAt       time.Time            `bson:"updatedAt"`
 	IsDeleted       bool                 `bson:"isDeleted"`
+	Streamed        bool                 `bson:"streamed,omitempty"`
 	Due             *dueDoc              `bson:"due,omitempty"`
 }
 
@@ -75,7 +76,7 @@ func newMessageDoc(m chat.Message) (messageDoc, error) {
 		ConversationID: m.ConversationID, OrgID: m.Sender.OrgID, ParticipantID: m.Sender.ID, ParticipantType: m.Sender.Type,
 		Role: m.Role, Type: m.Type, Content: m.Content, Name: m.Name, ParentID: m.ParentID, Attachments: m.Attachments,
 		Latency: m.Latency.Milliseconds(), Error: m.Error, Status: m.Status, ClientMessageID: m.ClientMessageID,
-		Fingerprint: m.Fingerprint, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt),
+		Fingerprint: m.Fingerprint, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt), Streamed: m.Streamed,
 	}
 	if t := m.Thinking; t != nil {
 		d.Thinking = &thinkingDoc{Content: t.Content, Visible: t.Visible, Duration: t.Duration.Milliseconds()}
@@ -101,7 +102,7 @@ func (d *messageDoc) message() chat.Message {
 		ID: d.ID, ConversationID: d.ConversationID, Seq: d.Seq, RunningTokens: d.RunningTokens,
 		Sender: chat.Principal{Type: d.ParticipantType, ID: d.ParticipantID, OrgID: d.OrgID},
 		Status: d.Status, ClientMessageID: d.ClientMessageID, Fingerprint: d.Fingerprint,
-		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, Deleted: d.IsDeleted,
+		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, Deleted: d.IsDeleted, Streamed: d.Streamed,
 	}
 	if t := d.Thinking; t != nil {
 		m.Thinking = &chat.Thinking{Content: t.Content, Visible: t.Visible, Duration: time.Duration(t.Duration) * time.Millisecond}

@@ -31,6 +31,7 @@ type Message struct {
 	Error           string               `json:"error,omitzero"`       // why there is no answer
 	Status          chat.MessageStatus   `json:"status"`
 	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`    // the sender's own name for it
+	StreamID        chat.ClientMessageID `json:"streamId,omitzero"`  // it is the end of this stream, and replaces all that is shown of it
 	CreatedAt       string               `json:"createdAt"`          // when it was stored
 	UpdatedAt       string               `json:"updatedAt"`          // when it was stored or deleted
 	IsDeleted       bool                 `json:"isDeleted,omitzero"` // only its place in the log is left
@@ -44,6 +45,9 @@ func MessageOf(m chat.Message) Message {
 		ID: m.ID, ConversationID: m.ConversationID, Seq: m.Seq, ParticipantID: m.Sender.ID, ParticipantType: m.Sender.Type,
 		Role: m.Role, Type: m.Type, Status: m.Status, ClientMessageID: m.ClientMessageID,
 		CreatedAt: stamp(m.CreatedAt), UpdatedAt: stamp(m.UpdatedAt), IsDeleted: m.Deleted,
+	}
+	if m.Streamed {
+		out.StreamID = m.ClientMessageID
 	}
 	if m.Deleted {
 		return out

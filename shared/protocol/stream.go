@@ -193,11 +193,27 @@ type StreamDropped struct {
 	Reason         string              `json:"reason"`
 }
 
-// A LeaseJob looks after one stream: is its agent still alive?
-type LeaseJob struct {
+// A StreamJob looks after a stream: whether its agent is still alive, or whether it
+// has stopped as it was asked to.
+type StreamJob struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 	StreamID       string              `json:"streamId"`
-	Principal      chat.Principal      `json:"principal"`
+	OrgID          chat.OrgID          `json:"orgId"`
+	AgentID        chat.PrincipalID    `json:"agentId"` // who writes it
+	Stop           bool                `json:"stop,omitzero"`
+}
+
+// About returns the conversation that it is about.
+func (j StreamJob) About() chat.ConversationID { return j.ConversationID }
+
+// Agent is who writes the stream.
+func (j StreamJob) Agent() chat.Principal {
+	return chat.Principal{Type: chat.Agent, ID: j.AgentID, OrgID: j.OrgID}
+}
+
+// StreamJobOf returns the job that looks after a stream.
+func StreamJobOf(st chat.Stream) StreamJob {
+	return StreamJob{ConversationID: st.ConversationID, StreamID: st.ID, OrgID: st.Principal.OrgID, AgentID: st.Principal.ID}
 }
 
 // StreamStartedOf tells an agent where to go on.

@@ -30,6 +30,7 @@ type Options struct {
 	AWS        config.AWS
 	WelcomeURL string
 	SummaryURL string
+	StreamURL  string
 }
 
 // A Queue puts jobs into queues. It is safe for concurrent use.
@@ -37,6 +38,7 @@ type Queue struct {
 	client  *sqs.Client
 	welcome string
 	summary string
+	stream  string
 }
 
 // New returns a Queue. It makes no call.
@@ -44,10 +46,10 @@ func New(o Options) (*Queue, error) {
 	if o.AWS.Region == "" {
 		return nil, errors.New("set up queues: no region")
 	}
-	if o.WelcomeURL == "" && o.SummaryURL == "" {
+	if o.WelcomeURL == "" && o.SummaryURL == "" && o.StreamURL == "" {
 		return nil, errors.New("set up queues: no queue is given")
 	}
-	endpoint, err := endpointOf(cmp.Or(o.WelcomeURL, o.SummaryURL))
+	endpoint, err := endpointOf(cmp.Or(o.WelcomeURL, o.SummaryURL, o.StreamURL))
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +61,7 @@ func New(o Options) (*Queue, error) {
 		BaseEndpoint: aws.String(endpoint),
 		HTTPClient:   awshttp.NewBuildableClient().WithTimeout(requestTimeout),
 	}
-	return &Queue{client: sqs.New(options), welcome: o.WelcomeURL, summary: o.SummaryURL}, nil
+	return &Queue{client: sqs.New(options), welcome: o.WelcomeURL, summary: o.SummaryURL, stream: o.StreamURL}, nil
 }
 
 // endpointOf returns where the queue of a URL is served.
@@ -87,6 +89,11 @@ const longestDelay = 15 * time.Minute
 // EnqueueSummaryIn is EnqueueSummary after a delay, of at most 15 minutes.
 func (q *Queue) EnqueueSummaryIn(ctx context.Context, job protocol.SummaryJob, delay time.Duration) error {
 	return q.send(ctx, "summary", q.summary, job, min(delay, longestDelay))
+}
+
+// EnqueueStream asks for a look at a stream after a delay, of at most 15 minutes.
+func (q *Queue) EnqueueStream(ctx context.Context, job protocol.StreamJob, delay time.Duration) error {
+	return q.send(ctx, "stream", q.stream, job, min(delay, longestDelay))
 }
 
 func (q *Queue) send(ctx context.Context, name, url string, job any, delay time.Duration) error {

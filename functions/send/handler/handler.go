@@ -67,13 +67,15 @@ func New(s store, p presence, d deliverer, a announcer, j jobs) *Handler {
 type way struct {
 	maxContent int             // bytes
 	passes     delivery.Passes // how patiently its frames are posted
+	status     chat.MessageStatus
+	streamed   bool
 }
 
 // The ways of a message. Over REST the caller waits for its answer until the
 // frames are posted, so each is tried once: what failed stays due.
 var (
-	overWebSocket = way{chat.MaxContentFrame, delivery.Patient}
-	overREST      = way{chat.MaxContentREST, delivery.Once}
+	overWebSocket = way{maxContent: chat.MaxContentFrame, passes: delivery.Patient, status: chat.StatusSent}
+	overREST      = way{maxContent: chat.MaxContentREST, passes: delivery.Once, status: chat.StatusSent}
 )
 
 // Handle answers the frame as soon as the message is durable, and delivers it
@@ -106,7 +108,7 @@ func (h *Handler) SendREST(ctx context.Context, sender chat.Principal, in protoc
 // due: a Lambda instance freezes on return.
 func (h *Handler) send(ctx context.Context, caller chat.Connection, in protocol.MessageInput, w way, ack func(protocol.Sent)) error {
 	seen := observe.Of(ctx)
-	m, err := newMessage(caller.Principal, in, w.maxContent)
+	m, err := newMessage(caller.Principal, in, w)
 	if err != nil {
 		return err
 	}
@@ -151,13 +153,15 @@ func naming(err *error, in *protocol.MessageInput, id string) func() {
 }
 
 // newMessage checks everything that needs no look-up.
-func newMessage(sender chat.Principal, in protocol.MessageInput, maxContent int) (chat.Message, error) {
+func newMessage(sender chat.Principal, in protocol.MessageInput, w way) (chat.Message, error) {
 	draft, err := in.Draft(sender)
 	if err != nil {
 		return chat.Message{}, err
 	}
+	draft.Unfinished = w.status != chat.StatusSent
 	now := time.Now()
-	m, err := chat.NewMessage(in.ConversationID, sender, in.ClientMessageID, draft, maxContent, now)
+	m, err := chat.NewMessage(in.ConversationID, sender, in.ClientMessageID, draft, w.maxContent, now)
+	m.Status, m.Streamed = w.status, w.streamed
 	m.Due = chat.NewDue(now, patience)
 	return m, err
 }

@@ -31,7 +31,7 @@ type broadcaster interface {
 }
 
 type jobs interface {
-	EnqueueLease(ctx context.Context, job protocol.LeaseJob, after time.Duration) error
+	EnqueueStream(ctx context.Context, job protocol.StreamJob, delay time.Duration) error
 }
 
 // Handler handles stream.
@@ -72,7 +72,7 @@ func streamOf(c chat.Connection, in protocol.Stream) chat.Stream {
 // MongoDB.
 func (h *Handler) start(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
 	st := streamOf(f.Connection, in)
-	if err := h.jobs.EnqueueLease(ctx, protocol.LeaseJob{ConversationID: st.ConversationID, StreamID: st.ID, Principal: st.Principal}, protocol.StreamLease); err != nil {
+	if err := h.jobs.EnqueueStream(ctx, protocol.StreamJobOf(st), protocol.StreamLease); err != nil {
 		return err
 	}
 	entered, err := h.enter(ctx, st)

@@ -1,0 +1,127 @@
+// Package handler ends streams whose agents do not: those that are dead, and those
+// that do not listen. The rules are those of package local/model/streams.
+package handler
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/protocol"
+)
+
+type streams interface {
+	Stream(ctx context.Context, id chat.ConversationID, stream string) (chat.Stream, error)
+	EndStream(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd, force bool) (chat.StreamVerdict, error)
+	Rooms(ctx context.Context, ids ...chat.ConversationID) ([]chat.Room, error)
+}
+
+type sender interface {
+	Enforce(ctx context.Context, agent chat.Principal, in protocol.MessageInput, status chat.MessageStatus) (chat.Message, error)
+}
+
+type jobs interface {
+	EnqueueStream(ctx context.Context, job protocol.StreamJob, delay time.Duration) error
+}
+
+type broadcaster interface {
+	Broadcast(ctx context.Context, to []chat.Connection, frame []byte, passes delivery.Passes) delivery.Result
+}
+
+// Handler handles the jobs of the stream queue.
+type Handler struct {
+	streams streams
+	sender  sender
+	jobs    jobs
+	cast    broadcaster
+}
+
+// New returns a Handler.
+func New(p streams, s sender, j jobs, b broadcaster) *Handler { return &Handler{p, s, j, b} }
+
+// Handle looks at a stream. One whose agent is alive it looks at again when the lease
+// is over; of the others it commits what had come, first, and then marks it as ended.
+// A stop is always committed, also where there was nothing; what failed without a text
+// is dropped. Dying between any two steps costs nothing: the queue brings the job
+// again. Two round trips to Redis, and those of a message.
+func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
+	for {
+		st, err := h.streams.Stream(ctx, job.ConversationID, job.StreamID)
+		if err != nil || isOver(st, job.Stop) {
+			return err
+		}
+		if left := time.Until(st.Lease); !job.Stop && st.State == chat.StreamOpen && left > 0 {
+			return h.jobs.EnqueueStream(ctx, job, left)
+		}
+		again, err := h.end(ctx, job, st)
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// isOver reports whether there is nothing to end. A stop is for what was lost, too,
+// and for what ended without a message: its agent may yet send the answer.
+func isOver(st chat.Stream, stop bool) bool {
+	switch st.State {
+	case chat.StreamEnded:
+		return !stop || st.End.MessageID != ""
+	case chat.StreamNone:
+		return !stop
+	}
+	return false
+}
+
+// end ends a stream. again says that something was written meanwhile.
+func (h *Handler) end(ctx context.Context, job protocol.StreamJob, st chat.Stream) (again bool, err error) {
+	in, status := inputOf(job, st), chat.StatusFailed
+	if job.Stop {
+		status = chat.StatusCancelled
+	}
+	if in.Content == "" && in.Thinking == nil && !job.Stop {
+		return h.drop(ctx, job, "failed", false)
+	}
+	m, err := h.sender.Enforce(ctx, job.Agent(), in, status)
+	if code := chat.CodeOf(err); err != nil && (code == chat.NotFound || code == chat.ConversationClosed) {
+		return h.drop(ctx, job, "refused", true)
+	}
+	if err != nil {
+		return false, err
+	}
+	end := chat.StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
+	_, err = h.streams.EndStream(ctx, job.ConversationID, job.StreamID, end, true)
+	return false, err
+}
+
+// drop ends a stream without a message, and tells the room. Without force it does so
+// only while there is no text.
+func (h *Handler) drop(ctx context.Context, job protocol.StreamJob, reason string, force bool) (again bool, err error) {
+	verdict, err := h.streams.EndStream(ctx, job.ConversationID, job.StreamID, chat.StreamEnd{Dropped: reason}, force)
+	if err != nil || verdict != chat.StreamIsOpen {
+		return verdict == chat.StreamIsWritten, err
+	}
+	rooms, err := h.streams.Rooms(ctx, job.ConversationID)
+	if err != nil { // clients drop what is silent for 45 s
+		slog.WarnContext(ctx, "tell that a stream is dropped", "conversation", job.ConversationID, "err", err)
+		return false, nil
+	}
+	data := protocol.StreamDropped{ConversationID: job.ConversationID, StreamID: job.StreamID, Reason: reason}
+	h.cast.Broadcast(ctx, rooms[0], protocol.Frame(protocol.EventStreamDropped, "", data, time.Now()), delivery.Once)
+	return false, nil
+}
+
+// inputOf is the message of what had come.
+func inputOf(job protocol.StreamJob, st chat.Stream) protocol.MessageInput {
+	in := protocol.MessageInput{ConversationID: job.ConversationID, ClientMessageID: chat.ClientMessageID(job.StreamID), ParentID: st.ParentID}
+	for _, p := range st.Parts {
+		switch p.Name {
+		case "content":
+			in.Content = p.Text
+		case "thinking":
+			in.Thinking = &protocol.Thinking{Content: p.Text, Visible: true}
+		}
+	}
+	return in
+}
