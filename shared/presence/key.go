@@ -60,6 +60,10 @@ func streamTextKey(id chat.ConversationID, stream, part string) string {
 // when their lease ends.
 func streamsKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:streams" }
 
+// stopsKey is the hash of the questions whose answers nobody wants: question → who
+// said so.
+func stopsKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:stops" }
+
 // summaryKey holds who writes the summary, for as long as that may take.
 func summaryKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:summary" }
 

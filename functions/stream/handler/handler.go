@@ -23,7 +23,17 @@ type streams interface {
 	ConfirmStream(ctx context.Context, st chat.Stream, lease time.Duration) (chat.StreamVerdict, chat.Stream, chat.Room, error)
 	AppendStream(ctx context.Context, st chat.Stream, piece chat.StreamPiece, lease time.Duration) (chat.StreamVerdict, chat.StreamDelta, string, chat.Room, error)
 	EndStream(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd, force bool) (chat.StreamVerdict, error)
+	Stream(ctx context.Context, id chat.ConversationID, stream string) (chat.Stream, error)
+	Streams(ctx context.Context, id chat.ConversationID) ([]string, error)
+	StopStream(ctx context.Context, id chat.ConversationID, stream string, by chat.Principal) (chat.StreamVerdict, error)
+	StopQuestion(ctx context.Context, id chat.ConversationID, question chat.MessageID, by chat.Principal) error
+	QuestionStopped(ctx context.Context, id chat.ConversationID, question chat.MessageID) (by chat.Principal, stopped bool, err error)
+	Rooms(ctx context.Context, ids ...chat.ConversationID) ([]chat.Room, error)
 	Connections(ctx context.Context, ps ...chat.Principal) ([]chat.Connection, error)
+}
+
+type sender interface {
+	EndStream(ctx context.Context, caller chat.Connection, in protocol.MessageInput, status chat.MessageStatus, ack func(protocol.Sent)) error
 }
 
 type broadcaster interface {
@@ -38,12 +48,15 @@ type jobs interface {
 type Handler struct {
 	store   store
 	streams streams
+	sender  sender
 	cast    broadcaster
 	jobs    jobs
 }
 
 // New returns a Handler.
-func New(s store, p streams, b broadcaster, j jobs) *Handler { return &Handler{s, p, b, j} }
+func New(s store, p streams, m sender, b broadcaster, j jobs) *Handler {
+	return &Handler{s, p, m, b, j}
+}
 
 // Handle takes one step of a stream.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
@@ -56,7 +69,7 @@ func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protoco
 	case protocol.StreamAppend:
 		return h.append(ctx, f, in)
 	}
-	return chat.Errorf(chat.BadRequest, "not yet")
+	return h.end(ctx, f, in)
 }
 
 func streamOf(c chat.Connection, in protocol.Stream) chat.Stream {
@@ -95,7 +108,19 @@ func (h *Handler) start(ctx context.Context, f *gateway.ClientFrame, in protocol
 	}
 	f.Reply(ctx, protocol.EventStreamStarted, protocol.StreamStartedOf(opened))
 	h.cast.Broadcast(ctx, others(room, st.Writer), protocol.Frame(protocol.EventStreamStart, "", protocol.StreamBegunOf(opened), time.Now()), delivery.Once)
-	return nil
+	return h.stoppedBefore(ctx, opened)
+}
+
+// stoppedBefore stops a stream whose question was stopped before it began.
+func (h *Handler) stoppedBefore(ctx context.Context, st chat.Stream) error {
+	if st.ParentID == "" {
+		return nil
+	}
+	by, stopped, err := h.streams.QuestionStopped(ctx, st.ConversationID, st.ParentID)
+	if err != nil || !stopped {
+		return err
+	}
+	return h.stop(ctx, st, by)
 }
 
 // enter enters, in the place of a connection of the same agent that is gone.
@@ -135,9 +160,8 @@ func (h *Handler) look(ctx context.Context, st chat.Stream) error {
 	}
 	m, found, err := h.store.Sent(ctx, st.ConversationID, st.Principal, chat.ClientMessageID(st.ID))
 	if err == nil && found {
-		end := chat.StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
-		_, _ = h.streams.EndStream(ctx, st.ConversationID, st.ID, end, true) // it has; the next who asks learns it anyway
-		err = refusal(chat.StreamHasEnded, chat.Stream{End: end})
+		h.mark(ctx, m)
+		err = refusal(chat.StreamHasEnded, chat.Stream{End: endOf(m)})
 	}
 	return err
 }
