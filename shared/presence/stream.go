@@ -32,8 +32,8 @@ func (s *Store) EnterStream(ctx context.Context, st chat.Stream, gone chat.Conne
 	var verdict *redis.Cmd
 	var fields *redis.MapStringStringCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		verdict = p.Eval(ctx, enterStreamScript, []string{key}, string(st.Writer), owner(st.Principal), string(st.ParentID),
-			st.StartedAt.UnixMilli(), string(gone), int(streamLife.Seconds()), key+":")
+		verdict = p.Eval(ctx, enterStreamScript, []string{key, streamsKey(st.ConversationID)}, string(st.Writer), owner(st.Principal), string(st.ParentID),
+			st.StartedAt.UnixMilli(), string(gone), int(streamLife.Seconds()), key+":", st.ID)
 		fields = p.HGetAll(ctx, key)
 	})
 	if err != nil {
@@ -195,8 +195,41 @@ func (s *Store) Stream(ctx context.Context, id chat.ConversationID, stream strin
 	return st, nil
 }
 
-// Streams returns the ids of the streams that are open in a conversation. One round
-// trip.
+// DropStreams ends the streams of a conversation that a principal writes, or with the
+// zero one all of them, without a message: who was removed, or closed it, comes first.
+// It returns those that it ended. To be repeated until it succeeds. Two round trips
+// and one for each.
+func (s *Store) DropStreams(ctx context.Context, id chat.ConversationID, of chat.Principal, reason string) (dropped []string, err error) {
+	ids, err := s.Streams(ctx, id)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	owners := make([]*redis.StringCmd, len(ids))
+	err = s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, stream := range ids {
+			owners[i] = p.HGet(ctx, streamKey(id, stream), "owner")
+		}
+	})
+	if err != nil {
+		return nil, failed("read who writes streams", err)
+	}
+	for i, stream := range ids {
+		if !of.IsZero() && owners[i].Val() != owner(of) {
+			continue
+		}
+		verdict, err := s.EndStream(ctx, id, stream, chat.StreamEnd{Dropped: reason}, true)
+		if err != nil {
+			return dropped, err
+		}
+		if verdict == chat.StreamIsOpen {
+			dropped = append(dropped, stream)
+		}
+	}
+	return dropped, nil
+}
+
+// Streams returns the ids of the streams that are open in a conversation, or about to
+// be. One round trip.
 func (s *Store) Streams(ctx context.Context, id chat.ConversationID) ([]string, error) {
 	var ids *redis.StringSliceCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) { ids = p.ZRange(ctx, streamsKey(id), 0, -1) })

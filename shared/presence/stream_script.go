@@ -15,8 +15,9 @@ package presence
 // connection that takes over from one that is gone keeps what is contiguous, and
 // forgets the pieces beyond: they may have been cut otherwise.
 //
-// KEYS: the stream. ARGV: the connection, its owner, the parent, the start in ms, a
-// connection that is gone or "", the time to live in seconds, the prefix of the texts.
+// KEYS: the stream, the open streams. ARGV: the connection, its owner, the parent, the
+// start in ms, a connection that is gone or "", the time to live in seconds, the prefix
+// of the texts, the stream's id.
 const enterStreamScript = streamLua + `
 local was = redis.call('HMGET', KEYS[1], 'state', 'writer', 'owner', 'epoch')
 if was[1] == 'e' then return 'ended' end
@@ -32,7 +33,9 @@ elseif was[2] ~= ARGV[1] then
 	forget(KEYS[1])
 	redis.call('HSET', KEYS[1], 'writer', ARGV[1])
 end
+redis.call('ZADD', KEYS[2], 'NX', ARGV[4], ARGV[8])
 redis.call('EXPIRE', KEYS[1], ARGV[6])
+redis.call('EXPIRE', KEYS[2], ARGV[6])
 return 'entered'`
 
 // streamLua are the steps that scripts have in common.

@@ -148,6 +148,35 @@ func TestStreamIsLostAndDropped(t *testing.T) {
 	})
 }
 
+// Who is removed writes no more, also where the stream was on trial; others go on.
+func TestStreamsAreDropped(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		mine, other, trial := streamOf(s, "A"), streamOf(s, "B"), streamOf(s, "A")
+		other.ID, other.Principal.ID, trial.ID = "s2", "a2", "s3"
+		mine, other = open(t, s, mine), open(t, s, other)
+		if v, _, err := s.EnterStream(t.Context(), trial, ""); v != chat.StreamEntered || err != nil {
+			t.Fatal(v, err)
+		}
+		s.append(t, mine, 0, "a")
+		dropped, err := s.DropStreams(t.Context(), mine.ConversationID, mine.Principal, "removed")
+		if slices.Sort(dropped); err != nil || !slices.Equal(dropped, []string{"s1", "s3"}) {
+			t.Errorf("dropped %v, %v", dropped, err)
+		}
+		if v, _, _, _ := s.ConfirmStream(t.Context(), trial, lease); v != chat.StreamHasEnded {
+			t.Errorf("what was on trial is confirmed: %s", v)
+		}
+		if v, _ := s.append(t, mine, 1, "b"); v != chat.StreamIsLost {
+			t.Errorf("who was removed appends: %s", v)
+		}
+		if v, _ := s.append(t, other, 0, "x"); v != chat.StreamIsOpen {
+			t.Errorf("another agent appends: %s", v)
+		}
+		if dropped, err := s.DropStreams(t.Context(), mine.ConversationID, chat.Principal{}, "closed"); err != nil || !slices.Equal(dropped, []string{"s2"}) {
+			t.Errorf("dropped %v, %v", dropped, err)
+		}
+	})
+}
+
 // However pieces are reordered, doubled and merged into whole parts, each character is
 // handed out once and at its place, and the text is what was written.
 func TestStreamPiecesInAnyOrder(t *testing.T) {
