@@ -112,6 +112,8 @@ func needed(t *testing.T, f wired) []right {
 			rights = append(rights, right{"sqs:SendMessage", "WelcomeQueue.Arn", ""})
 		case config.SummaryQueue:
 			rights = append(rights, right{"sqs:SendMessage", "SummaryQueue.Arn", ""})
+		case config.StreamQueue:
+			rights = append(rights, right{"sqs:SendMessage", "StreamQueue.Arn", ""})
 		}
 	}
 	if slices.Contains(f.methods, "Gone") {
@@ -225,7 +227,7 @@ func set(rights []right) map[right]bool {
 // has a method for, or of one that it uses: the two are one technology, which
 // says nothing.
 func TestQueuesAreUsedByWhoNeedsThem(t *testing.T) {
-	for method, part := range map[string]config.Part{"EnqueueWelcome": config.WelcomeQueue, "EnqueueSummary": config.SummaryQueue} {
+	for method, part := range map[string]config.Part{"EnqueueWelcome": config.WelcomeQueue, "EnqueueSummary": config.SummaryQueue, "EnqueueStream": config.StreamQueue} {
 		has := func(methods []string) bool {
 			return slices.ContainsFunc(methods, func(m string) bool { return strings.HasPrefix(m, method) })
 		}

@@ -75,7 +75,7 @@ var technologies = map[string][]config.Part{
 	"shared/mongostore":          {config.Mongo},
 	"shared/presence":            {config.Redis},
 	"shared/delivery/apigateway": {config.Connections},
-	"shared/queue":               {config.WelcomeQueue, config.SummaryQueue},
+	"shared/queue":               {config.WelcomeQueue, config.SummaryQueue, config.StreamQueue},
 	"shared/auth":                {config.JWT},
 	"shared/summary":             {config.OpenAI},
 }

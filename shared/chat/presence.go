@@ -41,6 +41,7 @@ type Company struct {
 	Typing      []Principal // besides the caller
 	Room        Room
 	AgentOnline bool
+	Streams     []string // those that are open, or about to be
 }
 
 // MaxNoticed is the most connections of a room in which it is told who types,

@@ -35,6 +35,7 @@ type Config struct {
 	ConnectionsURL  string // CONNECTIONS_URL, required: where @connections is, without that last part; template.yaml sets it
 	WelcomeQueueURL string // WELCOME_QUEUE_URL, required: the queue of connections to greet; template.yaml sets it
 	SummaryQueueURL string // SUMMARY_QUEUE_URL, required: the queue of conversations to summarise; template.yaml sets it
+	StreamQueueURL  string // STREAM_QUEUE_URL, required: the queue of streams to look after; template.yaml sets it
 	JWT             struct {
 		Algorithms []string // JWT_ALGORITHMS, of HS256, RS256, ES256 and EdDSA, separated by commas, each with its key; empty: what the keys allow
 		Secret     []byte   // JWT_SECRET, for HS256, 32 bytes or more; one of the three keys is required

@@ -20,6 +20,7 @@ const (
 	Connections
 	WelcomeQueue
 	SummaryQueue
+	StreamQueue
 	JWT
 	OpenAI
 	ConnectionLimits
@@ -54,6 +55,7 @@ var groups = [...]struct {
 	Connections:  {[]string{"CONNECTIONS_URL"}, readConnections},
 	WelcomeQueue: {[]string{"WELCOME_QUEUE_URL"}, readWelcomeQueue},
 	SummaryQueue: {[]string{"SUMMARY_QUEUE_URL"}, readSummaryQueue},
+	StreamQueue:  {[]string{"STREAM_QUEUE_URL"}, readStreamQueue},
 	JWT: {[]string{
 		"JWT_ALGORITHMS", "JWT_SECRET", "JWT_SECRET_ARN", "JWT_PUBLIC_KEY", "JWT_JWKS_URL", "JWT_JWKS_KEEP", "JWT_ISSUER", "JWT_AUDIENCE",
 		"JWT_CLAIM_USER", "JWT_CLAIM_AGENT", "JWT_CLAIM_ORG", "JWT_CLAIM_ROLES", "JWT_CLAIM_AUDIENCE",
@@ -166,6 +168,11 @@ func readWelcomeQueue(r *reader, c *Config) {
 
 func readSummaryQueue(r *reader, c *Config) {
 	c.SummaryQueueURL = r.requiredURL("SUMMARY_QUEUE_URL")
+	readAWS(r, c)
+}
+
+func readStreamQueue(r *reader, c *Config) {
+	c.StreamQueueURL = r.requiredURL("STREAM_QUEUE_URL")
 	readAWS(r, c)
 }
 

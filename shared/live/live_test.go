@@ -124,7 +124,7 @@ func enter(t *testing.T, l process, c chat.Connection, rooms ...chat.Conversatio
 		t.Fatal(err)
 	}
 	for _, id := range rooms {
-		entry, err := l.presence.Enter(t.Context(), c, id)
+		entry, err := l.presence.Enter(t.Context(), c, id, false)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,7 @@ func BenchmarkEnterConfirm(b *testing.B) {
 		s := benchServer(b, limits)
 		c, id := s.connected(b, "c1", s.user("u1")), s.conversation("k1")
 		for b.Loop() {
-			e, err := s.Enter(b.Context(), c, id)
+			e, err := s.Enter(b.Context(), c, id, false)
 			must(b, err)
 			_, err = s.Confirm(b.Context(), e, s.agent("a1"))
 			must(b, err)

@@ -156,7 +156,7 @@ func TestAFailureThatStaysIsTriedAFewTimesAndToldSo(t *testing.T) {
 				t.Errorf("%d commands failed in one call", n)
 			}
 			began := f.failures()
-			_, err := s.Enter(t.Context(), s.connection("c1", s.user("u1")), s.conversation("k1"))
+			_, err := s.Enter(t.Context(), s.connection("c1", s.user("u1")), s.conversation("k1"), false)
 			checkCode(t, "enter", err, chat.Unavailable)
 			if n := f.failures() - began; n > 32 {
 				t.Errorf("%d commands failed in one call", n)
@@ -246,7 +246,7 @@ func TestWhatIsDoneTwiceSaysTheSame(t *testing.T) {
 		must(t, s.raw.SAdd(t.Context(), roomsKey(c), "another").Err())
 		entry := fmt.Sprintf("c g1 %d %d - o1/user:u1", s.now().UnixMilli(), c.ExpiresAt.Unix())
 		must(t, s.raw.HSet(t.Context(), roomKey("another"), string(c.ID), entry).Err())
-		_, err := s.Enter(t.Context(), c, s.conversation("k1"))
+		_, err := s.Enter(t.Context(), c, s.conversation("k1"), false)
 		checkCode(t, "the second of one", err, chat.TooManyRooms)
 	})
 	t.Run("a join that fits", func(t *testing.T) {

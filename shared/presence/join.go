@@ -17,8 +17,9 @@ import (
 // checks the rules.
 
 // enterScript enters provisionally. A confirmed entry keeps its generation and
-// its confirmation; a provisional one gets a new generation, so that only the
-// last of several joins can confirm it. It returns what is there then.
+// its confirmation, and wants of streams what the last join does; a provisional one
+// gets a new generation, so that only the last of several joins can confirm it. It
+// returns what is there then.
 //
 // KEYS: the room. ARGV: the connection, the entry, its time to live in seconds.
 const enterScript = `
@@ -26,6 +27,12 @@ local v = redis.call('HGET', KEYS[1], ARGV[1])
 if not v or string.sub(v, 1, 2) ~= 'c ' then
 	v = ARGV[2]
 	redis.call('HSET', KEYS[1], ARGV[1], v)
+else
+	local was, is = string.sub(v, -2) == ' f', string.sub(ARGV[2], -2) == ' f'
+	if was ~= is then
+		v = is and v .. ' f' or string.sub(v, 1, -3)
+		redis.call('HSET', KEYS[1], ARGV[1], v)
+	end
 end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 return v`
@@ -44,17 +51,18 @@ redis.call('EXPIRE', KEYS[1], ARGV[3])
 return 1`
 
 // Enter puts a connection provisionally into a room, where it gets messages and
-// nothing else, and registers it unless it was closed. It is chat.RateLimited or
+// nothing else, and registers it unless it was closed. With final it is to get of
+// streams nothing but the messages that they end with. It is chat.RateLimited or
 // chat.TooManyRooms over a limit, and then no confirmed entry has changed (a join
 // that is under way beside it may have to be repeated). One round trip, one
 // more to take it back, and at the limit of rooms three to look whether it is.
-func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error) {
+func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID, final bool) (chat.Entry, error) {
 	now := s.now()
 	var rate, entered, room *redis.Cmd
 	mine := rand.Text()
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		rate = s.queueRate(ctx, p, connectionRateKey(c, "join"), s.limits.Joins)
-		entered = p.Eval(ctx, enterScript, []string{roomKey(id)}, string(c.ID), entryText(c, mine, now), int(lifetime.Seconds()))
+		entered = p.Eval(ctx, enterScript, []string{roomKey(id)}, string(c.ID), entryText(c, mine, now, final), int(lifetime.Seconds()))
 		room = p.Eval(ctx, roomScript, []string{roomsKey(c.ID)}, string(id), s.limits.Rooms, int(lifetime.Seconds()))
 		s.queueAgain(ctx, p, c, now)
 	})
@@ -199,7 +207,7 @@ return 1`
 func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (with chat.Company, in bool, err error) {
 	now, c := s.now(), e.Connection
 	var done *redis.Cmd
-	var room, typing *redis.StringSliceCmd
+	var room, typing, streams *redis.StringSliceCmd
 	var online bool
 	var g errgroup.Group // another slot: that it does not answer is no reason to refuse
 	g.Go(func() error { online = s.AgentOnline(ctx, agent); return nil })
@@ -207,6 +215,7 @@ func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal)
 		done = p.Eval(ctx, confirmScript, []string{roomKey(e.ConversationID)}, string(c.ID), e.Generation+" ")
 		room = hash(ctx, p, roomKey(e.ConversationID))
 		typing = queueTyping(ctx, p, e.ConversationID, now)
+		streams = p.ZRange(ctx, streamsKey(e.ConversationID), 0, -1)
 		p.SAdd(ctx, roomsKey(c.ID), string(e.ConversationID)) // a leave beside this may have taken it out
 		p.Expire(ctx, roomsKey(c.ID), lifetime)
 	})
@@ -220,7 +229,7 @@ func (s *Store) Confirm(ctx context.Context, e chat.Entry, agent chat.Principal)
 		return chat.Company{}, false, nil
 	}
 	// Of one's own it was this call that confirmed it, also where that was done twice.
-	company := chat.Company{New: result == 1 || e.Own, Typing: whoTypes(typing.Val(), c.Principal), AgentOnline: online}
+	company := chat.Company{New: result == 1 || e.Own, Typing: whoTypes(typing.Val(), c.Principal), AgentOnline: online, Streams: streams.Val()}
 	seen := map[chat.Principal]bool{}
 	company.Room = s.confirmedIn(room.Val())
 	for _, other := range company.Room {

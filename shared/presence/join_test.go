@@ -181,7 +181,7 @@ func TestTooManyRoomsIsRefusedAndChangesNothing(t *testing.T) {
 		k1, k2, k3 := s.conversation("k1"), s.conversation("k2"), s.conversation("k3")
 		c := s.member(t, "c1", s.user("u1"), k1)
 		s.joined(t, c, k2)
-		_, err := s.Enter(t.Context(), c, k3)
+		_, err := s.Enter(t.Context(), c, k3, false)
 		checkCode(t, "the third of two", err, chat.TooManyRooms)
 		checkAudience(t, s, k3)
 		checkSame(t, "entered", s.roomsOf(t, c), k1, k2)
@@ -219,12 +219,12 @@ func TestWhatIsNoRoomDoesNotCount(t *testing.T) {
 			eachServer(t, presence.Limits{Rooms: 1}, func(t *testing.T, s *server) {
 				k1, k2 := s.conversation("k1"), s.conversation("k2")
 				c := s.member(t, "c1", s.user("u1"), k1)
-				_, err := s.Enter(t.Context(), c, k2)
+				_, err := s.Enter(t.Context(), c, k2, false)
 				checkCode(t, "the second of one", err, chat.TooManyRooms)
 				leave(t, s, c, k1)
 				s.joined(t, c, k2)
 				checkSame(t, "entered", s.roomsOf(t, c), k2)
-				_, err = s.Enter(t.Context(), c, k1)
+				_, err = s.Enter(t.Context(), c, k1, false)
 				checkCode(t, "the second of one", err, chat.TooManyRooms)
 			})
 		})
@@ -238,10 +238,10 @@ func TestJoinsAndLeavesShareARateAndOverItChangeNothing(t *testing.T) {
 		s.joined(t, c, k2)                       // two
 		_, err := s.Leave(ctx, c, k2)            // three
 		must(t, err)
-		_, err = s.Enter(ctx, c, k2)
+		_, err = s.Enter(ctx, c, k2, false)
 		checkLimited(t, "enter another", err, time.Second)
 		checkAudience(t, s, k2)
-		_, err = s.Enter(ctx, c, k1)
+		_, err = s.Enter(ctx, c, k1, false)
 		checkLimited(t, "enter again", err, time.Second)
 		_, err = s.Leave(ctx, c, k1)
 		checkLimited(t, "leave", err, time.Second)
@@ -527,7 +527,7 @@ func TestOfConcurrentJoinsAsManyEnterAsFit(t *testing.T) {
 			c := s.connected(t, name(round), s.user("u1"))
 			var in atomic.Int64
 			together(4, func(i int) {
-				switch _, err := s.Enter(t.Context(), c, s.conversation(fmt.Sprint(round, "-", i))); {
+				switch _, err := s.Enter(t.Context(), c, s.conversation(fmt.Sprint(round, "-", i)), false); {
 				case err == nil:
 					in.Add(1)
 				case chat.CodeOf(err) != chat.TooManyRooms:

@@ -1,6 +1,10 @@
 package presence
 
-import "aiwm-chat/shared/chat"
+import (
+	"strconv"
+
+	"aiwm-chat/shared/chat"
+)
 
 // The keys. What stands in braces is the hash tag, which decides the slot on a
 // cluster. A principal in a key includes the organisation, so that equal ids of
@@ -59,6 +63,9 @@ func streamTextKey(id chat.ConversationID, stream, part string) string {
 // streamsKey is the sorted set of the streams that are open in a conversation, by
 // when their lease ends.
 func streamsKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:streams" }
+
+// watchKey is a sorted set of streams of all conversations, by when they began.
+func watchKey(shard int) string { return "streams:" + strconv.Itoa(shard) }
 
 // stopsKey is the hash of the questions whose answers nobody wants: question → who
 // said so.

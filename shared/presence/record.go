@@ -143,27 +143,35 @@ func registrations(p chat.Principal, fields []string, now time.Time) (open, over
 
 // An entry is the value under a connection in the hash of a room:
 //
-//	"<state> <generation> <since> <token expiry> <dialect> <org>/<type>:<id>"
+//	"<state> <generation> <since> <token expiry> <dialect> <org>/<type>:<id>[ f]"
 //
 // The state is p, provisional, or c, confirmed. The scripts read the state and
-// the generation, which are its beginning.
+// the generation, which are its beginning, and whether it ends with f: of streams
+// only their ends are wanted.
 type entry struct {
 	chat.Connection
 	generation string
 	since      time.Time
 	confirmed  bool
+	final      bool
 }
 
 const (
 	provisional = "p "
 	confirmed   = "c "
+	onlyEnds    = " f"
 )
 
-func entryText(c chat.Connection, generation string, now time.Time) string {
-	return provisional + generation + " " + registrationText(c, now) + " " + owner(c.Principal)
+func entryText(c chat.Connection, generation string, now time.Time, final bool) string {
+	text := provisional + generation + " " + registrationText(c, now) + " " + owner(c.Principal)
+	if final {
+		text += onlyEnds
+	}
+	return text
 }
 
 func parseEntry(id, text string) (e entry, ok bool) {
+	text, final := strings.CutSuffix(text, onlyEnds)
 	if len(text) < len(confirmed) {
 		return entry{}, false
 	}
@@ -184,6 +192,7 @@ func parseEntry(id, text string) (e entry, ok bool) {
 			ExpiresAt: expires, Dialect: dialect,
 		},
 		generation: generation, since: time.UnixMilli(ms), confirmed: strings.HasPrefix(text, confirmed),
+		final: final,
 	}, named && dated && err == nil
 }
 

@@ -26,13 +26,14 @@ func TestRecordsRoundTripInEveryDialect(t *testing.T) {
 			if p.ID == "c " {
 				continue // not in the id alphabet, and not kept in an entry
 			}
-			text := entryText(c, "GEN", now)
-			for _, confirmedNow := range []bool{false, true} {
+			for i := range 4 {
+				confirmedNow, final := i&1 != 0, i&2 != 0
+				text := entryText(c, "GEN", now, final)
 				if confirmedNow {
 					text = confirmed + text[len(provisional):]
 				}
 				e, ok := parseEntry(string(c.ID), text)
-				if !ok || e.confirmed != confirmedNow || e.Connection != c || !e.since.Equal(now) {
+				if !ok || e.confirmed != confirmedNow || e.final != final || e.Connection != c || !e.since.Equal(now) {
 					t.Errorf("%q came back as %+v, %v", text, e, ok)
 				}
 			}
@@ -76,7 +77,7 @@ func TestBrokenRecordsCountAsNothing(t *testing.T) {
 	if len(open) != 1 || open[0].ID != "good" || len(over) != 9 {
 		t.Errorf("%d are open, %d are over", len(open), len(over))
 	}
-	good := entryText(c, "g", now)
+	good := entryText(c, "g", now, false)
 	fields = []string{"good", good}
 	for _, broken := range []string{"", "p", "p ", "c ", "p g", "p g 1 2 -", good[:len(good)-len("user:u1")], "c g y 2 - o1/user:u1", "c g 1 y - o1/user:u1"} {
 		fields = append(fields, "bad", broken)
@@ -123,16 +124,17 @@ func FuzzParseRegistration(f *testing.F) {
 func FuzzParseEntry(f *testing.F) {
 	now := time.UnixMilli(1_700_000_000_123)
 	c := chat.Connection{ExpiresAt: now, Principal: chat.Principal{Type: chat.Agent, ID: "a:1@x.y_z-", OrgID: "o1"}}
-	f.Add(entryText(c, "GEN", now))
-	f.Add(confirmed + entryText(c, "GEN", now)[len(provisional):])
+	f.Add(entryText(c, "GEN", now, false))
+	f.Add(confirmed + entryText(c, "GEN", now, false)[len(provisional):])
 	f.Add("")
 	f.Add("p  1 2  /:")
+	f.Add(entryText(c, "GEN", now, true))
 	f.Fuzz(func(t *testing.T, text string) {
 		e, ok := parseEntry("c1", text)
 		if !ok {
 			return
 		}
-		again := entryText(e.Connection, e.generation, e.since)
+		again := entryText(e.Connection, e.generation, e.since, e.final)
 		if e.confirmed {
 			again = confirmed + again[len(provisional):]
 		}

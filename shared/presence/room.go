@@ -20,6 +20,17 @@ func (s *Store) confirmedIn(fields []string) chat.Room {
 	return room
 }
 
+// watchersIn returns those of a room's hash who see streams grow.
+func (s *Store) watchersIn(fields []string) chat.Room {
+	var room chat.Room
+	for _, e := range entries(fields, s.now()) {
+		if e.confirmed && !e.final {
+			room = append(room, e.Connection)
+		}
+	}
+	return room
+}
+
 // sweepScript deletes entries that are still the ones that were read: a join may
 // have put another one in the place of one that was over.
 //

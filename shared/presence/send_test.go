@@ -285,7 +285,7 @@ func TestTheCommandsOfAJoin(t *testing.T) {
 			t.Errorf("Enter sends %v, want %s", got, want)
 		}
 		got, _ = s.sent(t, func() { _, err := s.Confirm(ctx, e, a1); must(t, err) })
-		if want := "EVAL EXPIRE HGETALL HGETALL SADD ZRANGEBYSCORE"; strings.Join(got, " ") != want {
+		if want := "EVAL EXPIRE HGETALL HGETALL SADD ZRANGE ZRANGEBYSCORE"; strings.Join(got, " ") != want {
 			t.Errorf("Confirm sends %v, want %s", got, want)
 		}
 	}
@@ -304,7 +304,7 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 		most int
 		do   func() error
 	}{
-		{"Enter", 1, func() (err error) { e, err = s.Enter(ctx, c, k2); return err }},
+		{"Enter", 1, func() (err error) { e, err = s.Enter(ctx, c, k2, false); return err }},
 		{"Standing", 1, func() error { _, err := s.Standing(ctx, c); return err }},
 		{"Confirm", 2, func() error { _, err := s.Confirm(ctx, e, s.agent("a1")); return err }}, // at the same time
 		{"Told", 1, func() error { return s.Told(ctx, c, "l 1 1 -") }},
@@ -452,7 +452,7 @@ func TestWithRedisAwayPresenceIsUnavailable(t *testing.T) {
 	for what, do := range map[string]func() error{
 		"connect":     func() error { _, err := s.Connect(ctx, c); return err },
 		"disconnect":  func() error { _, _, err := s.Disconnect(ctx, c); return err },
-		"enter":       func() error { _, err := s.Enter(ctx, c, k1); return err },
+		"enter":       func() error { _, err := s.Enter(ctx, c, k1, false); return err },
 		"standing":    func() error { _, err := s.Standing(ctx, c); return err },
 		"confirm":     func() error { _, err := s.Confirm(ctx, chat.Entry{}, chat.Principal{}); return err },
 		"leave":       func() error { _, err := s.Leave(ctx, c, k1); return err },

@@ -150,7 +150,7 @@ func (s *server) member(t testing.TB, id string, p chat.Principal, room chat.Con
 
 func (s *server) entered(t testing.TB, c chat.Connection, id chat.ConversationID) chat.Entry {
 	t.Helper()
-	e, err := s.Enter(t.Context(), c, id)
+	e, err := s.Enter(t.Context(), c, id, false)
 	must(t, err)
 	return e
 }

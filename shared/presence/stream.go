@@ -60,7 +60,7 @@ func (s *Store) ConfirmStream(ctx context.Context, st chat.Stream, lease time.Du
 		return "", chat.Stream{}, nil, failed("confirm a stream", err)
 	}
 	text, _ := verdict.Text()
-	return chat.StreamVerdict(text), parseStream(st.ConversationID, st.ID, fields.Val()), s.confirmedIn(room.Val()), nil
+	return chat.StreamVerdict(text), parseStream(st.ConversationID, st.ID, fields.Val()), s.watchersIn(room.Val()), nil
 }
 
 // AppendStream adds a piece, and renews the lease. It returns by how much the part
@@ -110,7 +110,7 @@ func (s *Store) AppendStream(ctx context.Context, st chat.Stream, piece chat.Str
 	case chat.StreamIsOpen:
 		epoch, _ := strconv.ParseInt(text(1), 10, 64)
 		d = chat.StreamDelta{Epoch: epoch, Part: piece.Part, Offset: number(2), Length: number(3), Text: text(4), Repaired: piece.Whole}
-		return v, d, text(5), s.confirmedIn(entries.Val()), nil
+		return v, d, text(5), s.watchersIn(entries.Val()), nil
 	default:
 		return v, d, "", nil, nil
 	}
@@ -151,7 +151,7 @@ func (s *Store) QuestionStopped(ctx context.Context, id chat.ConversationID, que
 
 // EndStream marks a stream as ended by a message, or dropped without one; the first
 // who does is right. With dropped and not force it does so only where nothing was
-// written, else it is StreamWritten. One round trip.
+// written, else it is StreamWritten. Two round trips.
 func (s *Store) EndStream(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd, force bool) (chat.StreamVerdict, error) {
 	key := streamKey(id, stream)
 	lose := 0
@@ -166,6 +166,7 @@ func (s *Store) EndStream(ctx context.Context, id chat.ConversationID, stream st
 	if err != nil {
 		return "", failed("end a stream", err)
 	}
+	s.unwatch(ctx, id, stream)
 	text, _ := verdict.Text()
 	return chat.StreamVerdict(text), nil
 }

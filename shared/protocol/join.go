@@ -17,7 +17,14 @@ type Join struct {
 	Envelope
 	ConversationID chat.ConversationID `json:"conversationId"`
 	AfterSeq       *int64              `json:"afterSeq,omitzero"` // the newest message that the client has: the history is what follows it; without it the newest 50
+	Streams        string              `json:"streams,omitzero"`  // full (by default): streams as they are written; final: of each only the message that it ends with
 }
+
+// What a client may want of streams.
+const (
+	StreamsFull  = "full"
+	StreamsFinal = "final"
+)
 
 // About returns the conversation that it is about.
 func (j Join) About() chat.ConversationID { return j.ConversationID }
