@@ -39,6 +39,13 @@ const (
 	StopDeadline      = 10 * time.Second      // until then an agent that is to stop has ended its stream, or it is ended for it
 	MaxWhole          = 20_000                // bytes of a whole part in one frame
 	MaxPieces         = 20_000                // of a part
+	MaxSnapshot       = 24 << 10              // bytes of a snapshot in a frame
+)
+
+// The parts that become a message. Those of tools are shown, and not committed.
+const (
+	PartContent  = "content"
+	PartThinking = "thinking"
 )
 
 // part are the texts that a stream may have.
@@ -113,7 +120,7 @@ func (s Stream) Piece() chat.StreamPiece {
 		p.Index = *s.Index
 	}
 	if p.Part == "" {
-		p.Part = "content"
+		p.Part = PartContent
 	}
 	return p
 }
@@ -178,6 +185,34 @@ type StreamStopping struct {
 	StreamIDs      []string            `json:"streamIds"`
 }
 
+// StreamSnapshot is the data of stream:snapshot, and the body of GET
+// /conversations/{id}/streams/{streamId}: all that was written so far. To a client
+// each part is a piece with the offset 0.
+type StreamSnapshot struct {
+	ConversationID chat.ConversationID `json:"conversationId"`
+	StreamID       string              `json:"streamId"`
+	Epoch          int64               `json:"epoch"` // what is shown of a smaller one is void
+	ParticipantID  chat.PrincipalID    `json:"participantId"`
+	ParentID       chat.MessageID      `json:"parentId,omitzero"` // the question
+	StartedAt      string              `json:"startedAt"`
+	Status         string              `json:"status,omitzero"` // what its agent says it does
+	Parts          []StreamText        `json:"parts"`
+	Truncated      bool                `json:"truncated,omitzero"` // it did not fit a frame: read the whole over REST
+}
+
+// StreamText is one of the texts of a stream, from its beginning.
+type StreamText struct {
+	Part   string `json:"part"`
+	Length int    `json:"length"` // of text, in UTF-16 code units, JavaScript's length
+	Text   string `json:"text"`
+	Next   int    `json:"next,omitzero"` // the index of the piece that is missing, for who writes it
+}
+
+// Streams is the body of GET /conversations/{id}/streams: those that are open.
+type Streams struct {
+	Data []StreamSnapshot `json:"data"` // each is cut as a frame is
+}
+
 // StreamStop is the data of stream:stop.
 type StreamStop struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
@@ -218,7 +253,7 @@ func StreamJobOf(st chat.Stream) StreamJob {
 
 // StreamStartedOf tells an agent where to go on.
 func StreamStartedOf(st chat.Stream) StreamStarted {
-	next := map[string]int{"content": 0}
+	next := map[string]int{PartContent: 0}
 	for _, p := range st.Parts {
 		next[p.Name] = p.Next
 	}
