@@ -14,12 +14,14 @@ import (
 	conversations "aiwm-chat/functions/conversations/wiring"
 	fallback "aiwm-chat/functions/default/wiring"
 	disconnect "aiwm-chat/functions/disconnect/wiring"
+	expire "aiwm-chat/functions/expire/wiring"
 	health "aiwm-chat/functions/health/wiring"
 	indexes "aiwm-chat/functions/indexes/wiring"
 	join "aiwm-chat/functions/join/wiring"
 	leave "aiwm-chat/functions/leave/wiring"
 	messages "aiwm-chat/functions/messages/wiring"
 	send "aiwm-chat/functions/send/wiring"
+	stream "aiwm-chat/functions/stream/wiring"
 	summarize "aiwm-chat/functions/summarize/wiring"
 	sweep "aiwm-chat/functions/sweep/wiring"
 	typing "aiwm-chat/functions/typing/wiring"
@@ -42,12 +44,14 @@ func Functions() map[string]wire.Function {
 		"conversations": conversations.Function,
 		"default":       fallback.Function,
 		"disconnect":    disconnect.Function,
+		"expire":        expire.Function,
 		"health":        health.Function,
 		"indexes":       indexes.Function,
 		"join":          join.Function,
 		"leave":         leave.Function,
 		"messages":      messages.Function,
 		"send":          send.Function,
+		"stream":        stream.Function,
 		"summarize":     summarize.Function,
 		"sweep":         sweep.Function,
 		"typing":        typing.Function,

@@ -31,6 +31,7 @@ type ClientFrame struct {
 	Connection chat.Connection
 	FrameID    string // the client's own id of the frame, repeated in the reply
 	MessageID  string // API Gateway's id of the frame: the same if the event comes twice
+	Route      string // the key of the route that API Gateway chose
 	poster     poster
 
 	// whole is the function's own time. A handler has less, so that what it
@@ -96,13 +97,24 @@ func Decoded[In action](handle func(ctx context.Context, f *ClientFrame, in In) 
 	}
 }
 
+// Routed adapts a function with several routes, by their keys.
+func Routed(routes map[string]FrameHandler) FrameHandler {
+	return func(ctx context.Context, f *ClientFrame, body []byte) error {
+		handle, ok := routes[f.Route]
+		if !ok { // the template routes to this function what it does not know
+			return fmt.Errorf("no handler for the route %s", f.Route)
+		}
+		return handle(ctx, f, body)
+	}
+}
+
 // Frames adapts a handler that reads the bodies of frames itself. The returned
 // status has no effect on a message route, so it is always 200: API Gateway
 // shows the client only what is posted.
 func Frames(p poster, handle FrameHandler) WebSocketHandler {
 	return onConnection(func(ctx context.Context, event *events.APIGatewayWebsocketProxyRequest, c chat.Connection) (events.APIGatewayProxyResponse, error) {
 		body := []byte(event.Body)
-		f := &ClientFrame{Connection: c, poster: p, whole: ctx}
+		f := &ClientFrame{Connection: c, Route: event.RequestContext.RouteKey, poster: p, whole: ctx}
 		f.MessageID, _ = event.RequestContext.MessageID.(string)
 		err := attempt(ctx, func(ctx context.Context) error {
 			if c.Expired(time.Now()) {

@@ -36,6 +36,9 @@ func (j Join) Check() error {
 	if j.AfterSeq != nil && *j.AfterSeq < 0 {
 		f.Add("afterSeq", "must not be negative")
 	}
+	if j.Streams != "" && j.Streams != StreamsFull && j.Streams != StreamsFinal {
+		f.Add("streams", "must be full or final")
+	}
 	return first(j.Envelope.Check(), f.Err())
 }
 

@@ -4,6 +4,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -28,6 +29,7 @@ type store interface {
 type presence interface {
 	Evict(ctx context.Context, p chat.Principal, id chat.ConversationID) ([]chat.Connection, error)
 	Clear(ctx context.Context, id chat.ConversationID) error
+	DropStreams(ctx context.Context, id chat.ConversationID, of chat.Principal, reason string) (dropped []string, err error)
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
 	AllowSummary(ctx context.Context, id chat.ConversationID) error
 }
@@ -140,7 +142,23 @@ func (h *Handler) update(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 		return gateway.HTTPResponse{}, err
 	}
 	h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
-	return respond(http.StatusOK, c, nil)
+	if c.Status != chat.Active {
+		err = h.dropStreams(ctx, c, chat.Principal{}, string(c.Status))
+	}
+	return respond(http.StatusOK, c, err)
+}
+
+// dropStreams ends what is being written in a conversation that takes it no more: by
+// of, or with the zero principal by anybody. It follows what MongoDB decided, as an
+// eviction does, and may be repeated. A stream that begins meanwhile finds that
+// decision, or itself ended: it looks after it entered, and is confirmed after that.
+func (h *Handler) dropStreams(ctx context.Context, c chat.Conversation, of chat.Principal, reason string) error {
+	dropped, err := h.presence.DropStreams(ctx, c.ID, of, reason)
+	for _, stream := range dropped {
+		data := protocol.StreamDropped{ConversationID: c.ID, StreamID: stream, Reason: reason}
+		h.announce.Tell(ctx, c, protocol.Frame(protocol.EventStreamDropped, "", data, time.Now()))
+	}
+	return err
 }
 
 // delete is the creator's: it takes the conversation from everybody. It may be
@@ -165,7 +183,8 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 		return gateway.HTTPResponse{}, err
 	}
 	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: id}, time.Now()))
-	return noContent, h.presence.Clear(ctx, id)
+	_, streamsErr := h.presence.DropStreams(ctx, id, chat.Principal{}, "deleted")
+	return noContent, errors.Join(streamsErr, h.presence.Clear(ctx, id))
 }
 
 var noContent = gateway.HTTPResponse{Status: http.StatusNoContent}

@@ -49,6 +49,7 @@ func (h *Handler) addParticipant(ctx context.Context, r *gateway.HTTPRequest) (g
 //   - Who removes another and is told that there is no such conversation has left it,
 //     or handed it to that very one: nobody is evicted.
 //   - Who leaves, twice at once, is evicted twice.
+//   - What a removed agent was writing is dropped, and with the last user all of it.
 //   - Who is added again in between, and joins, may be put out once more, is told so,
 //     and may join again: messages are missing nowhere.
 func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
@@ -73,7 +74,20 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 	if removed || who != r.Principal { // whoever died after the removal has told nobody
 		h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
 	}
-	return noContent, nil
+	return noContent, h.dropStreamsOf(ctx, id, c, who)
+}
+
+// dropStreamsOf ends what somebody was writing who has left, and what anybody was
+// where that has closed the conversation. Users write nothing.
+func (h *Handler) dropStreamsOf(ctx context.Context, id chat.ConversationID, c chat.Conversation, who chat.Principal) error {
+	switch {
+	case c.Status == chat.Closed:
+		return h.dropStreams(ctx, c, chat.Principal{}, string(c.Status))
+	case who.Type == chat.Agent:
+		c.ID = id // it is not known of who repeats that they leave
+		return h.dropStreams(ctx, c, who, "removed")
+	}
+	return nil
 }
 
 func pathPrincipal(r *gateway.HTTPRequest) (chat.Principal, error) {

@@ -6,6 +6,7 @@ import (
 	join "aiwm-chat/functions/join/wiring"
 	leave "aiwm-chat/functions/leave/wiring"
 	send "aiwm-chat/functions/send/wiring"
+	stream "aiwm-chat/functions/stream/wiring"
 	typing "aiwm-chat/functions/typing/wiring"
 	welcome "aiwm-chat/functions/welcome/wiring"
 	"aiwm-chat/shared/config"
@@ -19,7 +20,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.JoinLimits, config.SendLimits, config.TypingLimit, config.PingLimit, config.WebSocket},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.JoinLimits, config.SendLimits, config.TypingLimit, config.PingLimit, config.WebSocket},
 	Wire:  wired,
 }
 
@@ -29,6 +30,8 @@ func wired(p *wire.Process) any {
 		protocol.ActionJoin:   gateway.Decoded(join.Handler(p).Handle),
 		protocol.ActionLeave:  gateway.Decoded(leave.Handler(p).Handle),
 		protocol.ActionSend:   gateway.Decoded(send.Handler(p).Handle),
+		protocol.ActionStop:   gateway.Decoded(stream.Handler(p).Stop),
+		protocol.ActionStream: gateway.Decoded(stream.Handler(p).Handle),
 		protocol.ActionTyping: gateway.Decoded(typing.Handler(p).Handle),
 	})
 	return live.Frames(p, h.Handle)

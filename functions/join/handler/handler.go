@@ -21,11 +21,12 @@ type store interface {
 }
 
 type presence interface {
-	Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error)
+	Enter(ctx context.Context, c chat.Connection, id chat.ConversationID, final bool) (chat.Entry, error)
 	Standing(ctx context.Context, c chat.Connection) (chat.Standing, error)
 	Confirm(ctx context.Context, e chat.Entry, agent chat.Principal) (with chat.Company, in bool, err error)
 	Withdraw(ctx context.Context, e chat.Entry)
 	PutOut(ctx context.Context, entries []chat.Entry) error
+	Stream(ctx context.Context, id chat.ConversationID, stream string) (chat.Stream, error)
 }
 
 type announcer interface {
@@ -56,8 +57,8 @@ func New(s store, p presence, a announcer) *Handler {
 // meanwhile is not left in the room, and a message committed in between arrives
 // twice rather than never. The reply comes before the announcement. Three round
 // trips to Redis, and one to MongoDB beside the second, twice where it was put out
-// meanwhile; one more to MongoDB for who was invited, and for a new member the
-// fan-out of its announcement.
+// meanwhile; one more to MongoDB for who was invited, for a new member the fan-out of
+// its announcement, and two to Redis for each answer that is being written.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Join) error {
 	found, company, joined, err := h.join(ctx, f.Connection, in)
 	// Put out meanwhile, or overtaken by another join: what is it now? Who is not
@@ -84,7 +85,7 @@ func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protoco
 }
 
 func (h *Handler) join(ctx context.Context, c chat.Connection, in protocol.Join) (found view, company chat.Company, joined bool, err error) {
-	entry, err := h.presence.Enter(ctx, c, in.ConversationID)
+	entry, err := h.presence.Enter(ctx, c, in.ConversationID, in.Streams == protocol.StreamsFinal)
 	if err != nil {
 		return found, company, false, err
 	}
@@ -152,6 +153,25 @@ func (h *Handler) reply(ctx context.Context, f *gateway.ClientFrame, in protocol
 	direction := protocol.HistoryDirection(in.AfterSeq != nil)
 	for _, frame := range protocol.HistoryFrames(f.FrameID, c.ID, v.messages, direction, v.more, time.Now()) {
 		f.ReplyFrame(ctx, frame)
+	}
+	if in.Streams != protocol.StreamsFinal {
+		h.show(ctx, f, c.ID, company.Streams)
+	}
+}
+
+// show sends what has been written of each answer that is open: the connection is
+// confirmed by now, so that it gets what follows. What cannot be read it asks for when
+// the next piece shows that something is missing.
+func (h *Handler) show(ctx context.Context, f *gateway.ClientFrame, id chat.ConversationID, streams []string) {
+	for _, stream := range streams {
+		st, err := h.presence.Stream(ctx, id, stream)
+		if err != nil {
+			slog.WarnContext(ctx, "read a stream", "conversation", id, "stream", stream, "err", err)
+			return
+		}
+		if st.State == chat.StreamOpen {
+			f.Reply(ctx, protocol.EventStreamSnapshot, protocol.StreamSnapshotOf(st, protocol.MaxSnapshot))
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -16,13 +17,13 @@ const (
 )
 
 // correct makes good what a $disconnect left that died half-way, or met an error:
-// agents that are stored as online and have no connection. After an error the
-// next run tries again.
+// agents that are stored as online and have no connection; and the jobs of streams
+// that were lost. After an error the next run tries again.
 func (h *Handler) correct(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, correcting)
 	defer cancel()
 	h.presence.PruneOnline(ctx)
-	return h.correctAgents(ctx)
+	return errors.Join(h.endStreams(ctx), h.correctAgents(ctx))
 }
 
 // correctAgents decides as of before it asks Redis: a connect that Redis knows

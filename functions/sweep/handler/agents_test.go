@@ -51,7 +51,7 @@ func TestPanicOfACorrection(t *testing.T) {
 				t.Errorf("panic %v, settled %v", v, w.settled)
 			}
 		}()
-		if err := handler.New(w, w, w, panicking{w}, w).Handle(t.Context()); err != nil {
+		if err := handler.New(w, w, w, panicking{w}, w, w).Handle(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

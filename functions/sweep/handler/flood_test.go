@@ -117,6 +117,9 @@ func (f *flood) ForgetMessage(context.Context, chat.Conversation, chat.Message) 
 
 func (f *flood) Activity(context.Context, chat.Conversation, int64, []chat.Connection) {}
 
+func (*flood) Overdue(context.Context, time.Time, int) ([]chat.Stream, error)         { return nil, nil }
+func (*flood) EnqueueStream(context.Context, protocol.StreamJob, time.Duration) error { return nil }
+
 func (f *flood) PruneOnline(context.Context) {}
 
 func (f *flood) Online(context.Context, ...chat.Principal) ([]bool, error) { return nil, nil }
@@ -150,7 +153,7 @@ func TestHungConnectionDoesNotHoldUpOthers(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			logged(t)
 			f := newFlood()
-			h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f, f, f)
+			h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f, f, f, f)
 			const minutes, death = 20, 10
 			var sender sync.WaitGroup
 			sender.Go(func() {
@@ -205,7 +208,7 @@ func TestManyHungConnectionsDoNotHoldUpOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		logged(t)
 		f := newFlood()
-		h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f, f, f)
+		h := handler.New(f, send.New(f, f, delivery.New(f), f, f), f, f, f, f)
 		const minutes, every = 16, time.Second / 13
 		var senders sync.WaitGroup
 		senders.Go(func() {

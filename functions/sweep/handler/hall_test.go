@@ -82,7 +82,7 @@ func TestOnePassOfALargeRoomTakesLongerThanAMessageMay(t *testing.T) {
 			for range 10 {
 				next := time.Now().Add(time.Minute)
 				ctx, cancel := context.WithTimeout(t.Context(), 49*time.Second)
-				if err := handler.New(h, send.New(h, h, delivery.New(h), h, h), h, h, h).Handle(ctx); err != nil {
+				if err := handler.New(h, send.New(h, h, delivery.New(h), h, h), h, h, h, h).Handle(ctx); err != nil {
 					t.Fatal(err)
 				}
 				cancel()
@@ -129,7 +129,7 @@ func TestPostsThatFailForLessThanTwoMinutes(t *testing.T) {
 		for range 4 {
 			next := time.Now().Add(time.Minute)
 			ctx, cancel := context.WithTimeout(t.Context(), 49*time.Second)
-			if err := handler.New(w, send.New(w, w, delivery.New(w), w, w), w, w, w).Handle(ctx); err != nil {
+			if err := handler.New(w, send.New(w, w, delivery.New(w), w, w), w, w, w, w).Handle(ctx); err != nil {
 				t.Fatal(err)
 			}
 			cancel()
@@ -173,7 +173,7 @@ func TestDeletedWhileItWaitsForItsTurn(t *testing.T) {
 			f.due["z"].Content, f.due["z"].Deleted = "", true
 		})
 		start := time.Now()
-		if err := handler.New(w, send.New(w, w, delivery.New(w), w, w), w, w, w).Handle(t.Context()); err != nil {
+		if err := handler.New(w, send.New(w, w, delivery.New(w), w, w), w, w, w, w).Handle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if frame := w.frames["victim"]; strings.Contains(frame, "a secret") {

@@ -13,6 +13,7 @@ import (
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/observe"
+	"aiwm-chat/shared/protocol"
 )
 
 type store interface {
@@ -30,6 +31,7 @@ type presence interface {
 	PruneOnline(ctx context.Context)
 	Stamp(ctx context.Context, ps ...chat.Principal) ([]time.Time, error)
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
+	Overdue(ctx context.Context, before time.Time, limit int) ([]chat.Stream, error)
 }
 
 type agents interface {
@@ -39,6 +41,10 @@ type agents interface {
 
 type announcer interface {
 	Offline(ctx context.Context, who []chat.Absence)
+}
+
+type jobs interface {
+	EnqueueStream(ctx context.Context, job protocol.StreamJob, delay time.Duration) error
 }
 
 const (
@@ -69,18 +75,19 @@ type Handler struct {
 	presence presence
 	agents   agents
 	announce announcer
+	jobs     jobs
 }
 
 // New returns a Handler.
-func New(s store, f finisher, p presence, a agents, n announcer) *Handler {
-	return &Handler{store: s, finisher: f, presence: p, agents: a, announce: n}
+func New(s store, f finisher, p presence, a agents, n announcer, j jobs) *Handler {
+	return &Handler{store: s, finisher: f, presence: p, agents: a, announce: n, jobs: j}
 }
 
 // Handle does what is due of messages, first what nobody has tried, until nothing
 // is that can be claimed, or four fifths of its time are over. Two runs never meet
 // at a message, and what fails or is slow holds up nothing else for long. One round
 // trip to MongoDB to find a hundred, and for each, two more and those of its
-// effects. Before that, three to Redis and two to MongoDB for what else may have
+// effects. Before that, six to Redis and two to MongoDB for what else may have
 // been left: see correct.
 func (h *Handler) Handle(ctx context.Context) error {
 	start := time.Now()

@@ -18,6 +18,7 @@ import (
 
 	"aiwm-chat/functions/sweep/handler"
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,6 +49,9 @@ type world struct {
 	online    map[chat.PrincipalID]time.Time // agents, as they are stored, since when
 	connected map[chat.PrincipalID]bool      // as Redis knows them
 	told      []string
+
+	overdue  []chat.Stream
+	enqueued []string
 }
 
 func newWorld(messages ...chat.Message) *world {
@@ -172,6 +176,23 @@ func (w *world) Online(_ context.Context, ps ...chat.Principal) (online []bool, 
 	return online, err
 }
 
+func (w *world) Overdue(_ context.Context, before time.Time, _ int) (all []chat.Stream, err error) {
+	err = w.step("Overdue", "", func() {
+		for _, st := range w.overdue {
+			if st.StartedAt.Before(before) {
+				all = append(all, st)
+			}
+		}
+	})
+	return all, err
+}
+
+func (w *world) EnqueueStream(_ context.Context, job protocol.StreamJob, delay time.Duration) error {
+	return w.step("EnqueueStream", chat.MessageID(job.StreamID), func() {
+		w.enqueued = append(w.enqueued, fmt.Sprint(job.ConversationID, " ", job.StreamID, " ", job.Agent(), " ", job.Stop, " ", delay))
+	})
+}
+
 func (w *world) UncheckedAgents(_ context.Context, at time.Time, limit int) (ps []chat.Principal, err error) {
 	err = w.step("UncheckedAgents", "", func() {
 		for id, since := range w.online {
@@ -200,7 +221,7 @@ func (w *world) Offline(_ context.Context, who []chat.Absence) {
 
 // run sweeps once.
 func (w *world) run(ctx context.Context) error {
-	return handler.New(w, w, w, w, w).Handle(ctx)
+	return handler.New(w, w, w, w, w, w).Handle(ctx)
 }
 
 // inBubble is a test whose clock begins at now.
@@ -442,7 +463,7 @@ func TestTwoSweeps(t *testing.T) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
-				if err := handler.New(w, w, w, w, w).Handle(t.Context()); err != nil {
+				if err := handler.New(w, w, w, w, w, w).Handle(t.Context()); err != nil {
 					t.Error(err)
 				}
 			})

@@ -34,7 +34,7 @@ func TestOldestDue(t *testing.T) {
 					w.byID[m.ID] = &m
 				}
 				numbers := observetest.Numbers(t, func(ctx context.Context) {
-					if err := handler.New(w, w, w, w, w).Handle(ctx); (err != nil) != row.fail {
+					if err := handler.New(w, w, w, w, w, w).Handle(ctx); (err != nil) != row.fail {
 						t.Error(err)
 					}
 				})

@@ -9,17 +9,18 @@ import (
 	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
 	"aiwm-chat/shared/presence"
+	"aiwm-chat/shared/queue"
 	"aiwm-chat/shared/wire"
 )
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
 	store := mongostore.In(p)
-	h := handler.New(store, send.Handler(p), presence.In(p), store, live.Announcements(p, store))
+	h := handler.New(store, send.Handler(p), presence.In(p), store, live.Announcements(p, store), queue.In(p))
 	return gateway.Schedule(h.Handle)
 }
