@@ -96,7 +96,11 @@ func (w *world) Conversations(_ context.Context, _ chat.Principal, q chat.Conver
 
 func (w *world) UpdateConversation(_ context.Context, _ chat.Principal, id chat.ConversationID, change chat.ConversationChange, _ time.Time) (chat.Conversation, error) {
 	w.change = change
-	return w.at("update", id)
+	c, err := w.at("update", id)
+	if err == nil && change.Status != nil {
+		c.Status = *change.Status
+	}
+	return c, err
 }
 
 func (w *world) DeleteConversation(_ context.Context, _ chat.Principal, id chat.ConversationID, _ time.Time) (chat.Conversation, error) {
@@ -160,6 +164,17 @@ func (w *world) Evict(_ context.Context, p chat.Principal, _ chat.ConversationID
 		return nil, err
 	}
 	return []chat.Connection{{ID: "M=", Principal: p}}, nil
+}
+
+// DropStreams finds one that the agent writes.
+func (w *world) DropStreams(_ context.Context, _ chat.ConversationID, of chat.Principal, reason string) ([]string, error) {
+	if err := w.step("drop", cmp.Or(of.ID, "anybody"), " ", reason); err != nil {
+		return nil, err
+	}
+	if of == agent || of.IsZero() {
+		return []string{"s1"}, nil
+	}
+	return nil, nil
 }
 
 func (w *world) Clear(context.Context, chat.ConversationID) error { return w.step("clear") }
@@ -248,6 +263,7 @@ const (
 func TestCalls(t *testing.T) {
 	c1 := map[string]string{"id": "c1"}
 	theMember := map[string]string{"id": "c1", "type": "user", "participantId": "member"}
+	theAgent := map[string]string{"id": "c1", "type": "agent", "participantId": "a1"}
 	tests := []struct {
 		name   string
 		caller chat.Principal
@@ -264,23 +280,30 @@ func TestCalls(t *testing.T) {
 		{"get", member, "GET /conversations/{id}", c1, "", "", 200, []string{"read"}},
 		{"get another", member, "GET /conversations/{id}", map[string]string{"id": "c2"}, "", "", 404, []string{"read"}},
 		{"get no id", member, "GET /conversations/{id}", map[string]string{"id": "{c1}"}, "", "", 400, nil},
-		{"update", member, "PUT /conversations/{id}", c1, `{"status":"closed"}`, "", 200, []string{"update", "room", "conversation:updated O= M="}},
+		{"update", member, "PUT /conversations/{id}", c1, `{"title":"t"}`, "", 200, []string{"update", "room", "conversation:updated O= M="}},
+		{"close", member, "PUT /conversations/{id}", c1, `{"status":"closed"}`, "", 200, []string{"update", "room", "conversation:updated O= M=", "drop anybody closed", "room", "stream:dropped O= M="}},
+		{"archive", member, "PUT /conversations/{id}", c1, `{"status":"archived"}`, "", 200, []string{"update", "room", "conversation:updated O= M=", "drop anybody archived", "room", "stream:dropped O= M="}},
+		{"close, streams not ended", member, "PUT /conversations/{id}", c1, `{"status":"closed"}`, "drop", 500, []string{"update", "room", "conversation:updated O= M=", "drop anybody closed"}},
+		{"open again", member, "PUT /conversations/{id}", c1, `{"status":"active"}`, "", 200, []string{"update", "room", "conversation:updated O= M="}},
 		{"update nothing", member, "PUT /conversations/{id}", c1, `{}`, "", 400, nil},
 		{"update with nulls", member, "PUT /conversations/{id}", c1, `{"title":null,"tags":null}`, "", 400, nil},
 		{"update, not now", member, "PUT /conversations/{id}", c1, `{"title":"t"}`, "update", 500, []string{"update"}},
 		{"update, nobody to be found", member, "PUT /conversations/{id}", c1, `{"title":"t"}`, "room", 200, []string{"update", "room"}},
-		{"delete", owner, "DELETE /conversations/{id}", c1, "", "", 204, []string{"read", "delete", "room", "conversation:deleted O= M=", "clear"}},
+		{"delete", owner, "DELETE /conversations/{id}", c1, "", "", 204, []string{"read", "delete", "room", "conversation:deleted O= M=", "drop anybody deleted", "clear"}},
 		{"delete another's", member, "DELETE /conversations/{id}", c1, "", "", 403, []string{"read"}},
 		{"delete, not read", owner, "DELETE /conversations/{id}", c1, "", "read", 500, []string{"read"}},
 		{"delete, not now", owner, "DELETE /conversations/{id}", c1, "", "delete", 500, []string{"read", "delete"}},
-		{"delete, nobody to be found", owner, "DELETE /conversations/{id}", c1, "", "room", 204, []string{"read", "delete", "room", "clear"}},
+		{"delete, nobody to be found", owner, "DELETE /conversations/{id}", c1, "", "room", 204, []string{"read", "delete", "room", "drop anybody deleted", "clear"}},
+		{"delete, streams not ended", owner, "DELETE /conversations/{id}", c1, "", "drop", 500, []string{"read", "delete", "room", "conversation:deleted O= M=", "drop anybody deleted", "clear"}},
 		{"delete what never was", owner, "DELETE /conversations/{id}", map[string]string{"id": "c2"}, "", "", 404, []string{"read", "read deleted"}},
 		{"delete another's, unseen", stranger, "DELETE /conversations/{id}", c1, "", "", 404, []string{"read", "read deleted"}},
-		{"delete, not cleared", owner, "DELETE /conversations/{id}", c1, "", "clear", 500, []string{"read", "delete", "room", "conversation:deleted O= M=", "clear"}},
+		{"delete, not cleared", owner, "DELETE /conversations/{id}", c1, "", "clear", 500, []string{"read", "delete", "room", "conversation:deleted O= M=", "drop anybody deleted", "clear"}},
 		{"add", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "", 201, []string{"allow addition user:member", "add acme/user:new", "room", "conversation:updated O= M=", "added [user:new]"}},
 		{"add again", member, routeParticipants, c1, `{"type":"user","id":"owner"}`, "", 201, []string{"allow addition user:member", "add acme/user:owner", "room", "conversation:updated O= M="}}, // long ago
 		{"add, not now", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "add", 500, []string{"allow addition user:member", "add acme/user:new"}},
 		{"remove", owner, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
+		{"remove the agent", owner, routeParticipant, theAgent, "", "", 204, []string{"remove agent:a1", "evict agent:a1", "conversation:left M=", "room", "conversation:updated O= M=", "drop a1 removed", "room", "stream:dropped O= M="}},
+		{"remove the agent, streams not ended", owner, routeParticipant, theAgent, "", "drop", 500, []string{"remove agent:a1", "evict agent:a1", "conversation:left M=", "room", "conversation:updated O= M=", "drop a1 removed"}},
 		{"leave for good", member, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
 		{"remove another", member, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "owner"}, "", "", 403, []string{"remove user:owner"}},
 		{"remove a robot", owner, routeParticipant, map[string]string{"id": "c1", "type": "robot", "participantId": "x"}, "", "", 400, nil},
@@ -340,8 +363,8 @@ func TestRepeats(t *testing.T) {
 			[]string{"remove user:owner", "evict user:owner", "conversation:left M="}, 204,
 		}, {
 			"delete", owner, "DELETE /conversations/{id}", map[string]string{"id": "c1"}, "clear",
-			[]string{"read", "delete", "room", "conversation:deleted O= M=", "clear"},
-			[]string{"read", "read deleted", "room", "conversation:deleted O= M=", "clear"}, 204,
+			[]string{"read", "delete", "room", "conversation:deleted O= M=", "drop anybody deleted", "clear"},
+			[]string{"read", "read deleted", "room", "conversation:deleted O= M=", "drop anybody deleted", "clear"}, 204,
 		},
 	}
 	for _, tt := range tests {
@@ -382,7 +405,7 @@ func TestDeletedConversation(t *testing.T) {
 		status int
 		steps  []string
 	}{
-		{"delete", owner, "DELETE /conversations/{id}", c1, "", 204, []string{"read", "read deleted", "room", "conversation:deleted O= M=", "clear"}},
+		{"delete", owner, "DELETE /conversations/{id}", c1, "", 204, []string{"read", "read deleted", "room", "conversation:deleted O= M=", "drop anybody deleted", "clear"}},
 		{"delete, not known", owner, "DELETE /conversations/{id}", c1, "read deleted", 500, []string{"read", "read deleted"}},
 		{"delete, by a participant", member, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
 		{"delete, by a stranger", stranger, "DELETE /conversations/{id}", c1, "", 404, []string{"read", "read deleted"}},
@@ -428,7 +451,7 @@ func TestDeletionBesideAnother(t *testing.T) {
 	}
 	w.steps, w.onDelete = nil, func() { w.deleted = true }
 	if status, _ := w.call(t, "DELETE /conversations/{id}", c1, "", ""); status != 204 ||
-		!slices.Equal(w.steps, []string{"read", "delete", "read deleted", "room", "conversation:deleted O= M=", "clear"}) {
+		!slices.Equal(w.steps, []string{"read", "delete", "read deleted", "room", "conversation:deleted O= M=", "drop anybody deleted", "clear"}) {
 		t.Errorf("deleted: got %d, the steps were %q", status, w.steps)
 	}
 }

@@ -50,6 +50,8 @@ type world struct {
 	company  chat.Company
 	query    chat.MessageQuery
 	frames   []frame
+	final    bool // of streams only the ends are wanted
+	streams  map[string]chat.Stream
 }
 
 const moment = 10 * time.Millisecond
@@ -64,6 +66,8 @@ type frame struct {
 		Typing      []protocol.Identity
 		Messages    []json.RawMessage
 		HasMore     bool
+		StreamID    string
+		Parts       []protocol.StreamText
 	}
 	Error struct{ Code chat.Code }
 }
@@ -120,9 +124,16 @@ func (w *world) Messages(ctx context.Context, _ chat.ConversationID, q chat.Mess
 	return w.log, false, w.step(ctx, "Messages")
 }
 
-func (w *world) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Entry, error) {
+func (w *world) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID, final bool) (chat.Entry, error) {
+	w.final = final
 	err := w.step(ctx, "Enter")
 	return chat.Entry{Connection: c, ConversationID: id, Generation: "g1"}, err
+}
+
+func (w *world) Stream(ctx context.Context, id chat.ConversationID, stream string) (chat.Stream, error) {
+	st := w.streams[stream]
+	st.ConversationID, st.ID = id, stream
+	return st, w.step(ctx, "Stream")
 }
 
 func (w *world) Standing(ctx context.Context, _ chat.Connection) (chat.Standing, error) {
@@ -257,6 +268,43 @@ func TestOrder(t *testing.T) {
 	}
 	if len(w.steps) != 8 {
 		t.Errorf("the steps were %v", w.steps)
+	}
+}
+
+// Who joins sees what has been written of the answers that are open, after the
+// history and before what others are told; not of those that may not begin, or have
+// ended, and not where only the ends are wanted.
+func TestOpenStreams(t *testing.T) {
+	for _, tt := range []struct {
+		more, fail string
+		final      bool
+		want       []string
+	}{
+		{"", "", false, []string{"s1 Hel", "s4 "}},
+		{`,"streams":"full"`, "", false, []string{"s1 Hel", "s4 "}},
+		{`,"streams":"final"`, "", true, nil},
+		{"", "Stream", false, nil},
+	} {
+		w := &world{log: messages(1, 1), company: company(), fail: map[string]error{tt.fail: errDown}}
+		w.company.Streams = []string{"s1", "s2", "s3", "s4", "s5"}
+		w.streams = map[string]chat.Stream{
+			"s1": {State: chat.StreamOpen, Parts: []chat.StreamPart{{Name: "content", Text: "Hel"}}},
+			"s2": {State: chat.StreamProvisional}, "s3": {State: chat.StreamEnded}, "s4": {State: chat.StreamOpen},
+		}
+		w.join(t, tt.more)
+		var got []string
+		for _, f := range w.frames {
+			if f.Event == "stream:snapshot" {
+				text := f.Data.StreamID + " "
+				for _, p := range f.Data.Parts {
+					text += p.Text
+				}
+				got = append(got, text)
+			}
+		}
+		if !slices.Equal(got, tt.want) || w.final != tt.final || !slices.Contains(w.steps, "user:joined") || w.frames[1].Event != "messages:history" {
+			t.Errorf("%+v: got %q, final %v, steps %v", tt, got, w.final, w.steps)
+		}
 	}
 }
 
