@@ -110,7 +110,7 @@ func link(imports map[string][]string, linked map[string]bool, pkg string) {
 }
 
 // background are the functions that nobody waits for, and those that wait for others.
-var background = map[string]bool{"disconnect": true, "welcome": true, "summarize": true, "sweep": true, "indexes": true}
+var background = map[string]bool{"disconnect": true, "welcome": true, "expire": true, "summarize": true, "sweep": true, "indexes": true}
 
 func TestTemplateFunctions(t *testing.T) {
 	for _, f := range loadTemplate(t, nil).Functions {
@@ -150,7 +150,7 @@ func TestTemplateWebSocketAPI(t *testing.T) {
 		}
 	}
 	want := map[string]string{"$connect": "ConnectFunction", "$disconnect": "DisconnectFunction", "$default": "DefaultFunction",
-		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction"}
+		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction", "stream": "StreamFunction", "stop": "StreamFunction"}
 	if !maps.Equal(got, want) {
 		t.Errorf("routes are %v", got)
 	}
@@ -183,12 +183,15 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"GET /agents/{id}/backlog Messages",
 		"GET /conversations Conversations",
 		"GET /conversations/{id} Conversations",
+		"GET /conversations/{id}/streams Messages",
+		"GET /conversations/{id}/streams/{streamId} Messages",
 		"GET /health Health",
 		"GET /messages Messages",
 		"GET /messages/{id} Messages",
 		"GET /presence Conversations",
 		"POST /conversations Conversations",
 		"POST /conversations/{id}/participants Conversations",
+		"POST /conversations/{id}/streams/{streamId}/stop Messages",
 		"POST /conversations/{id}/summary Conversations",
 		"POST /messages Messages",
 		"PUT /conversations/{id} Conversations",
@@ -204,7 +207,7 @@ func TestTemplateQueuesAndSchedules(t *testing.T) {
 	for _, q := range tpl.Queues {
 		queues[q.LogicalID] = q
 	}
-	if len(tpl.QueueSources) != 2 {
+	if len(tpl.QueueSources) != 3 {
 		t.Errorf("queue sources are %+v", tpl.QueueSources)
 	}
 	for _, s := range tpl.QueueSources {
