@@ -50,7 +50,7 @@ func (a action) key() string {
 	if a.form.name == "" {
 		return a.name
 	}
-	return a.name + "." + a.form.name
+	return a.name + "-" + a.form.name
 }
 
 func actions() []action {

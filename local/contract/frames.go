@@ -60,9 +60,10 @@ func (b *builder) actionMessage(a action) message {
 	schema.Properties["action"] = constant(a.name)
 	schema.Properties["action"].Type = "string"
 	schema.Properties["action"].Description = sentence(b.facts.Docs["protocol.Envelope.Action"])
-	if content := schema.Properties["content"]; content != nil && a.form.name == "" {
+	if content := schema.Properties["content"]; content != nil {
 		content.MaxLength = &maxContentFrame
 	}
+	refine(a, schema)
 	b.schemas[schema.Title] = schema
 	return message{
 		Name: a.name, Title: schema.Title, Summary: "Ask for `" + a.name + "`" + a.form.says, Description: schema.Description,

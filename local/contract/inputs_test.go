@@ -107,7 +107,7 @@ func ask(body []byte) (action string, err error) {
 			if in.State != protocol.StreamEnd || in.Pieces != nil {
 				return nil
 			}
-			return written(in.MessageInput, chat.MaxContentStream)
+			return written(in.MessageInput, chat.MaxContentFrame) // more has no room in a frame, and is appended
 		}),
 		protocol.ActionStop: gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Stop) error { took("stop"); return nil }),
 	})

@@ -52,19 +52,25 @@ func streamForms() []action {
 			examples: map[string]any{"a piece": piece, "the whole so far": whole, "of the thinking": thinking},
 		},
 		{form: form{"status", protocol.StreamAppend, ": say what the agent does", []string{"status"}, nil}, examples: map[string]any{"a tool runs": doing}},
-		{form: form{"end", protocol.StreamEnd, ": commit the message", []string{"content"}, message}, examples: map[string]any{"with all of it": end}},
+		{form: form{"end", protocol.StreamEnd, ": commit the message", nil, append(message, "content")}, examples: map[string]any{"with all of it": end}},
 		{form: form{"end-pieces", protocol.StreamEnd, ": commit what was appended", []string{"pieces"}, nil}, examples: map[string]any{"with what was appended": pieces}},
 		{form: form{"abort", protocol.StreamAbort, ": break it off", nil, []string{"reason", "cancelled"}}, examples: map[string]any{"broken off": abort}},
 	}
 }
 
+// refine says of a frame what no Go type says.
+func refine(a action, s *jsonschema.Schema) {
+	if a.name == protocol.ActionStop {
+		s.Not = &jsonschema.Schema{Required: []string{"streamId", "messageId"}}
+	}
+}
+
 // streamEvents are what is told of streams; their ends are messages.
 func streamEvents(frame func(name, id string, data any) map[string][]byte) []event {
-	delta := protocol.StreamDeltaOf(inHand, chat.StreamDelta{Epoch: inHand.Epoch, Part: protocol.PartContent, Offset: 10, Length: 10, Text: " on Friday"})
-	doing := protocol.StreamDelta{ConversationID: inHand.ConversationID, StreamID: inHand.ID, Epoch: inHand.Epoch, Status: "tool"}
+	piece := chat.StreamDelta{Epoch: inHand.Epoch, Part: protocol.PartContent, Offset: 10, Length: 10, Text: " on Friday"}
 	deltas := map[string][]byte{
-		"a piece":     protocol.Frame(protocol.EventStreamDelta, "", delta, answered),
-		"a tool runs": protocol.Frame(protocol.EventStreamDelta, "", doing, answered),
+		"a piece":     protocol.StreamDeltaFrames(inHand, piece, answered)[0],
+		"a tool runs": protocol.StreamDeltaFrames(inHand, chat.StreamDelta{Epoch: inHand.Epoch, Doing: "tool"}, answered)[0],
 	}
 	stopping := protocol.StreamStopping{ConversationID: inHand.ConversationID, StreamIDs: []string{inHand.ID}}
 	return []event{
@@ -72,9 +78,7 @@ func streamEvents(frame func(name, id string, data any) map[string][]byte) []eve
 		{name: protocol.EventStreamStart, data: reflect.TypeFor[protocol.StreamBegun](), frames: frame(protocol.EventStreamStart, "", protocol.StreamBegunOf(inHand))},
 		{name: protocol.EventStreamDelta, data: reflect.TypeFor[protocol.StreamDelta](), frames: deltas},
 		{name: protocol.EventStreamSnapshot, data: reflect.TypeFor[protocol.StreamSnapshot](), frames: frame(protocol.EventStreamSnapshot, "1", protocol.StreamSnapshotOf(inHand, protocol.MaxSnapshot))},
-		{name: protocol.EventStreamStop, data: reflect.TypeFor[protocol.StreamStop](), frames: frame(protocol.EventStreamStop, "", protocol.StreamStop{
-			ConversationID: inHand.ConversationID, StreamID: inHand.ID, By: protocol.IdentityOf(user), DeadlineMs: protocol.StopDeadline.Milliseconds(),
-		})},
+		{name: protocol.EventStreamStop, data: reflect.TypeFor[protocol.StreamStop](), frames: frame(protocol.EventStreamStop, "", protocol.StreamStopOf(inHand, user))},
 		{name: protocol.EventStreamStopping, data: reflect.TypeFor[protocol.StreamStopping](), frames: frame(protocol.EventStreamStopping, "1", stopping)},
 		{name: protocol.EventStreamDropped, data: reflect.TypeFor[protocol.StreamDropped](), frames: frame(protocol.EventStreamDropped, "", protocol.StreamDropped{
 			ConversationID: inHand.ConversationID, StreamID: inHand.ID, Reason: "removed",
@@ -128,8 +132,8 @@ func streamValue(key string) *jsonschema.Schema {
 		return oneOf(protocol.StreamsFull, protocol.StreamsFinal)
 	case "Stream.Pieces", "StreamStarted.Next":
 		return &jsonschema.Schema{
-			Type: "object", PropertyNames: &jsonschema.Schema{Pattern: parts},
-			AdditionalProperties: &jsonschema.Schema{Type: "integer", Minimum: new(float64)},
+			Type: "object", PropertyNames: &jsonschema.Schema{Pattern: parts}, Required: []string{protocol.PartContent},
+			AdditionalProperties: &jsonschema.Schema{Type: "integer", Minimum: new(float64), Maximum: new(float64(protocol.MaxPieces))},
 		}
 	}
 	return nil
