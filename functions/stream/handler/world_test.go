@@ -286,8 +286,8 @@ func (w *world) ForgetMessage(ctx context.Context, c chat.Conversation, m chat.M
 
 // Presence: what is not here is the real one's.
 
-func (w *world) WatchStream(ctx context.Context, id chat.ConversationID, stream string) error {
-	return w.step(ctx, "WatchStream", false, func() error { return w.Store.WatchStream(ctx, id, stream) })
+func (w *world) WatchStream(ctx context.Context, by chat.Principal, id chat.ConversationID, stream string) error {
+	return w.step(ctx, "WatchStream", false, func() error { return w.Store.WatchStream(ctx, by, id, stream) })
 }
 
 func (w *world) EnterStream(ctx context.Context, st chat.Stream, gone chat.ConnectionID) (v chat.StreamVerdict, found chat.Stream, err error) {
