@@ -62,7 +62,7 @@ func (o *output) answer(a answer) {
 		return
 	}
 	if o.in.StreamOptions.IncludeUsage {
-		o.write(object{"object": "chat.completion.chunk", "model": o.in.Model, "choices": []any{}, "usage": o.usage()})
+		o.write(o.envelope("chat.completion.chunk", []any{}, o.usage()))
 	}
 	_, _ = io.WriteString(o.w, "data: [DONE]\n\n")
 }
@@ -140,9 +140,16 @@ func (o *output) pause(d time.Duration) error {
 }
 
 func (o *output) event(delta object, finish *string) bool {
-	return o.write(object{
-		"object": "chat.completion.chunk", "model": o.in.Model, "choices": []any{object{"index": 0, "delta": delta, "finish_reason": finish}},
-	})
+	return o.write(o.envelope("chat.completion.chunk", []any{object{"index": 0, "delta": delta, "finish_reason": finish}}, nil))
+}
+
+// envelope is what is around choices. It has no time, to be the same each time.
+func (o *output) envelope(kind string, choices []any, usage object) object {
+	out := object{"id": "chatcmpl-scripted", "object": kind, "created": 0, "model": o.in.Model, "choices": choices}
+	if usage != nil {
+		out["usage"] = usage
+	}
+	return out
 }
 
 // write reports whether anybody still reads.
@@ -192,9 +199,7 @@ func (o *output) whole(a answer) {
 	if o.pause(time.Duration(o.sent)*o.delay) != nil {
 		return
 	}
-	body, err := json.Marshal(object{
-		"object": "chat.completion", "model": o.in.Model, "usage": o.usage(), "choices": []any{object{"index": 0, "message": m, "finish_reason": a.finish}},
-	})
+	body, err := json.Marshal(o.envelope("chat.completion", []any{object{"index": 0, "message": m, "finish_reason": a.finish}}, o.usage()))
 	if err != nil {
 		panic(err) // of strings and numbers
 	}
