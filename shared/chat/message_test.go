@@ -202,8 +202,11 @@ func TestFingerprint(t *testing.T) {
 		}
 		seen[f] = name
 	}
-	if fields := reflect.TypeFor[chat.Draft]().NumField(); fields != 12 {
-		t.Errorf("a draft has %d fields, this test knows 12", fields)
+	if fields := reflect.TypeFor[chat.Draft]().NumField(); fields != 13 {
+		t.Errorf("a draft has %d fields, this test knows 13", fields)
+	}
+	if broken := (chat.Draft{Content: "x", Unfinished: true}); fingerprint(broken) != fingerprint(chat.Draft{Content: "x"}) {
+		t.Error("that it was broken off makes another message of what says the same")
 	}
 	asDefault, given := chat.Draft{Content: "x"}, chat.Draft{Content: "x", Role: chat.RoleAgent, Type: chat.TypeText}
 	if fingerprint(asDefault) != fingerprint(given) {
