@@ -152,6 +152,13 @@ func (f *Faults) Add(field, format string, args ...any) {
 	}
 }
 
+// within notes the faults of the members of a field.
+func (f *Faults) within(field string, members Faults) {
+	for name, fault := range members.fields {
+		f.Add(field+"."+name, "%v", fault)
+	}
+}
+
 // Err returns a ValidationFailed error that names each field, or nil.
 func (f *Faults) Err() error {
 	if len(f.fields) == 0 {

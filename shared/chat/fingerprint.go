@@ -49,7 +49,27 @@ func (d *Draft) fingerprint() string {
 	if u := d.Usage; u != nil {
 		given["usage"] = map[string]any{"promptTokens": u.PromptTokens, "completionTokens": u.CompletionTokens, "totalTokens": u.TotalTokens}
 	}
+	if a := d.Approval; a != nil {
+		given["approval"] = a.canonical()
+	}
 	return fingerprintOf(given)
+}
+
+// canonical is what tells an approval from another.
+func (a *Approval) canonical() map[string]any {
+	given := map[string]any{"verdict": string(a.Verdict)}
+	for name, s := range map[string]string{"callId": string(a.CallID), "by": string(a.By), "reason": a.Reason} {
+		if s != "" {
+			given[name] = s
+		}
+	}
+	if !a.ExpiresAt.IsZero() {
+		given["expiresAt"] = a.ExpiresAt.UnixMilli()
+	}
+	if a.Arguments != nil {
+		given["arguments"] = parsed([]json.RawMessage{a.Arguments})
+	}
+	return given
 }
 
 // Repeats reports whether m says what a message said that is stored under the

@@ -98,6 +98,8 @@ type Draft struct {
 	Usage       *Usage
 	Latency     time.Duration // millisecond precision; 0: not given
 	Error       string
+	// Approval is of a tool_call that waits, or of what decides it. No client sends one.
+	Approval *Approval
 	// Unfinished is what came of an answer that was broken off: it may be nothing.
 	Unfinished bool
 }
@@ -239,6 +241,7 @@ func (d *Draft) checkRights(f *Faults, sender PrincipalType) {
 	for field, given := range map[string]bool{
 		"thinking": d.Thinking != nil, "toolCalls": d.ToolCalls != nil, "toolResults": d.ToolResults != nil,
 		"usage": d.Usage != nil, "latency": d.Latency != 0, "error": d.Error != "",
+		"approval": d.Approval != nil,
 	} {
 		if given {
 			f.Add(field, "is an agent's to set")
@@ -258,7 +261,7 @@ func checkTools(f *Faults, field string, items []json.RawMessage) {
 	size := 0
 	for _, it := range items {
 		size += len(it)
-		if len(it) == 0 || it[0] != '{' || !json.Valid(it) {
+		if !isObject(it) {
 			f.Add(field, "each must be an object")
 		}
 	}
@@ -266,6 +269,8 @@ func checkTools(f *Faults, field string, items []json.RawMessage) {
 		f.Add(field, "must be at most %d bytes together", MaxToolsBytes)
 	}
 }
+
+func isObject(b json.RawMessage) bool { return len(b) > 0 && b[0] == '{' && json.Valid(b) }
 
 // TruncateUTF8 cuts s to at most n bytes without splitting a character.
 func TruncateUTF8(s string, n int) string {

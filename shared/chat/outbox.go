@@ -27,6 +27,11 @@ const (
 // conversation's summary and last message repeat what it said.
 const EffectForget Effect = "forget"
 
+// EffectCall follows from a user's message and from a decision: a managed agent is to
+// answer, or to go on. It is done when the run is queued, and its job with it, or when
+// nobody is to be called.
+const EffectCall Effect = "call"
+
 // SummaryEvery is after how many messages a conversation is summarised again.
 const SummaryEvery = 10
 
@@ -48,6 +53,13 @@ type Due struct {
 // with its seq only: see Due.For.
 func NewDue(now time.Time, patience time.Duration) *Due {
 	return &Due{At: now.Add(patience), Left: []Effect{EffectDeliver, EffectProject}}
+}
+
+// Calling returns d where somebody may have to be called as well.
+func (d *Due) Calling() *Due {
+	out := *d
+	out.Left = append(slices.Clone(d.Left), EffectCall)
+	return &out
 }
 
 // For returns d for the message of a seq, which may be one to summarise at.

@@ -45,7 +45,7 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now, due time
 	update := bson.M{
 		"$set": bson.M{"isDeleted": true, "updatedAt": now, "changedAt": now, "due.at": millis(due)},
 		"$unset": bson.M{
-			"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "",
+			"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "", "approval": "",
 		},
 		"$push": bson.M{"due.left": chat.EffectForget}, // perhaps twice
 	}

@@ -1,0 +1,139 @@
+package chat_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"aiwm-chat/shared/chat"
+)
+
+func TestMentions(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"@helper":                 true,
+		"@helper do it":           true,
+		"do it, @helper.":         true,
+		"(@helper)":               true,
+		"@helper: do it":          true,
+		"@helper... please":       true,
+		"@helper, @other":         true,
+		"@helper2 and @helper":    true,
+		"so\n@helper\n":           true,
+		"@helper?":                true,
+		"helper":                  false,
+		"@Helper":                 false,
+		"@helper2":                false,
+		"@helper_2":               false,
+		"@helper-2":               false,
+		"@helper.bot":             false,
+		"@helperé":                false,
+		"mail joe@helper":         false,
+		"mail joé@helper":         false,
+		"joe.@helper":             false,
+		"@@helper":                false,
+		"mail @helper@example.io": false,
+		"":                        false,
+		"@":                       false,
+	} {
+		if got := chat.Mentions(text, "helper"); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+	}
+	if !chat.Mentions("so, @auth0|5f7c: hello", "auth0|5f7c") {
+		t.Error("an id with a bar")
+	}
+}
+
+func FuzzMentions(f *testing.F) {
+	f.Add("so, @helper. Do it", "helper")
+	f.Add("@a@a", "a")
+	f.Fuzz(func(t *testing.T, text, id string) {
+		if chat.ValidID(id) && chat.Mentions(text, chat.PrincipalID(id)) && !strings.Contains(text, "@"+id) {
+			t.Errorf("%q mentions %q", text, id)
+		}
+	})
+}
+
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	user := chat.Principal{Type: chat.User, ID: "u", OrgID: "o"}
+	of := func(change func(*chat.Message)) chat.Message {
+		m := chat.Message{Draft: chat.Draft{Content: "@a", Type: chat.TypeText}, Sender: user}
+		if change != nil {
+			change(&m)
+		}
+		return m
+	}
+	for name, c := range map[string]struct {
+		policy chat.RespondPolicy
+		m      chat.Message
+		want   bool
+	}{
+		"always":              {chat.RespondAlways, of(func(m *chat.Message) { m.Content = "x" }), true},
+		"mention":             {chat.RespondMention, of(nil), true},
+		"no mention":          {chat.RespondMention, of(func(m *chat.Message) { m.Content = "a" }), false},
+		"never":               {chat.RespondNever, of(nil), false},
+		"an agent's":          {chat.RespondAlways, of(func(m *chat.Message) { m.Sender.Type = chat.Agent }), false},
+		"the backend's":       {chat.RespondAlways, of(func(m *chat.Message) { m.Sender = chat.Backend("o") }), false},
+		"erased":              {chat.RespondAlways, of(func(m *chat.Message) { m.Deleted = true }), false},
+		"of another type":     {chat.RespondAlways, of(func(m *chat.Message) { m.Type = chat.TypeSystem }), false},
+		"with an attachment":  {chat.RespondAlways, of(func(m *chat.Message) { m.Content = ""; m.Attachments = []chat.Attachment{"document:1"} }), true},
+		"of no policy at all": {"", of(nil), false},
+	} {
+		if got := managed(func(m *chat.Managed) { m.Respond = c.policy }).Calls("a", c.m); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestBusyPolicyMeets(t *testing.T) {
+	t.Parallel()
+	runs := func(states ...chat.RunStatus) (rs []chat.Run) {
+		for _, s := range states {
+			rs = append(rs, chat.Run{ID: chat.RunID(s), Status: s})
+		}
+		return rs
+	}
+	all := runs(chat.RunQueued, chat.RunActive, chat.RunWaiting, chat.RunComplete, chat.RunCancelled, chat.RunFailed)
+	for _, c := range []struct {
+		p      chat.BusyPolicy
+		others []chat.Run
+		stop   []chat.RunID
+		refuse bool
+	}{
+		{chat.BusyEnqueue, all, nil, false},
+		{chat.BusyInterrupt, all, []chat.RunID{"queued", "active"}, false},
+		{chat.BusyInterrupt, nil, nil, false},
+		{chat.BusyReject, all, nil, true},
+		{chat.BusyReject, runs(chat.RunQueued), nil, true},
+		{chat.BusyReject, runs(chat.RunWaiting, chat.RunComplete), nil, false},
+	} {
+		if got := c.p.Meets(c.others); !slices.Equal(got.Stop, c.stop) || got.Refuse != c.refuse {
+			t.Errorf("%s of %d: %+v", c.p, len(c.others), got)
+		}
+	}
+}
+
+func TestExpand(t *testing.T) {
+	t.Parallel()
+	v := chat.InstructionValues{UserName: "Ann {{now}}", UserID: "u1", ConversationTitle: "{{user.id}}", Now: time.Date(2026, 3, 1, 13, 0, 0, 5, time.FixedZone("", 3600))}
+	for text, want := range map[string]string{
+		"":                              "",
+		"none":                          "none",
+		"{{user.name}}":                 "Ann {{now}}",
+		"a {{ user.id }} b":             "a u1 b",
+		"{{conversation.title}}{{now}}": "{{user.id}}2026-03-01T12:00:00Z",
+		`{"a": {"b": 1}}`:               `{"a": {"b": 1}}`,
+		"{{now":                         "{{now",
+	} {
+		if got := chat.Expand(text, v); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	v.UserName = ""
+	if got := chat.Expand("{{user.name}}", v); got != "u1" {
+		t.Errorf("without a name: %q", got)
+	}
+}
