@@ -26,6 +26,7 @@ var floors = map[string]int{
 	"shared/wire":                1,
 	"shared/credentials":         1,
 	"shared/secrets":             1,
+	"shared/completion":          1,
 	"shared/gateway":             2,
 	"shared/mongostore":          2,
 	"shared/presence":            2,
@@ -76,7 +77,8 @@ const (
 )
 
 // drivers are what only floor 2 may know, and below it the credentials of two of
-// its packages, and what reads the secrets of all.
+// its packages, what reads the secrets of all, and the client of models, which
+// summaries and answers share.
 var drivers = []string{"go.mongodb.org/", "github.com/redis/", "github.com/aws/aws-sdk-go-v2", "github.com/sashabaranov/"}
 
 // forLocal are libraries of the local server alone.
@@ -115,7 +117,7 @@ func forbidden(pkg string, floor int, imported string) string {
 	standard := !strings.Contains(strings.SplitN(imported, "/", 2)[0], ".")
 	isDriver := slices.ContainsFunc(drivers, func(d string) bool { return strings.HasPrefix(imported, d) })
 	switch {
-	case pkg == "shared/credentials", pkg == "shared/secrets", strings.HasPrefix(pkg, "local"):
+	case pkg == "shared/credentials", pkg == "shared/secrets", pkg == "shared/completion", strings.HasPrefix(pkg, "local"):
 		return ""
 	case floor == 0 && !standard:
 		return "the lowest floor needs the standard library only"
