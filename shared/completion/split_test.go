@@ -1,8 +1,11 @@
 package completion
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"aiwm-chat/shared/chat"
 )
 
 // What is content and what is thought does not depend on where the pieces are cut.
@@ -81,4 +84,32 @@ func TestUnopened(t *testing.T) {
 			t.Errorf("%q: %q, %q, %t", tt.content, thought, rest, ok)
 		}
 	}
+}
+
+// FuzzSplit: wherever the text is cut, what is content and what is thought is the
+// same, and nothing but tags and white space is lost.
+func FuzzSplit(f *testing.F) {
+	for _, seed := range []string{"", "<think>a</think>b", "<thinking>a</think><think>b</thinking>c", "<thi", "a<think>", "<think></think", "<think>\n</think>\n"} {
+		f.Add(seed, uint8(3), uint8(9))
+	}
+	f.Fuzz(func(t *testing.T, text string, one, two uint8) {
+		text = strings.ToValidUTF8(text, "") // whole characters come out of JSON
+		cuts := []int{0, len(chat.TruncateUTF8(text, int(one))), len(chat.TruncateUTF8(text, int(two))), len(text)}
+		slices.Sort(cuts)
+		var whole, cut splitter
+		first, last := whole.add(text), whole.end()
+		var content, thinking string
+		for i := range 3 {
+			p := cut.add(text[cuts[i]:cuts[i+1]])
+			content, thinking = content+p.Content, thinking+p.Thinking
+		}
+		p := cut.end()
+		content, thinking = content+p.Content, thinking+p.Thinking
+		if content != first.Content+last.Content || thinking != first.Thinking+last.Thinking {
+			t.Errorf("%q: %q and %q; cut at %d: %q and %q", text, first.Content+last.Content, first.Thinking+last.Thinking, cuts, content, thinking)
+		}
+		if cut.state == after && !strings.HasSuffix(text, content) || len(content)+len(thinking) > len(text)+2 {
+			t.Errorf("%q: %q and %q", text, content, thinking)
+		}
+	})
 }

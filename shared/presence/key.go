@@ -1,10 +1,6 @@
 package presence
 
-import (
-	"strconv"
-
-	"aiwm-chat/shared/chat"
-)
+import "aiwm-chat/shared/chat"
 
 // The keys. What stands in braces is the hash tag, which decides the slot on a
 // cluster. A principal in a key includes the organisation, so that equal ids of
@@ -64,8 +60,8 @@ func streamTextKey(id chat.ConversationID, stream, part string) string {
 // when their lease ends.
 func streamsKey(id chat.ConversationID) string { return "conversation:{" + string(id) + "}:streams" }
 
-// watchKey is a sorted set of streams of all conversations, by when they began.
-func watchKey(shard int) string { return "streams:" + strconv.Itoa(shard) }
+// watchedKey is the sorted set of the streams of all conversations, by when they began.
+const watchedKey = "streams"
 
 // stopsKey is the hash of the questions whose answers nobody wants: question → who
 // said so.

@@ -2,7 +2,6 @@ package presence
 
 import (
 	"context"
-	"hash/fnv"
 	"strconv"
 	"strings"
 	"time"
@@ -13,56 +12,44 @@ import (
 )
 
 // Which streams there are, is kept beside them for their conversation; for sweep,
-// which has to find those whose jobs were lost, it is kept in a few sets for all:
-// "<conversation> <stream>" by when it began. One that lost its key there has its job
-// all the same, and one that is there for nothing is taken out by sweep.
-
-// watches is in how many sets streams are kept, each in a slot of its own.
-const watches = 8
-
-func watchOf(id chat.ConversationID) int {
-	h := fnv.New32a()
-	h.Write([]byte(id)) //nolint:errcheck // it never fails
-	return int(h.Sum32() % watches)
-}
+// which has to find those whose jobs were lost, it is kept in one set for all:
+// "<conversation> <stream>" by when it began. One that lost its place there has its
+// job all the same, and one that is there for nothing is taken out by sweep. One key
+// is written twice for each answer, which no slot minds; of several, each would be
+// read each minute, also where nobody talks.
 
 func watched(id chat.ConversationID, stream string) string { return string(id) + " " + stream }
 
 // WatchStream has sweep look after a stream that is about to begin. One round trip.
 func (s *Store) WatchStream(ctx context.Context, id chat.ConversationID, stream string) error {
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		key := watchKey(watchOf(id))
-		p.ZAdd(ctx, key, redis.Z{Score: float64(s.now().UnixMilli()), Member: watched(id, stream)})
-		p.Expire(ctx, key, 24*time.Hour)
+		p.ZAdd(ctx, watchedKey, redis.Z{Score: float64(s.now().UnixMilli()), Member: watched(id, stream)})
+		p.Expire(ctx, watchedKey, 24*time.Hour)
 	})
 	return failed("watch a stream", err)
 }
 
 // unwatch is for a stream that has ended: where it fails, sweep does it.
 func (s *Store) unwatch(ctx context.Context, id chat.ConversationID, stream string) {
-	_ = s.quickly(ctx, func(p redis.Pipeliner) { p.ZRem(ctx, watchKey(watchOf(id)), watched(id, stream)) })
+	_ = s.quickly(ctx, func(p redis.Pipeliner) { p.ZRem(ctx, watchedKey, watched(id, stream)) })
 }
 
 // Overdue returns streams that began before a time and whose writers give no sign of
-// life, without their texts; what has ended, or is lost, it forgets. At most limit of
-// each set are looked at. Two round trips, and one more where there is something to
+// life, without their texts; what has ended, or is lost, it forgets. At most
+// limit are looked at. Two round trips, and one more where there is something to
 // forget.
 func (s *Store) Overdue(ctx context.Context, before time.Time, limit int) (all []chat.Stream, err error) {
-	lists := make([]*redis.StringSliceCmd, watches)
+	var list *redis.StringSliceCmd
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i := range lists {
-			lists[i] = p.ZRangeByScore(ctx, watchKey(i), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(limit)})
-		}
+		list = p.ZRangeByScore(ctx, watchedKey, &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(before.UnixMilli(), 10), Count: int64(limit)})
 	})
 	if err != nil {
 		return nil, failed("list streams", err)
 	}
 	var found []chat.Stream
-	for _, list := range lists {
-		for _, text := range list.Val() {
-			id, stream, _ := strings.Cut(text, " ")
-			found = append(found, chat.Stream{ConversationID: chat.ConversationID(id), ID: stream})
-		}
+	for _, text := range list.Val() {
+		id, stream, _ := strings.Cut(text, " ")
+		found = append(found, chat.Stream{ConversationID: chat.ConversationID(id), ID: stream})
 	}
 	if len(found) == 0 {
 		return nil, nil
@@ -88,7 +75,7 @@ func (s *Store) Overdue(ctx context.Context, before time.Time, limit int) (all [
 	if len(over) > 0 {
 		_ = s.quickly(ctx, func(p redis.Pipeliner) {
 			for _, st := range over {
-				p.ZRem(ctx, watchKey(watchOf(st.ConversationID)), watched(st.ConversationID, st.ID))
+				p.ZRem(ctx, watchedKey, watched(st.ConversationID, st.ID))
 			}
 		})
 	}

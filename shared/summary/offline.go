@@ -37,7 +37,7 @@ func (Offline) Summarize(_ context.Context, in Input) (Result, error) {
 			said = append(said, quote(l))
 		}
 	}
-	return Result{Text: cut(clean(beginning+latest+strings.Join(said, "; ")+"."), MaxText), Model: offlineModel, Read: read}, nil
+	return Result{Text: cut(oneLine(beginning+latest+strings.Join(said, "; ")+"."), MaxText), Model: offlineModel, Read: read}, nil
 }
 
 // last returns the newest line of a user, or of anyone else.

@@ -366,7 +366,7 @@ func FuzzAnswer(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := summary.Answer(text)
+		got, err := summary.Answer(t.Context(), text)
 		if (err == nil) != (got != "") || !utf8.ValidString(got) || utf8.RuneCountInString(got) > summary.MaxText {
 			t.Errorf("%q is %q, %v", text, got, err)
 		}

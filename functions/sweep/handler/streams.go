@@ -12,8 +12,8 @@ import (
 const (
 	// unseen is how old a stream is whose job should long have been there.
 	unseen = time.Minute
-	// looked is how many streams of each list a run looks at.
-	looked = 1000
+	// looked is how many streams a run looks at.
+	looked = 5000
 )
 
 // endStreams has those streams looked after whose agents give no sign of life: their
