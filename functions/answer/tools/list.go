@@ -64,7 +64,11 @@ func (s *Session) List(ctx context.Context, selections []chat.ToolSelection) ([]
 func (s *Session) selected(ctx context.Context, selection chat.ToolSelection) (tools []Tool, err error) {
 	all, err := s.listed(ctx, selection.Server)
 	if err != nil {
-		return nil, &Error{Reason: Unreachable, Server: selection.Server, cause: withoutURL(err)}
+		cause := withoutURL(err)
+		if ctx.Err() == nil {
+			slog.WarnContext(ctx, "the tools of a server cannot be listed", "server", selection.Server, "err", clean(cause.Error(), maxSaid))
+		}
+		return nil, &Error{Reason: Unreachable, Server: selection.Server, cause: cause}
 	}
 	for _, name := range selection.Named() {
 		if !slices.ContainsFunc(all, func(t Tool) bool { return t.Tool == name }) {
