@@ -3,7 +3,7 @@
 GO ?= go
 # Lambda's binaries: no net/rpc (which keeps ten megabytes of dead code alive), no symbols, no machine paths.
 LAMBDA := CGO_ENABLED=0 GOFLAGS='-trimpath -tags=lambda.norpc "-ldflags=-s -w"'
-FUNCTIONS := $(notdir $(wildcard functions/*))
+FUNCTIONS := $(notdir $(patsubst %/main.go,%,$(wildcard functions/*/main.go)))
 
 # Which stack of samconfig.toml: dev, or prod.
 ENV ?= dev

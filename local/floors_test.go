@@ -36,6 +36,7 @@ var floors = map[string]int{
 	"shared/delivery/apigateway": 2,
 	"shared/live":                3,
 	"functions/*/handler":        handlerFloor,
+	"functions/*/tools":          2,
 	"functions/*/wiring":         wiringFloor,
 	"functions/*":                5,
 
@@ -44,6 +45,7 @@ var floors = map[string]int{
 	"local/filelock":          -1,
 	"local/logline":           0,
 	"local/proxy":             0,
+	"local/toolserver":        0,
 	"local/aws/account":       0,
 	"local/aws/drain":         0,
 	"local/aws":               1,
@@ -79,7 +81,7 @@ const (
 // drivers are what only floor 2 may know, and below it the credentials of two of
 // its packages, what reads the secrets of all, and the client of models, which
 // summaries and answers share.
-var drivers = []string{"go.mongodb.org/", "github.com/redis/", "github.com/aws/aws-sdk-go-v2", "github.com/sashabaranov/"}
+var drivers = []string{"go.mongodb.org/", "github.com/redis/", "github.com/aws/aws-sdk-go-v2", "github.com/sashabaranov/", "github.com/modelcontextprotocol/"}
 
 // forLocal are libraries of the local server alone.
 var forLocal = []string{"github.com/google/jsonschema-go", "github.com/swaggest/", "github.com/alicebob/", "github.com/tidwall/", "github.com/gobwas/"}

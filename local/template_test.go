@@ -2,7 +2,7 @@ package main
 
 import (
 	"maps"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -26,16 +26,16 @@ func loadTemplate(t *testing.T, parameters map[string]string) *template.Template
 	return tpl
 }
 
-// A folder of functions/ is a function of the template, wired in the local
+// A main of functions/ is a function of the template, wired in the local
 // server, and the other way round.
 func TestEveryFunctionIsEverywhere(t *testing.T) {
-	entries, err := os.ReadDir("../functions")
+	mains, err := filepath.Glob("../functions/*/main.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var folders, deployed []string
-	for _, e := range entries {
-		folders = append(folders, e.Name())
+	for _, m := range mains {
+		folders = append(folders, filepath.Base(filepath.Dir(m)))
 	}
 	for _, f := range loadTemplate(t, nil).Functions {
 		deployed = append(deployed, nameOf(f))

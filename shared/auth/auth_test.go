@@ -297,15 +297,17 @@ func TestClaims(t *testing.T) {
 		`{"sub":"u1","aud":[1],` + hour + `}`,           //
 		`{"sub":"u1","iss":[],` + hour + `}`,            //
 		`{"sub":"u1","type":"admin",` + hour + `}`,      // wrong values
-		`{"sub":"u1","type":"User",` + hour + `}`,       //
-		`{"sub":"u1","type":"",` + hour + `}`,           //
-		`{"sub":"u1","type":"agent",` + hour + `}`,      // an agent without agentId
-		`{"sub":"u1","agentId":"",` + hour + `}`,        // ids that are not
-		`{"sub":"u1","userId":"",` + hour + `}`,         //
-		`{"sub":"u1","orgId":"",` + hour + `}`,          //
-		`{"sub":"u{1}",` + hour + `}`,                   //
-		`{"sub":"u1\u0000",` + hour + `}`,               //
-		`{"sub":"u1","orgId":"o 1",` + hour + `}`,       //
+		`{"sub":"aiwm","type":"system",` + hour + `}`,   // the backend itself is nobody's token
+		`{"sub":"aiwm","type":"system","agentId":"aiwm",` + hour + `}`,
+		`{"sub":"u1","type":"User",` + hour + `}`,  //
+		`{"sub":"u1","type":"",` + hour + `}`,      //
+		`{"sub":"u1","type":"agent",` + hour + `}`, // an agent without agentId
+		`{"sub":"u1","agentId":"",` + hour + `}`,   // ids that are not
+		`{"sub":"u1","userId":"",` + hour + `}`,    //
+		`{"sub":"u1","orgId":"",` + hour + `}`,     //
+		`{"sub":"u{1}",` + hour + `}`,              //
+		`{"sub":"u1\u0000",` + hour + `}`,          //
+		`{"sub":"u1","orgId":"o 1",` + hour + `}`,  //
 		`{"sub":"` + strings.Repeat("u", 129) + `",` + hour + `}`,
 		`{"sub":"u1","sub":"u1",` + hour + `}`,        // twice
 		`{"sub":"u1","s\u0075b":"u2",` + hour + `}`,   //

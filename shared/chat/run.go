@@ -87,19 +87,22 @@ type Run struct {
 	Place          int64       // its place in the queue: the end of the log when it was asked for
 
 	Status     RunStatus
-	LeaseUntil time.Time // of an active one: zero where it was given up on purpose
+	LeaseUntil time.Time // of an active one
+	Handed     bool      // its lease was given up on purpose: that is no failure
 	Attempt    int64     // the number of the last claim: the fence
 	Failures   int       // leases that were lost
 	Stop       *RunStop  // somebody wants it to end
 	Steps      int
 	Executing  map[CallID]int64 // calls that were begun, and by which attempt
-	WaitsFor   CallID           // of a waiting one: what has to be decided
-	ExpiresAt  time.Time        // of a waiting one: until when
+	WaitsFor   CallID           // what has to be decided, or had to
+	WaitsSeq   int64            // the seq of that call's message
+	ExpiresAt  time.Time        // until when
+	Decided    bool             // it was noted that it is decided, of a waiting one: what was, the log knows
 	Usage      Usage
 	Error      Code // of a failed one
 
 	CreatedAt time.Time
-	StartedAt time.Time // its first claim
+	StartedAt time.Time // when it last left the queue
 	UpdatedAt time.Time
 	EndedAt   time.Time
 	// DueAt is when somebody looks whether the run has been forgotten.
@@ -123,33 +126,4 @@ func NewRun(agent AgentProfile, question Message, n int, by PrincipalID, place i
 		AgentID: agent.ID, AgentVersion: agent.Version, Trigger: question.ID, N: n, UserID: by, Place: max(place, question.Seq),
 		Status: RunQueued, CreatedAt: now, UpdatedAt: now,
 	}
-}
-
-// A UsageGroup is what usage is added up by.
-type UsageGroup string
-
-// The groups.
-const (
-	UsageByAgent UsageGroup = "agent"
-	UsageByUser  UsageGroup = "user"
-	UsageByDay   UsageGroup = "day" // of UTC, by the creation of the runs
-)
-
-// Valid reports whether g is one of the three.
-func (g UsageGroup) Valid() bool { return g == UsageByAgent || g == UsageByUser || g == UsageByDay }
-
-// A UsageQuery asks for sums of an organisation's runs that were created from From to
-// before To.
-type UsageQuery struct {
-	OrgID    OrgID
-	From, To time.Time
-	GroupBy  UsageGroup
-	UserID   PrincipalID // "": of everybody
-}
-
-// A UsageSum is what the runs of one key cost.
-type UsageSum struct {
-	Key   string // an agent's id, a user's, or 2006-01-02
-	Runs  int64
-	Usage Usage
 }

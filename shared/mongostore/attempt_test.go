@@ -156,11 +156,41 @@ func TestASwallowedPacketCostsOneAttempt(t *testing.T) {
 			"agent": func(t *testing.T, f fixture, c chat.Conversation) error {
 				return f.SetAgentStatus(t.Context(), bot, true, start)
 			},
+			"create an agent": func(t *testing.T, f fixture, c chat.Conversation) error {
+				a, err := f.CreateAgent(t.Context(), profile("helper"))
+				if a.Version != 1 {
+					t.Errorf("version %d, want 1", a.Version)
+				}
+				return err
+			},
+			"take a run": func(t *testing.T, f fixture, c chat.Conversation) error {
+				r, taken, err := f.TakeRun(t.Context(), "c1", bot.ID, start, later(leaseFor))
+				if !taken || r.Attempt != 1 {
+					t.Errorf("taken %v, attempt %d, want 1", taken, r.Attempt)
+				}
+				return err
+			},
+			"begin a call": func(t *testing.T, f fixture, c chat.Conversation) error {
+				r := runOf("active", 0, 1)
+				r.Attempt = 1
+				v, err := f.BeginCall(t.Context(), r, r.ID.Call(0, 1))
+				if v != chat.RunHeld {
+					t.Errorf("verdict %s", v)
+				}
+				return err
+			},
 		} {
 			wg.Go(func() { // all at once, which t.Parallel does not do
 				t.Run(name+"/"+op, func(t *testing.T) {
 					direct := open(t)
 					c := direct.newConversation(t, "t", start)
+					active := runOf("active", 0, 1)
+					active.ConversationID = "c2"
+					direct.queue(t, active)
+					if _, taken, err := direct.TakeRun(t.Context(), "c2", bot.ID, start, later(leaseFor)); !taken || err != nil {
+						t.Fatal(taken, err)
+					}
+					direct.queue(t, runOf("m1", 0, 1))
 					f, p := direct.through(t)
 					p.swallow(requests)
 					begin := time.Now()

@@ -14,7 +14,8 @@ import (
 
 // IndexVersion is another text for other indexes.
 func IndexVersion() (string, error) {
-	models := append([]mongo.IndexModel{dueIndex(), roleIndex(), changedIndex(), {Keys: uncheckedIndex}}, conversationIndexes()...)
+	models := append([]mongo.IndexModel{dueIndex(), roleIndex(), changedIndex()}, conversationIndexes()...)
+	models = append(append(models, agentIndexes()...), runIndexes()...)
 	for _, key := range messageIndexes {
 		models = append(models, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}

@@ -54,6 +54,29 @@ func conversationIndexes() []mongo.IndexModel {
 // last looked at.
 var uncheckedIndex = by("status", "checkedAt")
 
+// agentIndexes are those that are online, by when that was last looked at, and all of an
+// organisation.
+func agentIndexes() []mongo.IndexModel {
+	return []mongo.IndexModel{{Keys: slices.Clone(uncheckedIndex)}, {Keys: by("orgId", "agentId")}}
+}
+
+// busyKey is the index that keeps an agent from being busy twice in a conversation.
+var busyKey = by("conversationId", "agentId")
+
+// runIndexes are the queue of an agent in a conversation and the list of all runs there, what
+// sweep looks at, and what usage is added up from.
+func runIndexes() []mongo.IndexModel {
+	busy := partial("busy", slices.Clone(busyKey))
+	busy.Options.SetUnique(true)
+	return []mongo.IndexModel{
+		busy,
+		{Keys: by("conversationId", "status", "agentId", "place", "createdAt", "_id")},
+		{Keys: by("conversationId", "-createdAt", "-_id")},
+		partial("dueAt", by("dueAt")),
+		{Keys: by("orgId", "day", "agentId")},
+	}
+}
+
 // creationIndex is of the few conversations that were created under a key.
 func creationIndex() mongo.IndexModel {
 	ix := partial("creation.key", creationKey)
@@ -96,8 +119,11 @@ func (s *Store) createIndexes(ctx context.Context) error {
 	if _, err := s.conversations.now().Indexes().CreateMany(ctx, conversationIndexes()); err != nil {
 		return failed("create the indexes of conversations", err)
 	}
-	if _, err := s.agents.now().Indexes().CreateOne(ctx, mongo.IndexModel{Keys: uncheckedIndex}); err != nil {
-		return failed("create the index of agents", err)
+	if _, err := s.agents.now().Indexes().CreateMany(ctx, agentIndexes()); err != nil {
+		return failed("create the indexes of agents", err)
+	}
+	if _, err := s.runs.now().Indexes().CreateMany(ctx, runIndexes()); err != nil {
+		return failed("create the indexes of runs", err)
 	}
 	if err := s.complete(ctx); err != nil {
 		return err
@@ -139,6 +165,12 @@ func (s *Store) CheckIndexes(ctx context.Context) error {
 	})
 	g.Wait() //nolint:errcheck // each error has a name
 	return cmp.Or(log, keys)
+}
+
+// CheckRunIndexes returns an error where the unique index of busy runs is missing: without it an
+// agent answers twice at once. It takes one round trip.
+func (s *Store) CheckRunIndexes(ctx context.Context) error {
+	return checkUnique(ctx, s.runs, func(indexDoc) bool { return true }, busyKey)
 }
 
 // checkUnique looks for unique indexes that are as they must be.

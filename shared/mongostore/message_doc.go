@@ -1,6 +1,7 @@
 package mongostore
 
 import (
+	"encoding/json"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -38,7 +39,44 @@ type messageDoc struct {
 	UpdatedAt       time.Time            `bson:"updatedAt"`
 	IsDeleted       bool                 `bson:"isDeleted"`
 	Streamed        bool                 `bson:"streamed,omitempty"`
+	Approval        *approvalDoc         `bson:"approval,omitempty"`
 	Due             *dueDoc              `bson:"due,omitempty"`
+}
+
+// approvalDoc is a chat.Approval.
+type approvalDoc struct {
+	Verdict   chat.Verdict     `bson:"status"`
+	ExpiresAt *time.Time       `bson:"expiresAt,omitempty"`
+	CallID    chat.CallID      `bson:"toolCallId,omitempty"`
+	By        chat.PrincipalID `bson:"by,omitempty"`
+	Reason    string           `bson:"reason,omitempty"`
+	Arguments *bson.D          `bson:"arguments,omitempty"`
+}
+
+func newApprovalDoc(a *chat.Approval) (*approvalDoc, error) {
+	if a == nil {
+		return nil, nil
+	}
+	d := &approvalDoc{Verdict: a.Verdict, ExpiresAt: timeOrNone(a.ExpiresAt), CallID: a.CallID, By: a.By, Reason: a.Reason}
+	if a.Arguments == nil {
+		return d, nil
+	}
+	docs, err := toolDocs("arguments", []json.RawMessage{a.Arguments})
+	if err == nil {
+		d.Arguments = &docs[0]
+	}
+	return d, err
+}
+
+func (d *approvalDoc) approval() *chat.Approval {
+	if d == nil {
+		return nil
+	}
+	a := &chat.Approval{Verdict: d.Verdict, ExpiresAt: orZero(d.ExpiresAt), Decision: chat.Decision{CallID: d.CallID, By: d.By, Reason: d.Reason}}
+	if d.Arguments != nil {
+		a.Arguments = ToolJSON(*d.Arguments)
+	}
+	return a
 }
 
 type thinkingDoc struct {
@@ -88,7 +126,10 @@ func newMessageDoc(m chat.Message) (messageDoc, error) {
 	if d.ToolCalls, err = toolDocs("toolCalls", m.ToolCalls); err != nil {
 		return messageDoc{}, err
 	}
-	d.ToolResults, err = toolDocs("toolResults", m.ToolResults)
+	if d.ToolResults, err = toolDocs("toolResults", m.ToolResults); err != nil {
+		return messageDoc{}, err
+	}
+	d.Approval, err = newApprovalDoc(m.Approval)
 	return d, err
 }
 
@@ -97,7 +138,7 @@ func (d *messageDoc) message() chat.Message {
 		Draft: chat.Draft{
 			Content: d.Content, Role: d.Role, Type: d.Type, Name: d.Name, ParentID: d.ParentID, Attachments: d.Attachments,
 			ToolCalls: toolJSON(d.ToolCalls), ToolResults: toolJSON(d.ToolResults),
-			Latency: time.Duration(d.Latency) * time.Millisecond, Error: d.Error,
+			Latency: time.Duration(d.Latency) * time.Millisecond, Error: d.Error, Approval: d.Approval.approval(),
 		},
 		ID: d.ID, ConversationID: d.ConversationID, Seq: d.Seq, RunningTokens: d.RunningTokens,
 		Sender: chat.Principal{Type: d.ParticipantType, ID: d.ParticipantID, OrgID: d.OrgID},

@@ -47,7 +47,7 @@ func rows(t *testing.T, heading string) (all [][]string) {
 func TestReferenceOfIndexes(t *testing.T) {
 	f := open(t)
 	var got, want []string
-	for _, name := range []string{"messages", "conversations", "agents"} {
+	for _, name := range []string{"messages", "conversations", "agents", "runs"} {
 		cursor, err := f.db.Collection(name).Indexes().List(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -136,6 +136,31 @@ func TestReferenceOfShards(t *testing.T) {
 		"DeletedConversation": func() error { _, err := s.DeletedConversation(ctx, alice, c.ID); return err },
 		"SetAgentStatus":      nil, // agents is not sharded
 		"UncheckedAgents":     nil,
+		"CreateAgent":         nil,
+		"Agent":               nil,
+		"Agents":              nil,
+		"UpdateAgent":         nil,
+		"DeleteAgent":         nil,
+		"QueueRun":            nil, // nor are runs
+		"Run":                 nil,
+		"Runs":                nil,
+		"OpenRuns":            nil,
+		"LatestRun":           nil,
+		"DueRuns":             nil,
+		"PutOffRun":           nil,
+		"RunDecided":          nil,
+		"TakeRun":             nil,
+		"TakeOverRun":         nil,
+		"RenewRun":            nil,
+		"HandOverRun":         nil,
+		"BeginCall":           nil,
+		"WaitRun":             nil,
+		"RequeueRun":          nil,
+		"EndRun":              nil,
+		"StopRun":             nil,
+		"UsageSums":           nil,
+		"TokensOfDay":         nil,
+		"CheckRunIndexes":     nil,
 		"Ping":                nil,
 		"Close":               nil,
 		"CreateIndexes":       nil,

@@ -40,6 +40,7 @@ type Store struct {
 	conversations *collection
 	messages      *collection
 	agents        *collection
+	runs          *collection
 	// due is messages for writes whose loss does no harm: one server's
 	// acknowledgement will do.
 	due *collection
@@ -49,9 +50,9 @@ type Store struct {
 
 // A connected is a client, and the URI that it was made of.
 type connected struct {
-	client                               *mongo.Client
-	uri                                  string
-	conversations, messages, agents, due *mongo.Collection
+	client                                     *mongo.Client
+	uri                                        string
+	conversations, messages, agents, runs, due *mongo.Collection
 }
 
 // A collection is one of the client that the store has now.
@@ -92,6 +93,7 @@ func Open(uri, database string, o Options) (*Store, error) {
 	s.conversations = &collection{s, func(c *connected) *mongo.Collection { return c.conversations }}
 	s.messages = &collection{s, func(c *connected) *mongo.Collection { return c.messages }}
 	s.agents = &collection{s, func(c *connected) *mongo.Collection { return c.agents }}
+	s.runs = &collection{s, func(c *connected) *mongo.Collection { return c.runs }}
 	s.due = &collection{s, func(c *connected) *mongo.Collection { return c.due }}
 	return s, nil
 }
@@ -104,6 +106,7 @@ func (s *Store) use(client *mongo.Client, uri string) {
 		conversations: db.Collection("conversations"),
 		messages:      db.Collection("messages"),
 		agents:        db.Collection("agents"),
+		runs:          db.Collection("runs"),
 		due:           db.Collection("messages", options.Collection().SetWriteConcern(writeconcern.W1())),
 	})
 }

@@ -39,6 +39,33 @@ func ForWrites(p *wire.Process) *Store {
 	}).store
 }
 
+// A ledger is a store whose runs may be claimed.
+type ledger struct{ store *Store }
+
+// ForRuns is ForWrites for functions that queue or claim runs. It is a fault too where the
+// unique index of busy runs is missing.
+func ForRuns(p *wire.Process) *Store {
+	store := ForWrites(p)
+	return wire.Client(p, func(config.Config) (ledger, error) {
+		if store != nil {
+			p.Begin(store.beginRuns)
+		}
+		return ledger{store}, nil
+	}).store
+}
+
+// beginRuns checks their index. Where MongoDB does not answer the function starts all the same:
+// whatever it does then is unavailable.
+func (s *Store) beginRuns() error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTime)
+	defer cancel()
+	err := s.CheckRunIndexes(ctx)
+	if err != nil && chat.CodeOf(err) == chat.Unavailable {
+		return nil
+	}
+	return err
+}
+
 // begin checks the indexes before the first write. Where MongoDB does not answer, as
 // in an election, the first Append or CreateConversation asks again: a function that
 // starts then says unavailable, and does not die.

@@ -26,7 +26,8 @@
 //   - updates: $set $unset $inc $max $push $pull, by paths through documents,
 //     not through arrays; a whole document in place of another; upsert
 //   - find with inclusion projections, sort, skip, limit; findAndModify as an
-//     update; aggregate as far as counting documents needs it
+//     update; aggregate as $match, $skip, $limit and one $group by a path, of
+//     sums ($sum of 1 or of a path)
 //   - indexes: ascending and descending, compound, multikey, unique, partial
 //     ($exists: true)
 //   - all types of JSON, dates, binary data, ObjectIDs, and Decimal128, which

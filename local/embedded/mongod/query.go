@@ -104,8 +104,7 @@ func find(s *Server, r *request, dst []byte) ([]byte, error) {
 	return s.cursors.appendBatch(dst, c, "firstBatch", batch, truthy(field(r.body, "singleBatch"))), nil
 }
 
-// stages are what a pipeline may be, each at most once and in this order: what
-// drivers send to count documents.
+// stages are what a pipeline may be, each at most once and in this order.
 var stages = []string{"$match", "$skip", "$limit", "$group"}
 
 func aggregate(s *Server, r *request, dst []byte) ([]byte, error) {
@@ -114,7 +113,7 @@ func aggregate(s *Server, r *request, dst []byte) ([]byte, error) {
 		return nil, err
 	}
 	var q query
-	id, total := missing, ""
+	var g *grouping
 	for next := stages; len(pipeline) > 0; pipeline = pipeline[1:] {
 		name := firstKey(pipeline[0])
 		for len(next) > 0 && next[0] != name {
@@ -132,35 +131,17 @@ func aggregate(s *Server, r *request, dst []byte) ([]byte, error) {
 		case "$limit":
 			q.limit, err = nonNegative(name, arg, 0)
 		case "$group":
-			id, total, err = countingGroup(arg.Data)
+			g, err = compileGroup(arg)
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
 	docs := r.store.get(r.ns).read(q)
-	if total != "" && len(docs) > 0 {
-		docs = []bsoncore.Document{bsoncore.BuildDocument(nil, appendElement(nil, "_id", id), bsoncore.AppendInt32Element(nil, total, int32(len(docs))))}
-	}
-	return s.cursors.appendBatch(dst, cursor{ns: r.ns, docs: docs}, "firstBatch", firstBatch, false), nil
-}
-
-// countingGroup reads {_id: constant, total: {$sum: 1}}, the only $group there
-// is.
-func countingGroup(spec []byte) (id bsoncore.Value, total string, err error) {
-	for key, v := range fields(spec) {
-		one, isOne := integer(field(v.Data, "$sum"))
-		switch {
-		case string(key) == "_id" && (isNumber(v) || v.Type == bsoncore.TypeNull):
-			id = v
-		case string(key) != "_id" && total == "" && isDocument(v) && isOne && one == 1:
-			total = string(key)
-		default:
-			return id, "", unsupported("$group other than {_id: 1, n: {$sum: 1}}: the field "+string(key)+":", display(v))
+	if g != nil {
+		if docs, err = g.of(docs); err != nil {
+			return nil, err
 		}
 	}
-	if isMissing(id) || total == "" {
-		return id, "", unsupported("$group without", "_id and {$sum: 1}")
-	}
-	return id, total, nil
+	return s.cursors.appendBatch(dst, cursor{ns: r.ns, docs: docs}, "firstBatch", firstBatch, false), nil
 }

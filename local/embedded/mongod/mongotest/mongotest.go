@@ -44,6 +44,7 @@ func Run(t *testing.T, uri string) {
 		"planAgreement":   planAgreement,
 		"cursors":         cursors,
 		"counts":          counts,
+		"groups":          groups,
 		"catalog":         catalog,
 		"increments":      increments,
 		"compareAndSet":   compareAndSet,

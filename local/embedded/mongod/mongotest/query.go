@@ -2,6 +2,7 @@ package mongotest
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -131,6 +132,38 @@ func counts(t *testing.T, ctx context.Context, c *mongo.Collection) {
 	} {
 		if n, err := c.CountDocuments(ctx, parse(t, row.filter), row.opts); n != row.want || err != nil {
 			t.Errorf("count %s = %d, %v, want %d", row.filter, n, err, row.want)
+		}
+	}
+}
+
+func groups(t *testing.T, ctx context.Context, c *mongo.Collection) {
+	seed(t, ctx, c, `{"_id": 1, "k": "a", "n": 1, "u": {"x": 5000000000}}`, `{"_id": 2, "k": "b", "n": 2, "u": {"x": "none"}}`,
+		`{"_id": 3, "k": "a", "n": 2.5, "u": {"x": 1}}`, `{"_id": 4, "n": 10, "u": 3}`, `{"_id": 5, "k": null}`)
+	for _, row := range []struct{ pipeline, want string }{
+		{`[{"$group": {"_id": "$k", "count": {"$sum": 1}, "n": {"$sum": "$n"}, "x": {"$sum": "$u.x"}}}]`,
+			`{"_id": "a", "count": 2, "n": 3.5, "x": 5000000001} {"_id": "b", "count": 1, "n": 2, "x": 0} {"_id": null, "count": 2, "n": 10, "x": 0}`},
+		{`[{"$match": {"k": "a"}}, {"$group": {"_id": null, "n": {"$sum": "$none"}}}]`, `{"_id": null, "n": 0}`},
+		{`[{"$match": {"k": "z"}}, {"$group": {"_id": "$k", "n": {"$sum": 1}}}]`, ``},
+		{`[{"$limit": 2}, {"$group": {"_id": "$n", "n": {"$sum": 2}}}]`, `{"_id": 1, "n": 2} {"_id": 2, "n": 2}`},
+	} {
+		var pipeline []bson.D
+		must(t, bson.UnmarshalExtJSON([]byte(`{"p": `+row.pipeline+`}`), false, &struct {
+			P *[]bson.D `bson:"p"`
+		}{&pipeline}))
+		cur, err := c.Aggregate(ctx, pipeline)
+		must(t, err)
+		var got []bson.D
+		must(t, cur.All(ctx, &got))
+		var texts []string
+		for _, d := range got {
+			b, err := bson.MarshalExtJSON(d, false, false)
+			must(t, err)
+			texts = append(texts, string(b))
+		}
+		slices.Sort(texts)
+		want := strings.ReplaceAll(strings.ReplaceAll(row.want, ", ", ","), ": ", ":")
+		if joined := strings.Join(texts, " "); joined != want {
+			t.Errorf("%s is\n%s, want\n%s", row.pipeline, joined, want)
 		}
 	}
 }

@@ -1,0 +1,83 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+)
+
+// errTooLarge ends the reading of an answer.
+var errTooLarge = errors.New("the answer is longer than is read")
+
+// bounded is what the library sends its requests with: they have the headers of the
+// configuration, end with the session, and no more is read of an answer than maxBody,
+// after it was decompressed. The headers are sent to no other host, because redirects
+// are not followed.
+type bounded struct {
+	next    http.RoundTripper
+	headers map[string]string
+	alive   context.Context // of all requests: the library ends some of them late
+}
+
+// An exchange is what became of a request, for who has put it into its context: the
+// library's errors tell it in prose.
+type exchange struct {
+	sent   atomic.Bool  // as far as to the transport
+	status atomic.Int64 // 0 where there was no answer
+	large  atomic.Bool  // the answer was
+}
+
+type exchangeKey struct{}
+
+// RoundTrip sends one request.
+func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	seen, _ := r.Context().Value(exchangeKey{}).(*exchange)
+	if seen == nil {
+		seen = &exchange{}
+	}
+	seen.sent.Store(true)
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(b.alive, cancel)
+	release := func() { stop(); cancel() }
+	r = r.Clone(ctx)
+	for name, value := range b.headers {
+		r.Header.Set(name, value)
+	}
+	response, err := b.next.RoundTrip(r)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	seen.status.Store(int64(response.StatusCode))
+	response.Body = &body{ReadCloser: response.Body, left: maxBody, seen: seen, release: release}
+	return response, nil
+}
+
+// A body is what is read of an answer.
+type body struct {
+	io.ReadCloser
+	left    int
+	seen    *exchange
+	release func()
+}
+
+// Read reads until there was too much.
+func (b *body) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, errTooLarge
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
+	if b.left -= n; b.left < 0 {
+		b.seen.large.Store(true)
+		return 0, errTooLarge
+	}
+	return n, err
+}
+
+// Close ends the request.
+func (b *body) Close() error {
+	defer b.release()
+	return b.ReadCloser.Close()
+}
