@@ -5,10 +5,10 @@ import (
 	"aiwm-chat/shared/wire"
 )
 
-// In returns the queues of a process that needs config.WelcomeQueue or
-// config.SummaryQueue.
+// In returns the queues of a process that needs config.WelcomeQueue,
+// config.SummaryQueue or config.RunQueue.
 func In(p *wire.Process) *Queue { return wire.Client(p, open) }
 
 func open(c config.Config) (*Queue, error) {
-	return New(Options{AWS: c.AWS, WelcomeURL: c.WelcomeQueueURL, SummaryURL: c.SummaryQueueURL})
+	return New(Options{AWS: c.AWS, WelcomeURL: c.WelcomeQueueURL, SummaryURL: c.SummaryQueueURL, RunURL: c.RunQueueURL})
 }
