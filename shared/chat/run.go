@@ -74,6 +74,9 @@ func (s RunStatus) Over() bool { return s == RunComplete || s == RunCancelled ||
 // MaxLostLeases is how many leases a run may lose: with the last it ends as failed.
 const MaxLostLeases = 3
 
+// MaxRegenerations is how often a message is answered again by an agent.
+const MaxRegenerations = 50
+
 // A Run is one answer of a managed agent to a message, from the question to the end.
 type Run struct {
 	ID             RunID

@@ -36,6 +36,7 @@ type Config struct {
 	WelcomeQueueURL string // WELCOME_QUEUE_URL, required: the queue of connections to greet; template.yaml sets it
 	SummaryQueueURL string // SUMMARY_QUEUE_URL, required: the queue of conversations to summarise; template.yaml sets it
 	StreamQueueURL  string // STREAM_QUEUE_URL, required: the queue of streams to look after; template.yaml sets it
+	RunQueueURL     string // RUN_QUEUE_URL, required: the queue of runs of agents; template.yaml sets it
 	JWT             struct {
 		Algorithms []string // JWT_ALGORITHMS, of HS256, RS256, ES256 and EdDSA, separated by commas, each with its key; empty: what the keys allow
 		Secret     []byte   // JWT_SECRET, for HS256, 32 bytes or more; one of the three keys is required
@@ -64,6 +65,12 @@ type Config struct {
 		Temperature *float64 // OPENAI_TEMPERATURE, from 0 to 2; empty: the model's own, and many allow no other
 	}
 	Limits Limits
+
+	Providers    map[string]Provider // PROVIDERS, what agents may name as their provider: JSON by name, such as {"openai": {"url": "https://api.openai.com/v1"}}, with maxTokens (max_completion_tokens or max_tokens) and temperature (false where none may be sent); empty: none
+	ProviderKeys struct {
+		Keys    map[string]string // PROVIDER_KEYS, their keys, such as openai=KEY, separated by commas; a provider without one is asked without
+		Renewal *Renewal          // PROVIDER_KEYS_ARN, where PROVIDER_KEYS is kept instead
+	}
 
 	Origins           Origins // ALLOWED_ORIGINS, default *: web origins whose pages may connect, such as https://chat.example.org, separated by commas; https://* is any with https
 	WebSocketDisabled bool    // WEBSOCKET_ENABLED, default true; false refuses connections and frames, and leaves REST as it is

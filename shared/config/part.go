@@ -32,6 +32,9 @@ const (
 	SummaryLimit
 	AllowedOrigins
 	WebSocket
+	RunQueue
+	Providers
+	ProviderKeys
 	parts // how many there are
 )
 
@@ -93,6 +96,9 @@ var groups = [...]struct {
 	WebSocket: {[]string{"WEBSOCKET_ENABLED"}, func(r *reader, c *Config) {
 		c.WebSocketDisabled = !r.flag("WEBSOCKET_ENABLED", "true")
 	}},
+	RunQueue:     {[]string{"RUN_QUEUE_URL"}, readRunQueue},
+	Providers:    {[]string{"PROVIDERS"}, readProviders},
+	ProviderKeys: {[]string{"PROVIDER_KEYS", "PROVIDER_KEYS_ARN"}, readProviderKeys},
 }
 
 // Variables returns the names of the variables of the part, as template.yaml

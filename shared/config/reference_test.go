@@ -134,7 +134,7 @@ func reference(sections []section, comments map[string]string) (table string, fa
 }
 
 // variableComment is what a comment says of a variable: its name, and the rest.
-var variableComment = regexp.MustCompile(`^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:[,:] (.+))?$`)
+var variableComment = regexp.MustCompile(`^(PROVIDERS|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:[,:] (.+))?$`)
 
 // variableComments returns what the fields of the structs in source say of
 // variables.

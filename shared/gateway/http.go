@@ -31,6 +31,7 @@ type limiter interface {
 // An HTTPRequest is one REST call of a known caller.
 type HTTPRequest struct {
 	Principal chat.Principal
+	Roles     []string // of the token; in no order, and often none
 	event     *events.APIGatewayV2HTTPRequest
 	body      []byte
 	limiter   limiter
@@ -130,9 +131,11 @@ func conversationIn(event *events.APIGatewayV2HTTPRequest) string {
 }
 
 func (r *HTTPRequest) serve(ctx context.Context, v verifier, route HTTPRoute) (_ HTTPResponse, err error) {
-	if r.Principal, err = r.authenticate(ctx, v); err != nil {
+	bearer, err := bearerOf(ctx, r.event, v)
+	if err != nil {
 		return HTTPResponse{}, err
 	}
+	r.Principal, r.Roles = bearer.Principal, bearer.Roles
 	if route == nil {
 		return HTTPResponse{}, chat.Errorf(chat.NotFound, "there is no such route")
 	}
@@ -147,11 +150,6 @@ func (r *HTTPRequest) serve(ctx context.Context, v verifier, route HTTPRoute) (_
 		return HTTPResponse{}, err
 	}
 	return route(ctx, r)
-}
-
-func (r *HTTPRequest) authenticate(ctx context.Context, v verifier) (chat.Principal, error) {
-	b, err := bearerOf(ctx, r.event, v)
-	return b.Principal, err
 }
 
 func bearerOf(ctx context.Context, event *events.APIGatewayV2HTTPRequest, v verifier) (chat.Bearer, error) {

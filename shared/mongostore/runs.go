@@ -107,13 +107,10 @@ func (s *Store) OpenRuns(ctx context.Context, id chat.ConversationID, agent chat
 // runOrder is that in which runs of an agent are taken up.
 var runOrder = by("place", "createdAt", "_id")
 
-// MaxRegenerations is how often a message is answered again.
-const MaxRegenerations = 50
-
 // LatestRun returns the last of an agent's runs for a message, and whether there is one. It
 // takes one round trip.
 func (s *Store) LatestRun(ctx context.Context, agent chat.Principal, question chat.MessageID) (chat.Run, bool, error) {
-	ids := make([]chat.RunID, MaxRegenerations+1)
+	ids := make([]chat.RunID, chat.MaxRegenerations+1)
 	for n := range ids {
 		ids[n] = chat.NewRunID(agent, question, n)
 	}

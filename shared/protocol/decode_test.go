@@ -31,6 +31,7 @@ var checks = map[string]func(string) error{
 	"join": check[protocol.Join], "leave": check[protocol.Leave], "send": check[protocol.Send], "typing": check[protocol.Typing], "ping": check[protocol.Ping],
 	"message": check[protocol.MessageInput], "create": check[protocol.CreateConversation], "update": check[protocol.UpdateConversation],
 	"participant": check[protocol.AddParticipant], "welcome": check[protocol.WelcomeJob], "summary": check[protocol.SummaryJob],
+	"new agent": check[protocol.CreateAgent], "agent": check[protocol.UpdateAgent], "run": check[protocol.RunJob],
 }
 
 // TestMalformed are bodies that no decoder accepts.
@@ -118,6 +119,25 @@ func TestFields(t *testing.T) {
 		{"join", "{\"action\":\"join\",\"conversationId\":\"c\xff\"}", chat.BadRequest, "conversationId"},
 		{"join", `{"action":"join","conversationId":"\ud800"}`, chat.BadRequest, "conversationId"},
 		{"join", `{"action":"join","conversationId":"\udc00\ud800"}`, chat.BadRequest, "conversationId"},
+
+		{"new agent", `{"agentId":"a","name":"A"}`, "", ""},
+		{"new agent", `{"agentId":"a","name":"A","managed":null}`, "", ""},
+		{"new agent", `{"agentId":"a","name":"A","managed":{"provider":"p","model":"m","temperature":0,"history":{"summary":false}}}`, "", ""},
+		{"new agent", `{"agentId":"a","name":"A","managed":{"model":"m"}}`, chat.ValidationFailed, "managed.provider"},
+		{"new agent", `{"agentId":"a","name":"A","managed":{"provider":"p","model":"m","url":"https://evil"}}`, chat.ValidationFailed, "managed.url"},
+		{"new agent", `{"agentId":"a","name":"A","managed":{"provider":"p","model":"m","maxSteps":"9"}}`, chat.ValidationFailed, "managed.maxSteps"},
+		{"new agent", `{"agentId":"a","name":"A","managed":{"provider":"p","model":"m","maxSteps":1e2}}`, chat.ValidationFailed, "managed.maxSteps"},
+		{"new agent", `{"agentId":"a","name":"A","managed":{"provider":"p","model":"m","temperature":3}}`, chat.ValidationFailed, "managed.temperature"},
+		{"new agent", `{"agentId":"a","name":"A","managed":{"provider":"p","model":"m","tools":[{"server":"s"}]}}`, chat.ValidationFailed, "managed.tools[0].allow"},
+		{"new agent", `{"agentId":"a","name":"A","managed":{"provider":"p","model":"m","respond":"Always"}}`, chat.ValidationFailed, "managed.respond"},
+		{"new agent", `{"agentId":"a","name":"A","version":1}`, chat.ValidationFailed, "version"},
+		{"new agent", `{"agentId":"a","name":"A","createdBy":"u"}`, chat.ValidationFailed, "createdBy"},
+		{"agent", `{"version":1,"name":"A"}`, "", ""},
+		{"agent", `{"version":0,"name":"A"}`, chat.ValidationFailed, "version"},
+		{"agent", `{"version":1,"name":"A","agentId":"b"}`, chat.ValidationFailed, "agentId"},
+		{"agent", `{"version":1,"name":"A","managed":{"provider":"p","model":"m","budget":{"tokensPerDay":1.5}}}`, chat.ValidationFailed, "managed.budget.tokensPerDay"},
+		{"run", `{"runId":"r","orgId":"o","conversationId":"c","agentId":"a"}`, "", ""},
+		{"run", `{"runId":"r","status":"active"}`, chat.ValidationFailed, "status"},
 
 		{"leave", `{"action":"leave","conversationId":"c1"}`, "", ""},
 		{"leave", `{"action":"leave"}`, chat.ValidationFailed, "conversationId"},
@@ -342,6 +362,19 @@ func FuzzDecodeUpdateConversation(f *testing.F) {
 
 func FuzzDecodeCreateConversation(f *testing.F) {
 	fuzz[protocol.CreateConversation](f, `{"title":"t","agentId":"a1","tags":["a"]}`)
+}
+
+func FuzzDecodeCreateAgent(f *testing.F) {
+	fuzz[protocol.CreateAgent](f, `{"agentId":"a","name":"A","managed":{"provider":"p","model":"m","temperature":0.5,"history":{"messages":3,"summary":false},`+
+		`"tools":[{"server":"s","allow":["a*"],"ask":["b"],"deny":["c"]}],"maxSteps":3,"budget":{"tokensPerDay":5}}}`)
+}
+
+func FuzzDecodeUpdateAgent(f *testing.F) {
+	fuzz[protocol.UpdateAgent](f, `{"version":1,"name":"A","description":"d","managed":{"provider":"p","model":"m","respond":"mention","busy":"reject"}}`)
+}
+
+func FuzzDecodeRunJob(f *testing.F) {
+	fuzz[protocol.RunJob](f, `{"runId":"00000000000000000000000000000000","orgId":"o","conversationId":"c","agentId":"a"}`)
 }
 
 func FuzzDecodeWelcomeJob(f *testing.F) {

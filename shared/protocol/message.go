@@ -26,6 +26,7 @@ type Message struct {
 	Thinking        *Thinking            `json:"thinking,omitzero"`    // the agent's reasoning
 	ToolCalls       []jsontext.Value     `json:"toolCalls,omitzero"`   // objects of the agent's own form
 	ToolResults     []jsontext.Value     `json:"toolResults,omitzero"` // objects of the agent's own form
+	Approval        *Approval            `json:"approval,omitzero"`    // of a tool_call that asks first, or of what decides it
 	Usage           *Usage               `json:"usage,omitzero"`       // what the model's answer cost
 	Latency         int64                `json:"latency,omitzero"`     // milliseconds that the answer took
 	Error           string               `json:"error,omitzero"`       // why there is no answer
@@ -60,6 +61,7 @@ func MessageOf(m chat.Message) Message {
 	if u := m.Usage; u != nil {
 		out.Usage = &Usage{PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
 	}
+	out.Approval = approvalOf(m.Approval)
 	for _, v := range m.ToolCalls {
 		out.ToolCalls = append(out.ToolCalls, jsontext.Value(v))
 	}
@@ -100,7 +102,13 @@ func fit(m Message, limit int) jsontext.Value {
 	b := encode(m)
 	cuts := []func(){
 		func() { m.Thinking = nil },
-		func() { m.ToolCalls, m.ToolResults = nil, nil },
+		func() {
+			if m.ToolCalls, m.ToolResults = nil, nil; m.Approval != nil {
+				a := *m.Approval
+				a.Arguments = nil
+				m.Approval = &a
+			}
+		},
 		func() { m.Attachments, m.Error = nil, "" },
 	}
 	for _, cut := range cuts {

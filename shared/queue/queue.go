@@ -31,6 +31,7 @@ type Options struct {
 	WelcomeURL string
 	SummaryURL string
 	StreamURL  string
+	RunURL     string
 }
 
 // A Queue puts jobs into queues. It is safe for concurrent use.
@@ -39,6 +40,7 @@ type Queue struct {
 	welcome string
 	summary string
 	stream  string
+	run     string
 }
 
 // New returns a Queue. It makes no call.
@@ -46,10 +48,10 @@ func New(o Options) (*Queue, error) {
 	if o.AWS.Region == "" {
 		return nil, errors.New("set up queues: no region")
 	}
-	if o.WelcomeURL == "" && o.SummaryURL == "" && o.StreamURL == "" {
+	if o.WelcomeURL == "" && o.SummaryURL == "" && o.StreamURL == "" && o.RunURL == "" {
 		return nil, errors.New("set up queues: no queue is given")
 	}
-	endpoint, err := endpointOf(cmp.Or(o.WelcomeURL, o.SummaryURL, o.StreamURL))
+	endpoint, err := endpointOf(cmp.Or(o.WelcomeURL, o.SummaryURL, o.StreamURL, o.RunURL))
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,7 @@ func New(o Options) (*Queue, error) {
 		BaseEndpoint: aws.String(endpoint),
 		HTTPClient:   awshttp.NewBuildableClient().WithTimeout(requestTimeout),
 	}
-	return &Queue{client: sqs.New(options), welcome: o.WelcomeURL, summary: o.SummaryURL, stream: o.StreamURL}, nil
+	return &Queue{client: sqs.New(options), welcome: o.WelcomeURL, summary: o.SummaryURL, stream: o.StreamURL, run: o.RunURL}, nil
 }
 
 // endpointOf returns where the queue of a URL is served.
@@ -94,6 +96,11 @@ func (q *Queue) EnqueueSummaryIn(ctx context.Context, job protocol.SummaryJob, d
 // EnqueueStream asks for a look at a stream after a delay, of at most 15 minutes.
 func (q *Queue) EnqueueStream(ctx context.Context, job protocol.StreamJob, delay time.Duration) error {
 	return q.send(ctx, "stream", q.stream, job, min(delay, longestDelay))
+}
+
+// EnqueueRun asks for a run to be taken up, or for a look at it.
+func (q *Queue) EnqueueRun(ctx context.Context, job protocol.RunJob) error {
+	return q.send(ctx, "run", q.run, job, 0)
 }
 
 func (q *Queue) send(ctx context.Context, name, url string, job any, delay time.Duration) error {

@@ -114,6 +114,24 @@ func TestEnqueue(t *testing.T) {
 	}
 }
 
+func TestEnqueueRun(t *testing.T) {
+	s := newSQS(t, accept)
+	q, err := queue.New(queue.Options{AWS: config.AWS{Region: "eu-west-1", AccessKeyID: "AKIATEST", SecretAccessKey: "hunter2"}, RunURL: s.URL + account + "run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := q.EnqueueRun(t.Context(), protocol.RunJob{RunID: "r", OrgID: "o1", ConversationID: "c1", AgentID: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"runId":"r","orgId":"o1","conversationId":"c1","agentId":"a"}`
+	if r := <-s.requests; r.QueueUrl != s.URL+account+"run" || r.MessageBody != want || r.DelaySeconds != 0 {
+		t.Errorf("%+v", r)
+	}
+	if err := open(t, "", s.URL+account+"summary").EnqueueRun(t.Context(), protocol.RunJob{}); err == nil || !strings.Contains(err.Error(), "the run queue is not configured") {
+		t.Errorf("not configured: %v", err)
+	}
+}
+
 func TestQueueNotConfigured(t *testing.T) {
 	s := newSQS(t, accept)
 	err := open(t, "", s.URL+account+"summary").EnqueueWelcome(t.Context(), protocol.WelcomeJob{})
