@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"shared/live":                3,
 	"functions/*/handler":        handlerFloor,
 	"functions/*/tools":          2,
+	"functions/*/runlog":         2,
 	"functions/*/wiring":         wiringFloor,
 	"functions/*":                5,
 
@@ -46,6 +47,7 @@ var floors = map[string]int{
 	"local/logline":           0,
 	"local/proxy":             0,
 	"local/toolserver":        0,
+	"local/scripted":          0,
 	"local/aws/account":       0,
 	"local/aws/drain":         0,
 	"local/aws":               1,
@@ -87,7 +89,7 @@ var drivers = []string{"go.mongodb.org/", "github.com/redis/", "github.com/aws/a
 var forLocal = []string{"github.com/google/jsonschema-go", "github.com/swaggest/", "github.com/alicebob/", "github.com/tidwall/", "github.com/gobwas/"}
 
 // emulators know nothing of chat: they would run any other template as well.
-var emulators = []string{"local/embedded", "local/faults", "local/filelock", "local/logline", "local/proxy", "local/aws"}
+var emulators = []string{"local/embedded", "local/faults", "local/filelock", "local/logline", "local/proxy", "local/scripted", "local/aws"}
 
 func TestFloors(t *testing.T) {
 	for _, pkg := range packages(t) {

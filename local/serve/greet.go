@@ -57,10 +57,11 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
   Redis         %s
   Data          %s
   Summaries     %s
+  Model         %s (scripted)
 %s
 %s    Stop: Ctrl-C
 `, webSocket, rest, connections, where(s.MongoURI(), getenv("MONGODB_URI")),
-		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, more, tokens)
+		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, s.ModelURL(), more, tokens)
 	return err
 }
 

@@ -33,7 +33,7 @@ func TestGreeting(t *testing.T) {
 		if err := greet(&out, s, o, func(string) string { return "" }); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{want, "WebSocket     none in " + template, "REST          " + s.URL() + "\n", "@connections  none\n"} {
+		for _, want := range []string{want, "WebSocket     none in " + template, "REST          " + s.URL() + "\n", "@connections  none\n", "Model         " + s.ModelURL() + " (scripted)\n"} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("no %q in\n%s", want, &out)
 			}

@@ -19,12 +19,17 @@ import (
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/filelock"
 	"aiwm-chat/local/logline"
+	"aiwm-chat/local/scripted"
 	"aiwm-chat/local/server"
 	"aiwm-chat/shared/observe"
 )
 
 // shutdownTime is how long Ctrl-C waits for what is running.
 const shutdownTime = 10 * time.Second
+
+// tokenDelay makes the scripted model about as fast as one that is no script: 60 tokens
+// a second.
+const tokenDelay = 16 * time.Millisecond
 
 // serveFlags are the flags of serve that are no options of the server.
 type serveFlags struct {
@@ -68,7 +73,7 @@ func flagsOfServe(o *server.Options) (*flag.FlagSet, *serveFlags) {
 
 // Command runs the local server until it is interrupted.
 func Command(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
-	o := server.Options{Getenv: getenv, Pages: docs.Pages}
+	o := server.Options{Getenv: getenv, Pages: docs.Pages, Model: scripted.Options{Delay: tokenDelay}}
 	fs, f := flagsOfServe(&o)
 	if err := command.Parse(fs, args); err != nil {
 		return err

@@ -22,6 +22,7 @@ import (
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/logline"
 	"aiwm-chat/local/prometheus"
+	"aiwm-chat/local/scripted"
 	"aiwm-chat/local/tracing"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/chat"
@@ -62,6 +63,7 @@ type Options struct {
 	// API's routes: handlers of GET by path, or by all paths below one that ends with
 	// a slash. Routes of the template go before them. Nil: nothing.
 	Pages    func(routes []string) map[string]http.Handler
+	Model    scripted.Options // of the model at ModelURL
 	Unproven Unproven
 	Logger   *slog.Logger // nil: slog.Default
 }
@@ -101,7 +103,8 @@ type Server struct {
 	listener  net.Listener
 	http      *http.Server
 	queues    *queues
-	secrets   *keeper        // nil: they are in the environment
+	secrets   *keeper // nil: they are in the environment
+	model     *modelServer
 	functions lambda.Invoker // without tracing
 	invoker   lambda.Invoker
 	tracer    *tracing.Tracer // nil: none
@@ -148,6 +151,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	if s.secrets, err = keep(o); err != nil {
+		return nil, err
+	}
+	if s.model, err = startModel(o); err != nil {
 		return nil, err
 	}
 	if s.tracer, err = tracing.New(o.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")); err != nil {
@@ -264,7 +270,7 @@ func (s *Server) Close(ctx context.Context) error {
 	case *lambda.Remote:
 		c.Close()
 	}
-	errs = append(errs, s.clients.close(ctx), s.secrets.close(ctx), s.tracer.Close(ctx))
+	errs = append(errs, s.clients.close(ctx), s.secrets.close(ctx), s.model.close(ctx), s.tracer.Close(ctx))
 	if s.databases != nil {
 		errs = append(errs, s.databases.close())
 	}

@@ -90,12 +90,11 @@ func (c *Client) once(ctx context.Context, key string, a attempt, b *builder) er
 	if c.options.Timeout > 0 {
 		defer time.AfterFunc(c.options.Timeout, func() { end(errTimeout) }).Stop()
 	}
-	x := &exchange{client: c.http, heard: func() {}}
+	x := &exchange{client: c.http}
 	defer x.close()
 	if b.silence > 0 {
-		silent := time.AfterFunc(b.silence, func() { end(errSilent) })
-		defer silent.Stop()
-		x.heard = func() { silent.Reset(b.silence) }
+		x.hush, x.quiet = time.AfterFunc(b.silence, func() { end(errSilent) }), b.silence
+		defer x.hush.Stop()
 	}
 	config := openai.DefaultConfig(key)
 	config.BaseURL, config.HTTPClient = c.options.BaseURL, x

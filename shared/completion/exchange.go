@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 )
 
 // What is read of a response.
@@ -29,7 +30,8 @@ func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastRe
 // reads only so much of a response, and takes no redirect for an answer.
 type exchange struct {
 	client *http.Client
-	heard  func() // called with each line of a stream
+	hush   *time.Timer // ends a stream that was quiet for so long; nil: nothing does
+	quiet  time.Duration
 	status int
 	header http.Header
 	body   io.ReadCloser
@@ -76,8 +78,7 @@ var (
 func (x *exchange) events(on func(data []byte) error) error {
 	lines := bufio.NewScanner(x.body)
 	lines.Buffer(nil, maxLine)
-	for lines.Scan() {
-		x.heard()
+	for x.next(lines) {
 		data, ok := bytes.CutPrefix(lines.Bytes(), dataField)
 		if data = bytes.TrimSpace(data); !ok || len(data) == 0 {
 			continue // the end of an event, or a comment
@@ -96,6 +97,16 @@ func (x *exchange) events(on func(data []byte) error) error {
 		return err
 	}
 	return io.ErrUnexpectedEOF
+}
+
+// next waits for the next line. How long somebody takes for the last one is not the
+// service's silence.
+func (x *exchange) next(lines *bufio.Scanner) bool {
+	if x.hush != nil {
+		x.hush.Reset(x.quiet)
+		defer x.hush.Stop()
+	}
+	return lines.Scan()
 }
 
 // A limitedBody fails where its limit is passed.

@@ -198,6 +198,9 @@ func TestWhatCameStays(t *testing.T) {
 			if !errors.As(err, &e) || e.Kind != tt.kind || !e.Began || got.Content != "They met" || got.Finish != "" {
 				t.Errorf("%+v, %+v", got, err)
 			}
+			if name == "cut" && !errors.Is(err, io.ErrUnexpectedEOF) { // and not that half an event is no JSON
+				t.Errorf("%v", err)
+			}
 		})
 	}
 }
@@ -246,10 +249,34 @@ func TestTooLarge(t *testing.T) {
 // Thoughts beyond their limit are dropped, and the answer comes all the same.
 func TestLongThoughts(t *testing.T) {
 	t.Parallel()
-	body := strings.Repeat(event(`{"reasoning_content":"`+strings.Repeat("€", 1000)+`"}`), 50) + event(`{"content":"Yes"}`, "stop") + "data: [DONE]\n\n"
+	body := strings.Repeat(event(`{"reasoning_content":"`+strings.Repeat("€", 1000)+`"}`), 50) + event(`{"reasoning_content":"what would still fit"}`) + event(`{"reasoning_content":"a"}`) + event(`{"content":"Yes"}`, "stop") + "data: [DONE]\n\n"
 	thought := 0
 	got, err := always(t, 200, nil, body).Stream(t.Context(), question("x"), func(p completion.Piece) { thought += len(p.Thinking) })
 	if err != nil || got.Content != "Yes" || got.Thinking != strings.Repeat("€", completion.MaxThinking/3) || thought != len(got.Thinking) {
 		t.Errorf("%d bytes of thoughts, %d shown, %q, %v", len(got.Thinking), thought, got.Content, err)
+	}
+}
+
+// Whoever takes long for a piece has not heard a silence.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	const silence = 300 * time.Millisecond
+	reading := make(chan bool)
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, event(`{"content":"They"}`))
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+		<-reading
+		_, _ = io.WriteString(w, event(`{"content":" met"}`, "stop")+"data: [DONE]\n\n")
+	})
+	got, err := completion.New(completion.Options{BaseURL: url, Silence: silence}).Stream(t.Context(), question("x"), func(p completion.Piece) {
+		if p.Content == "They" {
+			close(reading)
+			time.Sleep(2 * silence)
+		}
+	})
+	if err != nil || got.Content != "They met" {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
