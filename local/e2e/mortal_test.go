@@ -271,7 +271,7 @@ func (m *mortal) newLife() *life {
 			}
 			m.finally(func() { _ = gate.Close() })
 			value = strings.Replace(value, host, gate.Addr(), 1)
-		case "CONNECTIONS_URL", "WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL":
+		case "CONNECTIONS_URL", "WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL":
 			value = l.through(m.t, value)
 		}
 		env[name] = value

@@ -62,11 +62,12 @@ const (
 	MaxContentStream  = 256 << 10 // bytes of content that was appended to a stream
 	MaxMessageName    = 128       // characters
 	MaxAttachments    = 10
-	MaxThinking       = 32 << 10 // bytes
-	MaxTools          = 32       // tool calls, and tool results, of one message
-	MaxToolsBytes     = 64 << 10 // JSON of all tool calls, and of all tool results
-	MaxMessageError   = 2000     // characters
-	MaxTokens         = 1 << 40  // of one usage field
+	MaxThinking       = 32 << 10  // bytes
+	MaxThinkingStream = 128 << 10 // bytes of thinking that was appended to a stream
+	MaxTools          = 32        // tool calls, and tool results, of one message
+	MaxToolsBytes     = 64 << 10  // JSON of all tool calls, and of all tool results
+	MaxMessageError   = 2000      // characters
+	MaxTokens         = 1 << 40   // of one usage field
 	previewCharacters = 100
 )
 
@@ -129,7 +130,7 @@ type Head struct {
 }
 
 // NewMessage returns the message that sender adds to a conversation, or what
-// is wrong with the draft. maxContent is MaxContentFrame or MaxContentREST.
+// is wrong with the draft. maxContent is MaxContentFrame, MaxContentREST or MaxContentStream.
 // The store gives it its id, seq and running tokens.
 func NewMessage(to ConversationID, sender Principal, id ClientMessageID, d Draft, maxContent int, now time.Time) (Message, error) {
 	if d.Role == "" {
@@ -199,8 +200,8 @@ func (d *Draft) check(f *Faults, sender PrincipalType, maxContent int) {
 			f.Add("attachments", "each %v", err)
 		}
 	}
-	if d.Thinking != nil && (len(d.Thinking.Content) > MaxThinking || d.Thinking.Duration < 0) {
-		f.Add("thinking", "must be at most %d bytes and its duration not negative", MaxThinking)
+	if most := maxThinking(maxContent); d.Thinking != nil && (len(d.Thinking.Content) > most || d.Thinking.Duration < 0) {
+		f.Add("thinking", "must be at most %d bytes and its duration not negative", most)
 	}
 	checkTools(f, "toolCalls", d.ToolCalls)
 	checkTools(f, "toolResults", d.ToolResults)
@@ -215,6 +216,14 @@ func (d *Draft) check(f *Faults, sender PrincipalType, maxContent int) {
 		f.Add("latency", "must not be negative")
 	}
 	checkText(f, "error", d.Error, MaxMessageError)
+}
+
+// maxThinking goes with the limit of content: a stream has room for more of both.
+func maxThinking(maxContent int) int {
+	if maxContent == MaxContentStream {
+		return MaxThinkingStream
+	}
+	return MaxThinking
 }
 
 // checkRights keeps users from speaking as agents and agents from speaking as

@@ -17,9 +17,8 @@ type Stream struct {
 	Epoch int64
 	State StreamState
 	// Doing is what its agent says it does: thinking, generating, tool or waiting.
-	Doing string
-	// StoppedBy is who asked for its end, "" for nobody.
-	StoppedBy string
+	Doing     string
+	StoppedBy Principal // who asked for its end, if anybody did
 	Lease     time.Time // until when its writer need give no sign of life
 	Parts     []StreamPart
 
@@ -58,6 +57,7 @@ type StreamEnd struct {
 	Seq       int64
 	Status    string
 	Dropped   string // why
+	Epoch     int64  // of Dropped: what began then, and nothing newer; 0 for any
 }
 
 // A StreamPart is one of the texts that a stream consists of.
@@ -73,7 +73,8 @@ type StreamPiece struct {
 	Part  string
 	Index int
 	Text  string
-	Whole bool // Text is all of the part so far, up to this index
+	Whole bool   // Text is all of the part so far, up to this index
+	Doing string // in place of a text: thinking, generating, tool or waiting
 }
 
 // A StreamDelta is by how much an append made a part longer: with the pieces that
@@ -84,8 +85,7 @@ type StreamDelta struct {
 	Offset int // in UTF-16 code units, as Length
 	Length int
 	Text   string
-	// Repaired says that Text begins at Offset 0 and stands for all that was there.
-	Repaired bool
+	Doing  string // in place of a text
 }
 
 // UTF16Len is the length of a text as JavaScript counts it.

@@ -21,7 +21,8 @@ var all = config.Parts()
 func enough() map[string]string {
 	return map[string]string{
 		"MONGODB_URI": "mongodb://u:hunter2@db/", "REDIS_ADDR": "redis:6379", "CONNECTIONS_URL": "https://api/prod/",
-		"WELCOME_QUEUE_URL": "https://sqs/1/welcome", "SUMMARY_QUEUE_URL": "https://sqs/1/summary", "RUN_QUEUE_URL": "https://sqs/1/run", "JWT_SECRET": secret,
+		"WELCOME_QUEUE_URL": "https://sqs/1/welcome", "SUMMARY_QUEUE_URL": "https://sqs/1/summary", "STREAM_QUEUE_URL": "https://sqs/1/stream",
+		"RUN_QUEUE_URL": "https://sqs/1/run", "JWT_SECRET": secret,
 		"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hunter2",
 	}
 }
@@ -40,7 +41,7 @@ func TestDefaults(t *testing.T) {
 	want.AWS = config.AWS{Region: "eu-west-1", AccessKeyID: "AKIA", SecretAccessKey: "hunter2"}
 	want.Mongo.URI, want.Mongo.Database = "mongodb://u:hunter2@db/", "aiwm_chat"
 	want.ConnectionsURL = "https://api/prod"
-	want.WelcomeQueueURL, want.SummaryQueueURL, want.RunQueueURL = "https://sqs/1/welcome", "https://sqs/1/summary", "https://sqs/1/run"
+	want.WelcomeQueueURL, want.SummaryQueueURL, want.StreamQueueURL, want.RunQueueURL = "https://sqs/1/welcome", "https://sqs/1/summary", "https://sqs/1/stream", "https://sqs/1/run"
 	want.OpenAI.BaseURL, want.OpenAI.Model, want.OpenAI.Timeout, want.OpenAI.MaxTokens = "https://api.openai.com/v1", "gpt-6-luna", 20*time.Second, 4000
 	want.Redis.Mode = config.RedisAuto
 	want.Limits = config.Limits{
@@ -61,7 +62,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("redis %v, secret %q, algorithms %v", c.Redis.Addrs, c.JWT.Secret, c.JWT.Algorithms)
 	}
 	if c.AWS != want.AWS || c.Mongo != want.Mongo || c.OpenAI != want.OpenAI || c.LogLevel != want.LogLevel ||
-		c.ConnectionsURL != want.ConnectionsURL || c.WelcomeQueueURL != want.WelcomeQueueURL || c.SummaryQueueURL != want.SummaryQueueURL || c.RunQueueURL != want.RunQueueURL ||
+		c.ConnectionsURL != want.ConnectionsURL || c.WelcomeQueueURL != want.WelcomeQueueURL || c.SummaryQueueURL != want.SummaryQueueURL ||
+		c.StreamQueueURL != want.StreamQueueURL || c.RunQueueURL != want.RunQueueURL ||
 		c.Redis.Mode != want.Redis.Mode || c.Redis.Username != "" || c.Redis.Password != "" || c.Redis.TLS || c.Limits != want.Limits {
 		t.Errorf("got %+v\nwant %+v", c, want)
 	}
@@ -124,6 +126,7 @@ func TestFaults(t *testing.T) {
 		{"CONNECTIONS_URL", "https://%zz", "CONNECTIONS_URL must be an http"},
 		{"WELCOME_QUEUE_URL", "", "WELCOME_QUEUE_URL is required"},
 		{"SUMMARY_QUEUE_URL", "queue", "SUMMARY_QUEUE_URL must be an http"},
+		{"STREAM_QUEUE_URL", "queue", "STREAM_QUEUE_URL must be an http"},
 		{"JWT_ALGORITHMS", "HS256,none", "JWT_ALGORITHMS must be some of"},
 		{"JWT_ALGORITHMS", "HS256, ES256", "JWT_ALGORITHMS has ES256, which needs JWT_PUBLIC_KEY or JWT_JWKS_URL"},
 		{"JWT_SECRET", "", "JWT_SECRET is required, or else"},
@@ -336,7 +339,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	}
 	want := []string{
 		"MONGODB_URI", "REDIS_ADDR", "CONNECTIONS_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-		"WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "JWT_SECRET", "RUN_QUEUE_URL",
+		"WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL", "JWT_SECRET", "RUN_QUEUE_URL",
 	}
 	var got []string
 	for line := range strings.Lines(err.Error()) {

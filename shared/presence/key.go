@@ -51,9 +51,10 @@ func streamKey(id chat.ConversationID, stream string) string {
 	return "conversation:{" + string(id) + "}:stream:" + stream
 }
 
-// streamTextKey holds what is contiguous of a part.
+// streamTextKey holds what is contiguous of a part. '/' is in no id: the text of one
+// stream is never the hash of another.
 func streamTextKey(id chat.ConversationID, stream, part string) string {
-	return streamKey(id, stream) + ":" + part
+	return streamKey(id, stream) + "/" + part
 }
 
 // streamsKey is the sorted set of the streams that are open in a conversation, by

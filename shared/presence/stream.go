@@ -17,8 +17,22 @@ import (
 // begin it anew.
 const streamLife = 10 * time.Minute
 
-// maxPart is the most of a part, in bytes: content's limit.
-const maxPart = 256 << 10
+// Limits of what a stream keeps, in bytes. What tools say is not committed.
+const (
+	maxTool  = 64 << 10
+	maxKept  = 512 << 10         // of all pieces that came too early
+	maxParts = 2 + chat.MaxTools // their number
+)
+
+func maxPart(part string) int {
+	switch part {
+	case "content":
+		return chat.MaxContentStream
+	case "thinking":
+		return chat.MaxThinkingStream
+	}
+	return maxTool
+}
 
 // streamRate is how often one stream takes a piece.
 var streamRate = config.Rate{Count: 20, Per: time.Second, Burst: 40}
@@ -33,7 +47,7 @@ func (s *Store) EnterStream(ctx context.Context, st chat.Stream, gone chat.Conne
 	var fields *redis.MapStringStringCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		verdict = p.Eval(ctx, enterStreamScript, []string{key, streamsKey(st.ConversationID)}, string(st.Writer), owner(st.Principal), string(st.ParentID),
-			st.StartedAt.UnixMilli(), string(gone), int(streamLife.Seconds()), key+":", st.ID)
+			st.StartedAt.UnixMilli(), string(gone), int(streamLife.Seconds()), streamTextKey(st.ConversationID, st.ID, ""), st.ID)
 		fields = p.HGetAll(ctx, key)
 	})
 	if err != nil {
@@ -65,19 +79,23 @@ func (s *Store) ConfirmStream(ctx context.Context, st chat.Stream, lease time.Du
 
 // AppendStream adds a piece, and renews the lease. It returns by how much the part
 // became longer, which is nothing where a piece is missing before or it was there
-// already, and who is to be told. Over its rate it is chat.RateLimited, over the
-// length of a part chat.PayloadTooLarge. One round trip.
-func (s *Store) AppendStream(ctx context.Context, st chat.Stream, piece chat.StreamPiece, lease time.Duration) (v chat.StreamVerdict, d chat.StreamDelta, stop string, room chat.Room, err error) {
+// already, and who is to be told; stop is who asked for the stream's end, if anybody.
+// A piece that says what the agent does has no text. Over its rate it is
+// chat.RateLimited, over the length of a part chat.PayloadTooLarge, and too far beyond
+// a piece that is missing chat.Conflict. To another principal the stream is lost. One
+// round trip.
+func (s *Store) AppendStream(ctx context.Context, st chat.Stream, piece chat.StreamPiece, lease time.Duration) (v chat.StreamVerdict, d chat.StreamDelta, stop chat.Principal, room chat.Room, err error) {
 	key := streamKey(st.ConversationID, st.ID)
-	keys := []string{key, streamsKey(st.ConversationID), key + ":" + piece.Part, key + ":rate"}
+	keys := []string{key, streamsKey(st.ConversationID), streamTextKey(st.ConversationID, st.ID, piece.Part), streamTextKey(st.ConversationID, st.ID, "rate")}
 	whole := 0
 	if piece.Whole {
 		whole = 1
 	}
 	args := append([]any{
-		string(st.Writer), piece.Part, piece.Index, piece.Text, chat.UTF16Len(piece.Text), whole, maxPart,
+		string(st.Writer), piece.Part, piece.Index, piece.Text, chat.UTF16Len(piece.Text), whole, maxPart(piece.Part),
 		s.now().Add(lease).UnixMilli(), int(streamLife.Seconds()), st.ID,
 	}, s.rateArgs(streamRate)...)
+	args = append(args, piece.Doing, owner(st.Principal), int(lifetime.Seconds()), maxKept, maxParts)
 	var answer *redis.Cmd
 	var entries *redis.StringSliceCmd
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
@@ -85,7 +103,7 @@ func (s *Store) AppendStream(ctx context.Context, st chat.Stream, piece chat.Str
 		entries = hash(ctx, p, roomKey(st.ConversationID))
 	})
 	if err != nil {
-		return "", d, "", nil, failed("append to a stream", err)
+		return "", d, stop, nil, failed("append to a stream", err)
 	}
 	all, _ := answer.Slice()
 	text := func(i int) string {
@@ -104,15 +122,21 @@ func (s *Store) AppendStream(ctx context.Context, st chat.Stream, piece chat.Str
 	}
 	switch v = chat.StreamVerdict(text(0)); v {
 	case "limited":
-		return v, d, "", nil, chat.LimitedFor(time.Duration(number(1)) * time.Microsecond)
+		return v, d, stop, nil, chat.LimitedFor(time.Duration(number(1)) * time.Microsecond)
 	case "large":
-		return v, d, "", nil, chat.Errorf(chat.PayloadTooLarge, "a part of a stream has at most %d KB", maxPart>>10)
+		return v, d, stop, nil, chat.Errorf(chat.PayloadTooLarge, "this part of a stream has at most %d KB", maxPart(piece.Part)>>10)
+	case "many":
+		return v, d, stop, nil, chat.Errorf(chat.PayloadTooLarge, "a stream has at most %d parts", maxParts)
+	case "far":
+		err := chat.Errorf(chat.Conflict, "pieces are missing: append from next on")
+		err.Details = map[string]any{"next": map[string]int{piece.Part: number(1)}}
+		return v, d, stop, nil, err
 	case chat.StreamIsOpen:
 		epoch, _ := strconv.ParseInt(text(1), 10, 64)
-		d = chat.StreamDelta{Epoch: epoch, Part: piece.Part, Offset: number(2), Length: number(3), Text: text(4), Repaired: piece.Whole}
-		return v, d, text(5), s.watchersIn(entries.Val()), nil
+		d = chat.StreamDelta{Epoch: epoch, Part: piece.Part, Offset: number(2), Length: number(3), Text: text(4), Doing: piece.Doing}
+		return v, d, parseOwner(text(5)), s.watchersIn(entries.Val()), nil
 	default:
-		return v, d, "", nil, nil
+		return v, d, stop, nil, nil
 	}
 }
 
@@ -151,7 +175,8 @@ func (s *Store) QuestionStopped(ctx context.Context, id chat.ConversationID, que
 
 // EndStream marks a stream as ended by a message, or dropped without one; the first
 // who does is right. With dropped and not force it does so only where nothing was
-// written, else it is StreamWritten. Two round trips.
+// written that would be committed, and with an epoch only of what began then: else it
+// is StreamWritten. Two round trips.
 func (s *Store) EndStream(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd, force bool) (chat.StreamVerdict, error) {
 	key := streamKey(id, stream)
 	lose := 0
@@ -161,14 +186,17 @@ func (s *Store) EndStream(ctx context.Context, id chat.ConversationID, stream st
 	var verdict *redis.Cmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		verdict = p.Eval(ctx, endStreamScript, []string{key, streamsKey(id)}, stream, string(end.MessageID), end.Seq, end.Status, end.Dropped,
-			lose, int(streamLife.Seconds()), key+":")
+			lose, int(streamLife.Seconds()), streamTextKey(id, stream, ""), end.Epoch)
 	})
 	if err != nil {
 		return "", failed("end a stream", err)
 	}
-	s.unwatch(ctx, id, stream)
 	text, _ := verdict.Text()
-	return chat.StreamVerdict(text), nil
+	v := chat.StreamVerdict(text)
+	if v != chat.StreamIsWritten { // sweep looks after what goes on
+		s.unwatch(ctx, id, stream)
+	}
+	return v, nil
 }
 
 // Stream returns all that is known of a stream, with the texts of its parts. Two round
@@ -230,10 +258,13 @@ func (s *Store) DropStreams(ctx context.Context, id chat.ConversationID, of chat
 }
 
 // Streams returns the ids of the streams that are open in a conversation, or about to
-// be. One round trip.
+// be, and forgets those that were lost long ago. One round trip.
 func (s *Store) Streams(ctx context.Context, id chat.ConversationID) ([]string, error) {
 	var ids *redis.StringSliceCmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) { ids = p.ZRange(ctx, streamsKey(id), 0, -1) })
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.ZRemRangeByScore(ctx, streamsKey(id), "-inf", score(s.now().Add(-2*streamLife)))
+		ids = p.ZRange(ctx, streamsKey(id), 0, -1)
+	})
 	return ids.Val(), failed("read the open streams", err)
 }
 
@@ -245,7 +276,7 @@ func parseStream(id chat.ConversationID, stream string, f map[string]string) cha
 	st := chat.Stream{
 		ConversationID: id, ID: stream, Writer: chat.ConnectionID(f["writer"]), Principal: parseOwner(f["owner"]), ParentID: chat.MessageID(f["parent"]),
 		Epoch: number("epoch"), State: map[string]chat.StreamState{"p": chat.StreamProvisional, "o": chat.StreamOpen, "e": chat.StreamEnded}[f["state"]],
-		Doing: f["doing"], StoppedBy: f["stop"],
+		Doing: f["doing"], StoppedBy: parseOwner(f["stop"]),
 		End: chat.StreamEnd{MessageID: chat.MessageID(f["message"]), Seq: number("seq"), Status: f["status"], Dropped: f["drop"]},
 	}
 	if ms := number("started"); ms > 0 {

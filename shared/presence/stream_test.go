@@ -122,10 +122,10 @@ func TestStreamIsLostAndDropped(t *testing.T) {
 		if v, err := s.StopStream(t.Context(), st.ConversationID, "s1", st.Principal); v != chat.StreamIsOpen || err != nil {
 			t.Errorf("stop: %s, %v", v, err)
 		}
-		if _, _, stop, _, _ := s.AppendStream(t.Context(), st, chat.StreamPiece{Part: "content", Index: 1, Text: "b"}, lease); stop != "acme/agent:a1" {
-			t.Errorf("stopped by %q", stop)
+		if _, _, stop, _, _ := s.AppendStream(t.Context(), st, chat.StreamPiece{Part: "content", Index: 1, Text: "b"}, lease); stop != st.Principal {
+			t.Errorf("stopped by %v", stop)
 		}
-		s.raw.Del(t.Context(), "conversation:{c"+s.token+"}:stream:s1", "conversation:{c"+s.token+"}:stream:s1:content")
+		s.raw.Del(t.Context(), "conversation:{c"+s.token+"}:stream:s1", "conversation:{c"+s.token+"}:stream:s1/content")
 		if v, _ := s.append(t, st, 2, "c"); v != chat.StreamIsLost {
 			t.Errorf("append to what was lost: %s", v)
 		}

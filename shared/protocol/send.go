@@ -116,6 +116,7 @@ type Sent struct {
 	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`      // the sender's name for it, or the one it was given
 	CreatedAt       string               `json:"createdAt"`            // when it was stored
 	AgentOnline     *bool                `json:"agentOnline,omitzero"` // the agent that serves the conversation has a connection; not in lean
+	Status          chat.MessageStatus   `json:"status,omitzero"`      // of the end of a stream: sent, failed or cancelled
 	Duplicate       bool                 `json:"duplicate,omitzero"`   // it had been stored before, under the same clientMessageId
 	Resync          bool                 `json:"resync,omitzero"`      // the connection is not registered: ping, and join again
 	Delivered       *bool                `json:"delivered,omitzero"`   // false: it will be, once that is possible again
@@ -123,10 +124,14 @@ type Sent struct {
 
 // SentOf describes the stored message to its sender.
 func SentOf(m chat.Message, duplicate bool) Sent {
-	return Sent{
+	sent := Sent{
 		MessageID: m.ID, ConversationID: m.ConversationID, Seq: m.Seq, ClientMessageID: m.ClientMessageID,
 		CreatedAt: stamp(m.CreatedAt), Duplicate: duplicate,
 	}
+	if m.Streamed {
+		sent.Status = m.Status
+	}
+	return sent
 }
 
 // IsAgentOnline reports what AgentOnline says, false where it says nothing.

@@ -70,52 +70,9 @@ type Stream struct {
 // About returns the conversation that it is about.
 func (s Stream) About() chat.ConversationID { return s.ConversationID }
 
-// Check reports what is wrong with the fields that all streams have, and those of its
-// state.
-func (s Stream) Check() error {
-	var f chat.Faults
-	chat.CheckID(&f, "conversationId", s.ConversationID)
-	chat.CheckID(&f, "streamId", chat.ClientMessageID(s.StreamID))
-	switch s.State {
-	case StreamStart, StreamEnd, StreamAbort:
-	case StreamAppend:
-		s.checkAppend(&f)
-	default:
-		f.Add("state", "must be start, append, end or abort")
-	}
-	if s.ClientMessageID != "" && s.ClientMessageID != chat.ClientMessageID(s.StreamID) {
-		f.Add("clientMessageId", "must be the streamId, or left out")
-	}
-	return first(s.Envelope.Check(), f.Err())
-}
-
-func (s Stream) checkAppend(f *chat.Faults) {
-	if s.Status != "" {
-		if !doings[s.Status] {
-			f.Add("status", "must be thinking, generating, tool or waiting")
-		}
-		return
-	}
-	if s.Part != "" && !part.MatchString(s.Part) {
-		f.Add("part", "must be content, thinking or tool:<toolCallId>")
-	}
-	switch {
-	case s.Index == nil:
-		f.Add("index", "is required")
-	case *s.Index < 0 || *s.Index >= MaxPieces:
-		f.Add("index", "must be 0 to %d", MaxPieces-1)
-	}
-	if s.Text == "" {
-		f.Add("text", "must not be empty")
-	}
-	if s.Whole && len(s.Text) > MaxWhole {
-		f.Add("text", "must be at most %d bytes where it is the whole part", MaxWhole)
-	}
-}
-
 // Piece is what an append adds.
 func (s Stream) Piece() chat.StreamPiece {
-	p := chat.StreamPiece{Part: s.Part, Text: s.Text, Whole: s.Whole}
+	p := chat.StreamPiece{Part: s.Part, Text: s.Text, Whole: s.Whole, Doing: s.Status}
 	if s.Index != nil {
 		p.Index = *s.Index
 	}
@@ -137,23 +94,14 @@ type Stop struct {
 // About returns the conversation that it is about.
 func (s Stop) About() chat.ConversationID { return s.ConversationID }
 
-// Check reports what is wrong with the fields.
-func (s Stop) Check() error {
-	var f chat.Faults
-	chat.CheckID(&f, "conversationId", s.ConversationID)
-	if s.StreamID != "" && s.MessageID != "" {
-		f.Add("messageId", "must be left out where there is a streamId")
-	}
-	return first(s.Envelope.Check(), f.Err())
-}
-
 // StreamStarted answers stream start.
 type StreamStarted struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 	StreamID       string              `json:"streamId"`
-	Next           map[string]int      `json:"next"`          // of each part, the index to go on with
-	LeaseMs        int64               `json:"leaseMs"`       // without a sign of life the stream is ended after that
-	MinIntervalMs  int64               `json:"minIntervalMs"` // between appends
+	Next           map[string]int      `json:"next"`               // of each part, the index to go on with
+	LeaseMs        int64               `json:"leaseMs"`            // without a sign of life the stream is ended after that
+	MinIntervalMs  int64               `json:"minIntervalMs"`      // between appends
+	StoppedBy      *Identity           `json:"stoppedBy,omitzero"` // who wants it to end already: end or abort it now
 }
 
 // StreamBegun is the data of stream:start.
@@ -234,7 +182,8 @@ type StreamJob struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 	StreamID       string              `json:"streamId"`
 	OrgID          chat.OrgID          `json:"orgId"`
-	AgentID        chat.PrincipalID    `json:"agentId"` // who writes it
+	AgentID        chat.PrincipalID    `json:"agentId"`           // who writes it
+	ParentID       chat.MessageID      `json:"parentId,omitzero"` // the question
 	Stop           bool                `json:"stop,omitzero"`
 }
 
@@ -248,7 +197,7 @@ func (j StreamJob) Agent() chat.Principal {
 
 // StreamJobOf returns the job that looks after a stream.
 func StreamJobOf(st chat.Stream) StreamJob {
-	return StreamJob{ConversationID: st.ConversationID, StreamID: st.ID, OrgID: st.Principal.OrgID, AgentID: st.Principal.ID}
+	return StreamJob{ConversationID: st.ConversationID, StreamID: st.ID, OrgID: st.Principal.OrgID, AgentID: st.Principal.ID, ParentID: st.ParentID}
 }
 
 // StreamStartedOf tells an agent where to go on.
@@ -257,7 +206,15 @@ func StreamStartedOf(st chat.Stream) StreamStarted {
 	for _, p := range st.Parts {
 		next[p.Name] = p.Next
 	}
-	return StreamStarted{st.ConversationID, st.ID, next, StreamLease.Milliseconds(), StreamMinInterval.Milliseconds()}
+	started := StreamStarted{
+		ConversationID: st.ConversationID, StreamID: st.ID, Next: next,
+		LeaseMs: StreamLease.Milliseconds(), MinIntervalMs: StreamMinInterval.Milliseconds(),
+	}
+	if !st.StoppedBy.IsZero() {
+		by := IdentityOf(st.StoppedBy)
+		started.StoppedBy = &by
+	}
+	return started
 }
 
 // StreamBegunOf tells a room of it.
@@ -268,7 +225,25 @@ func StreamBegunOf(st chat.Stream) StreamBegun {
 	}
 }
 
-// StreamDeltaOf tells a room by how much it grew.
-func StreamDeltaOf(st chat.Stream, d chat.StreamDelta) StreamDelta {
-	return StreamDelta{ConversationID: st.ConversationID, StreamID: st.ID, Epoch: d.Epoch, Part: d.Part, Offset: &d.Offset, Length: d.Length, Text: d.Text}
+// StreamDeltaFrames tell a room by how much a stream grew: in one frame, unless what
+// filled a gap does not fit; or what its agent does; nothing where it did not grow.
+func StreamDeltaFrames(st chat.Stream, d chat.StreamDelta, now time.Time) (frames [][]byte) {
+	data := StreamDelta{ConversationID: st.ConversationID, StreamID: st.ID, Epoch: d.Epoch, Status: d.Doing}
+	if d.Doing != "" {
+		return [][]byte{Frame(EventStreamDelta, "", data, now)}
+	}
+	data.Part = d.Part
+	for rest, offset := d.Text, d.Offset; rest != ""; {
+		data.Text = cutEncoded(rest, MaxFrame-frameOverhead)
+		data.Offset, data.Length = &offset, chat.UTF16Len(data.Text)
+		frames = append(frames, Frame(EventStreamDelta, "", data, now))
+		offset += data.Length
+		rest = rest[len(data.Text):]
+	}
+	return frames
+}
+
+// StreamStopOf tells an agent that somebody wants its stream to end.
+func StreamStopOf(st chat.Stream, by chat.Principal) StreamStop {
+	return StreamStop{ConversationID: st.ConversationID, StreamID: st.ID, By: IdentityOf(by), DeadlineMs: StopDeadline.Milliseconds()}
 }

@@ -3,6 +3,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -19,6 +20,7 @@ type streams interface {
 }
 
 type sender interface {
+	Ended(ctx context.Context, id chat.ConversationID, agent chat.Principal, stream chat.ClientMessageID) (chat.Message, bool, error)
 	Enforce(ctx context.Context, agent chat.Principal, in protocol.MessageInput, status chat.MessageStatus) (chat.Message, error)
 }
 
@@ -41,13 +43,17 @@ type Handler struct {
 // New returns a Handler.
 func New(p streams, s sender, j jobs, b broadcaster) *Handler { return &Handler{p, s, j, b} }
 
+// looks is how often something may be written while a stream is being ended. Its
+// agent is alive, then: the next look should find its lease renewed.
+const looks = 5
+
 // Handle looks at a stream. One whose agent is alive it looks at again when the lease
 // is over; of the others it commits what had come, first, and then marks it as ended.
 // A stop is always committed, also where there was nothing; what failed without a text
 // is dropped. Dying between any two steps costs nothing: the queue brings the job
-// again. Two round trips to Redis, and those of a message.
+// again. Three round trips to Redis, and those of a message.
 func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
-	for {
+	for range looks {
 		st, err := h.streams.Stream(ctx, job.ConversationID, job.StreamID)
 		if err != nil || isOver(st, job.Stop) {
 			return err
@@ -60,6 +66,7 @@ func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
 			return err
 		}
 	}
+	return chat.Errorf(chat.Unavailable, "the stream is written to while it ends")
 }
 
 // isOver reports whether there is nothing to end. A stop is for what was lost, too,
@@ -90,14 +97,27 @@ func (h *Handler) end(ctx context.Context, job protocol.StreamJob, st chat.Strea
 	if err != nil {
 		return false, err
 	}
-	end := chat.StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
-	_, err = h.streams.EndStream(ctx, job.ConversationID, job.StreamID, end, true)
-	return false, err
+	return false, h.mark(ctx, job, m)
 }
 
-// drop ends a stream without a message, and tells the room. Without force it does so
-// only while there is no text.
+// mark notes how a stream ended.
+func (h *Handler) mark(ctx context.Context, job protocol.StreamJob, m chat.Message) error {
+	end := chat.StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
+	_, err := h.streams.EndStream(ctx, job.ConversationID, job.StreamID, end, true)
+	return err
+}
+
+// drop ends a stream without a message, and tells the room; unless there is one, of an
+// agent that died before it could say so. Without force it does so only while there is
+// no text.
 func (h *Handler) drop(ctx context.Context, job protocol.StreamJob, reason string, force bool) (again bool, err error) {
+	m, found, err := h.sender.Ended(ctx, job.ConversationID, job.Agent(), chat.ClientMessageID(job.StreamID))
+	if err != nil {
+		return false, err
+	}
+	if found {
+		return false, h.mark(ctx, job, m)
+	}
 	verdict, err := h.streams.EndStream(ctx, job.ConversationID, job.StreamID, chat.StreamEnd{Dropped: reason}, force)
 	if err != nil || verdict != chat.StreamIsOpen {
 		return verdict == chat.StreamIsWritten, err
@@ -114,12 +134,12 @@ func (h *Handler) drop(ctx context.Context, job protocol.StreamJob, reason strin
 
 // inputOf is the message of what had come.
 func inputOf(job protocol.StreamJob, st chat.Stream) protocol.MessageInput {
-	in := protocol.MessageInput{ConversationID: job.ConversationID, ClientMessageID: chat.ClientMessageID(job.StreamID), ParentID: st.ParentID}
+	in := protocol.MessageInput{ConversationID: job.ConversationID, ClientMessageID: chat.ClientMessageID(job.StreamID), ParentID: cmp.Or(st.ParentID, job.ParentID)}
 	for _, p := range st.Parts {
 		switch p.Name {
-		case "content":
+		case protocol.PartContent:
 			in.Content = p.Text
-		case "thinking":
+		case protocol.PartThinking:
 			in.Thinking = &protocol.Thinking{Content: p.Text, Visible: true}
 		}
 	}

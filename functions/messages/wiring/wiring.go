@@ -1,9 +1,12 @@
-// Package wiring puts messages together.
+// Package wiring puts messages together, and the streams that become some.
 package wiring
 
 import (
+	"maps"
+
 	"aiwm-chat/functions/messages/handler"
 	send "aiwm-chat/functions/send/wiring"
+	stream "aiwm-chat/functions/stream/wiring"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
@@ -22,5 +25,7 @@ var Function = wire.Function{
 func wired(p *wire.Process) any {
 	store := mongostore.In(p)
 	h := handler.New(store, live.Announcements(p, store), send.Handler(p))
-	return gateway.HTTP(auth.In(p), presence.In(p), h.Routes())
+	routes := h.Routes()
+	maps.Copy(routes, stream.Handler(p).Routes())
+	return gateway.HTTP(auth.In(p), presence.In(p), routes)
 }

@@ -15,6 +15,11 @@ func (h *Handler) EndStream(ctx context.Context, caller chat.Connection, in prot
 	return h.send(ctx, caller, in, w, ack)
 }
 
+// Ended returns the message that a stream became.
+func (h *Handler) Ended(ctx context.Context, id chat.ConversationID, agent chat.Principal, stream chat.ClientMessageID) (chat.Message, bool, error) {
+	return h.store.Sent(ctx, id, agent, stream)
+}
+
 // Enforce adds the message that a stream becomes whose agent does not end it, under
 // that agent. It is not counted against the agent's limits. Where the conversation
 // refuses the message it is chat.NotFound or chat.ConversationClosed; where another

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"time"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/gateway"
@@ -9,82 +10,91 @@ import (
 )
 
 // end commits the message that the stream becomes, and then marks it as ended: what
-// dies in between is learnt from the log. One round trip to Redis or two, those of
-// send, and one more to Redis.
+// dies in between is learnt from the log. Three round trips to Redis beside those of
+// send.
 func (h *Handler) end(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
 	st, err := h.streams.Stream(ctx, in.ConversationID, in.StreamID)
 	if err != nil {
 		return err
 	}
-	if err := h.mayEnd(st, f.Connection, in); err != nil {
+	if err := mayEnd(st, f.Connection, in); err != nil {
 		return err
 	}
+	input, status, err := messageOf(in, st)
+	if err != nil {
+		return err
+	}
+	if status != chat.StatusSent && input.Content == "" && input.Thinking == nil {
+		return h.abortEmpty(ctx, f, in, st)
+	}
+	var end chat.StreamEnd
+	err = h.sender.EndStream(ctx, f.Connection, input, status, func(sent protocol.Sent) {
+		end = chat.StreamEnd{MessageID: sent.MessageID, Seq: sent.Seq, Status: string(sent.Status)}
+		f.Reply(ctx, protocol.EventMessageSent, sent)
+	})
+	if chat.CodeOf(err) == chat.Conflict { // somebody ended it before, with another message
+		m, found, readErr := h.store.Sent(ctx, in.ConversationID, f.Connection.Principal, input.ClientMessageID)
+		if readErr == nil && found {
+			h.mark(ctx, in.ConversationID, in.StreamID, endOf(m))
+			return refusal(chat.StreamHasEnded, chat.Stream{End: endOf(m)})
+		}
+	}
+	if err == nil {
+		h.mark(ctx, in.ConversationID, in.StreamID, end)
+	}
+	return err
+}
+
+// messageOf is what is committed, and how it is said to have ended. An agent that ends
+// what somebody stopped, and does not say all of it, has cancelled it.
+func messageOf(in protocol.Stream, st chat.Stream) (protocol.MessageInput, chat.MessageStatus, error) {
 	input, status := in.MessageInput, chat.StatusSent
 	input.ClientMessageID = chat.ClientMessageID(in.StreamID)
 	if input.ParentID == "" {
 		input.ParentID = st.ParentID
 	}
 	if in.State == protocol.StreamAbort {
-		status = chat.StatusFailed
-		if in.Cancel {
+		input.Error, status = in.Reason, chat.StatusFailed
+		if in.Cancel || !st.StoppedBy.IsZero() {
 			status = chat.StatusCancelled
 		}
-		input.Error = in.Reason
 	}
-	if in.State == protocol.StreamAbort || in.Pieces != nil {
-		if err := fill(&input, st, in.Pieces); err != nil {
-			return err
-		}
+	if in.State == protocol.StreamEnd && in.Pieces == nil {
+		return input, status, nil
 	}
-	if status != chat.StatusSent && input.Content == "" && input.Thinking == nil {
-		return h.abortEmpty(ctx, f, in, st)
-	}
-	err = h.sender.EndStream(ctx, f.Connection, input, status, func(sent protocol.Sent) { f.Reply(ctx, protocol.EventMessageSent, sent) })
-	if chat.CodeOf(err) == chat.Conflict { // somebody ended it before
-		if m, found, readErr := h.store.Sent(ctx, in.ConversationID, f.Connection.Principal, input.ClientMessageID); readErr == nil && found {
-			h.mark(ctx, m)
-			return refusal(chat.StreamHasEnded, chat.Stream{End: endOf(m)})
-		}
-	}
-	if err != nil {
-		return err
-	}
-	m, found, err := h.store.Sent(ctx, in.ConversationID, f.Connection.Principal, input.ClientMessageID)
-	if err == nil && found {
-		h.mark(ctx, m)
-	}
-	return nil
+	return input, status, fill(&input, st, in.Pieces)
 }
 
 // mayEnd refuses who does not write the stream. One that Redis has lost may be ended
 // by who says all of it.
-func (h *Handler) mayEnd(st chat.Stream, c chat.Connection, in protocol.Stream) error {
+func mayEnd(st chat.Stream, c chat.Connection, in protocol.Stream) error {
+	saysAll := in.State == protocol.StreamEnd && in.Pieces == nil
 	switch {
-	case st.State == chat.StreamEnded && st.End.MessageID != "" && in.State == protocol.StreamEnd && in.Pieces == nil:
-		return nil // a repeat is answered as the first: the log knows
-	case st.State == chat.StreamEnded && st.End.MessageID == "":
+	case st.State == chat.StreamNone, st.State == chat.StreamEnded && st.End.MessageID != "":
+		if saysAll { // also a repeat, which is answered as the first: the log knows
+			return nil
+		}
+	case st.State != chat.StreamEnded && st.Principal == c.Principal && st.Writer == c.ID:
+		return nil
+	}
+	switch {
+	case st.Principal != c.Principal, st.State == chat.StreamEnded && st.End.MessageID == "":
 		return refusal(chat.StreamIsLost, st)
 	case st.State == chat.StreamEnded:
 		return refusal(chat.StreamHasEnded, st)
-	case st.State == chat.StreamNone && in.Pieces == nil && in.State == protocol.StreamEnd:
-		return nil
-	case st.State == chat.StreamNone:
-		return refusal(chat.StreamIsLost, st)
-	case st.Principal != c.Principal || st.Writer != c.ID:
-		return refusal(chat.StreamIsWritten, st)
 	}
-	return nil
+	return refusal(chat.StreamIsWritten, st)
 }
 
 // fill takes what was appended, if that is as many pieces as the agent says.
 func fill(input *protocol.MessageInput, st chat.Stream, pieces map[string]int) error {
-	next := map[string]int{}
+	next := map[string]int{protocol.PartContent: 0}
 	for _, p := range st.Parts {
 		next[p.Name] = p.Next
 		switch p.Name {
-		case "content":
+		case protocol.PartContent:
 			input.Content = p.Text
-		case "thinking":
+		case protocol.PartThinking:
 			input.Thinking = &protocol.Thinking{Content: p.Text, Visible: true}
 		}
 	}
@@ -98,14 +108,28 @@ func fill(input *protocol.MessageInput, st chat.Stream, pieces map[string]int) e
 	return nil
 }
 
-// abortEmpty ends a stream in which nothing was written: there is no message.
+// abortEmpty ends a stream in which nothing was written: there is no message, unless
+// somebody else committed one.
 func (h *Handler) abortEmpty(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream, st chat.Stream) error {
+	m, found, err := h.store.Sent(ctx, in.ConversationID, f.Connection.Principal, chat.ClientMessageID(in.StreamID))
+	if err != nil {
+		return err
+	}
+	if found {
+		h.mark(ctx, in.ConversationID, in.StreamID, endOf(m))
+		return refusal(chat.StreamHasEnded, chat.Stream{End: endOf(m)})
+	}
 	verdict, err := h.streams.EndStream(ctx, in.ConversationID, in.StreamID, chat.StreamEnd{Dropped: "aborted"}, false)
 	if err != nil {
 		return err
 	}
-	if verdict == chat.StreamIsWritten {
+	switch verdict {
+	case chat.StreamIsWritten:
 		return chat.Errorf(chat.Unavailable, "something was written meanwhile; try again")
+	case chat.StreamHasEnded:
+		return h.ended(ctx, in)
+	case chat.StreamIsLost:
+		return refusal(verdict, st)
 	}
 	data := protocol.StreamDropped{ConversationID: in.ConversationID, StreamID: in.StreamID, Reason: "aborted"}
 	f.Reply(ctx, protocol.EventStreamDropped, data)
@@ -117,7 +141,14 @@ func endOf(m chat.Message) chat.StreamEnd {
 	return chat.StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
 }
 
-// mark notes in Redis how the stream ended. Where that fails its job does it.
-func (h *Handler) mark(ctx context.Context, m chat.Message) {
-	_, _ = h.streams.EndStream(ctx, m.ConversationID, string(m.ClientMessageID), endOf(m), true)
+// noting is how long it may take to note how a stream ended, also where ending it has
+// taken all the time there was.
+const noting = time.Second
+
+// mark notes in Redis how a stream ended: with a message in any case, else only where
+// nothing was written. Where that fails its job does it.
+func (h *Handler) mark(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noting)
+	defer cancel()
+	_, _ = h.streams.EndStream(ctx, id, stream, end, end.MessageID != "")
 }

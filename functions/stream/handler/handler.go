@@ -15,13 +15,15 @@ import (
 
 type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
+	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 	Sent(ctx context.Context, id chat.ConversationID, sender chat.Principal, client chat.ClientMessageID) (chat.Message, bool, error)
 }
 
 type streams interface {
+	WatchStream(ctx context.Context, id chat.ConversationID, stream string) error
 	EnterStream(ctx context.Context, st chat.Stream, gone chat.ConnectionID) (chat.StreamVerdict, chat.Stream, error)
 	ConfirmStream(ctx context.Context, st chat.Stream, lease time.Duration) (chat.StreamVerdict, chat.Stream, chat.Room, error)
-	AppendStream(ctx context.Context, st chat.Stream, piece chat.StreamPiece, lease time.Duration) (chat.StreamVerdict, chat.StreamDelta, string, chat.Room, error)
+	AppendStream(ctx context.Context, st chat.Stream, piece chat.StreamPiece, lease time.Duration) (chat.StreamVerdict, chat.StreamDelta, chat.Principal, chat.Room, error)
 	EndStream(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd, force bool) (chat.StreamVerdict, error)
 	Stream(ctx context.Context, id chat.ConversationID, stream string) (chat.Stream, error)
 	Streams(ctx context.Context, id chat.ConversationID) ([]string, error)
@@ -78,117 +80,37 @@ func streamOf(c chat.Connection, in protocol.Stream) chat.Stream {
 	}
 }
 
-// start begins a stream, or goes on with it. The job that looks after its lease comes
-// first, so that what begins also ends, whoever dies; then it is entered on trial, and
-// only what is entered is looked up, so that a removal or a message in between is
-// seen by one or the other. Three round trips to Redis, one to SQS and one to
-// MongoDB.
-func (h *Handler) start(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
-	st := streamOf(f.Connection, in)
-	if err := h.jobs.EnqueueStream(ctx, protocol.StreamJobOf(st), protocol.StreamLease); err != nil {
-		return err
-	}
-	entered, err := h.enter(ctx, st)
-	if err != nil {
-		return err
-	}
-	st.Epoch = entered.Epoch
-	if err := h.look(ctx, st); err != nil {
-		if entered.State == chat.StreamProvisional {
-			h.drop(ctx, st)
-		}
-		return err
-	}
-	verdict, opened, room, err := h.streams.ConfirmStream(ctx, st, protocol.StreamLease)
-	if err != nil {
-		return err
-	}
-	if verdict != chat.StreamIsOpen {
-		return refusal(verdict, opened)
-	}
-	f.Reply(ctx, protocol.EventStreamStarted, protocol.StreamStartedOf(opened))
-	h.cast.Broadcast(ctx, others(room, st.Writer), protocol.Frame(protocol.EventStreamStart, "", protocol.StreamBegunOf(opened), time.Now()), delivery.Once)
-	return h.stoppedBefore(ctx, opened)
-}
-
-// stoppedBefore stops a stream whose question was stopped before it began.
-func (h *Handler) stoppedBefore(ctx context.Context, st chat.Stream) error {
-	if st.ParentID == "" {
-		return nil
-	}
-	by, stopped, err := h.streams.QuestionStopped(ctx, st.ConversationID, st.ParentID)
-	if err != nil || !stopped {
-		return err
-	}
-	return h.stop(ctx, st, by)
-}
-
-// enter enters, in the place of a connection of the same agent that is gone.
-func (h *Handler) enter(ctx context.Context, st chat.Stream) (chat.Stream, error) {
-	verdict, found, err := h.streams.EnterStream(ctx, st, "")
-	if err == nil && verdict == chat.StreamIsWritten {
-		var there bool
-		if there, err = h.isThere(ctx, st.Principal, found.Writer); err == nil && !there {
-			verdict, found, err = h.streams.EnterStream(ctx, st, found.Writer)
-		}
-	}
-	if err == nil && verdict != chat.StreamEntered {
-		err = refusal(verdict, found)
-	}
-	return found, err
-}
-
-func (h *Handler) isThere(ctx context.Context, p chat.Principal, id chat.ConnectionID) (bool, error) {
-	all, err := h.streams.Connections(ctx, p)
-	for _, c := range all {
-		if c.ID == id {
-			return true, nil
-		}
-	}
-	return false, err
-}
-
-// look finds out whether a stream may begin: its agent takes part, the conversation
-// takes messages, and the log does not have it.
-func (h *Handler) look(ctx context.Context, st chat.Stream) error {
-	c, err := h.store.Conversation(ctx, st.Principal, st.ConversationID)
-	if err != nil {
-		return err
-	}
-	if c.Status != chat.Active {
-		return chat.Errorf(chat.ConversationClosed, "the conversation takes no messages until it is active again")
-	}
-	m, found, err := h.store.Sent(ctx, st.ConversationID, st.Principal, chat.ClientMessageID(st.ID))
-	if err == nil && found {
-		h.mark(ctx, m)
-		err = refusal(chat.StreamHasEnded, chat.Stream{End: endOf(m)})
-	}
-	return err
-}
-
-// drop forgets what was on trial: the next start looks again.
-func (h *Handler) drop(ctx context.Context, st chat.Stream) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_, _ = h.streams.EndStream(ctx, st.ConversationID, st.ID, chat.StreamEnd{Dropped: "refused"}, false) // else the job does
-}
-
-// append adds a piece and tells the room by how much the answer grew. One round trip
-// to Redis, none to MongoDB.
+// append adds a piece and tells the room by how much the answer grew, or what the agent
+// does. Who appends to what somebody has stopped is told so again. One round trip to
+// Redis, none to MongoDB; of what has ended, two more to say how.
 func (h *Handler) append(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
 	st := streamOf(f.Connection, in)
-	verdict, delta, _, room, err := h.streams.AppendStream(ctx, st, in.Piece(), protocol.StreamLease)
+	verdict, delta, stop, room, err := h.streams.AppendStream(ctx, st, in.Piece(), protocol.StreamLease)
 	if err != nil {
 		return err
 	}
-	if verdict != chat.StreamIsOpen {
-		return refusal(verdict, chat.Stream{})
+	if verdict == chat.StreamHasEnded {
+		return h.ended(ctx, in)
 	}
-	if delta.Length > 0 {
-		frame := protocol.Frame(protocol.EventStreamDelta, "", protocol.StreamDeltaOf(st, delta), time.Now())
+	if verdict != chat.StreamIsOpen {
+		return refusal(verdict, st)
+	}
+	if !stop.IsZero() {
+		f.Reply(ctx, protocol.EventStreamStop, protocol.StreamStopOf(st, stop))
+	}
+	for _, frame := range protocol.StreamDeltaFrames(st, delta, time.Now()) {
 		h.cast.Broadcast(ctx, others(room, st.Writer), frame, delivery.Once)
 	}
 	return nil
+}
+
+// ended says how a stream has ended.
+func (h *Handler) ended(ctx context.Context, in protocol.Stream) error {
+	st, err := h.streams.Stream(ctx, in.ConversationID, in.StreamID)
+	if err != nil {
+		return err
+	}
+	return refusal(chat.StreamHasEnded, st)
 }
 
 func others(room chat.Room, writer chat.ConnectionID) (all []chat.Connection) {

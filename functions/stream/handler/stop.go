@@ -12,13 +12,14 @@ import (
 
 // Stop asks for the end of streams. Their agents are told, and a job looks after the
 // deadline whether they did: it comes first, so that what is accepted happens. One
-// round trip to MongoDB, one to SQS and three to Redis for each stream, and the posts.
+// round trip to MongoDB (two for a question), one to SQS and four to Redis for each
+// stream, and the posts.
 func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.Stop) error {
-	stopped, err := h.StopStreams(ctx, f.Connection.Principal, in)
+	stopping, err := h.StopStreams(ctx, f.Connection.Principal, in)
 	if err != nil {
 		return err
 	}
-	f.Reply(ctx, protocol.EventStreamStopping, stopped)
+	f.Reply(ctx, protocol.EventStreamStopping, stopping)
 	return nil
 }
 
@@ -28,21 +29,27 @@ func (h *Handler) StopStreams(ctx context.Context, by chat.Principal, in protoco
 	if _, err := h.store.Conversation(ctx, by, in.ConversationID); err != nil {
 		return stopping, err
 	}
-	if in.MessageID != "" {
+	if in.MessageID != "" { // first: a stream that begins meanwhile finds it, or is found
+		if err := h.checkQuestion(ctx, in.ConversationID, by, in.MessageID, "messageId"); err != nil {
+			return stopping, err
+		}
 		if err := h.streams.StopQuestion(ctx, in.ConversationID, in.MessageID, by); err != nil {
 			return stopping, err
 		}
 	}
-	ids, err := h.streams.Streams(ctx, in.ConversationID)
-	if err != nil {
-		return stopping, err
+	ids := []string{in.StreamID}
+	if in.StreamID == "" {
+		var err error
+		if ids, err = h.streams.Streams(ctx, in.ConversationID); err != nil {
+			return stopping, err
+		}
 	}
 	for _, id := range ids {
 		st, err := h.streams.Stream(ctx, in.ConversationID, id)
 		if err != nil {
 			return stopping, err
 		}
-		if st.State == chat.StreamNone || st.State == chat.StreamEnded || in.StreamID != "" && in.StreamID != id || in.MessageID != "" && in.MessageID != st.ParentID {
+		if !isUnderWay(st) || in.MessageID != "" && in.MessageID != st.ParentID {
 			continue
 		}
 		if err := h.stop(ctx, st, by); err != nil {
@@ -56,23 +63,33 @@ func (h *Handler) StopStreams(ctx context.Context, by chat.Principal, in protoco
 	return stopping, nil
 }
 
-// stop stops one stream.
+// isUnderWay also holds for a stream on trial: what was stopped before it began.
+func isUnderWay(st chat.Stream) bool {
+	return st.State == chat.StreamOpen || st.State == chat.StreamProvisional
+}
+
+// stop stops one stream. Its agent is told wherever it is connected.
 func (h *Handler) stop(ctx context.Context, st chat.Stream, by chat.Principal) error {
+	if err := h.enforce(ctx, st, by); err != nil {
+		return err
+	}
+	agents, err := h.streams.Connections(ctx, st.Principal)
+	if err != nil {
+		return nil //nolint:nilerr // it hears of it at its next append, and the job needs no agent
+	}
+	h.cast.Broadcast(ctx, agents, protocol.Frame(protocol.EventStreamStop, "", protocol.StreamStopOf(st, by), time.Now()), delivery.Once)
+	return nil
+}
+
+// enforce makes sure that a stream ends soon, whatever its agent does.
+func (h *Handler) enforce(ctx context.Context, st chat.Stream, by chat.Principal) error {
 	job := protocol.StreamJobOf(st)
 	job.Stop = true
 	if err := h.jobs.EnqueueStream(ctx, job, protocol.StopDeadline); err != nil {
 		return err
 	}
-	if _, err := h.streams.StopStream(ctx, st.ConversationID, st.ID, by); err != nil {
-		return err
-	}
-	agents, err := h.streams.Connections(ctx, st.Principal)
-	if err != nil {
-		return err
-	}
-	data := protocol.StreamStop{ConversationID: st.ConversationID, StreamID: st.ID, By: protocol.IdentityOf(by), DeadlineMs: protocol.StopDeadline.Milliseconds()}
-	h.cast.Broadcast(ctx, agents, protocol.Frame(protocol.EventStreamStop, "", data, time.Now()), delivery.Once)
-	return nil
+	_, err := h.streams.StopStream(ctx, st.ConversationID, st.ID, by)
+	return err
 }
 
 // tell tells the room, but for the connection that writes the stream.
