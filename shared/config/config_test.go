@@ -306,7 +306,7 @@ func TestParts(t *testing.T) {
 			of[name] = p
 		}
 	}
-	if last := config.ProviderKeys; len(config.Parts()) != int(last)+1 {
+	if last := config.ToolServers; len(config.Parts()) != int(last)+1 {
 		t.Errorf("there are %d parts, the last is %d", len(config.Parts()), last)
 	}
 }

@@ -96,7 +96,7 @@ func (w *work) request(s scene) completion.Request {
 func (w *work) drafted(step int, a completion.Answer, took time.Duration) (chat.Draft, error) {
 	d := chat.Draft{Content: chat.TruncateUTF8(a.Content, chat.MaxContentStream), Usage: usageOf(a.Usage), Latency: took.Truncate(time.Millisecond)}
 	if a.Thinking != "" {
-		d.Thinking = &chat.Thinking{Content: chat.TruncateUTF8(a.Thinking, chat.MaxThinking), Visible: true}
+		d.Thinking = &chat.Thinking{Content: chat.TruncateUTF8(a.Thinking, chat.MaxThinkingStream), Visible: true}
 	}
 	if len(a.ToolCalls) == 0 {
 		return d, nil

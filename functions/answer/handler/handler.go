@@ -45,10 +45,10 @@ type streams interface {
 	WatchStream(ctx context.Context, id chat.ConversationID, stream string) error
 	EnterStream(ctx context.Context, st chat.Stream, gone chat.ConnectionID) (chat.StreamVerdict, chat.Stream, error)
 	ConfirmStream(ctx context.Context, st chat.Stream, lease time.Duration) (chat.StreamVerdict, chat.Stream, chat.Room, error)
-	AppendStream(ctx context.Context, st chat.Stream, piece chat.StreamPiece, lease time.Duration) (chat.StreamVerdict, chat.StreamDelta, string, chat.Room, error)
+	AppendStream(ctx context.Context, st chat.Stream, piece chat.StreamPiece, lease time.Duration) (chat.StreamVerdict, chat.StreamDelta, chat.Principal, chat.Room, error)
 	EndStream(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd, force bool) (chat.StreamVerdict, error)
 	Stream(ctx context.Context, id chat.ConversationID, stream string) (chat.Stream, error)
-	QuestionStopped(ctx context.Context, id chat.ConversationID, question chat.MessageID) (by chat.Principal, stopped bool, err error)
+	StopWanted(ctx context.Context, id chat.ConversationID, stream string, question chat.MessageID) (bool, error)
 }
 
 type placer interface {

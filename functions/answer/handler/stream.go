@@ -18,8 +18,6 @@ const (
 	keptEvery = time.Second
 	// signOfLife is how often a stream that has nothing to say says so.
 	signOfLife = 10 * time.Second
-	// maxPiece is the most text of one frame, in bytes: in JSON a character may be longer.
-	maxPiece = 8 << 10
 )
 
 // What a stream says that its agent does.
@@ -42,25 +40,26 @@ type stream struct {
 	parts []*written
 	doing string
 
-	room   chat.Room
-	said   string // what doing was told last
-	first  time.Time
-	last   time.Time // the last post, and the last write to Redis
-	kept   time.Time
-	slowed int
-	wake   chan struct{}
-	done   chan struct{}
-	over   sync.WaitGroup
+	room      chat.Room
+	said      string // what doing was told last
+	keptDoing string
+	first     time.Time
+	last      time.Time // the last post, and the last write to Redis
+	kept      time.Time
+	slowed    int
+	wake      chan struct{}
+	done      chan struct{}
+	over      sync.WaitGroup
 }
 
 // written is a part, and how much of it was told and kept.
 type written struct {
-	name         string
-	text         string
-	told, kept   int // bytes
-	units        int // of what was told
-	next         int // index in Redis
-	repairedLast time.Time
+	name       string
+	text       string
+	told, kept int // bytes
+	units      int // of what was told
+	next       int // index in Redis
+	repaired   time.Time
 }
 
 // writerOf is the connection of an attempt of a run, which is none of API Gateway's.
@@ -90,7 +89,7 @@ func (h *Handler) begin(ctx context.Context, r chat.Run, step int, doing string,
 		}
 	}
 	s.st.Epoch, s.room, s.kept = opened.Epoch, room, time.Now()
-	s.cast(ctx, protocol.EventStreamStart, protocol.StreamBegunOf(opened))
+	s.cast(ctx, protocol.Frame(protocol.EventStreamStart, "", protocol.StreamBegunOf(opened), time.Now()))
 	s.over.Go(func() { s.run(ctx) })
 	s.nudge()
 	return s, false
@@ -221,21 +220,26 @@ func (s *stream) pause(ctx context.Context) bool {
 func (s *stream) tell(ctx context.Context) {
 	s.mu.Lock()
 	doing := s.doing
-	var deltas []protocol.StreamDelta
-	for _, p := range s.parts {
-		deltas = append(deltas, p.deltas(s.st, time.Now())...)
-	}
-	s.mu.Unlock()
+	var deltas []chat.StreamDelta
 	if doing != s.said {
 		s.said = doing
-		deltas = append([]protocol.StreamDelta{{ConversationID: s.st.ConversationID, StreamID: s.st.ID, Epoch: s.st.Epoch, Status: doing}}, deltas...)
+		deltas = append(deltas, chat.StreamDelta{Epoch: s.st.Epoch, Doing: doing})
 	}
+	for _, p := range s.parts {
+		if d, more := p.delta(time.Now()); more {
+			d.Epoch = s.st.Epoch
+			deltas = append(deltas, d)
+		}
+	}
+	s.mu.Unlock()
 	failed := false
 	for _, d := range deltas {
 		if s.last = time.Now(); s.first.IsZero() && d.Part != "" {
 			s.first = s.last
 		}
-		failed = s.cast(ctx, protocol.EventStreamDelta, d) || failed
+		for _, frame := range protocol.StreamDeltaFrames(s.st, d, time.Now()) {
+			failed = s.cast(ctx, frame) || failed
+		}
 	}
 	switch {
 	case failed:
@@ -245,33 +249,27 @@ func (s *stream) tell(ctx context.Context) {
 	}
 }
 
-// deltas are what was not told of a part: now and then all of it, where that is short.
-func (p *written) deltas(st chat.Stream, now time.Time) (all []protocol.StreamDelta) {
+// delta is what was not told of a part: now and then all of it, where that is short.
+func (p *written) delta(now time.Time) (d chat.StreamDelta, more bool) {
 	if p.told == len(p.text) {
-		return nil
+		return d, false
 	}
-	if p.repairedLast.IsZero() {
-		p.repairedLast = now
+	if p.repaired.IsZero() {
+		p.repaired = now
 	}
-	offset, rest := p.units, p.text[p.told:]
-	if now.Sub(p.repairedLast) >= chat.StreamRepair && len(p.text) <= maxPiece {
-		offset, rest, p.repairedLast = 0, p.text, now
+	d = chat.StreamDelta{Part: p.name, Offset: p.units, Text: p.text[p.told:]}
+	if now.Sub(p.repaired) >= chat.StreamRepair && len(p.text) <= protocol.MaxWhole {
+		d.Offset, d.Text, p.repaired = 0, p.text, now
 	}
-	for rest != "" {
-		piece := chat.TruncateUTF8(rest, maxPiece)
-		rest = rest[len(piece):]
-		d := protocol.StreamDeltaOf(st, chat.StreamDelta{Epoch: st.Epoch, Part: p.name, Offset: offset, Length: chat.UTF16Len(piece), Text: piece})
-		offset += d.Length
-		all = append(all, d)
-	}
-	p.told, p.units = len(p.text), offset
-	return all
+	d.Length = chat.UTF16Len(d.Text)
+	p.told, p.units = len(p.text), d.Offset+d.Length
+	return d, true
 }
 
 // cast posts a frame to those who see streams grow, and reports whether somebody could not
 // take it now.
-func (s *stream) cast(ctx context.Context, event string, data any) (failed bool) {
-	r := s.h.cast.Broadcast(ctx, s.room, protocol.Frame(event, "", data, time.Now()), delivery.Once)
+func (s *stream) cast(ctx context.Context, frame []byte) (failed bool) {
+	r := s.h.cast.Broadcast(ctx, s.room, frame, delivery.Once)
 	if len(r.Gone) > 0 {
 		gone := map[chat.ConnectionID]bool{}
 		for _, g := range r.Gone {
@@ -302,30 +300,35 @@ func (s *stream) keep(ctx context.Context) {
 			pieces = append(pieces, piece{p, p.text[p.kept:]})
 		}
 	}
-	if len(pieces) == 0 && time.Since(s.kept) >= signOfLife {
-		if len(s.parts) == 0 {
-			s.parts = append(s.parts, &written{name: protocol.PartContent})
-		}
-		pieces = append(pieces, piece{s.parts[0], ""})
-		s.said = "" // told again: clients take who is silent for stalled
-		s.nudge()
-	}
+	doing := s.doing
 	s.mu.Unlock()
+	if silent := time.Since(s.kept) >= signOfLife; doing != s.keptDoing || len(pieces) == 0 && silent {
+		pieces = append(pieces, piece{nil, ""})
+		if silent {
+			s.said = "" // told again: clients take who is silent for stalled
+			s.nudge()
+		}
+	}
 	for _, p := range pieces {
 		s.kept = time.Now()
-		verdict, _, stop, room, err := s.h.streams.AppendStream(ctx, s.st, chat.StreamPiece{Part: p.of.name, Index: p.of.next, Text: p.text}, protocol.StreamLease)
-		if err != nil {
-			continue // the next one has it all
+		it := chat.StreamPiece{Doing: doing}
+		if p.of != nil {
+			it = chat.StreamPiece{Part: p.of.name, Index: p.of.next, Text: p.text}
 		}
-		if verdict != chat.StreamIsOpen {
-			continue // lost, or ended by somebody: the log decides
+		verdict, _, stop, room, err := s.h.streams.AppendStream(ctx, s.st, it, protocol.StreamLease)
+		if err != nil || verdict != chat.StreamIsOpen {
+			continue // the next one has it all; of what is lost, or was ended, the log decides
 		}
-		s.mu.Lock()
-		p.of.kept += len(p.text)
-		p.of.next++
-		s.mu.Unlock()
+		if p.of == nil {
+			s.keptDoing = doing
+		} else {
+			s.mu.Lock()
+			p.of.kept += len(p.text)
+			p.of.next++
+			s.mu.Unlock()
+		}
 		s.room = room
-		if stop != "" {
+		if !stop.IsZero() {
 			s.onStop()
 		}
 	}

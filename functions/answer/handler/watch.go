@@ -93,7 +93,7 @@ func (o *hold) watch(ctx context.Context) {
 		}
 		now := o.now()
 		if ctx.Err() == nil {
-			if _, stopped, err := o.h.streams.QuestionStopped(ctx, now.ConversationID, chat.MessageID(now.ID)); err == nil && stopped {
+			if stopped, err := o.h.streams.StopWanted(ctx, now.ConversationID, string(now.ID.Step(now.Steps)), chat.MessageID(now.ID)); err == nil && stopped {
 				o.stop()
 			}
 		}

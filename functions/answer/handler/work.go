@@ -312,7 +312,7 @@ func (i *interrupted) said() (d chat.Draft) {
 			d.Content = p.Text
 		case protocol.PartThinking:
 			if p.Text != "" {
-				d.Thinking = &chat.Thinking{Content: chat.TruncateUTF8(p.Text, chat.MaxThinking), Visible: true}
+				d.Thinking = &chat.Thinking{Content: chat.TruncateUTF8(p.Text, chat.MaxThinkingStream), Visible: true}
 			}
 		}
 	}
@@ -344,7 +344,7 @@ func (w *work) next(ctx, inner context.Context) (said chat.Draft, err error) {
 	if err := w.shown(ctx, inner, step, thinking); err != nil {
 		if i, ok := errors.AsType[*interrupted](err); ok {
 			said = i.said()
-			if err = error(&failure{chat.Unavailable, "The agent was interrupted while it answered."}); i.st.StoppedBy != "" {
+			if err = error(&failure{chat.Unavailable, "The agent was interrupted while it answered."}); !i.st.StoppedBy.IsZero() {
 				err = errStopped
 			}
 		}

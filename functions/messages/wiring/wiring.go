@@ -18,7 +18,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.JWT, config.SendLimits, config.RESTLimits},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JWT, config.SendLimits, config.RESTLimits},
 	Wire:  wired,
 }
 
