@@ -77,6 +77,9 @@ type world struct {
 	frames  []frame // replies, and what the room and the agents were told
 	tokens  int
 	connect []chat.Connection // of the agent
+	runs    []chat.Run
+	runJobs []protocol.RunJob
+	ended   []chat.RunID // at once
 }
 
 // frame is one that was posted.
