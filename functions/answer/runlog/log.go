@@ -215,3 +215,16 @@ func (l Log) With(m chat.Message) Log {
 	l.Steps = append(l.Steps[:len(l.Steps):len(l.Steps)], Step{Message: m, Calls: asksOf(m)})
 	return l
 }
+
+// Asks reports whether a message has a call that a user has to approve.
+func Asks(m chat.Message, id chat.CallID) bool {
+	if !IsCall(m) {
+		return false
+	}
+	for _, c := range asksOf(m) {
+		if c.ID == id {
+			return c.Approval
+		}
+	}
+	return false
+}
