@@ -90,6 +90,7 @@ type frame struct {
 		MessageID chat.MessageID
 		StreamID  string
 		StreamIDs []string
+		RunIDs    []chat.RunID
 		Status    string
 		Reason    string
 		Part      string
@@ -406,7 +407,7 @@ func (w *world) Post(ctx context.Context, c chat.Connection, b []byte) error {
 
 func (w *world) sender() *send.Handler { return send.New(w, w, w, w, w) }
 
-func (w *world) handler() *handler.Handler { return handler.New(w, w, w.sender(), w, w) }
+func (w *world) handler() *handler.Handler { return handler.New(w, w, w.sender(), w, w, w) }
 
 func connectionOf(p chat.Principal, id string) chat.Connection {
 	return chat.Connection{ID: chat.ConnectionID(id), Principal: p, ExpiresAt: time.Now().Add(time.Hour), Dialect: chat.Lean}

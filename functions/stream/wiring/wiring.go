@@ -2,6 +2,7 @@
 package wiring
 
 import (
+	"aiwm-chat/functions/answer/runlog"
 	send "aiwm-chat/functions/send/wiring"
 	"aiwm-chat/functions/stream/handler"
 	"aiwm-chat/shared/config"
@@ -30,5 +31,6 @@ func wired(p *wire.Process) any {
 
 // Handler returns the handler of stream, for default and REST too.
 func Handler(p *wire.Process) *handler.Handler {
-	return handler.New(mongostore.In(p), presence.In(p), send.Handler(p), live.Deliverer(p), queue.In(p))
+	store, sender := mongostore.In(p), send.Handler(p)
+	return handler.New(store, presence.In(p), sender, live.Deliverer(p), queue.In(p), runlog.NewEnder(store, sender))
 }
