@@ -135,6 +135,7 @@ func (w *work) do(ctx, inner context.Context) (said chat.Draft, err error) {
 	if err := w.load(ctx); err != nil {
 		return said, err
 	}
+	w.hold.reached(w.log.Usage(), w.log.Next())
 	inner, cancel := w.withinTime(inner)
 	defer cancel()
 	defer func() {

@@ -64,6 +64,7 @@ type world struct {
 	shop     *toolserver.Server
 	servers  *tools.Servers
 	id       chat.ConversationID
+	calls    []string
 	model    func(ctx context.Context, r completion.Request, on func(completion.Piece)) (completion.Answer, error)
 
 	mu     sync.Mutex
@@ -407,6 +408,7 @@ func (w *world) last(t testing.TB) chat.Run {
 // that it is asked it says something else.
 func (w *world) shopping(calls ...string) {
 	n := 0
+	w.calls = calls
 	w.model = func(_ context.Context, r completion.Request, on func(completion.Piece)) (completion.Answer, error) {
 		w.mu.Lock()
 		n++
@@ -418,8 +420,8 @@ func (w *world) shopping(calls ...string) {
 				results++
 			}
 		}
-		if results < len(calls) {
-			name, arguments, _ := strings.Cut(calls[results], " ")
+		if results < len(w.calls) {
+			name, arguments, _ := strings.Cut(w.calls[results], " ")
 			answer.ToolCalls = []completion.ToolCall{{ID: "call_0", Name: "shop__" + name, Arguments: arguments}}
 			return answer, nil
 		}
@@ -480,4 +482,26 @@ func (w *world) check(t testing.TB) {
 			t.Errorf("%d ends of a run:\n%s", ends, w.told(t))
 		}
 	}
+}
+
+// join adds a user.
+func (w *world) join(t testing.TB, who chat.Principal) {
+	t.Helper()
+	if _, err := w.AddParticipant(context.Background(), user, w.id, who, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lapse has the leases of all runs run out.
+func (w *world) lapse(t testing.TB) {
+	t.Helper()
+	_, err := w.db.Collection("runs").UpdateMany(context.Background(), bson.M{"status": "active"}, bson.M{"$set": bson.M{"leaseUntil": time.Now().Add(-time.Minute)}})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// job is that of the first run for a question.
+func (w *world) job(q chat.Message) protocol.RunJob {
+	return protocol.RunJob{RunID: chat.NewRunID(bot, q.ID, 0), OrgID: bot.OrgID, ConversationID: w.id, AgentID: bot.ID}
 }
