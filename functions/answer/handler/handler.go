@@ -101,13 +101,15 @@ func (h *Handler) Handle(ctx context.Context, job protocol.RunJob) error {
 	}
 	agent := run.Agent()
 	run, held, err := h.claim(ctx, run)
+	worked := false // each invocation works on one run at least
 	for err == nil {
 		if held {
+			worked = true
 			if goesOn, err := h.work(ctx, run); err != nil || !goesOn {
 				return err
 			}
 		}
-		if left(ctx) < h.times.handing {
+		if worked && left(ctx) < h.times.handing {
 			return h.passOn(ctx, job.ConversationID, agent)
 		}
 		now := time.Now()

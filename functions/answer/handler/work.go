@@ -143,6 +143,7 @@ func (w *work) do(ctx, inner context.Context) (said chat.Draft, err error) {
 			err = cause // what the model and the tools make of it is not the point
 		}
 	}()
+	asked := false // each invocation goes at least one step
 	for {
 		// 2. The log says how far the run is.
 		if inner.Err() != nil && !w.log.Over() {
@@ -162,14 +163,14 @@ func (w *work) do(ctx, inner context.Context) (said chat.Draft, err error) {
 			continue
 		}
 		// 4. Between two steps the run may go to another invocation.
-		if w.log.Next() > 0 && left(ctx) < w.h.times.handing {
+		if asked && left(ctx) < w.h.times.handing {
 			return said, w.handOver(ctx)
 		}
 		// 5. Ask, and commit what the model says: the first message of a step.
 		if said, err = w.next(ctx, inner); err != nil {
 			return said, err
 		}
-		said = chat.Draft{}
+		said, asked = chat.Draft{}, true
 	}
 }
 
