@@ -37,6 +37,7 @@ var floors = map[string]int{
 	"shared/live":                3,
 	"functions/*/handler":        handlerFloor,
 	"functions/*/tools":          2,
+	"functions/*/runlog":         2,
 	"functions/*/wiring":         wiringFloor,
 	"functions/*":                5,
 

@@ -71,6 +71,11 @@ type Config struct {
 		Keys    map[string]string // PROVIDER_KEYS, their keys, such as openai=KEY, separated by commas; a provider without one is asked without
 		Renewal *Renewal          // PROVIDER_KEYS_ARN, where PROVIDER_KEYS is kept instead
 	}
+	ToolServers struct {
+		Servers map[string]ToolServer // TOOL_SERVERS, the MCP servers whose tools agents may use: JSON by name, such as {"shop": {"url": "https://…", "headers": {"Authorization": "…"}}}; empty: none
+		Renewal *Renewal              // TOOL_SERVERS_ARN, where TOOL_SERVERS is kept instead
+		Local   bool                  // TOOL_SERVERS_LOCAL, default false; true allows http, and servers at private addresses
+	}
 
 	Origins           Origins // ALLOWED_ORIGINS, default *: web origins whose pages may connect, such as https://chat.example.org, separated by commas; https://* is any with https
 	WebSocketDisabled bool    // WEBSOCKET_ENABLED, default true; false refuses connections and frames, and leaves REST as it is

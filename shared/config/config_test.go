@@ -21,7 +21,8 @@ var all = config.Parts()
 func enough() map[string]string {
 	return map[string]string{
 		"MONGODB_URI": "mongodb://u:hunter2@db/", "REDIS_ADDR": "redis:6379", "CONNECTIONS_URL": "https://api/prod/",
-		"WELCOME_QUEUE_URL": "https://sqs/1/welcome", "SUMMARY_QUEUE_URL": "https://sqs/1/summary", "STREAM_QUEUE_URL": "https://sqs/1/stream", "RUN_QUEUE_URL": "https://sqs/1/run", "JWT_SECRET": secret,
+		"WELCOME_QUEUE_URL": "https://sqs/1/welcome", "SUMMARY_QUEUE_URL": "https://sqs/1/summary", "STREAM_QUEUE_URL": "https://sqs/1/stream",
+		"RUN_QUEUE_URL": "https://sqs/1/run", "JWT_SECRET": secret,
 		"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hunter2",
 	}
 }
@@ -40,8 +41,7 @@ func TestDefaults(t *testing.T) {
 	want.AWS = config.AWS{Region: "eu-west-1", AccessKeyID: "AKIA", SecretAccessKey: "hunter2"}
 	want.Mongo.URI, want.Mongo.Database = "mongodb://u:hunter2@db/", "aiwm_chat"
 	want.ConnectionsURL = "https://api/prod"
-	want.WelcomeQueueURL, want.SummaryQueueURL, want.StreamQueueURL = "https://sqs/1/welcome", "https://sqs/1/summary", "https://sqs/1/stream"
-	want.RunQueueURL = "https://sqs/1/run"
+	want.WelcomeQueueURL, want.SummaryQueueURL, want.StreamQueueURL, want.RunQueueURL = "https://sqs/1/welcome", "https://sqs/1/summary", "https://sqs/1/stream", "https://sqs/1/run"
 	want.OpenAI.BaseURL, want.OpenAI.Model, want.OpenAI.Timeout, want.OpenAI.MaxTokens = "https://api.openai.com/v1", "gpt-6-luna", 20*time.Second, 4000
 	want.Redis.Mode = config.RedisAuto
 	want.Limits = config.Limits{
@@ -62,7 +62,8 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("redis %v, secret %q, algorithms %v", c.Redis.Addrs, c.JWT.Secret, c.JWT.Algorithms)
 	}
 	if c.AWS != want.AWS || c.Mongo != want.Mongo || c.OpenAI != want.OpenAI || c.LogLevel != want.LogLevel ||
-		c.ConnectionsURL != want.ConnectionsURL || c.WelcomeQueueURL != want.WelcomeQueueURL || c.SummaryQueueURL != want.SummaryQueueURL || c.StreamQueueURL != want.StreamQueueURL || c.RunQueueURL != want.RunQueueURL ||
+		c.ConnectionsURL != want.ConnectionsURL || c.WelcomeQueueURL != want.WelcomeQueueURL || c.SummaryQueueURL != want.SummaryQueueURL ||
+		c.StreamQueueURL != want.StreamQueueURL || c.RunQueueURL != want.RunQueueURL ||
 		c.Redis.Mode != want.Redis.Mode || c.Redis.Username != "" || c.Redis.Password != "" || c.Redis.TLS || c.Limits != want.Limits {
 		t.Errorf("got %+v\nwant %+v", c, want)
 	}
@@ -305,7 +306,7 @@ func TestParts(t *testing.T) {
 			of[name] = p
 		}
 	}
-	if last := config.ProviderKeys; len(config.Parts()) != int(last)+1 {
+	if last := config.ToolServers; len(config.Parts()) != int(last)+1 {
 		t.Errorf("there are %d parts, the last is %d", len(config.Parts()), last)
 	}
 }

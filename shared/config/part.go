@@ -35,6 +35,7 @@ const (
 	RunQueue
 	Providers
 	ProviderKeys
+	ToolServers
 	parts // how many there are
 )
 
@@ -99,6 +100,7 @@ var groups = [...]struct {
 	RunQueue:     {[]string{"RUN_QUEUE_URL"}, readRunQueue},
 	Providers:    {[]string{"PROVIDERS"}, readProviders},
 	ProviderKeys: {[]string{"PROVIDER_KEYS", "PROVIDER_KEYS_ARN"}, readProviderKeys},
+	ToolServers:  {[]string{"TOOL_SERVERS", "TOOL_SERVERS_ARN", "TOOL_SERVERS_LOCAL"}, readToolServers},
 }
 
 // Variables returns the names of the variables of the part, as template.yaml

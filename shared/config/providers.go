@@ -105,8 +105,8 @@ func isSecure(s string) bool {
 		u.User == nil && u.RawQuery == "" && !strings.ContainsAny(s, "?#")
 }
 
-// parseProviderKeys reads "name=key, other=key": commas and white space separate.
-func parseProviderKeys(text string) (map[string]string, error) {
+// ParseProviderKeys reads "name=key, other=key": commas and white space separate.
+func ParseProviderKeys(text string) (map[string]string, error) {
 	keys := map[string]string{}
 	for _, each := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
 		name, key, ok := strings.Cut(each, "=")
@@ -132,7 +132,7 @@ func readProviders(r *reader, c *Config) {
 
 func readProviderKeys(r *reader, c *Config) {
 	var err error
-	if c.ProviderKeys.Keys, err = parseProviderKeys(r.text("PROVIDER_KEYS")); err != nil {
+	if c.ProviderKeys.Keys, err = ParseProviderKeys(r.text("PROVIDER_KEYS")); err != nil {
 		r.fault("PROVIDER_KEYS", "%v", err)
 	}
 	c.ProviderKeys.Renewal = r.secrets["PROVIDER_KEYS"]

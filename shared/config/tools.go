@@ -197,3 +197,14 @@ func textOf(value json.RawMessage) (s string, ok bool) {
 	}
 	return s, json.Unmarshal(value, &s) == nil
 }
+
+func readToolServers(r *reader, c *Config) {
+	c.ToolServers.Local = r.flag("TOOL_SERVERS_LOCAL", "false")
+	c.ToolServers.Renewal = r.secrets["TOOL_SERVERS"]
+	var err error
+	if c.ToolServers.Servers, err = ParseToolServers(r.text("TOOL_SERVERS"), c.ToolServers.Local); err != nil {
+		for _, e := range strings.Split(err.Error(), "\n") {
+			r.fault("TOOL_SERVERS", "is not valid: %s", e)
+		}
+	}
+}

@@ -2,6 +2,7 @@
 package wiring
 
 import (
+	approve "aiwm-chat/functions/approve/wiring"
 	"aiwm-chat/functions/default/handler"
 	join "aiwm-chat/functions/join/wiring"
 	leave "aiwm-chat/functions/leave/wiring"
@@ -20,19 +21,20 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.JoinLimits, config.SendLimits, config.TypingLimit, config.PingLimit, config.WebSocket},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JoinLimits, config.SendLimits, config.TypingLimit, config.PingLimit, config.WebSocket},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
 	store := mongostore.In(p)
 	h := handler.New(presence.In(p), store, welcome.Handler(p), live.Announcements(p, store), handler.Actions{
-		protocol.ActionJoin:   gateway.Decoded(join.Handler(p).Handle),
-		protocol.ActionLeave:  gateway.Decoded(leave.Handler(p).Handle),
-		protocol.ActionSend:   gateway.Decoded(send.Handler(p).Handle),
-		protocol.ActionStop:   gateway.Decoded(stream.Handler(p).Stop),
-		protocol.ActionStream: gateway.Decoded(stream.Handler(p).Handle),
-		protocol.ActionTyping: gateway.Decoded(typing.Handler(p).Handle),
+		protocol.ActionApprove: gateway.Decoded(approve.Handler(p).Handle),
+		protocol.ActionJoin:    gateway.Decoded(join.Handler(p).Handle),
+		protocol.ActionLeave:   gateway.Decoded(leave.Handler(p).Handle),
+		protocol.ActionSend:    gateway.Decoded(send.Handler(p).Handle),
+		protocol.ActionStop:    gateway.Decoded(stream.Handler(p).Stop),
+		protocol.ActionStream:  gateway.Decoded(stream.Handler(p).Handle),
+		protocol.ActionTyping:  gateway.Decoded(typing.Handler(p).Handle),
 	})
 	return live.Frames(p, h.Handle)
 }

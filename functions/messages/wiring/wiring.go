@@ -4,6 +4,7 @@ package wiring
 import (
 	"maps"
 
+	approve "aiwm-chat/functions/approve/wiring"
 	"aiwm-chat/functions/messages/handler"
 	send "aiwm-chat/functions/send/wiring"
 	stream "aiwm-chat/functions/stream/wiring"
@@ -18,7 +19,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.JWT, config.SendLimits, config.RESTLimits},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JWT, config.SendLimits, config.RESTLimits},
 	Wire:  wired,
 }
 
@@ -27,5 +28,6 @@ func wired(p *wire.Process) any {
 	h := handler.New(store, live.Announcements(p, store), send.Handler(p))
 	routes := h.Routes()
 	maps.Copy(routes, stream.Handler(p).Routes())
+	maps.Copy(routes, approve.Handler(p).Routes())
 	return gateway.HTTP(auth.In(p), presence.In(p), routes)
 }

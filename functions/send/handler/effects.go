@@ -56,7 +56,7 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 		return h.jobs.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq})
 	}
 	forget := func() error { _, _, err := h.forget(ctx, c, m); return err }
-	var projected, summarised, delivered, forgotten error
+	var projected, summarised, delivered, forgotten, called error
 	var posted outcome
 	due := m.Due
 	// What an agent finds by the projection, which was late, comes once that is there.
@@ -84,22 +84,25 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	if due.Has(chat.EffectForget) {
 		g.Go(func() { forgotten = guarded(forget) })
 	}
+	if due.Has(chat.EffectCall) {
+		g.Go(func() { roomy(func() { called = guarded(func() error { return h.call(ctx, c, m) }) }) })
+	}
 	if due.Has(chat.EffectProject) && !late { // here: this stack has grown to what the driver needs
 		projected = guarded(project)
 	}
 	g.Wait()
-	left := &chat.Due{At: due.At, Tries: due.Tries, Left: failed(projected, summarised, forgotten)}
+	left := &chat.Due{At: due.At, Tries: due.Tries, Left: failed(projected, summarised, forgotten, called)}
 	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
 	if len(left.Left) == 0 {
 		return nil
 	}
 	slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
-		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, delivered))
+		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, called, delivered))
 	return left
 }
 
 // failed returns the effects that have an error.
-func failed(projected, summarised, forgotten error) (left []chat.Effect) {
+func failed(projected, summarised, forgotten, called error) (left []chat.Effect) {
 	if projected != nil {
 		left = append(left, chat.EffectProject)
 	}
@@ -108,6 +111,9 @@ func failed(projected, summarised, forgotten error) (left []chat.Effect) {
 	}
 	if forgotten != nil {
 		left = append(left, chat.EffectForget)
+	}
+	if called != nil {
+		left = append(left, chat.EffectCall)
 	}
 	return left
 }

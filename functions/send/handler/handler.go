@@ -26,6 +26,11 @@ type store interface {
 	Project(ctx context.Context, c chat.Conversation, m chat.Message) error
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 	ForgetMessage(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error)
+	agents
+	QueueRun(ctx context.Context, r chat.Run) (now chat.Run, inserted bool, err error)
+	OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error)
+	StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (chat.Run, error)
+	RunDecided(ctx context.Context, id chat.RunID, now time.Time) error
 }
 
 type presence interface {
@@ -34,6 +39,8 @@ type presence interface {
 	Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal, to int) (chat.Audience, error)
 	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
 	PutOut(ctx context.Context, entries []chat.Entry) error
+	QuestionStopped(ctx context.Context, id chat.ConversationID, question chat.MessageID) (by chat.Principal, stopped bool, err error)
+	StopQuestion(ctx context.Context, id chat.ConversationID, question chat.MessageID, by chat.Principal) error
 }
 
 type deliverer interface {
@@ -47,6 +54,7 @@ type announcer interface {
 
 type jobs interface {
 	EnqueueSummary(ctx context.Context, job protocol.SummaryJob) error
+	EnqueueRun(ctx context.Context, job protocol.RunJob) error
 }
 
 // Handler handles send.
@@ -56,11 +64,12 @@ type Handler struct {
 	deliver  deliverer
 	announce announcer
 	jobs     jobs
+	profiles *profiles
 }
 
 // New returns a Handler.
 func New(s store, p presence, d deliverer, a announcer, j jobs) *Handler {
-	return &Handler{store: s, presence: p, deliver: d, announce: a, jobs: j}
+	return &Handler{store: s, presence: p, deliver: d, announce: a, jobs: j, profiles: newProfiles(s)}
 }
 
 // A way is how a message comes in.
@@ -83,7 +92,9 @@ var (
 // together, then the commit and one to Redis together. After it, together: one
 // to Redis and the fan-out (before it one to MongoDB where somebody is not vouched
 // for; once in five seconds one more to Redis, for devices outside), one to
-// MongoDB, one to SQS for every tenth message; and last one to MongoDB.
+// MongoDB, one to SQS for every tenth message; and last one to MongoDB. Once in half a
+// minute, together with these, one to MongoDB for each agent that takes part; and where
+// that is one that we run, three or four for its run.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) (err error) {
 	// By the event's, so that one that comes twice is one message.
 	defer naming(&err, &in.MessageInput, strings.TrimRight(f.MessageID, "="))()
@@ -173,6 +184,9 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 	if caller.Dialect != chat.Lean {
 		asked = make(chan bool, 1)
 		go roomy(func() { asked <- h.agentOnline(ctx, &c) })
+	}
+	if calls(c, m) {
+		m.Due = m.Due.Calling()
 	}
 	stored, duplicate, err = h.store.Append(ctx, c.Head(), m)
 	if asked != nil {

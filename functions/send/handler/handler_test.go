@@ -128,7 +128,7 @@ func TestSettleIsLast(t *testing.T) {
 // while.
 func TestDueIsCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for seq, want := range map[int]string{9: "deliver project", 10: "deliver project summarise"} {
+		for seq, want := range map[int]string{9: "call deliver project", 10: "call deliver project summarise"} {
 			w := newWorld()
 			w.fill(seq-1, time.Now())
 			w.fail["Settle"] = down
@@ -138,7 +138,7 @@ func TestDueIsCommitted(t *testing.T) {
 			if at := w.log[seq-1].Due.At; w.due() != want || !at.Equal(time.Now().Add(20*time.Second)) {
 				t.Errorf("of %d, %q is due at %v, want %q", seq, w.due(), at, want)
 			}
-			if d := w.appended.Due; d == nil || dueText(d) != "deliver project" {
+			if d := w.appended.Due; d == nil || dueText(d) != "call deliver project" {
 				t.Errorf("appended with %v", d)
 			}
 		}
@@ -177,7 +177,7 @@ func TestFailures(t *testing.T) {
 		projected bool
 		job       bool
 	}
-	const everything = "deliver project summarise"
+	const everything = "call deliver project summarise"
 	committed := outcome{acked: true, committed: true, delivered: true, projected: true, job: true}
 	without := func(change func(*outcome)) outcome { o := committed; change(&o); return o }
 	undelivered := without(func(o *outcome) { o.delivered, o.due = false, "deliver" })
@@ -220,8 +220,9 @@ func TestFailures(t *testing.T) {
 		}, nil, committed},
 		{"no projection", func(w *world) { w.fail["Project"] = down }, nil, without(func(o *outcome) { o.projected, o.due = false, "deliver-agent project" })},
 		{"no queue", func(w *world) { w.fail["EnqueueSummary"] = down }, nil, without(func(o *outcome) { o.job, o.due = false, "summarise" })},
+		{"no agent known", func(w *world) { w.fail["Agent"] = down }, nil, without(func(o *outcome) { o.due = "call" })},
 		{"nothing but the settling works after the commit", func(w *world) {
-			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"] = down, down, down
+			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"], w.fail["Agent"] = down, down, down, down
 		}, nil, outcome{acked: true, committed: true, due: everything}},
 		{"nothing works after the commit", func(w *world) {
 			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"], w.fail["Settle"] = down, down, down, down

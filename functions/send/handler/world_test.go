@@ -71,6 +71,11 @@ type world struct {
 	outside      []string           // what those outside the room were told
 	isOutside    bool               // they may be
 	messageID    string             // of the frame, API Gateway's
+	managed      *chat.Managed      // the agent is one that we run
+	lookups      int                // of it
+	runs         []*chat.Run
+	runJobs      []protocol.RunJob
+	stopped      map[chat.MessageID]bool
 }
 
 func newWorld() *world {
@@ -79,7 +84,7 @@ func newWorld() *world {
 		Participants: []chat.Participant{{Type: chat.User, ID: user.ID}, {Type: chat.Agent, ID: agent.ID}},
 	}
 	return &world{
-		conversation: c, now: c, delivered: map[string][]int64{}, admission: chat.Admission{Known: true},
+		conversation: c, now: c, delivered: map[string][]int64{}, stopped: map[chat.MessageID]bool{}, admission: chat.Admission{Known: true},
 		fail: map[string]error{}, failAfter: map[string]error{}, onStep: func(string) {},
 		unreachable: map[chat.ConnectionID]bool{}, refusing: map[chat.ConnectionID]bool{}, gone: map[chat.ConnectionID]bool{},
 		room: []chat.Connection{userConnection, agentConnection}, agents: []chat.Connection{agentConnection},
@@ -413,4 +418,76 @@ func (w *world) ForgetMessage(_ context.Context, _ chat.Conversation, m chat.Mes
 
 func (w *world) EnqueueSummary(_ context.Context, job protocol.SummaryJob) error {
 	return w.step("EnqueueSummary", func() { w.jobs = append(w.jobs, job) })
+}
+
+// Agent is one that nobody created, unless the test says otherwise: no step.
+func (w *world) Agent(_ context.Context, agent chat.Principal) (chat.AgentProfile, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lookups++
+	if err := w.fail["Agent"]; err != nil {
+		return chat.AgentProfile{}, err
+	}
+	if w.managed == nil {
+		return chat.AgentProfile{}, chat.Errorf(chat.NotFound, "there is no such agent")
+	}
+	m := w.managed.WithDefaults()
+	return chat.AgentProfile{OrgID: agent.OrgID, ID: agent.ID, Managed: &m, Version: 1}, nil
+}
+
+func (w *world) QueueRun(_ context.Context, r chat.Run) (now chat.Run, inserted bool, err error) {
+	err = w.step("QueueRun", func() {
+		for _, other := range w.runs {
+			if other.ID == r.ID {
+				now = *other
+				return
+			}
+		}
+		w.runs = append(w.runs, &r)
+		now, inserted = r, true
+	})
+	return now, inserted, err
+}
+
+func (w *world) OpenRuns(context.Context, chat.ConversationID, chat.PrincipalID) (open []chat.Run, err error) {
+	err = w.step("OpenRuns", func() {
+		for _, r := range w.runs {
+			if !r.Status.Over() {
+				open = append(open, *r)
+			}
+		}
+	})
+	return open, err
+}
+
+func (w *world) StopRun(_ context.Context, _ chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (run chat.Run, err error) {
+	err = w.step("StopRun", func() {
+		for _, r := range w.runs {
+			if r.ID == id {
+				r.Stop = &chat.RunStop{By: by, At: now}
+				if r.Attempt == 0 {
+					r.Status = chat.RunCancelled
+				}
+				run = *r
+			}
+		}
+	})
+	return run, err
+}
+
+func (w *world) RunDecided(context.Context, chat.RunID, time.Time) error {
+	return w.step("RunDecided", func() {})
+}
+
+func (w *world) QuestionStopped(_ context.Context, _ chat.ConversationID, id chat.MessageID) (by chat.Principal, stopped bool, err error) {
+	err = w.step("QuestionStopped", func() { by, stopped = user, w.stopped[id] })
+	return by, stopped, err
+}
+
+func (w *world) StopQuestion(_ context.Context, _ chat.ConversationID, id chat.MessageID, _ chat.Principal) error {
+	return w.step("StopQuestion", func() { w.stopped[id] = true })
+}
+
+func (w *world) EnqueueRun(_ context.Context, job protocol.RunJob) error {
+	return w.step("EnqueueRun", func() { w.runJobs = append(w.runJobs, job) })
 }

@@ -82,7 +82,7 @@ func counting(t testing.TB) (*world, *wires) {
 // runs are on the conversation's slot), and none to MongoDB; whatever it brings.
 func TestWhatAnAppendCosts(t *testing.T) {
 	w, tap := counting(t)
-	h := handler.New(nothing{w}, w.Store, w.sender(), w, nil)
+	h := handler.New(nothing{w}, w.Store, w.sender(), w, nil, nil)
 	for _, fields := range []string{
 		`,"index":0,"text":"a"`, `,"index":2,"text":"c"`, `,"index":1,"text":"b"`, `,"index":1,"text":"b"`, `,"index":3,"text":"abcd","whole":true`,
 		`,"index":0,"part":"thinking","text":"a"`, `,"status":"tool"`,

@@ -14,9 +14,20 @@ import (
 )
 
 type store interface {
+	runs
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 	Sent(ctx context.Context, id chat.ConversationID, sender chat.Principal, client chat.ClientMessageID) (chat.Message, bool, error)
+}
+
+type runs interface {
+	OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error)
+	StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (chat.Run, error)
+}
+
+// ender ends a run that nobody works on.
+type ender interface {
+	End(ctx context.Context, r chat.Run, end chat.Draft, status chat.MessageStatus) (chat.Run, error)
 }
 
 type streams interface {
@@ -44,6 +55,7 @@ type broadcaster interface {
 
 type jobs interface {
 	EnqueueStream(ctx context.Context, job protocol.StreamJob, delay time.Duration) error
+	EnqueueRun(ctx context.Context, job protocol.RunJob) error
 }
 
 // Handler handles stream.
@@ -53,11 +65,12 @@ type Handler struct {
 	sender  sender
 	cast    broadcaster
 	jobs    jobs
+	ender   ender
 }
 
 // New returns a Handler.
-func New(s store, p streams, m sender, b broadcaster, j jobs) *Handler {
-	return &Handler{s, p, m, b, j}
+func New(s store, p streams, m sender, b broadcaster, j jobs, e ender) *Handler {
+	return &Handler{s, p, m, b, j, e}
 }
 
 // Handle takes one step of a stream.

@@ -11,9 +11,10 @@ import (
 )
 
 // Stop asks for the end of streams. Their agents are told, and a job looks after the
-// deadline whether they did: it comes first, so that what is accepted happens. One
-// round trip to MongoDB (two for a question), one to SQS and four to Redis for each
-// stream, and the posts.
+// deadline whether they did: it comes first, so that what is accepted happens. Agents that
+// we run are stopped by their runs. Two round trips to MongoDB (three for a question), one
+// to SQS and four to Redis for each stream, up to three to MongoDB and one to Redis for
+// each run, and the posts.
 func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.Stop) error {
 	stopping, err := h.StopStreams(ctx, f.Connection.Principal, in)
 	if err != nil {
@@ -25,7 +26,7 @@ func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.
 
 // StopStreams is Stop over REST, too.
 func (h *Handler) StopStreams(ctx context.Context, by chat.Principal, in protocol.Stop) (protocol.StreamStopping, error) {
-	stopping := protocol.StreamStopping{ConversationID: in.ConversationID, StreamIDs: []string{}}
+	stopping := protocol.StreamStopping{ConversationID: in.ConversationID, StreamIDs: []string{}, RunIDs: []chat.RunID{}}
 	if _, err := h.store.Conversation(ctx, by, in.ConversationID); err != nil {
 		return stopping, err
 	}
@@ -37,9 +38,12 @@ func (h *Handler) StopStreams(ctx context.Context, by chat.Principal, in protoco
 			return stopping, err
 		}
 	}
+	var err error
+	if stopping.RunIDs, err = h.stopRuns(ctx, by, in); err != nil {
+		return stopping, err
+	}
 	ids := []string{in.StreamID}
 	if in.StreamID == "" {
-		var err error
 		if ids, err = h.streams.Streams(ctx, in.ConversationID); err != nil {
 			return stopping, err
 		}
@@ -57,7 +61,7 @@ func (h *Handler) StopStreams(ctx context.Context, by chat.Principal, in protoco
 		}
 		stopping.StreamIDs = append(stopping.StreamIDs, id)
 	}
-	if len(stopping.StreamIDs) > 0 {
+	if len(stopping.StreamIDs)+len(stopping.RunIDs) > 0 {
 		h.tell(ctx, chat.Stream{ConversationID: in.ConversationID}, protocol.EventStreamStopping, stopping)
 	}
 	return stopping, nil

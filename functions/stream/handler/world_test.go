@@ -68,13 +68,18 @@ type world struct {
 	log logs
 	id  chat.ConversationID
 
-	mu     sync.Mutex
-	steps  []string
-	fail   map[string]error
-	mortal bool
-	lives  int // steps until the process dies: what it does then is not done
-	queue  []protocol.StreamJob
-	frames []frame // replies, and what the room and the agents were told
+	mu      sync.Mutex
+	steps   []string
+	fail    map[string]error
+	mortal  bool
+	lives   int // steps until the process dies: what it does then is not done
+	queue   []protocol.StreamJob
+	frames  []frame // replies, and what the room and the agents were told
+	tokens  int
+	connect []chat.Connection // of the agent
+	runs    []chat.Run
+	runJobs []protocol.RunJob
+	ended   []chat.RunID // at once
 }
 
 // frame is one that was posted.
@@ -85,6 +90,7 @@ type frame struct {
 		MessageID chat.MessageID
 		StreamID  string
 		StreamIDs []string
+		RunIDs    []chat.RunID
 		Status    string
 		Reason    string
 		Part      string
@@ -401,7 +407,7 @@ func (w *world) Post(ctx context.Context, c chat.Connection, b []byte) error {
 
 func (w *world) sender() *send.Handler { return send.New(w, w, w, w, w) }
 
-func (w *world) handler() *handler.Handler { return handler.New(w, w, w.sender(), w, w) }
+func (w *world) handler() *handler.Handler { return handler.New(w, w, w.sender(), w, w, w) }
 
 func connectionOf(p chat.Principal, id string) chat.Connection {
 	return chat.Connection{ID: chat.ConnectionID(id), Principal: p, ExpiresAt: time.Now().Add(time.Hour), Dialect: chat.Lean}

@@ -2,6 +2,7 @@
 package wiring
 
 import (
+	"aiwm-chat/functions/answer/runlog"
 	send "aiwm-chat/functions/send/wiring"
 	"aiwm-chat/functions/stream/handler"
 	"aiwm-chat/shared/config"
@@ -16,7 +17,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.SendLimits, config.WebSocket},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.SendLimits, config.WebSocket},
 	Wire:  wired,
 }
 
@@ -30,5 +31,6 @@ func wired(p *wire.Process) any {
 
 // Handler returns the handler of stream, for default and REST too.
 func Handler(p *wire.Process) *handler.Handler {
-	return handler.New(mongostore.In(p), presence.In(p), send.Handler(p), live.Deliverer(p), queue.In(p))
+	store, sender := mongostore.In(p), send.Handler(p)
+	return handler.New(store, presence.In(p), sender, live.Deliverer(p), queue.In(p), runlog.NewEnder(store, sender))
 }

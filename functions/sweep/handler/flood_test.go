@@ -115,6 +115,32 @@ func (f *flood) ForgetMessage(context.Context, chat.Conversation, chat.Message) 
 	panic("nothing was erased")
 }
 
+func (f *flood) Agent(context.Context, chat.Principal) (chat.AgentProfile, error) {
+	return chat.AgentProfile{}, nil
+}
+
+func (f *flood) QueueRun(_ context.Context, r chat.Run) (chat.Run, bool, error) { return r, true, nil }
+
+func (f *flood) OpenRuns(context.Context, chat.ConversationID, chat.PrincipalID) ([]chat.Run, error) {
+	return nil, nil
+}
+
+func (f *flood) StopRun(context.Context, chat.OrgID, chat.RunID, chat.PrincipalID, time.Time) (chat.Run, error) {
+	return chat.Run{}, nil
+}
+
+func (f *flood) QuestionStopped(context.Context, chat.ConversationID, chat.MessageID) (chat.Principal, bool, error) {
+	return chat.Principal{}, false, nil
+}
+
+func (f *flood) StopQuestion(context.Context, chat.ConversationID, chat.MessageID, chat.Principal) error {
+	return nil
+}
+
+func (f *flood) EnqueueRun(context.Context, protocol.RunJob) error { return nil }
+
+func (f *flood) RunDecided(context.Context, chat.RunID, time.Time) error { return nil }
+
 func (f *flood) Activity(context.Context, chat.Conversation, int64, []chat.Connection) {}
 
 func (*flood) Overdue(context.Context, time.Time, int) ([]chat.Stream, error)         { return nil, nil }

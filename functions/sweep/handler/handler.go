@@ -17,6 +17,7 @@ import (
 )
 
 type store interface {
+	runs
 	DueBefore(ctx context.Context, now time.Time, limit int) ([]chat.Message, error)
 	Claim(ctx context.Context, m chat.Message, until time.Time) (now chat.Message, claimed bool, err error)
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
@@ -45,6 +46,7 @@ type announcer interface {
 
 type jobs interface {
 	EnqueueStream(ctx context.Context, job protocol.StreamJob, delay time.Duration) error
+	EnqueueRun(ctx context.Context, job protocol.RunJob) error
 }
 
 const (
@@ -87,7 +89,7 @@ func New(s store, f finisher, p presence, a agents, n announcer, j jobs) *Handle
 // is that can be claimed, or four fifths of its time are over. Two runs never meet
 // at a message, and what fails or is slow holds up nothing else for long. One round
 // trip to MongoDB to find a hundred, and for each, two more and those of its
-// effects. Before that, six to Redis and two to MongoDB for what else may have
+// effects. Before that, six to Redis and three to MongoDB for what else may have
 // been left: see correct.
 func (h *Handler) Handle(ctx context.Context) error {
 	start := time.Now()

@@ -51,6 +51,9 @@ type world struct {
 	told      []string
 
 	overdue  []chat.Stream
+	runs     []chat.Run
+	runJobs  []string
+	putOff   []string
 	enqueued []string
 }
 
