@@ -125,7 +125,7 @@ func BenchmarkAppend(b *testing.B) {
 			b.Fatal(in, err)
 		}
 	}
-	h := handler.New(nothing{w}, w.Store, w.sender(), w, nil)
+	h := handler.New(nothing{w}, w.Store, w.sender(), w, nil, nil)
 	stream := 0
 	for i := 0; b.Loop(); i++ {
 		if i%30 == 0 { // the rate of one stream, of which these are the first
