@@ -64,8 +64,11 @@ func (b *builder) asyncAPI(host, protocolName, stage string) asyncAPI {
 	}
 	names, actionOf := aiwmNames()
 	for _, a := range actions() {
-		add(a.name, b.actionMessage(a))
-		asks := []string{a.name}
+		var asks []string
+		for _, one := range a.each() {
+			asks = append(asks, one.key())
+			add(one.key(), b.actionMessage(one))
+		}
 		for _, name := range names {
 			if actionOf[name] == a.name {
 				asks = append(asks, "aiwm."+key(name))
@@ -124,6 +127,9 @@ func (b *builder) operation(a action, asks []string, keysOf map[string][]string)
 		}
 		replies = append(replies, keysOf[protocol.EventError]...)
 		answered += ", or by an error."
+	}
+	if a.answered != "" {
+		answered = a.answered
 	}
 	return asyncOperation{
 		Action: "receive", Channel: ref("#/channels/chat"), Title: a.frame.Name(), Summary: "Ask for `" + a.name + "`",

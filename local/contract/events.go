@@ -20,18 +20,51 @@ type action struct {
 	examples map[string]any
 	replies  []string    // events, besides error
 	codes    []chat.Code // besides those that every action has
+
+	answered string   // what is said of the replies, if more than their order
+	forms    []action // of one whose states have members of their own: each with form and examples
+	form     form
+}
+
+// A form is what an action's frame looks like in one of its states.
+type form struct {
+	name, state string
+	says        string // what it asks for, after the name of the action
+	needs, may  []string
+}
+
+// each is the action, or each of its forms.
+func (a action) each() (all []action) {
+	if a.forms == nil {
+		return []action{a}
+	}
+	for _, f := range a.forms {
+		f.name, f.frame = a.name, a.frame
+		all = append(all, f)
+	}
+	return all
+}
+
+// key is the name of its message.
+func (a action) key() string {
+	if a.form.name == "" {
+		return a.name
+	}
+	return a.name + "-" + a.form.name
 }
 
 func actions() []action {
 	of := func(name string) protocol.Envelope { return protocol.Envelope{Action: name, ID: "1"} }
 	return []action{
 		{
-			name: protocol.ActionJoin, frame: reflect.TypeFor[protocol.Join](), replies: []string{protocol.EventJoined, protocol.EventHistory},
+			name: protocol.ActionJoin, frame: reflect.TypeFor[protocol.Join](), replies: []string{protocol.EventJoined, protocol.EventHistory, protocol.EventStreamSnapshot},
 			examples: map[string]any{
-				"the newest messages": protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID},
-				"what was missed":     protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID, AfterSeq: new(int64(1))},
+				"the newest messages":      protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID},
+				"what was missed":          protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID, AfterSeq: new(int64(1))},
+				"only the ends of streams": protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID, Streams: protocol.StreamsFinal},
 			},
-			codes: []chat.Code{chat.NotFound, chat.TooManyRooms},
+			answered: "It is answered by `conversation:joined`, then by one `messages:history` or more, then by one `stream:snapshot` for each answer that is being written, or by an error.",
+			codes:    []chat.Code{chat.NotFound, chat.TooManyRooms},
 		}, {
 			name: protocol.ActionLeave, frame: reflect.TypeFor[protocol.Leave](), replies: []string{protocol.EventLeft},
 			examples: map[string]any{"leave": protocol.Leave{Envelope: of(protocol.ActionLeave), ConversationID: conversation.ID}},
@@ -48,6 +81,19 @@ func actions() []action {
 			examples: map[string]any{
 				"start": protocol.Typing{Envelope: of(protocol.ActionTyping), ConversationID: conversation.ID, State: protocol.TypingStart},
 				"stop":  protocol.Typing{Envelope: of(protocol.ActionTyping), ConversationID: conversation.ID, State: protocol.TypingStop},
+			},
+			codes: []chat.Code{chat.NotFound},
+		}, {
+			name: protocol.ActionStream, frame: reflect.TypeFor[protocol.Stream](), forms: streamForms(),
+			replies:  []string{protocol.EventStreamStarted, protocol.EventMessageSent, protocol.EventStreamDropped},
+			answered: "`start` is answered by `stream:started`; `append` by nothing but an error; `end` and `abort` by `message:sent`, and an `abort` of what has no text yet by `stream:dropped`.",
+			codes:    []chat.Code{chat.Forbidden, chat.NotFound, chat.Conflict, chat.ConversationClosed, chat.PayloadTooLarge},
+		}, {
+			name: protocol.ActionStop, frame: reflect.TypeFor[protocol.Stop](), replies: []string{protocol.EventStreamStopping},
+			examples: map[string]any{
+				"one stream":                protocol.Stop{Envelope: of(protocol.ActionStop), ConversationID: conversation.ID, StreamID: inHand.ID},
+				"the answer to a question":  protocol.Stop{Envelope: of(protocol.ActionStop), ConversationID: conversation.ID, MessageID: question.ID},
+				"all of the conversation's": protocol.Stop{Envelope: of(protocol.ActionStop), ConversationID: conversation.ID},
 			},
 			codes: []chat.Code{chat.NotFound},
 		}, {
@@ -73,6 +119,7 @@ func events() []event {
 	frame := func(name, id string, data any) map[string][]byte {
 		return map[string][]byte{name: protocol.Frame(name, id, data, answered)}
 	}
+	all := streamEvents(frame)
 	withoutAgent := protocol.SentOf(question, false)
 	failures := map[string][]byte{}
 	for code, err := range codeExamples {
@@ -80,7 +127,7 @@ func events() []event {
 			failures[string(code)] = protocol.ErrorFrame("1", err, answered)
 		}
 	}
-	return []event{
+	return append(all, []event{
 		{name: protocol.EventConnected, data: reflect.TypeFor[protocol.Connected](), frames: frame(protocol.EventConnected, "", protocol.ConnectedOf(connection))},
 		{name: protocol.EventBacklog, data: reflect.TypeFor[protocol.Backlog](), frames: frame(protocol.EventBacklog, "", protocol.Backlog{More: true, Cursor: "MQ"})},
 		{name: protocol.EventError, frames: failures},
@@ -104,8 +151,9 @@ func events() []event {
 		}, {
 			name: protocol.EventMessageNew, data: reflect.TypeFor[protocol.Message](), dialects: []string{aiwm}, lacks: []string{"forYou"},
 			frames: map[string][]byte{
-				"of a user":   protocol.MessageFrame(protocol.EventMessageNew, question, answered),
-				"of an agent": protocol.MessageFrame(protocol.EventMessageNew, answer, answered),
+				"of a user":           protocol.MessageFrame(protocol.EventMessageNew, question, answered),
+				"of an agent":         protocol.MessageFrame(protocol.EventMessageNew, answer, answered),
+				"the end of a stream": protocol.MessageFrame(protocol.EventMessageNew, streamed(chat.StatusCancelled), answered),
 			},
 		}, {
 			name: protocol.EventMessageNew, data: reflect.TypeFor[protocol.Message](), dialects: []string{lean},
@@ -129,5 +177,5 @@ func events() []event {
 		{name: protocol.EventConversationDeleted, data: reflect.TypeFor[protocol.Room](), frames: frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: conversation.ID})},
 		{name: protocol.EventConversationAdded, data: reflect.TypeFor[protocol.Conversation](), frames: map[string][]byte{"added": protocol.ConversationFrame(protocol.EventConversationAdded, conversation, answered)}},
 		{name: protocol.EventConversationActivity, data: reflect.TypeFor[protocol.Activity](), frames: frame(protocol.EventConversationActivity, "", protocol.Activity{ConversationID: conversation.ID, LastSeq: 2})},
-	}
+	}...)
 }

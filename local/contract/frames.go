@@ -56,18 +56,36 @@ func componentOf(name string) string {
 func (b *builder) actionMessage(a action) message {
 	schema := b.schema(a.frame, input)
 	schema.Title = a.frame.Name()
+	a.form.narrow(schema)
 	schema.Properties["action"] = constant(a.name)
 	schema.Properties["action"].Type = "string"
 	schema.Properties["action"].Description = sentence(b.facts.Docs["protocol.Envelope.Action"])
 	if content := schema.Properties["content"]; content != nil {
 		content.MaxLength = &maxContentFrame
 	}
-	b.schemas[a.frame.Name()] = schema
+	refine(a, schema)
+	b.schemas[schema.Title] = schema
 	return message{
-		Name: a.name, Title: schema.Title, Summary: "Ask for `" + a.name + "`", Description: schema.Description,
+		Name: a.name, Title: schema.Title, Summary: "Ask for `" + a.name + "`" + a.form.says, Description: schema.Description,
 		ContentType: "application/json", Tags: tagged("action"),
-		Payload: &jsonschema.Schema{Ref: inComponents + a.frame.Name()}, Examples: examplesOf(a.examples),
+		Payload: &jsonschema.Schema{Ref: inComponents + schema.Title}, Examples: examplesOf(a.examples),
 	}
+}
+
+// narrow leaves of the members of an action those of one of its forms.
+func (f form) narrow(s *jsonschema.Schema) {
+	if f.name == "" {
+		return
+	}
+	s.Title += componentOf(f.name)
+	of := slices.Concat([]string{"action", "id", "conversationId", "state", "streamId"}, f.needs, f.may)
+	other := func(member string) bool { return !slices.Contains(of, member) }
+	maps.DeleteFunc(s.Properties, func(member string, _ *jsonschema.Schema) bool { return other(member) })
+	s.PropertyOrder = slices.DeleteFunc(s.PropertyOrder, other)
+	s.Required = append([]string{"action", "conversationId", "state", "streamId"}, f.needs...)
+	state := constant(f.state)
+	state.Type, state.Description = "string", s.Properties["state"].Description
+	s.Properties["state"] = state
 }
 
 func tagged(name string) []map[string]any { return []map[string]any{{"name": name}} }

@@ -102,6 +102,14 @@ func ask(body []byte) (action string, err error) {
 			took("send")
 			return written(in.MessageInput, chat.MaxContentFrame)
 		}),
+		protocol.ActionStream: gateway.Decoded(func(_ context.Context, _ *gateway.ClientFrame, in protocol.Stream) error {
+			took("stream")
+			if in.State != protocol.StreamEnd || in.Pieces != nil {
+				return nil
+			}
+			return written(in.MessageInput, chat.MaxContentFrame) // more has no room in a frame, and is appended
+		}),
+		protocol.ActionStop: gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Stop) error { took("stop"); return nil }),
 	})
 	var envelope protocol.Envelope
 	if json.Unmarshal(body, &envelope) == nil && envelope.Action == protocol.ActionPing { // it would ask Redis
@@ -160,7 +168,9 @@ func allAsked(t *testing.T) (all []specimen) {
 	}
 	names, actionOf := aiwmNames()
 	for _, a := range actions() {
-		add(a.name, a.name, b.actionMessage(a))
+		for _, one := range a.each() {
+			add(one.key(), a.name, b.actionMessage(one))
+		}
 		for _, name := range names {
 			if actionOf[name] == a.name {
 				add("aiwm."+key(name), a.name, b.aiwmMessage(name, a))

@@ -17,7 +17,7 @@ var isBoth = map[reflect.Type]bool{
 }
 
 // isTime are the fields that are RFC 3339.
-var isTime = map[string]bool{"CreatedAt": true, "UpdatedAt": true, "Joined": true, "At": true, "Timestamp": true}
+var isTime = map[string]bool{"CreatedAt": true, "UpdatedAt": true, "Joined": true, "StartedAt": true, "At": true, "Timestamp": true}
 
 // isID makes a schema one of what chat.ValidID accepts.
 func isID(s *jsonschema.Schema) {
@@ -49,7 +49,7 @@ func (b *builder) special(key string) *jsonschema.Schema {
 	case "Report.Status", "Component.Status":
 		return oneOf("ok", "unavailable")
 	}
-	return nil
+	return streamValue(key)
 }
 
 func oneOf(values ...any) *jsonschema.Schema { return &jsonschema.Schema{Type: "string", Enum: values} }
@@ -74,6 +74,11 @@ var limits = map[string]func(*jsonschema.Schema){
 	"MessageInput.ToolResults":       items(chat.MaxTools),
 	"MessageInput.Latency":           below(maxMillis),
 	"MessageInput.Error":             atMost(chat.MaxMessageError),
+	"Stream.StreamID":                isID,
+	"Stream.Index":                   below(protocol.MaxPieces - 1),
+	"Stream.Text":                    func(s *jsonschema.Schema) { s.MinLength = new(1) },
+	"Stream.Reason":                  atMost(chat.MaxMessageError),
+	"Stop.StreamID":                  isID,
 	"Thinking.Content":               atMost(chat.MaxThinking),
 	"Thinking.Duration":              below(maxMillis),
 	"Usage.PromptTokens":             below(chat.MaxTokens),

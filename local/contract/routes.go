@@ -45,7 +45,7 @@ var (
 
 // routes are all routes, in the order in which people read them.
 func routes() []route {
-	return []route{
+	return append([]route{
 		{
 			method: "POST", path: "/conversations", id: "createConversation", tag: ofTalks, summary: "Create a conversation with an agent",
 			description: "The caller and the agent become participants, and the caller has the creator's rights.",
@@ -170,7 +170,7 @@ func routes() []route {
 			},
 			codes: []chat.Code{chat.ValidationFailed, chat.Unauthorized, chat.TokenExpired, chat.Forbidden},
 		},
-	}
+	}, streamRoutes()...)
 }
 
 func sentAgain() protocol.Sent {

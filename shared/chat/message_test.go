@@ -204,8 +204,11 @@ func TestFingerprint(t *testing.T) {
 		}
 		seen[f] = name
 	}
-	if fields := reflect.TypeFor[chat.Draft]().NumField(); fields != 14 { // Unfinished says nothing itself
+	if fields := reflect.TypeFor[chat.Draft]().NumField(); fields != 14 {
 		t.Errorf("a draft has %d fields, this test knows 14", fields)
+	}
+	if broken := (chat.Draft{Content: "x", Unfinished: true}); fingerprint(broken) != fingerprint(chat.Draft{Content: "x"}) {
+		t.Error("that it was broken off makes another message of what says the same")
 	}
 	asDefault, given := chat.Draft{Content: "x"}, chat.Draft{Content: "x", Role: chat.RoleAgent, Type: chat.TypeText}
 	if fingerprint(asDefault) != fingerprint(given) {

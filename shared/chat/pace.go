@@ -2,30 +2,60 @@ package chat
 
 import "time"
 
-// What writes streams puts pieces together: the first goes out at once, then one in
-// StreamEarly for StreamEarlyFor, and then one in StreamLate. Whoever is told to slow down
-// doubles that, up to StreamSlowest.
+// How pieces of an answer follow each other: the first at once, then so often that it
+// reads as if each word came by itself, then so often that it still does.
 const (
-	StreamEarly    = 100 * time.Millisecond
-	StreamEarlyFor = 2 * time.Second
-	StreamLate     = 250 * time.Millisecond
-	StreamSlowest  = 4 * time.Second
-	// StreamRepair is how often a whole part goes out instead of a piece, while it is
-	// short: it heals what was lost on the way.
-	StreamRepair = 5 * time.Second
+	paceAtFirst  = 100 * time.Millisecond
+	paceLater    = 250 * time.Millisecond
+	paceLaterAt  = 2 * time.Second // after the first piece
+	paceSlowest  = 4 * time.Second
+	repairsEvery = 5 * time.Second
 )
 
-// StreamPace returns how long to wait after a post before the next one, since the first
-// piece was posted so long ago, and slowed times in a row somebody asked to slow down.
-func StreamPace(since time.Duration, slowed int) time.Duration {
-	wait := StreamEarly
-	if since >= StreamEarlyFor {
-		wait = StreamLate
+// MaxRepair is the most bytes of JSON of a part that is sent whole in place of a piece.
+const MaxRepair = 20_000
+
+// A Pace says when pieces of an answer are sent: whoever writes streams puts together
+// what comes in between, because each frame is billed, for each device. The zero Pace
+// is of an answer of which nothing was sent. It is not for concurrent use.
+type Pace struct {
+	first, last, repaired time.Time
+	widened               int // how often
+}
+
+// Due returns when the next piece may be sent; the zero time is at once.
+func (p *Pace) Due() time.Time {
+	if p.first.IsZero() {
+		return time.Time{}
 	}
-	for range slowed {
-		if wait *= 2; wait >= StreamSlowest {
-			return StreamSlowest
-		}
+	every := paceAtFirst
+	if p.last.Sub(p.first) >= paceLaterAt {
+		every = paceLater
 	}
-	return wait
+	return p.last.Add(min(every<<p.widened, paceSlowest))
+}
+
+// Repairs reports whether the piece that is sent now should be the whole part, if
+// that has at most MaxRepair bytes: it costs the same, and heals what was lost.
+func (p *Pace) Repairs(now time.Time) bool {
+	return !p.first.IsZero() && now.Sub(p.repaired) >= repairsEvery
+}
+
+// Sent notes that a piece was sent, or the whole part.
+func (p *Pace) Sent(now time.Time, whole bool) {
+	if p.first.IsZero() {
+		p.first, p.repaired = now, now
+	}
+	p.last = now
+	if whole {
+		p.repaired = now
+	}
+}
+
+// Widen is for who is told to send less: the pieces come half as often from now on, up
+// to one every four seconds.
+func (p *Pace) Widen() {
+	if p.widened < 5 {
+		p.widened++
+	}
 }

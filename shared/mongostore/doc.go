@@ -1,5 +1,5 @@
-// Package mongostore keeps conversations, their logs of messages, and the
-// status of agents in MongoDB. It needs version 5.0 or later, because the names
+// Package mongostore keeps conversations, their logs of messages, agents with
+// their status, and the runs of those that the backend answers for, in MongoDB. It needs version 5.0 or later, because the names
 // in tool calls may begin with a dollar, and it is made for a replica set.
 //
 // A message is committed by one insert under the unique index {conversationId,
@@ -10,6 +10,10 @@
 // ever. So CreateIndexes must have run before the first Append (CheckIndexes
 // tells), nothing else may assign a seq, and the newest message of a log is
 // never deleted physically.
+//
+// A run is changed by compare-and-sets alone, each of which names the attempt: see
+// local/model/runs. The unique index of busy runs must exist before the first claim
+// (CheckRunIndexes tells).
 //
 // What follows from a commit is due until it is settled: it is stored with the
 // message, by the same insert. An operation is an attempt of at most two

@@ -20,13 +20,20 @@ import (
 
 func watched(id chat.ConversationID, stream string) string { return string(id) + " " + stream }
 
-// WatchStream has sweep look after a stream that is about to begin. One round trip.
-func (s *Store) WatchStream(ctx context.Context, id chat.ConversationID, stream string) error {
+// WatchStream has sweep look after a stream that by is about to begin. It is
+// chat.RateLimited for who begins more streams than they may write messages. One round
+// trip.
+func (s *Store) WatchStream(ctx context.Context, by chat.Principal, id chat.ConversationID, stream string) error {
+	var rate *redis.Cmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		rate = s.queueRate(ctx, p, rateKey(by, "stream"), s.limits.AgentMessages)
 		p.ZAdd(ctx, watchedKey, redis.Z{Score: float64(s.now().UnixMilli()), Member: watched(id, stream)})
 		p.Expire(ctx, watchedKey, 24*time.Hour)
 	})
-	return failed("watch a stream", err)
+	if err != nil {
+		return failed("watch a stream", err)
+	}
+	return refusal(rate)
 }
 
 // unwatch is for a stream that has ended: where it fails, sweep does it.

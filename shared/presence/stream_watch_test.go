@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/presence"
 )
 
@@ -16,7 +17,7 @@ func TestOverdue(t *testing.T) {
 		watch := func(name string) chat.Stream {
 			st := streamOf(s, "A")
 			st.ConversationID = s.conversation(name)
-			if err := s.WatchStream(t.Context(), st.ConversationID, st.ID); err != nil {
+			if err := s.WatchStream(t.Context(), st.Principal, st.ConversationID, st.ID); err != nil {
 				t.Fatal(err)
 			}
 			return st
@@ -121,6 +122,21 @@ func TestOnlyEnds(t *testing.T) {
 		rooms, err := s.Rooms(t.Context(), st.ConversationID)
 		if err != nil || len(rooms[0]) != 2 {
 			t.Errorf("in the room are %v, %v", rooms, err)
+		}
+	})
+}
+
+// An agent begins as many streams as it may write messages.
+func TestStreamsBegunAtOnce(t *testing.T) {
+	eachServer(t, presence.Limits{AgentMessages: config.Rate{Count: 1, Per: time.Minute, Burst: 2}}, func(t *testing.T, s *server) {
+		for i := range 3 {
+			err := s.WatchStream(t.Context(), s.agent("a1"), s.conversation("k1"), "s1")
+			if limited := err != nil && chat.CodeOf(err) == chat.RateLimited; limited != (i == 2) {
+				t.Errorf("start %d: %v", i, err)
+			}
+		}
+		if err := s.WatchStream(t.Context(), s.agent("a2"), s.conversation("k1"), "s2"); err != nil {
+			t.Errorf("another agent: %v", err)
 		}
 	})
 }

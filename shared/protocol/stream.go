@@ -97,7 +97,7 @@ func (s Stop) About() chat.ConversationID { return s.ConversationID }
 // StreamStarted answers stream start.
 type StreamStarted struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	StreamID       string              `json:"streamId"`
+	StreamID       string              `json:"streamId"`           // the agent's own name for it, and its message's clientMessageId
 	Next           map[string]int      `json:"next"`               // of each part, the index to go on with
 	LeaseMs        int64               `json:"leaseMs"`            // without a sign of life the stream is ended after that
 	MinIntervalMs  int64               `json:"minIntervalMs"`      // between appends
@@ -107,31 +107,31 @@ type StreamStarted struct {
 // StreamBegun is the data of stream:start.
 type StreamBegun struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	StreamID       string              `json:"streamId"`
-	Epoch          int64               `json:"epoch"` // what is shown of a smaller one is void
+	StreamID       string              `json:"streamId"` // the agent's own name for it, and its message's clientMessageId
+	Epoch          int64               `json:"epoch"`    // what is shown of a smaller one is void
 	ParticipantID  chat.PrincipalID    `json:"participantId"`
 	ParentID       chat.MessageID      `json:"parentId,omitzero"` // the question
-	StartedAt      string              `json:"startedAt"`
-	LeaseMs        int64               `json:"leaseMs"`
+	StartedAt      string              `json:"startedAt"`         // when it began
+	LeaseMs        int64               `json:"leaseMs"`           // so long it may be silent before its agent is thought dead
 }
 
 // StreamDelta is the data of stream:delta: a piece, or a status.
 type StreamDelta struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	StreamID       string              `json:"streamId"`
-	Epoch          int64               `json:"epoch"`
-	Part           string              `json:"part,omitzero"`
+	StreamID       string              `json:"streamId"`        // the agent's own name for it, and its message's clientMessageId
+	Epoch          int64               `json:"epoch"`           // greater for each new beginning: what is shown of a smaller one is void
+	Part           string              `json:"part,omitzero"`   // content, thinking or tool:<toolCallId>
 	Offset         *int                `json:"offset,omitzero"` // where text begins, in UTF-16 code units, JavaScript's length
 	Length         int                 `json:"length,omitzero"` // of text, likewise
-	Text           string              `json:"text,omitzero"`
-	Status         string              `json:"status,omitzero"`
+	Text           string              `json:"text,omitzero"`   // the text
+	Status         string              `json:"status,omitzero"` // what its agent does, in place of a piece
 }
 
 // StreamStopping is the data of stream:stopping.
 type StreamStopping struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	StreamIDs      []string            `json:"streamIds"` // which have to end
-	RunIDs         []chat.RunID        `json:"runIds"`    // of agents that the backend runs
+	StreamIDs      []string            `json:"streamIds"` // those that are asked to end; none where nothing is open
+	RunIDs         []chat.RunID        `json:"runIds"`    // the runs that are asked to end, of agents that the backend runs
 }
 
 // StreamSnapshot is the data of stream:snapshot, and the body of GET
@@ -139,21 +139,21 @@ type StreamStopping struct {
 // each part is a piece with the offset 0.
 type StreamSnapshot struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	StreamID       string              `json:"streamId"`
-	Epoch          int64               `json:"epoch"` // what is shown of a smaller one is void
+	StreamID       string              `json:"streamId"` // the agent's own name for it, and its message's clientMessageId
+	Epoch          int64               `json:"epoch"`    // what is shown of a smaller one is void
 	ParticipantID  chat.PrincipalID    `json:"participantId"`
-	ParentID       chat.MessageID      `json:"parentId,omitzero"` // the question
-	StartedAt      string              `json:"startedAt"`
-	Status         string              `json:"status,omitzero"` // what its agent says it does
-	Parts          []StreamText        `json:"parts"`
+	ParentID       chat.MessageID      `json:"parentId,omitzero"`  // the question
+	StartedAt      string              `json:"startedAt"`          // when it began
+	Status         string              `json:"status,omitzero"`    // what its agent says it does
+	Parts          []StreamText        `json:"parts"`              // its texts
 	Truncated      bool                `json:"truncated,omitzero"` // it did not fit a frame: read the whole over REST
 }
 
 // StreamText is one of the texts of a stream, from its beginning.
 type StreamText struct {
-	Part   string `json:"part"`
-	Length int    `json:"length"` // of text, in UTF-16 code units, JavaScript's length
-	Text   string `json:"text"`
+	Part   string `json:"part"`          // content, thinking or tool:<toolCallId>
+	Length int    `json:"length"`        // of text, in UTF-16 code units, JavaScript's length
+	Text   string `json:"text"`          // the text
 	Next   int    `json:"next,omitzero"` // the index of the piece that is missing, for who writes it
 }
 
@@ -165,7 +165,7 @@ type Streams struct {
 // StreamStop is the data of stream:stop.
 type StreamStop struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	StreamID       string              `json:"streamId"`
+	StreamID       string              `json:"streamId"` // the agent's own name for it, and its message's clientMessageId
 	By             Identity            `json:"by"`
 	DeadlineMs     int64               `json:"deadlineMs"` // until then the agent ends it, or it is ended for it
 }
@@ -173,8 +173,8 @@ type StreamStop struct {
 // StreamDropped is the data of stream:dropped.
 type StreamDropped struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	StreamID       string              `json:"streamId"`
-	Reason         string              `json:"reason"`
+	StreamID       string              `json:"streamId"` // the agent's own name for it, and its message's clientMessageId
+	Reason         string              `json:"reason"`   // why there is no message
 }
 
 // A StreamJob looks after a stream: whether its agent is still alive, or whether it

@@ -42,7 +42,7 @@ type store interface {
 }
 
 type streams interface {
-	WatchStream(ctx context.Context, id chat.ConversationID, stream string) error
+	WatchStream(ctx context.Context, by chat.Principal, id chat.ConversationID, stream string) error
 	EnterStream(ctx context.Context, st chat.Stream, gone chat.ConnectionID) (chat.StreamVerdict, chat.Stream, error)
 	ConfirmStream(ctx context.Context, st chat.Stream, lease time.Duration) (chat.StreamVerdict, chat.Stream, chat.Room, error)
 	AppendStream(ctx context.Context, st chat.Stream, piece chat.StreamPiece, lease time.Duration) (chat.StreamVerdict, chat.StreamDelta, chat.Principal, chat.Room, error)

@@ -43,10 +43,8 @@ type stream struct {
 	room      chat.Room
 	said      string // what doing was told last
 	keptDoing string
-	first     time.Time
-	last      time.Time // the last post, and the last write to Redis
-	kept      time.Time
-	slowed    int
+	pace      chat.Pace
+	kept      time.Time // the last write to Redis
 	wake      chan struct{}
 	done      chan struct{}
 	over      sync.WaitGroup
@@ -59,7 +57,6 @@ type written struct {
 	told, kept int // bytes
 	units      int // of what was told
 	next       int // index in Redis
-	repaired   time.Time
 }
 
 // writerOf is the connection of an attempt of a run, which is none of API Gateway's.
@@ -97,7 +94,7 @@ func (h *Handler) begin(ctx context.Context, r chat.Run, step int, doing string,
 
 // open enters and confirms.
 func (h *Handler) open(ctx context.Context, st chat.Stream) (opened chat.Stream, room chat.Room, err error) {
-	if err := h.streams.WatchStream(ctx, st.ConversationID, st.ID); err != nil {
+	if err := h.streams.WatchStream(ctx, st.Principal, st.ConversationID, st.ID); err != nil {
 		return opened, nil, err
 	}
 	if err := h.jobs.EnqueueStream(ctx, protocol.StreamJobOf(st), protocol.StreamLease); err != nil {
@@ -198,10 +195,7 @@ func (s *stream) run(ctx context.Context) {
 
 // pause waits until the next post is due, and reports whether the stream goes on.
 func (s *stream) pause(ctx context.Context) bool {
-	if s.first.IsZero() {
-		return true // the first piece goes out at once
-	}
-	wait := time.Until(s.last.Add(chat.StreamPace(s.last.Sub(s.first), s.slowed)))
+	wait := time.Until(s.pace.Due())
 	if wait <= 0 {
 		return true
 	}
@@ -225,45 +219,44 @@ func (s *stream) tell(ctx context.Context) {
 		s.said = doing
 		deltas = append(deltas, chat.StreamDelta{Epoch: s.st.Epoch, Doing: doing})
 	}
+	now := time.Now()
+	repairs, told, whole := s.pace.Repairs(now), false, false
 	for _, p := range s.parts {
-		if d, more := p.delta(time.Now()); more {
-			d.Epoch = s.st.Epoch
-			deltas = append(deltas, d)
+		d, all := p.delta(repairs)
+		if d.Text == "" {
+			continue
 		}
+		d.Epoch = s.st.Epoch
+		deltas = append(deltas, d)
+		told, whole = true, whole || all
 	}
 	s.mu.Unlock()
+	if told {
+		s.pace.Sent(now, whole)
+	}
 	failed := false
 	for _, d := range deltas {
-		if s.last = time.Now(); s.first.IsZero() && d.Part != "" {
-			s.first = s.last
-		}
-		for _, frame := range protocol.StreamDeltaFrames(s.st, d, time.Now()) {
+		for _, frame := range protocol.StreamDeltaFrames(s.st, d, now) {
 			failed = s.cast(ctx, frame) || failed
 		}
 	}
-	switch {
-	case failed:
-		s.slowed++
-	case len(deltas) > 0:
-		s.slowed = 0
+	if failed {
+		s.pace.Widen()
 	}
 }
 
-// delta is what was not told of a part: now and then all of it, where that is short.
-func (p *written) delta(now time.Time) (d chat.StreamDelta, more bool) {
+// delta is what was not told of a part: with whole all of it, where that is short.
+func (p *written) delta(whole bool) (d chat.StreamDelta, all bool) {
 	if p.told == len(p.text) {
 		return d, false
 	}
-	if p.repaired.IsZero() {
-		p.repaired = now
-	}
 	d = chat.StreamDelta{Part: p.name, Offset: p.units, Text: p.text[p.told:]}
-	if now.Sub(p.repaired) >= chat.StreamRepair && len(p.text) <= protocol.MaxWhole {
-		d.Offset, d.Text, p.repaired = 0, p.text, now
+	if all = whole && len(p.text) <= chat.MaxRepair/2; all { // in JSON it is longer
+		d.Offset, d.Text = 0, p.text
 	}
 	d.Length = chat.UTF16Len(d.Text)
 	p.told, p.units = len(p.text), d.Offset+d.Length
-	return d, true
+	return d, all
 }
 
 // cast posts a frame to those who see streams grow, and reports whether somebody could not

@@ -24,7 +24,7 @@ func (h *Handler) start(ctx context.Context, f *gateway.ClientFrame, in protocol
 	if err := h.admit(ctx, st); err != nil {
 		return err
 	}
-	if err := h.streams.WatchStream(ctx, st.ConversationID, st.ID); err != nil {
+	if err := h.streams.WatchStream(ctx, st.Principal, st.ConversationID, st.ID); err != nil {
 		return err
 	}
 	if err := h.jobs.EnqueueStream(ctx, protocol.StreamJobOf(st), protocol.StreamLease); err != nil {

@@ -75,8 +75,6 @@ type world struct {
 	lives   int // steps until the process dies: what it does then is not done
 	queue   []protocol.StreamJob
 	frames  []frame // replies, and what the room and the agents were told
-	tokens  int
-	connect []chat.Connection // of the agent
 	runs    []chat.Run
 	runJobs []protocol.RunJob
 	ended   []chat.RunID // at once
@@ -292,8 +290,8 @@ func (w *world) ForgetMessage(ctx context.Context, c chat.Conversation, m chat.M
 
 // Presence: what is not here is the real one's.
 
-func (w *world) WatchStream(ctx context.Context, id chat.ConversationID, stream string) error {
-	return w.step(ctx, "WatchStream", false, func() error { return w.Store.WatchStream(ctx, id, stream) })
+func (w *world) WatchStream(ctx context.Context, by chat.Principal, id chat.ConversationID, stream string) error {
+	return w.step(ctx, "WatchStream", false, func() error { return w.Store.WatchStream(ctx, by, id, stream) })
 }
 
 func (w *world) EnterStream(ctx context.Context, st chat.Stream, gone chat.ConnectionID) (v chat.StreamVerdict, found chat.Stream, err error) {
@@ -421,9 +419,12 @@ var (
 
 // frame sends a frame on a connection, with the world's conversation, and returns its
 // answer: none has no event.
-func (w *world) frame(ctx context.Context, c chat.Connection, action, fields string) (answer frame) {
+func (w *world) frame(ctx context.Context, c chat.Connection, action, fields string) frame {
+	return w.frameTo(ctx, w.handler(), c, action, fields)
+}
+
+func (w *world) frameTo(ctx context.Context, h *handler.Handler, c chat.Connection, action, fields string) (answer frame) {
 	body := fmt.Sprintf(`{"action":%q,"id":"f","conversationId":%q%s}`, action, w.id, fields)
-	h := w.handler()
 	serve := gateway.Decoded(h.Handle)
 	if action == protocol.ActionStop {
 		serve = gateway.Decoded(h.Stop)
