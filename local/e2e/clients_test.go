@@ -21,21 +21,7 @@ import (
 
 func TestNodeClient(t *testing.T) {
 	t.Parallel()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Skip("node is not installed")
-	}
-	args := []string{"testdata/chat.mjs"}
-	has := func(flag ...string) bool {
-		out, err := exec.CommandContext(t.Context(), node, append(flag, "-p", "typeof WebSocket")...).Output()
-		return err == nil && strings.TrimSpace(string(out)) == "function"
-	}
-	if !has() {
-		if !has("--experimental-websocket") {
-			t.Skip("this node has no WebSocket")
-		}
-		args = []string{"--experimental-websocket", "--no-warnings", "testdata/chat.mjs"}
-	}
+	node, args := findNode(t, "testdata/chat.mjs")
 	user, agent := newUser(t, shared), newAgent(t, shared).connect()
 	id := user.open(agent)
 	agent.join(id)
@@ -58,6 +44,58 @@ func TestNodeClient(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in %q", want, out.String())
 		}
+	}
+}
+
+// findNode returns a Node that has a WebSocket, and how to run a script with it.
+func findNode(t *testing.T, script string) (node string, args []string) {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("node is not installed")
+	}
+	args = []string{script}
+	has := func(flag ...string) bool {
+		out, err := exec.CommandContext(t.Context(), node, append(flag, "-p", "typeof WebSocket")...).Output()
+		return err == nil && strings.TrimSpace(string(out)) == "function"
+	}
+	if !has() {
+		if !has("--experimental-websocket") {
+			t.Skip("this node has no WebSocket")
+		}
+		args = []string{"--experimental-websocket", "--no-warnings", script}
+	}
+	return node, args
+}
+
+// An agent that streams, in forty lines that share nothing with us.
+func TestNodeAgentStreams(t *testing.T) {
+	t.Parallel()
+	node, args := findNode(t, "testdata/stream.mjs")
+	user, agent := newUser(t, shared).connect(), newAgent(t, shared)
+	id := user.open(agent)
+	user.join(id)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, append(args, shared.WebSocketURL(), agent.token, string(id))...)
+	var out, errs logtest.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	user.expect(protocol.EventUserJoined)
+	question := user.say(id, "How is the sea?")
+	shown := newScreen(user)
+	final := shown.ended(id, "answer-"+string(question.MessageID))
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%v: %s", err, errs.String())
+	}
+	const want = "The sea is quiet today , and the waves 🌊 come slowly ."
+	if final.Content != want || final.ParentID != question.MessageID || final.Status != chat.StatusSent || !strings.Contains(out.String(), "sent as seq 2\n") {
+		t.Errorf("got %+v, and %q", final, out.String())
+	}
+	if n := shown.pieces; n < 2 {
+		t.Errorf("it came in %d pieces", n)
 	}
 }
 

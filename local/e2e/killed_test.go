@@ -49,7 +49,7 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	if os.Getenv("MONGODB_URI") != "" || os.Getenv("REDIS_ADDR") != "" {
 		t.Skip("the steps are counted on single embedded servers")
 	}
-	for _, op := range operations {
+	for _, op := range append(slices.Clone(operations), streamOperations()...) {
 		t.Run(op.name, func(t *testing.T) {
 			t.Parallel()
 			k := newKilling(t, op)

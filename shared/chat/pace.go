@@ -52,6 +52,9 @@ func (p *Pace) Sent(now time.Time, whole bool) {
 	}
 }
 
+// Narrow takes one Widen back: it is for who is not told so any more.
+func (p *Pace) Narrow() { p.widened = max(p.widened-1, 0) }
+
 // Widen is for who is told to send less: the pieces come half as often from now on, up
 // to one every four seconds.
 func (p *Pace) Widen() {

@@ -57,3 +57,18 @@ func TestPace(t *testing.T) {
 		}
 	}
 }
+
+// Who is told to send less does, and who is not any more comes back.
+func TestPaceRecovers(t *testing.T) {
+	var p Pace
+	now := time.Date(2026, 11, 25, 4, 51, 0, 0, time.UTC)
+	p.Sent(now, false)
+	for i, step := range []struct {
+		do   func()
+		want time.Duration
+	}{{func() {}, 100}, {p.Widen, 200}, {p.Widen, 400}, {p.Narrow, 200}, {p.Narrow, 100}, {p.Narrow, 100}} {
+		if step.do(); p.Due().Sub(now) != step.want*time.Millisecond {
+			t.Errorf("step %d: the next one is due after %v, want %d ms", i, p.Due().Sub(now), step.want)
+		}
+	}
+}

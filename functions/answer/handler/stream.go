@@ -240,8 +240,11 @@ func (s *stream) tell(ctx context.Context) {
 			failed = s.cast(ctx, frame) || failed
 		}
 	}
-	if failed {
+	switch {
+	case failed:
 		s.pace.Widen()
+	case len(deltas) > 0:
+		s.pace.Narrow()
 	}
 }
 
