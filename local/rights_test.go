@@ -90,6 +90,7 @@ var everywhere = []right{
 // secretsOf names the parameters of the secrets that come with a part.
 var secretsOf = map[config.Part]string{
 	config.Mongo: "MongodbUri", config.Redis: "RedisPassword", config.JWT: "JwtSecret", config.OpenAI: "OpenaiApiKey",
+	config.ProviderKeys: "ProviderKeys", config.ToolServers: "ToolServers",
 }
 
 // needed are the rights that a function cannot do without: those of the parts
@@ -112,6 +113,8 @@ func needed(t *testing.T, f wired) []right {
 			rights = append(rights, right{"sqs:SendMessage", "WelcomeQueue.Arn", ""})
 		case config.SummaryQueue:
 			rights = append(rights, right{"sqs:SendMessage", "SummaryQueue.Arn", ""})
+		case config.RunQueue:
+			rights = append(rights, right{"sqs:SendMessage", "RunQueue.Arn", ""})
 		case config.StreamQueue:
 			rights = append(rights, right{"sqs:SendMessage", "StreamQueue.Arn", ""})
 		}
@@ -227,7 +230,7 @@ func set(rights []right) map[right]bool {
 // has a method for, or of one that it uses: the two are one technology, which
 // says nothing.
 func TestQueuesAreUsedByWhoNeedsThem(t *testing.T) {
-	for method, part := range map[string]config.Part{"EnqueueWelcome": config.WelcomeQueue, "EnqueueSummary": config.SummaryQueue, "EnqueueStream": config.StreamQueue} {
+	for method, part := range map[string]config.Part{"EnqueueWelcome": config.WelcomeQueue, "EnqueueSummary": config.SummaryQueue, "EnqueueStream": config.StreamQueue, "EnqueueRun": config.RunQueue} {
 		has := func(methods []string) bool {
 			return slices.ContainsFunc(methods, func(m string) bool { return strings.HasPrefix(m, method) })
 		}

@@ -75,7 +75,7 @@ var technologies = map[string][]config.Part{
 	"shared/mongostore":          {config.Mongo},
 	"shared/presence":            {config.Redis},
 	"shared/delivery/apigateway": {config.Connections},
-	"shared/queue":               {config.WelcomeQueue, config.SummaryQueue, config.StreamQueue},
+	"shared/queue":               {config.WelcomeQueue, config.SummaryQueue, config.StreamQueue, config.RunQueue},
 	"shared/auth":                {config.JWT},
 	"shared/summary":             {config.OpenAI},
 }
@@ -110,7 +110,7 @@ func link(imports map[string][]string, linked map[string]bool, pkg string) {
 }
 
 // background are the functions that nobody waits for, and those that wait for others.
-var background = map[string]bool{"disconnect": true, "welcome": true, "expire": true, "summarize": true, "sweep": true, "indexes": true}
+var background = map[string]bool{"disconnect": true, "welcome": true, "expire": true, "answer": true, "summarize": true, "sweep": true, "indexes": true}
 
 func TestTemplateFunctions(t *testing.T) {
 	for _, f := range loadTemplate(t, nil).Functions {
@@ -150,7 +150,7 @@ func TestTemplateWebSocketAPI(t *testing.T) {
 		}
 	}
 	want := map[string]string{"$connect": "ConnectFunction", "$disconnect": "DisconnectFunction", "$default": "DefaultFunction",
-		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction", "stream": "StreamFunction", "stop": "StreamFunction"}
+		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction", "stream": "StreamFunction", "stop": "StreamFunction", "approve": "ApproveFunction"}
 	if !maps.Equal(got, want) {
 		t.Errorf("routes are %v", got)
 	}
@@ -177,23 +177,34 @@ func TestTemplateHTTPAPI(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
+		"DELETE /agents/{id} Agents",
 		"DELETE /conversations/{id} Conversations",
 		"DELETE /conversations/{id}/participants/{type}/{participantId} Conversations",
 		"DELETE /messages/{id} Messages",
+		"GET /agents Agents",
+		"GET /agents/{id} Agents",
 		"GET /agents/{id}/backlog Messages",
 		"GET /conversations Conversations",
 		"GET /conversations/{id} Conversations",
+		"GET /conversations/{id}/runs Agents",
 		"GET /conversations/{id}/streams Messages",
 		"GET /conversations/{id}/streams/{streamId} Messages",
 		"GET /health Health",
 		"GET /messages Messages",
 		"GET /messages/{id} Messages",
 		"GET /presence Conversations",
+		"GET /runs/{id} Agents",
+		"GET /usage Agents",
+		"POST /agents Agents",
 		"POST /conversations Conversations",
+		"POST /conversations/{id}/approvals/{toolCallId} Messages",
 		"POST /conversations/{id}/participants Conversations",
 		"POST /conversations/{id}/streams/{streamId}/stop Messages",
 		"POST /conversations/{id}/summary Conversations",
 		"POST /messages Messages",
+		"POST /messages/{id}/regenerate Agents",
+		"POST /runs/{id}/stop Agents",
+		"PUT /agents/{id} Agents",
 		"PUT /conversations/{id} Conversations",
 	}
 	if !slices.Equal(got, want) {
@@ -207,7 +218,7 @@ func TestTemplateQueuesAndSchedules(t *testing.T) {
 	for _, q := range tpl.Queues {
 		queues[q.LogicalID] = q
 	}
-	if len(tpl.QueueSources) != 3 {
+	if len(tpl.QueueSources) != 4 {
 		t.Errorf("queue sources are %+v", tpl.QueueSources)
 	}
 	for _, s := range tpl.QueueSources {
@@ -228,7 +239,7 @@ func TestTemplateQueuesAndSchedules(t *testing.T) {
 func TestTemplateEnvironmentValues(t *testing.T) {
 	tpl := loadTemplate(t, map[string]string{"MongodbUri": "mongodb://db.example", "StageName": "dev"})
 	env, err := tpl.Environment("SendFunction", template.Resolver{
-		Values: map[string]string{"WebSocketApi": "abc123", "SummaryQueue": "http://127.0.0.1:3003/queue", "AWS::Region": "eu-west-1"},
+		Values: map[string]string{"WebSocketApi": "abc123", "SummaryQueue": "http://127.0.0.1:3003/queue", "RunQueue": "http://127.0.0.1:3003/runs", "AWS::Region": "eu-west-1"},
 		Variables: map[string]string{
 			"REDIS_ADDR":  "127.0.0.1:6379", // no value in the template
 			"REDIS_TLS":   "",               // a value in the template, taken away
@@ -243,7 +254,7 @@ func TestTemplateEnvironmentValues(t *testing.T) {
 	want := map[string]string{
 		"LOG_LEVEL": "info", "STACK_NAME": "local", "MONGODB_URI": "mongodb://db.example", "MONGODB_DB": "other", "REDIS_ADDR": "127.0.0.1:6379",
 		"CONNECTIONS_URL":   "https://abc123.execute-api.eu-west-1.amazonaws.com/dev",
-		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "REDIS_MODE": "auto",
+		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "RUN_QUEUE_URL": "http://127.0.0.1:3003/runs", "REDIS_MODE": "auto",
 		"WEBSOCKET_ENABLED": "true", "LIMIT_USER_MESSAGES": "60/min burst 20", "LIMIT_AGENT_MESSAGES": "20/s burst 40", "LIMIT_FANOUT": "1000/s burst 10000",
 	}
 	if !maps.Equal(env, want) {

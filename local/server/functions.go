@@ -9,6 +9,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	agents "aiwm-chat/functions/agents/wiring"
+	answer "aiwm-chat/functions/answer/wiring"
+	approve "aiwm-chat/functions/approve/wiring"
 	authorize "aiwm-chat/functions/authorize/wiring"
 	connect "aiwm-chat/functions/connect/wiring"
 	conversations "aiwm-chat/functions/conversations/wiring"
@@ -39,6 +42,9 @@ import (
 // Functions returns the functions of functions/, by folder.
 func Functions() map[string]wire.Function {
 	return map[string]wire.Function{
+		"agents":        agents.Function,
+		"answer":        answer.Function,
+		"approve":       approve.Function,
 		"authorize":     authorize.Function,
 		"connect":       connect.Function,
 		"conversations": conversations.Function,
