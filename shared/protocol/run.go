@@ -28,7 +28,7 @@ type Run struct {
 
 // RunPage is the body of GET /conversations/{id}/runs, the newest first.
 type RunPage struct {
-	Data       []Run      `json:"data"`
+	Data       []Run      `json:"data"` // the newest first
 	Pagination CursorPage `json:"pagination"`
 }
 
