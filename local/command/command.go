@@ -21,6 +21,7 @@ type Command func(ctx context.Context, args []string, out io.Writer, getenv func
 var (
 	DemoUser  = chat.Principal{Type: chat.User, ID: "demo-user", OrgID: chat.DefaultOrg}
 	DemoAgent = chat.Principal{Type: chat.Agent, ID: "demo-agent", OrgID: chat.DefaultOrg}
+	Assistant = chat.Principal{Type: chat.Agent, ID: "assistant", OrgID: chat.DefaultOrg} // which the backend answers for
 )
 
 // Parse reads flags, and refuses what is left over. A mistake is one line: the

@@ -58,19 +58,28 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
   Data          %s
   Summaries     %s
   Model         %s (scripted)
+  Tools         %s (a shop's, over MCP)
 %s
 %s    Stop: Ctrl-C
 `, webSocket, rest, connections, where(s.MongoURI(), getenv("MONGODB_URI")),
-		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, s.ModelURL(), more, tokens)
+		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, s.ModelURL(), s.ToolsURL(), more, tokens)
 	return err
+}
+
+// foreign is the variable that says whose tokens count; "" where ours do.
+func foreign(getenv func(string) string) string {
+	for _, name := range []string{"JWT_JWKS_URL", "JWT_PUBLIC_KEY", "JWT_ISSUER", "JWT_AUDIENCE"} {
+		if getenv(name) != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // tokensOf are tokens to begin with, unless those of somebody else are asked for.
 func tokensOf(s *server.Server, getenv func(string) string) (string, error) {
-	for _, name := range []string{"JWT_JWKS_URL", "JWT_PUBLIC_KEY", "JWT_ISSUER", "JWT_AUDIENCE"} {
-		if getenv(name) != "" {
-			return "Tokens are those of your issuer, as " + name + " says.", nil
-		}
+	if name := foreign(getenv); name != "" {
+		return "Tokens are those of your issuer, as " + name + " says.", nil
 	}
 	user, err := s.Token(command.DemoUser, 24*time.Hour)
 	if err != nil {
@@ -80,7 +89,7 @@ func tokensOf(s *server.Server, getenv func(string) string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("  User token    %s\n  Agent token   %s\n\nMore tokens: go run ./local token -user u1", user, agent), nil
+	return fmt.Sprintf("  User token    %s\n  Agent token   %s\n\nThe agent %q answers by itself. More tokens: go run ./local token -user u1", user, agent, command.Assistant.ID), nil
 }
 
 // where shows an embedded database's address; a real one's may hold a password.

@@ -107,6 +107,11 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	if o.Lambda != "" {
 		err = writeEnvironment(s)
 	}
+	if err == nil && s.HasHTTPAPI() && foreign(getenv) == "" {
+		if err := hire(ctx, s, getenv); err != nil {
+			slog.WarnContext(ctx, "there is no assistant", "err", err)
+		}
+	}
 	if err == nil {
 		err = greet(out, s, o, getenv)
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"net"
 	"strings"
 
@@ -71,6 +72,7 @@ func (s *Server) overrides(function string) map[string]string {
 	if s.ownKeys() {
 		o["JWT_SECRET"] = string(s.options.Secret)
 	}
+	maps.Copy(o, s.agentVariables())
 	for _, name := range s.template.Variables(function) {
 		_, ours := o[name]
 		if value := s.options.Getenv(name); value != "" && (!ours || name == "REDIS_TLS") {

@@ -23,6 +23,7 @@ import (
 	"aiwm-chat/local/logline"
 	"aiwm-chat/local/prometheus"
 	"aiwm-chat/local/scripted"
+	"aiwm-chat/local/toolserver"
 	"aiwm-chat/local/tracing"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/chat"
@@ -104,7 +105,9 @@ type Server struct {
 	http      *http.Server
 	queues    *queues
 	secrets   *keeper // nil: they are in the environment
-	model     *modelServer
+	model     *neighbour
+	tools     *neighbour
+	shop      *toolserver.Server
 	functions lambda.Invoker // without tracing
 	invoker   lambda.Invoker
 	tracer    *tracing.Tracer // nil: none
@@ -153,7 +156,7 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if s.secrets, err = keep(o); err != nil {
 		return nil, err
 	}
-	if s.model, err = startModel(o); err != nil {
+	if err = s.startNeighbours(o); err != nil {
 		return nil, err
 	}
 	if s.tracer, err = tracing.New(o.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT")); err != nil {
@@ -240,7 +243,12 @@ func (s *Server) Connections() int {
 
 // Token signs a token for p with the secret of this machine.
 func (s *Server) Token(p chat.Principal, ttl time.Duration) (string, error) {
-	return auth.Mint(s.options.Secret, p, string(p.ID), ttl, time.Now())
+	return s.TokenWith(p, ttl)
+}
+
+// TokenWith is Token with roles.
+func (s *Server) TokenWith(p chat.Principal, ttl time.Duration, roles ...string) (string, error) {
+	return auth.Mint(s.options.Secret, p, string(p.ID), ttl, time.Now(), roles...)
 }
 
 // Close ends the connections with 1001, waits for what is running until ctx is
@@ -270,7 +278,7 @@ func (s *Server) Close(ctx context.Context) error {
 	case *lambda.Remote:
 		c.Close()
 	}
-	errs = append(errs, s.clients.close(ctx), s.secrets.close(ctx), s.model.close(ctx), s.tracer.Close(ctx))
+	errs = append(errs, s.clients.close(ctx), s.secrets.close(ctx), s.closeNeighbours(ctx), s.tracer.Close(ctx))
 	if s.databases != nil {
 		errs = append(errs, s.databases.close())
 	}
