@@ -21,7 +21,7 @@ const golden = "testdata/demo.golden"
 // The whole local server is under the demo, in memory. CI compares what
 // `go run ./local demo` prints with the same golden file.
 func TestDemoPrintsTheSameEveryTime(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	s := servertest.Start(t, server.Options{})
 	target := demo.Target{WebSocketURL: s.WebSocketURL(), HTTPURL: s.URL(), UserID: "demo-user", AgentID: "demo-agent"}
