@@ -24,8 +24,12 @@ type Target struct {
 	HTTPURL      string // http://host:port
 	UserToken    string
 	AgentToken   string
+	AdminToken   string // of a user who may write agents
 	UserID       chat.PrincipalID
 	AgentID      chat.PrincipalID
+
+	// What the agent that is created is to name: local/scripted, and local/toolserver.
+	Provider, ToolServer string
 }
 
 // longest bounds the whole play, which takes about two seconds.
@@ -48,7 +52,7 @@ func Run(ctx context.Context, t Target, out io.Writer) error {
 		agent: &side{name: "agent", id: t.AgentID, kind: chat.Agent},
 	}
 	defer d.close()
-	for _, act := range []func(context.Context) error{d.meet, d.talk, d.awaitSummary, d.resume, d.part, d.readBack, d.stream, d.stop} {
+	for _, act := range []func(context.Context) error{d.meet, d.talk, d.awaitSummary, d.resume, d.part, d.readBack, d.stream, d.stop, d.hire, d.called, d.approve} {
 		if err := act(ctx); err != nil {
 			return err
 		}
@@ -71,6 +75,8 @@ type side struct {
 	name string
 	id   chat.PrincipalID
 	kind chat.PrincipalType
+	// heard is the seq of the last message that was waited for: what comes twice is passed over.
+	heard int64
 }
 
 func (s *side) String() string { return fmt.Sprintf("%s %s", s.kind, s.id) }
@@ -143,7 +149,7 @@ func (d *demo) create(ctx context.Context, in protocol.CreateConversation) error
 		return err
 	}
 	d.print.received(d.user.name, "201 Created", "%s, %d participants, tags %v", c.Status, len(c.Participants), c.Tags)
-	d.conversation = c.ID
+	d.conversation, d.user.heard, d.agent.heard = c.ID, 0, 0
 	return nil
 }
 

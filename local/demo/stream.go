@@ -262,7 +262,7 @@ func (d *demo) final(ctx context.Context, s *screen, stream, want string, status
 	return nil
 }
 
-// hears waits for a message of the conversation.
+// hears waits for a message of the conversation, later than those that it returned before.
 func (d *demo) hears(ctx context.Context, s *side, is func(protocol.Message) bool) (protocol.Message, error) {
 	var m protocol.Message
 	_, err := s.Await(ctx, func(f client.Frame) bool {
@@ -271,10 +271,11 @@ func (d *demo) hears(ctx context.Context, s *side, is func(protocol.Message) boo
 		}
 		var err error
 		m, err = client.Data[protocol.Message](f)
-		return err == nil && m.ConversationID == d.conversation && is(m)
+		return err == nil && m.ConversationID == d.conversation && m.Seq > s.heard && is(m)
 	})
 	if err != nil {
 		return m, fmt.Errorf("%s waits for a message: %w", s.name, err)
 	}
+	s.heard = m.Seq
 	return m, nil
 }
