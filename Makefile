@@ -14,7 +14,7 @@ STACK = $(shell sed -n '/^\[$(ENV)\.global/,/^$$/s/^stack_name = "\(.*\)"/\1/p' 
 run: ## the whole chat on http://127.0.0.1:3003
 	$(GO) run ./local
 
-demo: ## a ten-message conversation, played by two real clients
+demo: ## three conversations, played by real clients
 	$(GO) run ./local demo
 
 bench: ## the load generator
