@@ -93,6 +93,9 @@ func TestStopWhileItWrites(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, chat.Managed{})
 			w.scripted(t, 20*time.Millisecond)
+			if way == "flag" {
+				w.tune = func(x *times) { x.read, x.renew = time.Hour, time.Hour }
+			}
 			w.say(t, user, "#tokens 5000 Hello")
 			r := w.last(t)
 			done := make(chan error)
