@@ -1,12 +1,14 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"aiwm-chat/local/client"
 	"aiwm-chat/local/server"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
@@ -169,4 +171,14 @@ func answer(t *testing.T, said []protocol.Message) protocol.Message {
 		t.Fatal("the agent said nothing")
 	}
 	return said[len(said)-1]
+}
+
+// refusalOf is what a refusal says.
+func refusalOf(t *testing.T, err error) *client.Error {
+	t.Helper()
+	refusal, ok := errors.AsType[*client.Error](err)
+	if !ok {
+		t.Fatalf("not a refusal: %v", err)
+	}
+	return refusal
 }
