@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,13 +127,11 @@ func (a *asking) over(question protocol.Sent, n int) (run protocol.Run, said []p
 	if run.Usage != sum {
 		a.t.Errorf("the run has cost %+v, its messages %+v", run.Usage, sum)
 	}
-	var open protocol.Streams
-	a.call(http.MethodGet, "/conversations/"+string(a.id)+"/streams", nil, &open)
-	for _, st := range open.Data {
-		if strings.HasPrefix(st.StreamID, string(run.ID)) {
-			a.t.Errorf("the stream %s is open though its run is %s", st.StreamID, run.Status)
-		}
-	}
+	eventually(a.t, "no stream of the run is open", func() bool {
+		var open protocol.Streams
+		a.call(http.MethodGet, "/conversations/"+string(a.id)+"/streams", nil, &open)
+		return !slices.ContainsFunc(open.Data, func(s protocol.StreamSnapshot) bool { return strings.HasPrefix(s.StreamID, string(run.ID)) })
+	})
 	return run, said
 }
 
