@@ -76,6 +76,9 @@ func decisionExample() chat.Message {
 	return m
 }
 
+// ofDecisions are replies about decisions, which no agent has to be connected for.
+var ofDecisions = &jsonschema.Schema{Properties: map[string]*jsonschema.Schema{"clientMessageId": {Pattern: "^approval:"}}}
+
 func approveAction(e protocol.Envelope) action {
 	of := func(d protocol.Decide) protocol.Approve {
 		return protocol.Approve{Envelope: e, ConversationID: conversation.ID, ToolCallID: call, Decide: d}

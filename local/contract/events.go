@@ -3,6 +3,8 @@ package contract
 import (
 	"reflect"
 
+	"github.com/google/jsonschema-go/jsonschema"
+
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -108,10 +110,11 @@ func actions() []action {
 // it: then there are two of its name.
 type event struct {
 	name     string
-	data     reflect.Type // nil: an error has none
-	dialects []string     // nil: both
-	needs    []string     // members of data that are there in this dialect
-	lacks    []string     // members of data that are not
+	data     reflect.Type       // nil: an error has none
+	dialects []string           // nil: both
+	needs    []string           // members of data that are there in this dialect
+	lacks    []string           // members of data that are not
+	unless   *jsonschema.Schema // data that may lack what is needed
 	frames   map[string][]byte
 }
 
@@ -143,8 +146,11 @@ func events() []event {
 		{name: protocol.EventUserJoined, data: reflect.TypeFor[protocol.Membership](), frames: frame(protocol.EventUserJoined, "", protocol.MembershipOf(conversation.ID, user))},
 		{name: protocol.EventUserLeft, data: reflect.TypeFor[protocol.Membership](), frames: frame(protocol.EventUserLeft, "", protocol.MembershipOf(conversation.ID, user, guest))},
 		{
-			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{aiwm}, needs: []string{"agentOnline"},
-			frames: frame(protocol.EventMessageSent, "1", sentExample()),
+			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{aiwm}, needs: []string{"agentOnline"}, unless: ofDecisions,
+			frames: map[string][]byte{
+				"a message":  protocol.Frame(protocol.EventMessageSent, "1", sentExample(), answered),
+				"a decision": protocol.Frame(protocol.EventMessageSent, "1", protocol.SentOf(decision, false), answered),
+			},
 		}, {
 			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{lean}, lacks: []string{"agentOnline"},
 			frames: frame(protocol.EventMessageSent, "1", withoutAgent),

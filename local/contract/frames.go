@@ -166,7 +166,9 @@ func (b *builder) eventMessage(e event) (component string, m message) {
 		schema.Properties[part] = b.ref(reflect.TypeFor[protocol.ErrorBody](), output)
 	} else {
 		data := b.ref(e.data, output)
-		data.Required = e.needs
+		if data.Required = e.needs; e.unless != nil {
+			data.Required, data.AnyOf = nil, []*jsonschema.Schema{{Required: e.needs}, e.unless}
+		}
 		for _, member := range e.lacks {
 			if data.Properties == nil {
 				data.Properties = map[string]*jsonschema.Schema{}

@@ -240,6 +240,12 @@ func (w waitingScene) approves(t *testing.T, approval string) {
 	if a := decision.Approval; decision.ParticipantType != chat.System || a == nil || a.Status != chat.VerdictApproved || a.By != w.guest.principal.ID || a.Reason != "it is late" {
 		t.Errorf("the decision is %+v", decision)
 	}
+	for _, device := range []*actor{w.guest, w.guest.leanDevice()} { // again, the same
+		f := device.must("approve", fields{"conversationId": w.id, "toolCallId": w.run.ToolCallID, "approved": true, "reason": "it is late"})
+		if sent := data[protocol.Sent](t, f); !sent.Duplicate || sent.MessageID != decision.ID || sent.Seq != decision.Seq {
+			t.Errorf("decided again: %+v", sent)
+		}
+	}
 	if _, err := w.owner.ask("approve", fields{"conversationId": w.id, "toolCallId": w.run.ToolCallID, "approved": false}); code(t, err) != chat.Conflict {
 		t.Errorf("the second decision: %v", err)
 	}
