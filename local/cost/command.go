@@ -31,6 +31,9 @@ func Command(_ context.Context, args []string, out io.Writer, _ func(string) str
 	fs.Float64Var(&u.ms, "ms", 40, "milliseconds of an invocation, on average")
 	fs.Float64Var(&u.memory, "memory", 512, "MB of a function, as in template.yaml")
 	fs.Float64Var(&u.peak, "peak", 10, "how much busier the busiest hour is than the average one")
+	fs.StringVar(&u.streams, "streams", streamsNone, "half of the messages are answers that a device sees grow: none, agents (programs that connect write them) or managed (the backend does)")
+	fs.IntVar(&u.answerTokens, "answer-tokens", 500, "tokens of such an answer")
+	fs.Float64Var(&u.answerSpeed, "answer-speed", 60, "tokens a second of such an answer")
 	lean := fs.Bool("lean", false, "clients speak the lean dialect")
 	stack := fs.String("stack", "novpc", "novpc: databases over the internet, nothing idle; vpc: with a NAT gateway, a node of Redis and peering")
 	file := fs.String("prices", "", "file with other prices, in the form of local/cost/prices.json")
@@ -69,6 +72,7 @@ func (u use) check(stack string) error {
 		{"-users", float64(u.users), 0}, {"-messages", float64(u.messages), 0}, {"-minutes", float64(u.minutes), 0},
 		{"-tokens", float64(u.tokens), 0}, {"-summary-tokens", float64(u.written), 0},
 		{"-kb", u.kb, 0}, {"-ms", u.ms, 0}, {"-memory", u.memory, 128}, {"-peak", u.peak, 1},
+		{"-answer-tokens", float64(u.answerTokens), 1}, {"-answer-speed", u.answerSpeed, 1},
 	} {
 		if !(f.value >= f.lowest && f.value <= 1e9) {
 			faults = append(faults, fmt.Errorf("%s must be from %g to 1e9", f.name, f.lowest))
@@ -79,6 +83,9 @@ func (u use) check(stack string) error {
 	}
 	if float64(u.users)*float64(max(u.messages, u.minutes)) > 1e12 {
 		faults = append(faults, errors.New("-users, -messages and -minutes are more than this reckons with"))
+	}
+	if u.streams != streamsNone && u.streams != streamsAgents && u.streams != streamsManaged {
+		faults = append(faults, errors.New("-streams must be none, agents or managed"))
 	}
 	if stack != "novpc" && stack != "vpc" {
 		faults = append(faults, errors.New("-stack must be novpc or vpc"))
@@ -120,6 +127,9 @@ func bill(t table, u use) string {
 		b.WriteString("They are never cheaper.\n")
 	default:
 		fmt.Fprintf(&b, "They are cheaper from about %s messages a month.\n", count(float64(even)))
+	}
+	if u.streams != streamsNone {
+		b.WriteString(perThousand(t, u))
 	}
 	b.WriteString("* is a price that no page could be found for that says so today; prices of pages are in local/cost/prices.json, with the day. No free tier of the first year counts.\n")
 	return b.String()

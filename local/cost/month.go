@@ -20,6 +20,10 @@ type use struct {
 	peak     float64 // how much busier the busiest hour is than the average
 	dialect  chat.Dialect
 	vpc      bool
+
+	streams      string  // who writes the answers that people see grow
+	answerTokens int     // of one
+	answerSpeed  float64 // tokens a second
 }
 
 // What is assumed of a month, and of what Lambda does.
@@ -33,7 +37,7 @@ const (
 	logBytes      = 500   // of a line, one for each invocation
 	pollers       = 5     // with which Lambda asks a queue, also where nothing is in it
 	pollSeconds   = 20    // that each of them waits
-	queues        = 3     // welcome, summary and stream
+	queues        = 4     // welcome, summary, stream and run
 	jobRequests   = 3     // send, receive and delete
 	requestBytes  = 1_500 // of a command or an operation, with its answer, through the NAT gateway
 )
@@ -60,18 +64,23 @@ func amountsOf(u use) (all amounts, sessions, summaries float64) {
 // and night would have as well: the databases and the model.
 func month(t table, u use) (own, shared []line) {
 	a, sessions, summaries := amountsOf(u)
-	metered := math.Ceil(u.kb/32) * a.frames
 	connected := float64(u.users * u.minutes)
 	if u.users > 0 {
 		connected += minutesOf // one agent
 	}
+	a, answers := withAnswers(a, u)
+	writing := 0.0
+	if u.streams == streamsManaged {
+		writing = answers * duration(u.answerTokens, u.answerSpeed).Seconds()
+	}
 	gb := a.frames * u.kb / 1e6
+	metered := math.Ceil(u.kb/32) * a.frames
 	own = []line{
 		t.of("frame", metered),
 		t.of("connection-minute", connected),
 		t.of("http-request", sessions*restOfSession),
 		t.of("invocation", a.invocations),
-		t.of("gb-second", a.invocations*u.ms/1000*u.memory/1024),
+		t.of("gb-second", a.invocations*u.ms/1000*u.memory/1024+writing*answerMemory/1024),
 		t.of("queue-request", a.jobs*jobRequests+queues*pollers*hours*3600/pollSeconds),
 		t.of("log-gb", a.invocations*logBytes/1e9),
 		t.of("transfer-gb", gb),

@@ -84,7 +84,7 @@ func withoutSweeps(commands []string) (sweeps int, others []string) {
 	messages := 0
 	for _, c := range commands {
 		switch c {
-		case "zremrangebyscore users:online", "zrangebyscore streams":
+		case "zremrangebyscore users:online", "zrangebyscore streams", "find runs":
 		case "zremrangebyscore agents:online", "find agents":
 			sweeps++
 		case "find messages":

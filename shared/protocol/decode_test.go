@@ -30,7 +30,7 @@ func check[T any](data string) error {
 var checks = map[string]func(string) error{
 	"join": check[protocol.Join], "leave": check[protocol.Leave], "send": check[protocol.Send], "typing": check[protocol.Typing], "ping": check[protocol.Ping],
 	"message": check[protocol.MessageInput], "create": check[protocol.CreateConversation], "update": check[protocol.UpdateConversation],
-	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "streamJob": check[protocol.StreamJob],
+	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "approve": check[protocol.Approve], "decide": check[protocol.Decide], "streamJob": check[protocol.StreamJob],
 	"welcome": check[protocol.WelcomeJob], "summary": check[protocol.SummaryJob],
 	"new agent": check[protocol.CreateAgent], "agent": check[protocol.UpdateAgent], "run": check[protocol.RunJob],
 }

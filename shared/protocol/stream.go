@@ -130,8 +130,8 @@ type StreamDelta struct {
 // StreamStopping is the data of stream:stopping.
 type StreamStopping struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	StreamIDs      []string            `json:"streamIds"` // which have to end
-	RunIDs         []chat.RunID        `json:"runIds"`    // of agents that the backend runs
+	StreamIDs      []string            `json:"streamIds"` // those that are asked to end; none where nothing is open
+	RunIDs         []chat.RunID        `json:"runIds"`    // the runs that are asked to end, of agents that the backend runs
 }
 
 // StreamSnapshot is the data of stream:snapshot, and the body of GET

@@ -93,6 +93,9 @@ func TestStopWhileItWrites(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, chat.Managed{})
 			w.scripted(t, 20*time.Millisecond)
+			if way == "flag" {
+				w.tune = func(x *times) { x.read, x.renew = time.Hour, time.Hour }
+			}
 			w.say(t, user, "#tokens 5000 Hello")
 			r := w.last(t)
 			done := make(chan error)
@@ -305,8 +308,12 @@ func TestInterruptedWhileItWrote(t *testing.T) {
 	}
 	s, _ := w.handler().begin(ctx, r, 0, thinking, func() {})
 	s.add("content", "Half an ans")
-	s.kept = time.Time{}
-	s.keep(ctx)
+	for { // within a second it is kept
+		if st, err := w.presence.Stream(ctx, w.id, s.st.ID); err != nil || len(st.Parts) > 0 && st.Parts[0].Length > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	s.close()
 	if err := w.handler().Handle(ctx, w.job(q)); err != nil {
 		t.Fatal(err)

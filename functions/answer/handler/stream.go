@@ -43,7 +43,7 @@ type stream struct {
 	room      chat.Room
 	said      string // what doing was told last
 	keptDoing string
-	pace      chat.Pace // of the posts
+	pace      chat.Pace
 	kept      time.Time // the last write to Redis
 	wake      chan struct{}
 	done      chan struct{}
@@ -213,24 +213,30 @@ func (s *stream) pause(ctx context.Context) bool {
 // tell posts what is new to the room.
 func (s *stream) tell(ctx context.Context) {
 	s.mu.Lock()
-	now, doing := time.Now(), s.doing
-	whole := s.pace.Repairs(now)
+	doing := s.doing
 	var deltas []chat.StreamDelta
 	if doing != s.said {
 		s.said = doing
 		deltas = append(deltas, chat.StreamDelta{Epoch: s.st.Epoch, Doing: doing})
 	}
+	now := time.Now()
+	repairs, told, whole := s.pace.Repairs(now), false, false
 	for _, p := range s.parts {
-		if d, more := p.delta(whole); more {
-			d.Epoch = s.st.Epoch
-			deltas = append(deltas, d)
-			s.pace.Sent(now, whole)
+		d, all := p.delta(repairs)
+		if d.Text == "" {
+			continue
 		}
+		d.Epoch = s.st.Epoch
+		deltas = append(deltas, d)
+		told, whole = true, whole || all
 	}
 	s.mu.Unlock()
+	if told {
+		s.pace.Sent(now, whole)
+	}
 	failed := false
 	for _, d := range deltas {
-		for _, frame := range protocol.StreamDeltaFrames(s.st, d, time.Now()) {
+		for _, frame := range protocol.StreamDeltaFrames(s.st, d, now) {
 			failed = s.cast(ctx, frame) || failed
 		}
 	}
@@ -242,18 +248,18 @@ func (s *stream) tell(ctx context.Context) {
 	}
 }
 
-// delta is what was not told of a part; or all of it, where that is wanted and short.
-func (p *written) delta(whole bool) (d chat.StreamDelta, more bool) {
+// delta is what was not told of a part: with whole all of it, where that is short.
+func (p *written) delta(whole bool) (d chat.StreamDelta, all bool) {
 	if p.told == len(p.text) {
 		return d, false
 	}
 	d = chat.StreamDelta{Part: p.name, Offset: p.units, Text: p.text[p.told:]}
-	if whole && len(p.text) <= protocol.MaxWhole {
+	if all = whole && len(p.text) <= chat.MaxRepair/2; all { // in JSON it is longer
 		d.Offset, d.Text = 0, p.text
 	}
 	d.Length = chat.UTF16Len(d.Text)
 	p.told, p.units = len(p.text), d.Offset+d.Length
-	return d, true
+	return d, all
 }
 
 // cast posts a frame to those who see streams grow, and reports whether somebody could not

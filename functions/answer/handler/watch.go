@@ -76,6 +76,13 @@ func (o *hold) reached(u chat.Usage, steps int) {
 	o.run.Usage, o.run.Steps = u, steps
 }
 
+// answersAs notes which version of the agent answers.
+func (o *hold) answersAs(version int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.run.AgentVersion = version
+}
+
 func (o *hold) stop() { o.cancel(errStopped) }
 
 // watch looks for a stop and renews the lease, also while the model and the tools have
@@ -133,9 +140,9 @@ func (o *hold) saw(is chat.Run, v chat.RunVerdict, err error) {
 		o.cancel(errLost)
 		return
 	}
-	usage, steps := o.run.Usage, o.run.Steps
+	mine := o.run
 	o.run = is
-	o.run.Usage, o.run.Steps = usage, steps
+	o.run.Usage, o.run.Steps, o.run.AgentVersion = mine.Usage, mine.Steps, mine.AgentVersion
 	if is.Stop != nil {
 		o.cancel(errStopped)
 	}

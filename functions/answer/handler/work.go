@@ -251,8 +251,8 @@ func (w *work) prepare(ctx context.Context) (err error) {
 		}
 	}
 	w.model = model
+	w.hold.answersAs(w.agent.Version)
 	r := w.run()
-	r.AgentVersion = w.agent.Version
 	q := chat.MessageQuery{Limit: min(2*m.History.Messages+20, maxRead)}
 	if r.N > 0 {
 		q.BeforeSeq = &w.question.Seq
@@ -272,8 +272,11 @@ func (w *work) settle(ctx, inner context.Context, c *runlog.Call) error {
 		return w.wait(ctx, c)
 	}
 	if !c.Approval || c.Decision.Verdict == chat.VerdictApproved {
-		if err := w.shown(ctx, inner, w.log.Next(), usingTool); err != nil {
-			return err
+		// A stream is not to be open while the run waits: who waits gives no sign of life.
+		if len(w.log.Undecided()) == 0 {
+			if err := w.shown(ctx, inner, w.log.Next(), usingTool); err != nil {
+				return err
+			}
 		}
 		return w.execute(ctx, inner, c)
 	}

@@ -65,6 +65,7 @@ type world struct {
 	servers  *tools.Servers
 	id       chat.ConversationID
 	calls    []string
+	tune     func(*times)
 	model    func(ctx context.Context, r completion.Request, on func(completion.Piece)) (completion.Answer, error)
 
 	mu     sync.Mutex
@@ -295,6 +296,9 @@ func (w *world) handler() *Handler {
 	p := process{w}
 	h := New(p, w.presence, w.sender(), p, p, map[string]Model{"p": w}, w.servers)
 	h.times.backOff, h.times.look = time.Millisecond, 20*time.Millisecond
+	if w.tune != nil {
+		w.tune(&h.times)
+	}
 	return h
 }
 

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -64,9 +65,11 @@ func (h *Handler) queueRun(ctx context.Context, agent chat.AgentProfile, m chat.
 	}
 	// Whoever stops a question notes it before looking for runs, so that it is seen here or
 	// there.
-	if by, stopped, err := h.presence.QuestionStopped(ctx, m.ConversationID, m.ID); err != nil {
-		return err
-	} else if stopped {
+	by, stopped, err := h.presence.QuestionStopped(ctx, m.ConversationID, m.ID)
+	if err != nil { // people get an answer also without Redis
+		slog.WarnContext(ctx, "look whether a question was stopped", "conversation", m.ConversationID, "seq", m.Seq, "err", err)
+	}
+	if stopped {
 		if run, err = h.store.StopRun(ctx, run.OrgID, run.ID, by.ID, time.Now()); err != nil || run.Status.Over() {
 			return err
 		}

@@ -137,3 +137,20 @@ func TestDecisionIsWorkedOff(t *testing.T) {
 		t.Errorf("%+v, %v, %v", again, mine, err)
 	}
 }
+
+// Who is answered by the backend is told that somebody is there.
+func TestManagedAgentIsThere(t *testing.T) {
+	for _, managed := range []bool{false, true} {
+		w := newWorld()
+		w.agents = nil
+		if managed {
+			w.managed = &chat.Managed{}
+		}
+		if err := w.send(t.Context(), "m1", "hello"); err != nil {
+			t.Fatal(err)
+		}
+		if there := w.acks[0].AgentOnline; there == nil || *there != managed || w.lookups != 1 {
+			t.Errorf("managed %v: %v, %d lookups", managed, there, w.lookups)
+		}
+	}
+}

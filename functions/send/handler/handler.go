@@ -196,9 +196,18 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 	return stored, duplicate, online, err
 }
 
+// agentOnline reports whether somebody answers: an agent that is connected, or one that the
+// backend runs.
 func (h *Handler) agentOnline(ctx context.Context, c *chat.Conversation) (online bool) {
+	if !c.ShowsAgent() {
+		return false
+	}
 	err := guarded(func() error {
-		online = c.ShowsAgent() && h.presence.AgentOnline(ctx, c.Agent())
+		if online = h.presence.AgentOnline(ctx, c.Agent()); online {
+			return nil
+		}
+		agent, err := h.profiles.of(ctx, c.Agent())
+		online = err == nil && agent.Managed != nil
 		return nil
 	})
 	return online && err == nil

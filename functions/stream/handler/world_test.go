@@ -75,8 +75,6 @@ type world struct {
 	lives   int // steps until the process dies: what it does then is not done
 	queue   []protocol.StreamJob
 	frames  []frame // replies, and what the room and the agents were told
-	tokens  int
-	connect []chat.Connection // of the agent
 	runs    []chat.Run
 	runJobs []protocol.RunJob
 	ended   []chat.RunID // at once
