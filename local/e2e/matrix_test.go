@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ type waitingScene struct {
 	question                                   protocol.Sent
 	call                                       protocol.Message
 	run                                        protocol.Run
+	order                                      string // that is to be paid back
 }
 
 // newWriter is a user whose token has a role.
@@ -88,7 +90,8 @@ func waiting(t *testing.T, s *server.Server) waitingScene {
 		w.owner.add(a, w.id)
 	}
 	w.owner.call(http.MethodDelete, "/conversations/"+string(w.id)+"/participants/user/"+string(w.removed.principal.ID), nil, nil)
-	w.question = w.owner.say(w.id, `#tool shop__refund_order {"order":"1042"}`)
+	w.order = fmt.Sprintf("9%03d", serial.Add(1)%1000)
+	w.question = w.owner.say(w.id, fmt.Sprintf(`#tool shop__refund_order {"order":%q}`, w.order))
 	w.call = w.owner.asked(w.id, "a call waits", pending)
 	eventually(t, "the run waits", func() bool {
 		var page protocol.RunPage
@@ -257,6 +260,6 @@ func (w waitingScene) approves(t *testing.T, approval string) {
 		t.Errorf("the run is %+v", w.run)
 	}
 	w.owner.asked(w.id, "the result", func(m protocol.Message) bool {
-		return m.Type == chat.TypeToolResult && strings.Contains(m.Content, "1042 is refunded (refund 1 ")
+		return m.Type == chat.TypeToolResult && strings.Contains(m.Content, w.order+" is refunded (refund 1 ")
 	})
 }
