@@ -35,7 +35,7 @@ test: ## every test, on the embedded databases
 ALONE := local/e2e
 
 # One goroutine each.
-SEQUENTIAL := /(local|local/(model/live|cold|contract|cost|docs))$$
+SEQUENTIAL := /(local|local/(model/.*|cold|contract|cost|docs))$$
 
 race: race-units ## the same with the race detector, but for what has nothing to race
 	$(GO) test -race -short -shuffle=on ./$(ALONE)

@@ -78,6 +78,9 @@ func (s *Server) ToolsURL() string {
 	return "http://" + s.reach(s.tools.listener.Addr().String())
 }
 
+// Shop is the server at ToolsURL, which counts what it has done.
+func (s *Server) Shop() *toolserver.Server { return s.shop }
+
 // What agents that the backend runs may name here, beside what the environment says.
 const (
 	ScriptedProvider = "scripted" // the model at ModelURL

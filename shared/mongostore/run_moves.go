@@ -152,10 +152,14 @@ func (s *Store) BeginCall(ctx context.Context, r chat.Run, call chat.CallID) (ch
 func (s *Store) WaitRun(ctx context.Context, r chat.Run, call chat.CallID, seq int64, expires, now time.Time) (chat.Run, chat.RunVerdict, error) {
 	condition := held(r)
 	condition["stop"] = missing
+	due := now.Add(runPatience)
+	if expires.Before(due) {
+		due = expires
+	}
 	return s.step(ctx, "set a run waiting", r, condition, bson.M{
 		"$set": bson.M{
 			"status": chat.RunWaiting, "waitsFor": call, "waitsSeq": seq, "expiresAt": millis(expires), "updatedAt": millis(now),
-			"dueAt": millis(now.Add(runPatience)), "usage": newUsageDoc(r.Usage), "steps": r.Steps,
+			"dueAt": millis(due), "usage": newUsageDoc(r.Usage), "steps": r.Steps,
 		},
 		"$unset": bson.M{"busy": "", "leaseUntil": ""},
 	})

@@ -337,6 +337,21 @@ func TestStopOfARunThatWaits(t *testing.T) {
 	}
 }
 
+// A run that waits is looked at when its time to decide is over, however short that is.
+func TestShortApprovalIsDueWhenItExpires(t *testing.T) {
+	f := open(t)
+	f.queue(t, runOf("m1", 0, 1))
+	r := f.take(t, "m1", later(0))
+	if _, v, err := f.WaitRun(t.Context(), r, r.ID.Call(0, 1), 2, later(5*time.Second), later(time.Second)); v != chat.RunHeld || err != nil {
+		t.Fatal(v, err)
+	}
+	for at, want := range map[time.Duration]int{4 * time.Second: 0, 5 * time.Second: 1} {
+		if due, err := f.DueRuns(t.Context(), later(at), 9); err != nil || len(due) != want {
+			t.Errorf("due after %v: %v, %v", at, due, err)
+		}
+	}
+}
+
 // What a run cost is of the whole run: who repeats it adds nothing.
 func TestRenewNotesHowFarItIs(t *testing.T) {
 	f := open(t)

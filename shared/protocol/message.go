@@ -14,9 +14,9 @@ import (
 type Message struct {
 	ID              chat.MessageID       `json:"id"`
 	ConversationID  chat.ConversationID  `json:"conversationId"`
-	Seq             int64                `json:"seq"`           // its place in the log, contiguous from 1
-	ParticipantID   chat.PrincipalID     `json:"participantId"` // who wrote it
-	ParticipantType chat.PrincipalType   `json:"participantType"`
+	Seq             int64                `json:"seq"`             // its place in the log, contiguous from 1
+	ParticipantID   chat.PrincipalID     `json:"participantId"`   // who wrote it
+	ParticipantType chat.PrincipalType   `json:"participantType"` // user, agent, or system: the backend itself, which says what was decided
 	Role            chat.Role            `json:"role"`
 	Type            chat.MessageType     `json:"type"`
 	Content         string               `json:"content"`              // what is said

@@ -41,7 +41,11 @@ func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protoco
 	if err != nil {
 		return err
 	}
-	f.Reply(ctx, protocol.EventMessageSent, protocol.SentOf(m, !mine))
+	sent := protocol.SentOf(m, !mine)
+	if f.Connection.Dialect != chat.Lean {
+		sent.AgentOnline = new(true) // the backend runs it
+	}
+	f.Reply(ctx, protocol.EventMessageSent, sent)
 	return nil
 }
 
