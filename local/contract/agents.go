@@ -76,8 +76,12 @@ func decisionExample() chat.Message {
 	return m
 }
 
-// ofDecisions are replies about decisions, which no agent has to be connected for.
-var ofDecisions = &jsonschema.Schema{Properties: map[string]*jsonschema.Schema{"clientMessageId": {Pattern: "^approval:"}}}
+// decidedExample is what somebody who decides is told in the dialect aiwm.
+func decidedExample() protocol.Sent {
+	sent := protocol.SentOf(decision, false)
+	sent.AgentOnline = new(true)
+	return sent
+}
 
 func approveAction(e protocol.Envelope) action {
 	of := func(d protocol.Decide) protocol.Approve {

@@ -3,8 +3,6 @@ package contract
 import (
 	"reflect"
 
-	"github.com/google/jsonschema-go/jsonschema"
-
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -110,11 +108,10 @@ func actions() []action {
 // it: then there are two of its name.
 type event struct {
 	name     string
-	data     reflect.Type       // nil: an error has none
-	dialects []string           // nil: both
-	needs    []string           // members of data that are there in this dialect
-	lacks    []string           // members of data that are not
-	unless   *jsonschema.Schema // data that may lack what is needed
+	data     reflect.Type // nil: an error has none
+	dialects []string     // nil: both
+	needs    []string     // members of data that are there in this dialect
+	lacks    []string     // members of data that are not
 	frames   map[string][]byte
 }
 
@@ -146,10 +143,10 @@ func events() []event {
 		{name: protocol.EventUserJoined, data: reflect.TypeFor[protocol.Membership](), frames: frame(protocol.EventUserJoined, "", protocol.MembershipOf(conversation.ID, user))},
 		{name: protocol.EventUserLeft, data: reflect.TypeFor[protocol.Membership](), frames: frame(protocol.EventUserLeft, "", protocol.MembershipOf(conversation.ID, user, guest))},
 		{
-			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{aiwm}, needs: []string{"agentOnline"}, unless: ofDecisions,
+			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{aiwm}, needs: []string{"agentOnline"},
 			frames: map[string][]byte{
 				"a message":  protocol.Frame(protocol.EventMessageSent, "1", sentExample(), answered),
-				"a decision": protocol.Frame(protocol.EventMessageSent, "1", protocol.SentOf(decision, false), answered),
+				"a decision": protocol.Frame(protocol.EventMessageSent, "1", decidedExample(), answered),
 			},
 		}, {
 			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{lean}, lacks: []string{"agentOnline"},

@@ -166,9 +166,7 @@ func (b *builder) eventMessage(e event) (component string, m message) {
 		schema.Properties[part] = b.ref(reflect.TypeFor[protocol.ErrorBody](), output)
 	} else {
 		data := b.ref(e.data, output)
-		if data.Required = e.needs; e.unless != nil {
-			data.Required, data.AnyOf = nil, []*jsonschema.Schema{{Required: e.needs}, e.unless}
-		}
+		data.Required = e.needs
 		for _, member := range e.lacks {
 			if data.Properties == nil {
 				data.Properties = map[string]*jsonschema.Schema{}
