@@ -229,8 +229,13 @@ func (l *life) through(t *testing.T, target string) string {
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		step := "enqueue"
-		if strings.Contains(r.URL.Path, "/@connections/") {
+		switch {
+		case strings.Contains(r.URL.Path, "/@connections/"):
 			step = strings.ToLower(r.Method) + " @connections"
+		case r.Header.Get("Mcp-Method") != "":
+			step = r.Header.Get("Mcp-Method")
+		case r.Header.Get("Mcp-Protocol-Version") != "":
+			step = "a request to a server of tools"
 		}
 		may, last := l.meet(step)
 		if !may {
@@ -271,8 +276,10 @@ func (m *mortal) newLife() *life {
 			}
 			m.finally(func() { _ = gate.Close() })
 			value = strings.Replace(value, host, gate.Addr(), 1)
-		case "CONNECTIONS_URL", "WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL":
+		case "CONNECTIONS_URL", "WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL", "RUN_QUEUE_URL":
 			value = l.through(m.t, value)
+		case "TOOL_SERVERS":
+			value = toolsURL.ReplaceAllStringFunc(value, func(url string) string { return l.through(m.t, url) })
 		}
 		env[name] = value
 	}
@@ -346,7 +353,11 @@ var identities = []struct {
 }{
 	{regexp.MustCompile(`\{(user|agent):[^}]*\}`), "{$1}"},
 	{regexp.MustCompile(`(conversation|connection):\{[^}]*\}`), "$1"},
+	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "run"},
 }
+
+// toolsURL is the address of a server of tools among those of TOOL_SERVERS.
+var toolsURL = regexp.MustCompile(`http://[^"]+`)
 
 // kindOf is the name of a step without the ids in it.
 func kindOf(step string) string {
