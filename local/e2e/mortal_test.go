@@ -288,18 +288,24 @@ func (m *mortal) newLife() *life {
 		m.t.Error(err)
 	}
 	l.invoker = running
-	m.finally(end)
+	m.finally(func() {
+		limit := patience
+		if l.dying.Load() {
+			limit = quiet // nothing that it does arrives anywhere, and what it waits for never comes
+		}
+		end(limit)
+	})
 	return l
 }
 
 // run is one instance: a process at most, as long as one invocation waits for
 // another to end.
-func (m *mortal) run(env map[string]string) (_ lambda.Invoker, end func(), err error) {
+func (m *mortal) run(env map[string]string) (_ lambda.Invoker, end func(time.Duration), err error) {
 	if dir := os.Getenv("AIWM_EXEC"); dir != "" {
 		running, err := lambda.NewExec(lambda.ExecOptions{
 			Dir: dir, Functions: map[string]lambda.ExecFunction{m.name: {Env: env, Timeout: m.function.Timeout}}, Output: io.Discard,
 		})
-		return running, func() { _ = running.Close(context.Background()) }, err
+		return running, func(time.Duration) { _ = running.Close(context.Background()) }, err
 	}
 	function := server.Functions()[path.Base(m.function.CodeURI)]
 	cfg, err := config.Load(func(name string) string { return env[name] }, function.Needs...)
@@ -312,8 +318,8 @@ func (m *mortal) run(env map[string]string) (_ lambda.Invoker, end func(), err e
 		return nil, nil, err
 	}
 	running, err := lambda.NewInProcess(map[string]lambda.Function{m.name: {Handler: handler, Timeout: m.function.Timeout}}, lambda.InProcessOptions{})
-	return running, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+	return running, func(limit time.Duration) {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		errs := []error{running.Close(ctx)}
 		for _, need := range function.Needs { // what it does not need would be opened here
@@ -324,7 +330,7 @@ func (m *mortal) run(env map[string]string) (_ lambda.Invoker, end func(), err e
 				errs = append(errs, presence.In(process).Close())
 			}
 		}
-		if err := errors.Join(errs...); err != nil {
+		if err := errors.Join(errs...); err != nil && limit == patience {
 			m.t.Log("end a function:", err)
 		}
 	}, err
