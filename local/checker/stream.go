@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -95,7 +96,7 @@ func (c *check) screen(v Screen, s *story) {
 	e := s.stored
 	switch {
 	case !strings.HasPrefix(s.stream.Text, v.Live):
-		c.report.add(Garbled, "%s: %s showed something else of %s than was written", v.Conversation, v.Device, v.Stream)
+		c.report.add(Garbled, "%s: %s showed something else of %s than was written: %s", v.Conversation, v.Device, v.Stream, differs(v.Live, s.stream.Text))
 	case v.EndsOnly && v.Live != "":
 		c.report.add(Wrong, "%s: %s got pieces of %s, and had asked for its end", v.Conversation, v.Device, v.Stream)
 	case v.Ended && e == nil:
@@ -114,6 +115,16 @@ func (c *check) screen(v Screen, s *story) {
 			c.report.add(Leaked, "%s: %s was begun %v after %s was removed, and shown to them", v.Conversation, v.Stream, s.begun.Sub(r.Confirmed), v.Principal)
 		}
 	}
+}
+
+// differs says from where on a text is not the beginning of another.
+func differs(text, whole string) string {
+	at := 0
+	for at < min(len(text), len(whole)) && text[at] == whole[at] {
+		at++
+	}
+	const some = 40
+	return fmt.Sprintf("after %d bytes %.*q, not %.*q", at, some, text[at:], some, whole[at:])
 }
 
 // over checks that a stream ended in time: as a message, if some of it had come. Of one
