@@ -49,9 +49,9 @@ const delayScale = 2
 
 // patience is what clients have. Those who ask have what is missing with the
 // next ping, but for the times in which a database is away; the others have to
-// wait for sweeps.
+// wait for sweeps. A stream whose job was lost is found by sweep after a minute.
 func (o Options) patience() (b checker.Bounds, settle time.Duration) {
-	b = checker.Bounds{Delivery: 40 * time.Second, Presence: 30 * time.Second, Open: 60 * time.Second, Stop: 27 * time.Second}
+	b = checker.Bounds{Delivery: 40 * time.Second, Presence: 30 * time.Second, Open: 75 * time.Second, Stop: 27 * time.Second}
 	if o.Passive {
 		b.Delivery = 2 * time.Minute
 	}
