@@ -75,7 +75,7 @@ func waiting(t *testing.T, s *server.Server) waitingScene {
 		w.owner.add(a, w.id)
 	}
 	w.owner.call(http.MethodDelete, "/conversations/"+string(w.id)+"/participants/user/"+string(w.removed.principal.ID), nil, nil)
-	w.order = fmt.Sprintf("9%03d", serial.Add(1)%1000)
+	w.order = order()
 	w.question = w.owner.say(w.id, fmt.Sprintf(`#tool shop__refund_order {"order":%q}`, w.order))
 	w.call = w.owner.finds(w.id, "a call waits", pending)
 	eventually(t, "the run waits", func() bool {
