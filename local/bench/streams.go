@@ -141,7 +141,9 @@ func (s *stream) write(ctx context.Context, first time.Time) error {
 // watch notes when each piece is there, until the message is.
 func (s *stream) watch(ctx context.Context) error {
 	for {
-		f, err := s.user.Await(ctx, func(f client.Frame) bool { return f.Event == protocol.EventStreamDelta || f.Event == protocol.EventMessageNew })
+		f, err := s.user.Await(ctx, func(f client.Frame) bool {
+			return f.Event == protocol.EventStreamDelta || f.Event == protocol.EventMessageNew
+		})
 		if err != nil {
 			return err
 		}
