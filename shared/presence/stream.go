@@ -39,7 +39,7 @@ var streamRate = config.Rate{Count: 20, Per: time.Second, Burst: 40}
 
 // EnterStream begins st provisionally on its Writer, or has that go on with it. gone
 // is a connection that is known to be no more, whose stream may be taken over; "" is
-// none. It says what is there then, StreamEntered or why not; of StreamWritten the
+// none. It says what is there then, StreamEntered or why not; of StreamIsWritten the
 // Writer is another's. One round trip, and nothing outside the conversation's slot.
 func (s *Store) EnterStream(ctx context.Context, st chat.Stream, gone chat.ConnectionID) (chat.StreamVerdict, chat.Stream, error) {
 	key := streamKey(st.ConversationID, st.ID)
@@ -176,7 +176,7 @@ func (s *Store) QuestionStopped(ctx context.Context, id chat.ConversationID, que
 // EndStream marks a stream as ended by a message, or dropped without one; the first
 // who does is right. With dropped and not force it does so only where nothing was
 // written that would be committed, and with an epoch only of what began then: else it
-// is StreamWritten. Two round trips.
+// is StreamIsWritten. Two round trips.
 func (s *Store) EndStream(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd, force bool) (chat.StreamVerdict, error) {
 	key := streamKey(id, stream)
 	lose := 0
@@ -226,8 +226,8 @@ func (s *Store) Stream(ctx context.Context, id chat.ConversationID, stream strin
 
 // DropStreams ends the streams of a conversation that a principal writes, or with the
 // zero one all of them, without a message: who was removed, or closed it, comes first.
-// It returns those that it ended. To be repeated until it succeeds. Two round trips
-// and one for each.
+// It returns those that it ended. To be repeated until it succeeds. Two round trips,
+// and two for each.
 func (s *Store) DropStreams(ctx context.Context, id chat.ConversationID, of chat.Principal, reason string) (dropped []string, err error) {
 	ids, err := s.Streams(ctx, id)
 	if err != nil || len(ids) == 0 {

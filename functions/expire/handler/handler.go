@@ -51,7 +51,7 @@ const looks = 5
 // is over; of the others it commits what had come, first, and then marks it as ended.
 // A stop is always committed, also where there was nothing; what failed without a text
 // is dropped. Dying between any two steps costs nothing: the queue brings the job
-// again. Three round trips to Redis, and those of a message.
+// again. Four round trips to Redis, and those of a message.
 func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
 	for range looks {
 		st, err := h.streams.Stream(ctx, job.ConversationID, job.StreamID)

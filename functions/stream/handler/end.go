@@ -10,7 +10,7 @@ import (
 )
 
 // end commits the message that the stream becomes, and then marks it as ended: what
-// dies in between is learnt from the log. Three round trips to Redis beside those of
+// dies in between is learnt from the log. Four round trips to Redis beside those of
 // send.
 func (h *Handler) end(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
 	st, err := h.streams.Stream(ctx, in.ConversationID, in.StreamID)

@@ -17,7 +17,7 @@ import (
 // also ends, whoever dies; then it is entered on trial, and only what is entered is
 // looked up, so that a removal or a message in between is seen by one or the other. A
 // stop of the question is seen here or sees the stream, which is entered by then; its
-// job comes before the agent may write. Two round trips to MongoDB, four to Redis (five
+// job comes before the agent may write. Two round trips to MongoDB, three to Redis (four
 // with a question) and one to SQS.
 func (h *Handler) start(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
 	st := streamOf(f.Connection, in)
