@@ -102,8 +102,7 @@ func (h *Handler) end(ctx context.Context, job protocol.StreamJob, st chat.Strea
 
 // mark notes how a stream ended.
 func (h *Handler) mark(ctx context.Context, job protocol.StreamJob, m chat.Message) error {
-	end := chat.StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
-	_, err := h.streams.EndStream(ctx, job.ConversationID, job.StreamID, end, true)
+	_, err := h.streams.EndStream(ctx, job.ConversationID, job.StreamID, chat.StreamEndOf(m), true)
 	return err
 }
 

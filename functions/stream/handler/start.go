@@ -133,12 +133,12 @@ func (h *Handler) look(ctx context.Context, st chat.Stream) error {
 	case err != nil:
 		return err
 	case c.Status != chat.Active:
-		return chat.Errorf(chat.ConversationClosed, "the conversation takes no messages until it is active again")
+		return chat.ErrConversationClosed
 	case sentErr != nil:
 		return sentErr
 	case found:
-		h.mark(ctx, st.ConversationID, st.ID, endOf(m))
-		return refusal(chat.StreamHasEnded, chat.Stream{End: endOf(m)})
+		h.mark(ctx, st.ConversationID, st.ID, chat.StreamEndOf(m))
+		return refusal(chat.StreamHasEnded, chat.Stream{End: chat.StreamEndOf(m)})
 	}
 	return nil
 }
