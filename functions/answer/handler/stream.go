@@ -22,10 +22,10 @@ const (
 
 // What a stream says that its agent does.
 const (
-	thinking   = "thinking"
-	generating = "generating"
-	usingTool  = "tool"
-	waiting    = "waiting"
+	thinking   = protocol.DoingThinking
+	generating = protocol.DoingGenerating
+	usingTool  = protocol.DoingTool
+	waiting    = protocol.DoingWaiting
 )
 
 // A stream shows people the answer while it is being written. It is best effort: what it
