@@ -140,39 +140,6 @@ func (s *Store) AppendStream(ctx context.Context, st chat.Stream, piece chat.Str
 	}
 }
 
-// StopStream notes that by wants a stream to end. One round trip.
-func (s *Store) StopStream(ctx context.Context, id chat.ConversationID, stream string, by chat.Principal) (chat.StreamVerdict, error) {
-	var verdict *redis.Cmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		verdict = p.Eval(ctx, stopStreamScript, []string{streamKey(id, stream)}, owner(by))
-	})
-	if err != nil {
-		return "", failed("stop a stream", err)
-	}
-	text, _ := verdict.Text()
-	return chat.StreamVerdict(text), nil
-}
-
-// StopQuestion notes that by wants no answer to a question, also before one begins.
-// One round trip.
-func (s *Store) StopQuestion(ctx context.Context, id chat.ConversationID, question chat.MessageID, by chat.Principal) error {
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		p.HSet(ctx, stopsKey(id), string(question), owner(by))
-		p.Expire(ctx, stopsKey(id), streamLife)
-	})
-	return failed("stop the answer to a question", err)
-}
-
-// QuestionStopped returns who wants no answer to a question. One round trip.
-func (s *Store) QuestionStopped(ctx context.Context, id chat.ConversationID, question chat.MessageID) (by chat.Principal, stopped bool, err error) {
-	var text *redis.StringCmd
-	err = s.pipelined(ctx, func(p redis.Pipeliner) { text = p.HGet(ctx, stopsKey(id), string(question)) })
-	if err != nil {
-		return chat.Principal{}, false, failed("look whether a question was stopped", err)
-	}
-	return parseOwner(text.Val()), text.Val() != "", nil
-}
-
 // EndStream marks a stream as ended by a message, or dropped without one; the first
 // who does is right. With dropped and not force it does so only where nothing was
 // written that would be committed, and with an epoch only of what began then: else it
