@@ -14,7 +14,7 @@ STACK = $(shell sed -n '/^\[$(ENV)\.global/,/^$$/s/^stack_name = "\(.*\)"/\1/p' 
 run: ## the whole chat on http://127.0.0.1:3003
 	$(GO) run ./local
 
-demo: ## a ten-message conversation, played by two real clients
+demo: ## three conversations, played by real clients
 	$(GO) run ./local demo
 
 bench: ## the load generator
@@ -35,7 +35,7 @@ test: ## every test, on the embedded databases
 ALONE := local/e2e
 
 # One goroutine each.
-SEQUENTIAL := /(local|local/(model/live|cold|contract|cost|docs))$$
+SEQUENTIAL := /(local|local/(model/.*|cold|contract|cost|docs))$$
 
 race: race-units ## the same with the race detector, but for what has nothing to race
 	$(GO) test -race -short -shuffle=on ./$(ALONE)

@@ -96,7 +96,7 @@ func actions() []action {
 				"all of the conversation's": protocol.Stop{Envelope: of(protocol.ActionStop), ConversationID: conversation.ID},
 			},
 			codes: []chat.Code{chat.NotFound},
-		}, {
+		}, approveAction(of(protocol.ActionApprove)), {
 			name: protocol.ActionPing, frame: reflect.TypeFor[protocol.Ping](), replies: []string{protocol.EventPong},
 			examples: map[string]any{"ping": protocol.Ping{Envelope: of(protocol.ActionPing)}},
 			codes:    []chat.Code{chat.TooManyConnections},
@@ -144,7 +144,10 @@ func events() []event {
 		{name: protocol.EventUserLeft, data: reflect.TypeFor[protocol.Membership](), frames: frame(protocol.EventUserLeft, "", protocol.MembershipOf(conversation.ID, user, guest))},
 		{
 			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{aiwm}, needs: []string{"agentOnline"},
-			frames: frame(protocol.EventMessageSent, "1", sentExample()),
+			frames: map[string][]byte{
+				"a message":  protocol.Frame(protocol.EventMessageSent, "1", sentExample(), answered),
+				"a decision": protocol.Frame(protocol.EventMessageSent, "1", decidedExample(), answered),
+			},
 		}, {
 			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{lean}, lacks: []string{"agentOnline"},
 			frames: frame(protocol.EventMessageSent, "1", withoutAgent),
@@ -153,6 +156,8 @@ func events() []event {
 			frames: map[string][]byte{
 				"of a user":           protocol.MessageFrame(protocol.EventMessageNew, question, answered),
 				"of an agent":         protocol.MessageFrame(protocol.EventMessageNew, answer, answered),
+				"a call that waits":   protocol.MessageFrame(protocol.EventMessageNew, waits, answered),
+				"a decision":          protocol.MessageFrame(protocol.EventMessageNew, decision, answered),
 				"the end of a stream": protocol.MessageFrame(protocol.EventMessageNew, streamed(chat.StatusCancelled), answered),
 			},
 		}, {

@@ -25,6 +25,7 @@ var sources = []string{"../../shared/protocol", "../../shared/chat", "../../func
 var shown = []string{
 	"ConversationID", "MessageID", "ClientMessageID", "PrincipalID", "OrgID", "ConnectionID", "Attachment",
 	"Code", "Dialect", "PrincipalType", "Role", "MessageType", "MessageStatus", "ConversationStatus",
+	"RunID", "CallID", "RunStatus", "RespondPolicy", "BusyPolicy", "Verdict", "UsageGroup", "Day",
 }
 
 func isShown(name string) bool {

@@ -63,7 +63,6 @@ func (b *builder) actionMessage(a action) message {
 	if content := schema.Properties["content"]; content != nil {
 		content.MaxLength = &maxContentFrame
 	}
-	refine(a, schema)
 	b.schemas[schema.Title] = schema
 	return message{
 		Name: a.name, Title: schema.Title, Summary: "Ask for `" + a.name + "`" + a.form.says, Description: schema.Description,

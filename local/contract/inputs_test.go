@@ -49,6 +49,30 @@ var bodyOf = map[string]func(body []byte) error{
 		}
 		return err
 	},
+	"POST /agents": func(body []byte) error {
+		in, err := protocol.Decode[protocol.CreateAgent](body)
+		if err == nil {
+			err = in.Check()
+		}
+		return err
+	},
+	"PUT /agents/{id}": func(body []byte) error {
+		in, err := protocol.Decode[protocol.UpdateAgent](body)
+		if err == nil {
+			err = in.Check()
+		}
+		return err
+	},
+	"POST /conversations/{id}/approvals/{toolCallId}": func(body []byte) error {
+		in, err := protocol.Decode[protocol.Decide](body)
+		if err == nil {
+			err = in.Check()
+		}
+		if err == nil {
+			err = decide(call, in)
+		}
+		return err
+	},
 	"POST /messages": func(body []byte) error {
 		in, err := protocol.Decode[protocol.MessageInput](body)
 		if err != nil {
@@ -91,6 +115,17 @@ func written(in protocol.MessageInput, maxContent int) error {
 	return err
 }
 
+// decide does what becomes of a decision before it is stored.
+func decide(id chat.CallID, in protocol.Decide) error {
+	verdict := chat.VerdictDenied
+	if *in.Approved {
+		verdict = chat.VerdictApproved
+	}
+	d := chat.Decision{CallID: id, By: user.ID, Reason: in.Reason, Arguments: json.RawMessage(in.Arguments)}
+	_, err := chat.NewDecision(user.OrgID, conversation.ID, verdict, d, time.Now())
+	return err
+}
+
 // ask takes a client's frame the way that $default takes it.
 func ask(body []byte) (action string, err error) {
 	took := func(name string) { action = name }
@@ -108,6 +143,10 @@ func ask(body []byte) (action string, err error) {
 				return nil
 			}
 			return written(in.MessageInput, chat.MaxContentFrame) // more has no room in a frame, and is appended
+		}),
+		protocol.ActionApprove: gateway.Decoded(func(_ context.Context, _ *gateway.ClientFrame, in protocol.Approve) error {
+			took("approve")
+			return decide(in.ToolCallID, in.Decide)
 		}),
 		protocol.ActionStop: gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Stop) error { took("stop"); return nil }),
 	})
@@ -128,8 +167,9 @@ type specimen struct {
 	name   string
 	body   json.RawMessage
 	schema *jsonschema.Schema
-	valid  func(body []byte) error // the contract
-	taken  func(body []byte) error // the product
+	all    map[string]*jsonschema.Schema // to which it refers
+	valid  func(body []byte) error       // the contract
+	taken  func(body []byte) error       // the product
 }
 
 // allAsked are the examples of all bodies and frames.
@@ -146,7 +186,7 @@ func allAsked(t *testing.T) (all []specimen) {
 		}
 		for name, body := range r.bodies {
 			all = append(all, specimen{
-				r.method + " " + r.path + ", " + name, encode(body), b.schema(r.body, input),
+				r.method + " " + r.path + ", " + name, encode(body), b.schema(r.body, input), b.schemas,
 				func(body []byte) error { return c.Request(r.method, r.path, body) }, bodyOf[r.method+" "+r.path],
 			})
 		}
@@ -154,7 +194,7 @@ func allAsked(t *testing.T) (all []specimen) {
 	add := func(key, action string, m message) {
 		for _, e := range m.Examples {
 			all = append(all, specimen{
-				key + ", " + e.Name, e.Payload, b.schemas[m.Title],
+				key + ", " + e.Name, e.Payload, b.schemas[m.Title], b.schemas,
 				func(body []byte) error { return c.Ask(key, body) },
 				func(body []byte) error {
 					got, err := ask(body)
@@ -245,11 +285,44 @@ func variants(t *testing.T, a specimen) map[string][]byte {
 			}
 			continue
 		}
+		if within := a.within(top[member], s); within != nil {
+			for name, body := range variants(t, *within) {
+				if s.Type == "array" {
+					put(member+", "+name, top, member, []json.RawMessage{body})
+				} else {
+					put(member+", "+name, top, member, json.RawMessage(body))
+				}
+			}
+		}
+		if named := a.all[strings.TrimPrefix(s.Ref, inComponents)]; named != nil && member != "participantType" { // which has to be the sender's
+			for _, v := range named.Enum {
+				put(member+" is "+fmt.Sprint(v), top, member, v)
+			}
+		}
 		for name, v := range valuesFor(member, s, top) {
 			put(member+" is "+name, top, member, v)
 		}
 	}
 	return all
+}
+
+// within is a member that has members of its own, or the first of a list of such; nil of
+// any other, and of what the specimen lacks.
+func (a specimen) within(body json.RawMessage, s *jsonschema.Schema) *specimen {
+	ref := s.Ref
+	if s.Type == "array" && s.Items != nil {
+		ref = s.Items.Ref
+		var list []json.RawMessage
+		if json.Unmarshal(body, &list) != nil || len(list) == 0 {
+			return nil
+		}
+		body = list[0]
+	}
+	inner := a.all[strings.TrimPrefix(ref, inComponents)]
+	if ref == "" || inner == nil || inner.Type != "object" || body == nil {
+		return nil
+	}
+	return &specimen{body: body, schema: inner, all: a.all}
 }
 
 // valuesFor are values within a schema and outside of it.
@@ -295,6 +368,11 @@ func valuesFor(member string, s *jsonschema.Schema, in map[string]json.RawMessag
 		if s.Maximum != nil {
 			all["the most"], all["too much"] = int64(*s.Maximum), int64(*s.Maximum)+1
 		}
+	case s.Type == "number":
+		all["a text"], all["negative"], all["zero"], all["a half"] = "1", -0.5, 0, 0.5
+		if s.Maximum != nil {
+			all["the most"], all["too much"] = *s.Maximum, *s.Maximum+0.5
+		}
 	case s.Type == "boolean":
 		all["true"], all["false"], all["a text"] = true, false, "true"
 	case s.Type == "array":
@@ -320,10 +398,12 @@ func listOf(n int, s *jsonschema.Schema) any {
 		switch {
 		case s.Items.Type == "object":
 			list = append(list, map[string]int{"n": i})
+		case strings.HasSuffix(s.Items.Ref, "ToolSelectionInput"):
+			list = append(list, protocol.ToolSelection{Server: fmt.Sprint("server-", i), Allow: []string{"*"}})
 		case s.Items.Ref != "":
 			list = append(list, fmt.Sprintf("https://a.example/%d", i))
 		default:
-			list = append(list, fmt.Sprint("tag ", i))
+			list = append(list, fmt.Sprint("tag-", i))
 		}
 	}
 	return slices.Clip(list)

@@ -14,10 +14,21 @@ import (
 var isBoth = map[reflect.Type]bool{
 	reflect.TypeFor[protocol.Thinking](): true,
 	reflect.TypeFor[protocol.Usage]():    true,
+
+	reflect.TypeFor[protocol.Managed]():       true,
+	reflect.TypeFor[protocol.AgentHistory]():  true,
+	reflect.TypeFor[protocol.ToolSelection](): true,
+	reflect.TypeFor[protocol.Budget]():        true,
+}
+
+// isLenient are those of which a client may leave out any member: it is 0, empty or false.
+var isLenient = map[reflect.Type]bool{
+	reflect.TypeFor[protocol.Thinking](): true,
+	reflect.TypeFor[protocol.Usage]():    true,
 }
 
 // isTime are the fields that are RFC 3339.
-var isTime = map[string]bool{"CreatedAt": true, "UpdatedAt": true, "Joined": true, "StartedAt": true, "At": true, "Timestamp": true}
+var isTime = map[string]bool{"CreatedAt": true, "UpdatedAt": true, "Joined": true, "StartedAt": true, "At": true, "Timestamp": true, "ExpiresAt": true, "EndedAt": true, "LastSeen": true}
 
 // isID makes a schema one of what chat.ValidID accepts.
 func isID(s *jsonschema.Schema) {
@@ -31,6 +42,9 @@ var textLimits = map[reflect.Type]func(*jsonschema.Schema){
 	reflect.TypeFor[chat.ClientMessageID](): isID,
 	reflect.TypeFor[chat.PrincipalID]():     isID,
 	reflect.TypeFor[chat.OrgID]():           isID,
+	reflect.TypeFor[chat.RunID]():           shaped(`^[0-9a-f]{32}$`),
+	reflect.TypeFor[chat.CallID]():          shaped(`^[0-9a-f]{32}:(0|[1-9][0-9]*):[1-9][0-9]*$`),
+	reflect.TypeFor[chat.Day]():             shaped(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`),
 	reflect.TypeFor[chat.Attachment](): func(s *jsonschema.Schema) {
 		s.Pattern, s.MaxLength = `^([Hh][Tt][Tt][Pp][Ss]?://|document:).`, new(int(chat.MaxAttachment))
 	},
@@ -50,6 +64,9 @@ func (b *builder) special(key string) *jsonschema.Schema {
 		return oneOf(protocol.Online, protocol.Offline)
 	case "Report.Status", "Component.Status":
 		return oneOf("ok", "unavailable")
+	}
+	if s := agentValue(key); s != nil {
+		return s
 	}
 	return streamValue(key)
 }
@@ -81,6 +98,29 @@ var limits = map[string]func(*jsonschema.Schema){
 	"Stream.Text":                    func(s *jsonschema.Schema) { s.MinLength = new(1) },
 	"Stream.Reason":                  atMost(chat.MaxMessageError),
 	"Stop.StreamID":                  isID,
+	"CreateAgent.Name":               visible(chat.MaxAgentName),
+	"CreateAgent.Description":        atMost(chat.MaxAgentDescription),
+	"UpdateAgent.Version":            func(s *jsonschema.Schema) { s.Minimum = new(1.0) },
+	"UpdateAgent.Name":               visible(chat.MaxAgentName),
+	"UpdateAgent.Description":        atMost(chat.MaxAgentDescription),
+	"Managed.Instructions":           atMost(chat.MaxInstructions),
+	"Managed.Provider":               configured(64),
+	"Managed.Model":                  visible(chat.MaxModelName),
+	"Managed.Temperature":            below(2),
+	"Managed.MaxOutputTokens":        below(chat.MaxOutputTokens),
+	"Managed.Tools":                  items(chat.MaxToolServers),
+	"Managed.MaxSteps":               below(chat.MaxStepsCap),
+	"Managed.MaxSeconds":             below(chat.MaxRunSeconds),
+	"Managed.ApprovalSeconds":        below(chat.MaxApprovalSeconds),
+	"AgentHistory.Messages":          below(chat.MaxHistoryMessages),
+	"AgentHistory.Tokens":            below(chat.MaxHistoryTokens),
+	"ToolSelection.Server":           configured(chat.MaxToolServer),
+	"ToolSelection.Allow":            globs,
+	"ToolSelection.Ask":              globs,
+	"ToolSelection.Deny":             globs,
+	"Budget.TokensPerConversation":   below(chat.MaxTokens),
+	"Budget.TokensPerDay":            below(chat.MaxTokens),
+	"Decide.Reason":                  atMost(chat.MaxReason),
 	"Thinking.Content":               atMost(chat.MaxThinking),
 	"Thinking.Duration":              below(maxMillis),
 	"Usage.PromptTokens":             below(chat.MaxTokens),
@@ -112,4 +152,19 @@ func below(most float64) func(*jsonschema.Schema) {
 func tags(s *jsonschema.Schema) {
 	s.MaxItems, s.UniqueItems = new(chat.MaxTags), true
 	visible(chat.MaxTag)(s.Items)
+}
+
+// shaped is a text of one form.
+func shaped(pattern string) func(*jsonschema.Schema) {
+	return func(s *jsonschema.Schema) { s.Pattern = pattern }
+}
+
+// configured is the name of something in the configuration.
+func configured(characters int) func(*jsonschema.Schema) {
+	return func(s *jsonschema.Schema) { s.MaxLength, s.Pattern = &characters, `^[A-Za-z0-9_-]+$` }
+}
+
+func globs(s *jsonschema.Schema) {
+	s.MaxItems, s.UniqueItems = new(chat.MaxToolGlobs), true
+	s.Items.MaxLength, s.Items.Pattern = new(chat.MaxToolName), `^[A-Za-z0-9._/:*?-]+$`
 }

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"reflect"
+	"slices"
 
 	health "aiwm-chat/functions/health/handler"
 	"aiwm-chat/shared/chat"
@@ -170,7 +171,7 @@ func routes() []route {
 			},
 			codes: []chat.Code{chat.ValidationFailed, chat.Unauthorized, chat.TokenExpired, chat.Forbidden},
 		},
-	}, streamRoutes()...)
+	}, slices.Concat(streamRoutes(), agentRoutes())...)
 }
 
 func sentAgain() protocol.Sent {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	health "aiwm-chat/functions/health/handler"
+	"aiwm-chat/shared/chat"
 )
 
 const inComponents = "#/components/schemas/"
@@ -68,7 +69,9 @@ func (b *builder) schema(t reflect.Type, d direction) *jsonschema.Schema {
 		return s
 	}
 	for _, v := range b.facts.Values[t.String()] {
-		s.Enum = append(s.Enum, v.Value)
+		if v.Value != string(chat.System) || t != reflect.TypeFor[chat.PrincipalType]() { // which no participant is
+			s.Enum = append(s.Enum, v.Value)
+		}
 	}
 	return s
 }
@@ -86,6 +89,10 @@ func (b *builder) object(t reflect.Type, d direction) *jsonschema.Schema {
 	if d == output {
 		s.AdditionalProperties = nil
 	}
+	if d == input && isLenient[t] {
+		s.Required = nil
+	}
+	s.Not = neverTogether[t]
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if f.Anonymous || name == "" || s.Properties[name] == nil {

@@ -10,7 +10,7 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-// inHand is the answer while it is being inHand.
+// inHand is the answer while it is being written.
 var inHand = chat.Stream{
 	ConversationID: conversation.ID, ID: "a-1", Principal: agent, ParentID: question.ID, StartedAt: asked, Epoch: 1795582259024000, State: chat.StreamOpen,
 	Doing: "generating", Parts: []chat.StreamPart{{Name: protocol.PartThinking, Text: "The order was", Next: 1, Length: 13}, {Name: protocol.PartContent, Text: "It arrives", Next: 2, Length: 10}},
@@ -58,13 +58,6 @@ func streamForms() []action {
 	}
 }
 
-// refine says of a frame what no Go type says.
-func refine(a action, s *jsonschema.Schema) {
-	if a.name == protocol.ActionStop {
-		s.Not = &jsonschema.Schema{Required: []string{"streamId", "messageId"}}
-	}
-}
-
 // streamEvents are what is told of streams; their ends are messages.
 func streamEvents(frame func(name, id string, data any) map[string][]byte) []event {
 	piece := chat.StreamDelta{Epoch: inHand.Epoch, Part: protocol.PartContent, Offset: 10, Length: 10, Text: " on Friday"}
@@ -72,7 +65,7 @@ func streamEvents(frame func(name, id string, data any) map[string][]byte) []eve
 		"a piece":     protocol.StreamDeltaFrames(inHand, piece, answered)[0],
 		"a tool runs": protocol.StreamDeltaFrames(inHand, chat.StreamDelta{Epoch: inHand.Epoch, Doing: "tool"}, answered)[0],
 	}
-	stopping := protocol.StreamStopping{ConversationID: inHand.ConversationID, StreamIDs: []string{inHand.ID}}
+	stopping := protocol.StreamStopping{ConversationID: inHand.ConversationID, StreamIDs: []string{inHand.ID}, RunIDs: []chat.RunID{run.ID}}
 	return []event{
 		{name: protocol.EventStreamStarted, data: reflect.TypeFor[protocol.StreamStarted](), frames: frame(protocol.EventStreamStarted, "1", protocol.StreamStartedOf(inHand))},
 		{name: protocol.EventStreamStart, data: reflect.TypeFor[protocol.StreamBegun](), frames: frame(protocol.EventStreamStart, "", protocol.StreamBegunOf(inHand))},

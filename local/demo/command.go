@@ -8,10 +8,11 @@ import (
 
 	"aiwm-chat/local/command"
 	"aiwm-chat/local/server"
+	"aiwm-chat/shared/chat"
 )
 
 // Command starts a server of its own, in memory and on free ports, and plays
-// a conversation between two real clients.
+// three conversations of real clients.
 func Command(ctx context.Context, args []string, out io.Writer, _ func(string) string) error {
 	fs := flag.NewFlagSet("demo", flag.ContinueOnError)
 	verbose := fs.Bool("v", false, "log every event")
@@ -22,7 +23,7 @@ func Command(ctx context.Context, args []string, out io.Writer, _ func(string) s
 	if !*verbose {
 		command.Quiet()
 	}
-	return server.With(ctx, server.Options{Template: *template, Getenv: command.Unlimited(nil)}, func(s *server.Server) error {
+	return server.With(ctx, server.Options{Template: *template, Getenv: command.Unlimited(nil), Model: Model}, func(s *server.Server) error {
 		user, err := s.Token(command.DemoUser, time.Hour)
 		if err != nil {
 			return err
@@ -31,8 +32,12 @@ func Command(ctx context.Context, args []string, out io.Writer, _ func(string) s
 		if err != nil {
 			return err
 		}
+		admin, err := s.TokenWith(chat.Principal{Type: chat.User, ID: "demo-admin", OrgID: chat.DefaultOrg}, time.Hour, chat.RoleAdmin)
+		if err != nil {
+			return err
+		}
 		return Run(ctx, Target{
-			WebSocketURL: s.WebSocketURL(), HTTPURL: s.URL(),
+			WebSocketURL: s.WebSocketURL(), HTTPURL: s.URL(), AdminToken: admin, Provider: server.ScriptedProvider, ToolServer: server.ShopServer,
 			UserID: command.DemoUser.ID, UserToken: user, AgentID: command.DemoAgent.ID, AgentToken: agent,
 		}, out)
 	})

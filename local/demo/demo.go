@@ -1,6 +1,8 @@
-// Package demo plays a conversation of ten messages between a user and an
-// agent, as two WebSocket clients of a server that it knows by its URLs only,
-// prints what each side receives, and checks that it is what it should be.
+// Package demo plays three conversations: of ten messages between a user and an
+// agent, as two WebSocket clients of a server that it knows by its URLs only; of answers
+// that appear as they are written; and with an agent that the backend runs, which asks
+// before it uses a tool. It prints what each side receives, and checks that it is what it
+// should be.
 package demo
 
 import (
@@ -22,12 +24,16 @@ type Target struct {
 	HTTPURL      string // http://host:port
 	UserToken    string
 	AgentToken   string
+	AdminToken   string // of a user who may write agents
 	UserID       chat.PrincipalID
 	AgentID      chat.PrincipalID
+
+	// What the agent that is created is to name: local/scripted, and local/toolserver.
+	Provider, ToolServer string
 }
 
-// longest bounds the whole play, which takes about a second.
-const longest = 30 * time.Second
+// longest bounds the whole play, which takes about two seconds.
+const longest = time.Minute
 
 // Run plays the conversation and writes it to out. The output has no ids and
 // times of the server's making: two runs for the same principals print the
@@ -46,7 +52,7 @@ func Run(ctx context.Context, t Target, out io.Writer) error {
 		agent: &side{name: "agent", id: t.AgentID, kind: chat.Agent},
 	}
 	defer d.close()
-	for _, act := range []func(context.Context) error{d.meet, d.talk, d.awaitSummary, d.resume, d.part, d.readBack} {
+	for _, act := range []func(context.Context) error{d.meet, d.talk, d.awaitSummary, d.resume, d.part, d.readBack, d.stream, d.stop, d.hire, d.called, d.approve} {
 		if err := act(ctx); err != nil {
 			return err
 		}
@@ -60,7 +66,7 @@ type demo struct {
 	print        *printer
 	rest         *client.REST // the user's
 	user, agent  *side
-	conversation chat.ConversationID
+	conversation chat.ConversationID // the one that is being played
 }
 
 // A side is one of the two who talk.
@@ -69,6 +75,8 @@ type side struct {
 	name string
 	id   chat.PrincipalID
 	kind chat.PrincipalType
+	// heard is the seq of the last message that was waited for: what comes twice is passed over.
+	heard int64
 }
 
 func (s *side) String() string { return fmt.Sprintf("%s %s", s.kind, s.id) }
@@ -89,7 +97,8 @@ func (d *demo) meet(ctx context.Context) error {
 	if err := d.connect(ctx, d.user, d.target.UserToken); err != nil {
 		return err
 	}
-	if err := d.create(ctx); err != nil {
+	in := protocol.CreateConversation{Title: d.script.Title, Description: d.script.Description, Tags: d.script.Tags, AgentID: d.agent.id}
+	if err := d.create(ctx, in); err != nil {
 		return err
 	}
 	joined, err := d.join(ctx, d.user)
@@ -133,17 +142,14 @@ func (d *demo) connect(ctx context.Context, s *side, token string) (err error) {
 	return nil
 }
 
-func (d *demo) create(ctx context.Context) error {
-	in := protocol.CreateConversation{
-		Title: d.script.Title, Description: d.script.Description, Tags: d.script.Tags, AgentID: d.agent.id,
-	}
-	d.print.sent(d.user.name, "POST /conversations", "%q with %s", in.Title, d.agent)
+func (d *demo) create(ctx context.Context, in protocol.CreateConversation) error {
+	d.print.sent(d.user.name, "POST /conversations", "%q with agent %s", in.Title, in.AgentID)
 	var c protocol.Conversation
 	if err := d.rest.Do(ctx, http.MethodPost, "/conversations", in, &c); err != nil {
 		return err
 	}
 	d.print.received(d.user.name, "201 Created", "%s, %d participants, tags %v", c.Status, len(c.Participants), c.Tags)
-	d.conversation = c.ID
+	d.conversation, d.user.heard, d.agent.heard = c.ID, 0, 0
 	return nil
 }
 

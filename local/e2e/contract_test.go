@@ -153,6 +153,7 @@ func TestDocumentedParameters(t *testing.T) {
 		"GET /conversations": "/conversations", "GET /conversations/{id}": "/conversations/" + string(id), "GET /messages": "/messages",
 		"GET /messages/{id}": "/messages/" + string(sent.MessageID), "GET /presence": "/presence",
 		"GET /agents/{id}/backlog": "/agents/" + string(agent.principal.ID) + "/backlog",
+		"GET /agents":              "/agents", "GET /conversations/{id}/runs": "/conversations/" + string(id) + "/runs", "GET /usage": "/usage",
 	}
 	tried := 0
 	for _, route := range contract.Routes() {
@@ -168,7 +169,10 @@ func TestDocumentedParameters(t *testing.T) {
 			q := url.Values{}
 			for _, p := range contract.Parameters(route) {
 				if p.In == "query" && p.Required {
-					q.Set(p.Name, string(id)) // all of them are
+					q.Set(p.Name, fmt.Sprint(p.Example))
+				}
+				if p.Name == "conversationId" {
+					q.Set(p.Name, string(id))
 				}
 			}
 			q.Set(name, fmt.Sprint(value))
@@ -183,6 +187,9 @@ func TestDocumentedParameters(t *testing.T) {
 			good, bad := p.Enum, []any{}
 			if p.Example != nil && !p.Required {
 				good = append(good, p.Example)
+			}
+			if p.Enum == nil && p.Required {
+				bad = append(bad, "{x}")
 			}
 			if p.Enum != nil {
 				bad = append(bad, "boss")

@@ -79,7 +79,7 @@ type Agent struct {
 
 // AgentPage is the body of GET /agents, in the order of their ids.
 type AgentPage struct {
-	Data       []Agent    `json:"data"`
+	Data       []Agent    `json:"data"` // in the order of their ids
 	Pagination CursorPage `json:"pagination"`
 }
 

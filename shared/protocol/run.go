@@ -20,7 +20,7 @@ type Run struct {
 	StoppedBy      chat.PrincipalID    `json:"stoppedBy,omitzero"`  // who wants it to end, or wanted
 	ToolCallID     chat.CallID         `json:"toolCallId,omitzero"` // of one that waits: which call is to be approved
 	ExpiresAt      string              `json:"expiresAt,omitzero"`  // of one that waits: until when
-	Error          chat.Code           `json:"error,omitzero"`      // of one that failed
+	Error          chat.Code           `json:"error,omitzero"`      // why it failed: a code as of errors, or budget_exceeded; conflict: its agent was busy, and takes no second question
 	CreatedAt      string              `json:"createdAt"`           // when it was asked for
 	StartedAt      string              `json:"startedAt,omitzero"`  // when it last left the queue
 	EndedAt        string              `json:"endedAt,omitzero"`    // when it ended
@@ -28,7 +28,7 @@ type Run struct {
 
 // RunPage is the body of GET /conversations/{id}/runs, the newest first.
 type RunPage struct {
-	Data       []Run      `json:"data"`
+	Data       []Run      `json:"data"` // the newest first
 	Pagination CursorPage `json:"pagination"`
 }
 

@@ -308,8 +308,12 @@ func TestInterruptedWhileItWrote(t *testing.T) {
 	}
 	s, _ := w.handler().begin(ctx, r, 0, thinking, func() {})
 	s.add("content", "Half an ans")
-	s.kept = time.Time{}
-	s.keep(ctx)
+	for { // within a second it is kept
+		if st, err := w.presence.Stream(ctx, w.id, s.st.ID); err != nil || len(st.Parts) > 0 && st.Parts[0].Length > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	s.close()
 	if err := w.handler().Handle(ctx, w.job(q)); err != nil {
 		t.Fatal(err)

@@ -92,7 +92,7 @@ func TestREST(t *testing.T) {
 	if len(w.queue) != jobs {
 		t.Errorf("%d jobs of nothing", len(w.queue)-jobs)
 	}
-	if status, body := w.rest(t, user, stop, id, "s1"); status != 200 || body != fmt.Sprintf(`{"conversationId":%q,"streamIds":["s1"]}`, id) || len(w.queue) != jobs+1 || !w.queue[jobs].Stop {
+	if status, body := w.rest(t, user, stop, id, "s1"); status != 200 || body != fmt.Sprintf(`{"conversationId":%q,"streamIds":["s1"],"runIds":[]}`, id) || len(w.queue) != jobs+1 || !w.queue[jobs].Stop {
 		t.Errorf("stop: %d %s, jobs %+v", status, body, w.queue[jobs:])
 	}
 }
