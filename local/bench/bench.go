@@ -34,6 +34,7 @@ type Options struct {
 	Duration      time.Duration // of the closed loop without its warm-up; at most 10 min
 	Room          int           // connections in one conversation; at most 10,000
 	Connections   int           // that only wait; at most 50,000
+	Streams       int           // answers that are written at the same time, for Duration; at most 5,000
 
 	// MemoryWatch has the waiting connections ping for so long, and fails where the
 	// memory of the server grows meanwhile, which a server elsewhere tells at
@@ -64,6 +65,10 @@ func (o Options) check() error {
 		return fmt.Errorf("conversations must be 0 to %d", maxConversations)
 	case o.Conversations > 0 && (o.Duration <= 0 || o.Duration > maxDuration):
 		return fmt.Errorf("the duration must be more than 0 and at most %v", maxDuration)
+	case o.Streams < 0 || o.Streams > maxConversations:
+		return fmt.Errorf("streams must be 0 to %d", maxConversations)
+	case o.Streams > 0 && (o.Duration < time.Second || o.Duration > maxDuration):
+		return fmt.Errorf("the duration must be a second at least, and at most %v", maxDuration)
 	case o.Room < 0 || o.Room > maxRoom:
 		return fmt.Errorf("the room must be 0 to %d connections", maxRoom)
 	case o.Connections < 0 || o.Connections > maxConnections:
@@ -72,8 +77,8 @@ func (o Options) check() error {
 		return fmt.Errorf("the memory watch must be at most %v", maxWatch)
 	case o.MemoryWatch > 0 && o.Connections == 0:
 		return errors.New("the memory watch is of connections that wait: give connections")
-	case o.Conversations+o.Room+o.Connections == 0:
-		return errors.New("nothing to measure: give conversations, a room or connections")
+	case o.Conversations+o.Room+o.Connections+o.Streams == 0:
+		return errors.New("nothing to measure: give conversations, a room, streams or connections")
 	}
 	return nil
 }
@@ -114,6 +119,7 @@ func Run(ctx context.Context, o Options, out io.Writer) error {
 		{"idle connections", o.Connections, idleWarmUp, b.idle}, // first: its memory is compared with a server at rest
 		{"room", o.Room, 0, b.room},
 		{"closed loop", o.Conversations, 0, b.loop},
+		{"streams", o.Streams, 0, b.streams},
 	} {
 		if m.size == 0 {
 			continue

@@ -351,6 +351,8 @@ func TestOptionsAreBounded(t *testing.T) {
 		"conversations": {Conversations: maxConversations + 1, Duration: time.Second},
 		"no duration":   {Conversations: 1},
 		"duration":      {Conversations: 1, Duration: maxDuration + 1},
+		"streams":       {Streams: maxConversations + 1, Duration: time.Second},
+		"short streams": {Streams: 1, Duration: time.Millisecond},
 		"room":          {Room: maxRoom + 1},
 		"connections":   {Connections: maxConnections + 1},
 		"negative":      {Connections: -1},

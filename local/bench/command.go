@@ -29,6 +29,7 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	seconds := fs.Int("seconds", 20, "how long the closed loop runs")
 	fs.IntVar(&o.Connections, "connections", 0, "connections that only wait")
 	fs.IntVar(&o.Room, "room", 0, "connections in one conversation that get a message together")
+	fs.IntVar(&o.Streams, "streams", 0, "answers that agents write at the same time, 20 pieces a second each, for -seconds")
 	profile := fs.String("cpuprofile", "", "write a CPU profile to this `file`")
 	template := fs.String("template", "template.yaml", "the SAM `file` that says what to run")
 	exec := fs.String("exec", "", "run the bootstrap binaries in this `folder`")
@@ -41,7 +42,7 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	if err := checkTarget(fs, *target, *rest, getenv); err != nil {
 		return err
 	}
-	if o.Conversations+o.Connections+o.Room == 0 {
+	if o.Conversations+o.Connections+o.Room+o.Streams == 0 {
 		o.Conversations = 50
 	}
 	o.Progress = os.Stderr

@@ -18,6 +18,7 @@ func Check(h History, f Final, b Bounds) Report {
 		}
 	}
 	c.tell()
+	c.streamed()
 	for id, conversation := range f.Conversations {
 		c.log(id, conversation)
 		c.folded(id, conversation)
@@ -28,6 +29,7 @@ func Check(h History, f Final, b Bounds) Report {
 		c.view(v)
 	}
 	c.heard()
+	c.written()
 	return c.report
 }
 
@@ -49,6 +51,8 @@ type story struct {
 	acked   time.Time // the first acknowledgement; zero: none
 	refused bool      // every one was
 	stored  *Entry    // in the log
+	stream  *Stream   // what it is the end of
+	said    []Content // of the ends of a stream, each
 }
 
 func (c *check) tell() {
@@ -106,6 +110,8 @@ func (c *check) log(id chat.ConversationID, conversation Conversation) {
 			c.report.add(Lost, "%s: seq %d, %s of %s, is deleted, and nobody asked for it", id, e.Seq, e.Client, e.Sender)
 		case !e.Deleted && !confirmed.IsZero():
 			c.report.add(Wrong, "%s: seq %d, %s of %s, was deleted and is there", id, e.Seq, e.Client, e.Sender)
+		case !e.Deleted && s.stream != nil:
+			c.end(s, e)
 		case !e.Deleted && (e.Content != s.content || e.Tokens != s.tokens):
 			c.report.add(Wrong, "%s: seq %d, %s of %s, says something else", id, e.Seq, e.Client, e.Sender)
 		}
@@ -160,7 +166,7 @@ func (c *check) folded(id chat.ConversationID, conversation Conversation) {
 	}
 	if conversation.LastSeq != n {
 		c.report.add(Wrong, "%s: the last message is seq %d, not %d", id, conversation.LastSeq, n)
-	} else if n > 0 && !conversation.Log[n-1].Deleted && conversation.Last != conversation.Log[n-1].Content {
+	} else if n > 0 && !conversation.Log[n-1].Deleted && conversation.Last != conversation.Log[n-1].Preview {
 		c.report.add(Wrong, "%s: the last message says something else than seq %d", id, n)
 	}
 	if s := conversation.Summary; s != nil && (s.From < 1 || s.From > s.To || s.To > n) {

@@ -20,6 +20,9 @@ type History struct {
 	Links     []Link
 	Views     []View
 	Heard     []Heard
+	Streams   []Stream
+	Stops     []Stop
+	Losses    []Loss
 }
 
 // A Member is somebody who was made a participant, at the start or later.
@@ -66,6 +69,30 @@ func ContentOf(text string) Content {
 	h := fnv.New64a()
 	h.Write([]byte(text)) //nolint:errcheck // it never fails
 	return Content(h.Sum64())
+}
+
+// A Stream is an answer that an agent writes piece by piece, on one device or, one after
+// the other, on several. Its end is an attempt of the same key, if its agent comes to one.
+type Stream struct {
+	Key
+	Text    string    // all of it, wherever it is broken off
+	Begun   time.Time // before it was asked to start
+	Started bool      // which was answered
+	Alive   time.Time // after the last sign of life of who writes it
+}
+
+// A Stop is a wish that a stream ends, which was accepted.
+type Stop struct {
+	Conversation chat.ConversationID
+	Stream       chat.ClientMessageID
+	Accepted     time.Time
+}
+
+// A Loss is the moment in which the server's memory lost what it had of a
+// conversation's streams, or of all.
+type Loss struct {
+	Conversation chat.ConversationID // "": all
+	At           time.Time
 }
 
 // A Deletion is an author's wish that a message says nothing any more.
@@ -128,6 +155,22 @@ type Heard struct {
 type Final struct {
 	At            time.Time
 	Conversations map[chat.ConversationID]Conversation
+	Screens       []Screen
+}
+
+// A Screen is what a device showed of a stream, and shows in the end. Devices that are
+// gone by then have none.
+type Screen struct {
+	Device       string
+	Principal    chat.Principal
+	Conversation chat.ConversationID
+	Stream       chat.ClientMessageID
+	EndsOnly     bool      // it had asked for no pieces
+	First        time.Time // when it heard of the stream as of one that is being written; zero: never
+	Live         string    // the last text that it showed as being written
+	LiveAt       time.Time // when that came
+	Text         string    // what it shows
+	Ended        bool      // as the message that the stream became
 }
 
 // A Conversation is what REST says of one.
@@ -140,6 +183,7 @@ type Conversation struct {
 	Summary *Range
 	Online  map[chat.Principal]bool // of each participant
 	Due     int                     // messages of which something is left to do
+	Open    []chat.ClientMessageID  // streams that are being written
 }
 
 // An Entry is a message of the log.
@@ -149,8 +193,12 @@ type Entry struct {
 	Sender  chat.Principal
 	Client  chat.ClientMessageID
 	Content Content
+	Length  int     // of what it says, in bytes
+	Preview Content // of its first characters, as lastMessage has them
 	Tokens  int64
+	Status  chat.MessageStatus
 	Deleted bool
+	Cut     bool      // it did not fit a frame: Content is not all of it
 	Created time.Time // what REST says
 }
 
@@ -161,4 +209,6 @@ type Range struct{ From, To int64 }
 type Bounds struct {
 	Delivery time.Duration // of a message to who is connected and joined
 	Presence time.Duration // until who is connected is known
+	Open     time.Duration // of a stream after the last sign of life of who writes it
+	Stop     time.Duration // from what was accepted to the message
 }

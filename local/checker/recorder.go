@@ -15,6 +15,7 @@ type Recorder struct {
 	h     History
 	views map[viewKey]int // the last one
 	asked map[viewKey]time.Time
+	wrote map[Key]int // streams
 }
 
 type viewKey struct {
@@ -24,7 +25,7 @@ type viewKey struct {
 
 // NewRecorder returns a Recorder of nothing.
 func NewRecorder() *Recorder {
-	return &Recorder{views: map[viewKey]int{}, asked: map[viewKey]time.Time{}}
+	return &Recorder{views: map[viewKey]int{}, asked: map[viewKey]time.Time{}, wrote: map[Key]int{}}
 }
 
 // History returns a copy of what was recorded.
@@ -34,6 +35,7 @@ func (r *Recorder) History() History {
 	h := r.h
 	h.Members, h.Attempts, h.Deletions = slices.Clone(h.Members), slices.Clone(h.Attempts), slices.Clone(h.Deletions)
 	h.Removals, h.Links, h.Views, h.Heard = slices.Clone(h.Removals), slices.Clone(h.Links), slices.Clone(h.Views), slices.Clone(h.Heard)
+	h.Streams, h.Stops, h.Losses = slices.Clone(h.Streams), slices.Clone(h.Stops), slices.Clone(h.Losses)
 	for i := range h.Views {
 		h.Views[i].Frames, h.Views[i].Again = slices.Clone(h.Views[i].Frames), slices.Clone(h.Views[i].Again)
 	}
@@ -81,6 +83,52 @@ func (r *Recorder) Acknowledged() (attempts, acknowledged int) {
 		}
 	}
 	return len(r.h.Attempts), acknowledged
+}
+
+// Stream notes a stream before it is begun.
+func (r *Recorder) Stream(k Key, text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	r.wrote[k] = len(r.h.Streams)
+	r.h.Streams = append(r.h.Streams, Stream{Key: k, Text: text, Begun: now, Alive: now})
+}
+
+// Started notes that its start was answered.
+func (r *Recorder) Started(k Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := &r.h.Streams[r.wrote[k]]
+	s.Started, s.Alive = true, time.Now()
+}
+
+// Alive notes that who writes it may have given a sign of life until now.
+func (r *Recorder) Alive(k Key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Streams[r.wrote[k]].Alive = time.Now()
+}
+
+// Streams returns how many were begun.
+func (r *Recorder) Streams() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.h.Streams)
+}
+
+// Stop notes that a stop was accepted.
+func (r *Recorder) Stop(id chat.ConversationID, stream chat.ClientMessageID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Stops = append(r.h.Stops, Stop{id, stream, time.Now()})
+}
+
+// Lose notes that the server lost what it had of the streams of a conversation, or of
+// all with "".
+func (r *Recorder) Lose(id chat.ConversationID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Losses = append(r.h.Losses, Loss{id, time.Now()})
 }
 
 // Delete notes a deletion before it is asked for.

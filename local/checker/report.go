@@ -17,11 +17,13 @@ const (
 	Ghosts    Kind = "ghosts"    // online, and not connected
 	Deaf      Kind = "deaf"      // connected, and not reached in time
 	Stuck     Kind = "stuck"     // still to do, or connected and offline
+	Garbled   Kind = "garbled"   // a stream is shown or stored as something else than was written
+	Open      Kind = "open"      // a stream that did not end, or not in time
 	Wrong     Kind = "wrong"     // everything else that is not as it must be
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{Lost, Doubled, Reordered, Leaked, Ghosts, Deaf, Stuck, Wrong}
+var Kinds = []Kind{Lost, Doubled, Reordered, Leaked, Ghosts, Deaf, Stuck, Garbled, Open, Wrong}
 
 // examples is how many of a kind a report describes.
 const examples = 5

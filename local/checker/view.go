@@ -41,7 +41,7 @@ func (c *check) frame(v View, f Frame, log []Entry) {
 		c.report.add(Reordered, "%s: seq %d is %s, and came to %s as %s", v.Conversation, f.Seq, e.ID, v.Principal, f.ID)
 	case e.Sender != f.Sender || e.Client != f.Client:
 		c.report.add(Wrong, "%s: seq %d came to %s as somebody else's", v.Conversation, f.Seq, v.Principal)
-	case f.Deleted && !deleted, !f.Deleted && !e.Deleted && e.Content != f.Content:
+	case f.Deleted && !deleted, !f.Deleted && !e.Deleted && !f.Cut && e.Content != f.Content:
 		c.report.add(Wrong, "%s: seq %d says something else to %s", v.Conversation, f.Seq, v.Principal)
 	case !f.Deleted && !confirmed.IsZero() && f.At.After(confirmed.Add(c.bounds.Delivery)):
 		c.report.add(Wrong, "%s: seq %d came to %s %v after it was deleted", v.Conversation, f.Seq, v.Principal, f.At.Sub(confirmed))

@@ -277,10 +277,11 @@ type Missing struct {
 }
 
 // Missing returns the streams to ask for: those of which a piece has been missing for a
-// second, and those that were cut. Each is named once a second at most.
+// second, and those that were cut. Each is named once a second at most, and not any more
+// when it is not shown any more.
 func (a *Assembler) Missing(now time.Time) (all []Missing) {
 	for key, s := range a.streams {
-		if s.final != nil || s.dropped || !s.asked.IsZero() && now.Sub(s.asked) < gapPatience {
+		if s.final != nil || s.dropped || now.Sub(s.heard) >= silence || !s.asked.IsZero() && now.Sub(s.asked) < gapPatience {
 			continue
 		}
 		late := func(p *assembledPart) bool { return len(p.aside) > 0 && now.Sub(p.since) >= gapPatience }

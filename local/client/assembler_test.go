@@ -149,6 +149,25 @@ func TestAssemblerAsksAndStalls(t *testing.T) {
 	}
 }
 
+// What is not shown any more is not asked for any more, until more of it comes.
+func TestAssemblerAsksNotForSilence(t *testing.T) {
+	w := writing{epoch: 1}
+	first, _, third, _, fifth := w.add("a"), w.add("b"), w.add("c"), w.add("d"), w.add("e")
+	var asm Assembler
+	for i, f := range [][]byte{first, third, fifth} {
+		if err := asm.Frame(frameOf(t, f), noon.Add(time.Duration(i)*silence)); err != nil {
+			t.Fatal(err)
+		}
+		at := noon.Add(time.Duration(i) * silence)
+		if all := asm.Missing(at.Add(silence - time.Second)); (len(all) > 0) != (i > 0) {
+			t.Errorf("after %d pieces: %v", i+1, all)
+		}
+		if all := asm.Missing(at.Add(silence)); len(all) > 0 {
+			t.Errorf("after %d pieces and a silence: %v", i+1, all)
+		}
+	}
+}
+
 func TestAssemblerRefuses(t *testing.T) {
 	var asm Assembler
 	if err := asm.Frame(frameOf(t, []byte(`{"event":"stream:delta","data":{"offset":"x"}}`)), noon); err == nil {
@@ -214,7 +233,7 @@ func FuzzAssembler(f *testing.F) {
 			}
 		}
 		asm.Snapshot(protocol.StreamSnapshotOf(w.stream(), 1<<20), noon)
-		if shown, _ := asm.Show("c", "s", noon); shown.Text(protocol.PartContent) != w.text || len(asm.Missing(noon.Add(time.Hour))) > 0 {
+		if shown, _ := asm.Show("c", "s", noon); shown.Text(protocol.PartContent) != w.text || len(asm.Missing(noon.Add(silence-time.Second))) > 0 {
 			t.Fatalf("with the snapshot: %q of %q", shown.Text(protocol.PartContent), w.text)
 		}
 		end := w.message("committed: " + text)

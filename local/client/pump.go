@@ -80,17 +80,26 @@ func (w *StreamWriter) flush(ctx context.Context, last bool) error {
 	return nil
 }
 
-// beginAgain starts a stream that the server has lost, whose pieces all follow.
+// beginAgain starts a stream that the server has lost, whose pieces all follow. What
+// another connection has begun meanwhile is of other pieces: only the whole can take
+// their place, after all of them.
 func (w *StreamWriter) beginAgain(ctx context.Context) error {
-	if _, err := w.start(ctx); err != nil {
-		if e, ok := errors.AsType[*Error](err); ok && e.Code == chat.Unavailable {
+	started, err := w.start(ctx)
+	if err != nil {
+		if e := (*Error)(nil); errors.As(err, &e) && e.Code == chat.Unavailable {
 			return nil // at the next piece
 		}
 		return fmt.Errorf("%w: %w", ErrStreamEnded, err)
 	}
 	w.lost = false
-	for _, p := range w.parts {
+	for name, p := range w.parts {
 		p.again = 0
+		if theirs := started.Next[name]; theirs > p.next {
+			if p.before || encodedLen(p.text) > chat.MaxRepair {
+				return fmt.Errorf("%w: another connection has written other pieces of it", ErrStreamEnded)
+			}
+			p.next = theirs
+		}
 	}
 	return nil
 }
@@ -212,8 +221,8 @@ func (w *StreamWriter) finish(ctx context.Context, last func() streamFrame) (sen
 
 // again notes what an end that was refused says is to be sent again.
 func (w *StreamWriter) again(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
+	e := (*Error)(nil)
+	if !errors.As(err, &e) {
 		return false
 	}
 	w.mu.Lock()

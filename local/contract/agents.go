@@ -76,6 +76,13 @@ func decisionExample() chat.Message {
 	return m
 }
 
+// decidedExample is what somebody who decides is told in the dialect aiwm.
+func decidedExample() protocol.Sent {
+	sent := protocol.SentOf(decision, false)
+	sent.AgentOnline = new(true)
+	return sent
+}
+
 func approveAction(e protocol.Envelope) action {
 	of := func(d protocol.Decide) protocol.Approve {
 		return protocol.Approve{Envelope: e, ConversationID: conversation.ID, ToolCallID: call, Decide: d}

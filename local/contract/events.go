@@ -144,7 +144,10 @@ func events() []event {
 		{name: protocol.EventUserLeft, data: reflect.TypeFor[protocol.Membership](), frames: frame(protocol.EventUserLeft, "", protocol.MembershipOf(conversation.ID, user, guest))},
 		{
 			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{aiwm}, needs: []string{"agentOnline"},
-			frames: frame(protocol.EventMessageSent, "1", sentExample()),
+			frames: map[string][]byte{
+				"a message":  protocol.Frame(protocol.EventMessageSent, "1", sentExample(), answered),
+				"a decision": protocol.Frame(protocol.EventMessageSent, "1", decidedExample(), answered),
+			},
 		}, {
 			name: protocol.EventMessageSent, data: reflect.TypeFor[protocol.Sent](), dialects: []string{lean}, lacks: []string{"agentOnline"},
 			frames: frame(protocol.EventMessageSent, "1", withoutAgent),

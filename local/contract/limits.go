@@ -19,7 +19,6 @@ var isBoth = map[reflect.Type]bool{
 	reflect.TypeFor[protocol.AgentHistory]():  true,
 	reflect.TypeFor[protocol.ToolSelection](): true,
 	reflect.TypeFor[protocol.Budget]():        true,
-	reflect.TypeFor[chat.PrincipalType]():     true, // no client is the backend
 }
 
 // isLenient are those of which a client may leave out any member: it is 0, empty or false.

@@ -110,10 +110,3 @@ func backlogParameters() []parameter {
 		query("limit", whole(1, 200, "50"), "The most entries of the page.", 50),
 	}
 }
-
-// aType is the type of a participant who may be named.
-func aType(description string) parameter {
-	return parameter{Name: "type", In: "path", Description: description, Required: true, Example: string(guest.Type), schema: func(b *builder) *jsonschema.Schema {
-		return b.ref(reflect.TypeFor[chat.PrincipalType](), input)
-	}}
-}

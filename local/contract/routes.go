@@ -103,7 +103,7 @@ func routes() []route {
 			method: "DELETE", path: "/conversations/{id}/participants/{type}/{participantId}", id: "removeParticipant", tag: ofTalks, summary: "Remove a participant, or leave for good",
 			description: "The creator's to do, and everybody's with themselves. Who is removed is out of the room when it is answered. The creator who leaves hands over to the longest-standing user; the last user to leave closes the conversation. It may be repeated.",
 			parameters: []parameter{
-				theTalk, aType("Whether a user or an agent is removed."),
+				theTalk, pathParameter("type", reflect.TypeFor[chat.PrincipalType](), "Whether a user or an agent is removed.", string(guest.Type)),
 				pathParameter("participantId", reflect.TypeFor[chat.PrincipalID](), "Who is removed; `+`, `=` and `|` are percent-encoded.", string(guest.ID)),
 			},
 			answers: []answerOf{gone},

@@ -69,7 +69,7 @@ func (b *builder) schema(t reflect.Type, d direction) *jsonschema.Schema {
 		return s
 	}
 	for _, v := range b.facts.Values[t.String()] {
-		if d == output || v.Value != string(chat.System) || t != reflect.TypeFor[chat.PrincipalType]() {
+		if v.Value != string(chat.System) || t != reflect.TypeFor[chat.PrincipalType]() { // which no participant is
 			s.Enum = append(s.Enum, v.Value)
 		}
 	}

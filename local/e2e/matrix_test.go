@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ type waitingScene struct {
 	question                                   protocol.Sent
 	call                                       protocol.Message
 	run                                        protocol.Run
+	order                                      string // that is to be paid back
 }
 
 // newWriter is a user whose token has a role.
@@ -38,23 +40,8 @@ func newWriter(t *testing.T, s *server.Server, org chat.OrgID, role string) *act
 	return a
 }
 
-// hire creates an agent that the backend runs by the scripted model, with the tools of the shop.
-func (a *actor) hire(managed fields) *actor {
-	a.t.Helper()
-	of := fields{
-		"provider": server.ScriptedProvider, "model": "scripted",
-		"tools": []fields{{"server": server.ShopServer, "allow": []string{"get_*", "slow_*"}, "ask": []string{"refund_*"}}},
-	}
-	for name, v := range managed {
-		of[name] = v
-	}
-	id := unique("bot")
-	a.call(http.MethodPost, "/agents", fields{"agentId": id, "name": "Bot", "managed": of}, nil)
-	return &actor{t: a.t, server: a.server, principal: chat.Principal{Type: chat.Agent, ID: chat.PrincipalID(id), OrgID: a.principal.OrgID}}
-}
-
-// asked waits for a message of a conversation that is as it should be.
-func (a *actor) asked(id chat.ConversationID, what string, is func(protocol.Message) bool) (found protocol.Message) {
+// finds waits for a message of a conversation that is as it should be.
+func (a *actor) finds(id chat.ConversationID, what string, is func(protocol.Message) bool) (found protocol.Message) {
 	a.t.Helper()
 	eventually(a.t, what, func() bool {
 		var page protocol.MessagePage
@@ -82,14 +69,15 @@ func waiting(t *testing.T, s *server.Server) waitingScene {
 		writer:    newWriter(t, s, "acme", chat.RoleAgentsWrite), foreignWriter: newWriter(t, s, "other", chat.RoleAdmin),
 		agent: newAgent(t, s).connect(), otherAgent: newAgent(t, s).connect(),
 	}
-	w.bot = w.writer.hire(nil)
+	w.bot = &actor{principal: chat.Principal{Type: chat.Agent, ID: hire(t, s, nil), OrgID: "acme"}}
 	w.id, w.other = w.owner.open(w.bot), w.stranger.open(w.otherAgent)
 	for _, a := range []*actor{w.guest, w.removed, w.agent} {
 		w.owner.add(a, w.id)
 	}
 	w.owner.call(http.MethodDelete, "/conversations/"+string(w.id)+"/participants/user/"+string(w.removed.principal.ID), nil, nil)
-	w.question = w.owner.say(w.id, `#tool shop__refund_order {"order":"1042"}`)
-	w.call = w.owner.asked(w.id, "a call waits", pending)
+	w.order = order()
+	w.question = w.owner.say(w.id, fmt.Sprintf(`#tool shop__refund_order {"order":%q}`, w.order))
+	w.call = w.owner.finds(w.id, "a call waits", pending)
 	eventually(t, "the run waits", func() bool {
 		var page protocol.RunPage
 		w.owner.call(http.MethodGet, "/conversations/"+string(w.id)+"/runs", nil, &page)
@@ -240,6 +228,12 @@ func (w waitingScene) approves(t *testing.T, approval string) {
 	if a := decision.Approval; decision.ParticipantType != chat.System || a == nil || a.Status != chat.VerdictApproved || a.By != w.guest.principal.ID || a.Reason != "it is late" {
 		t.Errorf("the decision is %+v", decision)
 	}
+	for _, device := range []*actor{w.guest, w.guest.leanDevice()} { // again, the same
+		f := device.must("approve", fields{"conversationId": w.id, "toolCallId": w.run.ToolCallID, "approved": true, "reason": "it is late"})
+		if sent := data[protocol.Sent](t, f); !sent.Duplicate || sent.MessageID != decision.ID || sent.Seq != decision.Seq {
+			t.Errorf("decided again: %+v", sent)
+		}
+	}
 	if _, err := w.owner.ask("approve", fields{"conversationId": w.id, "toolCallId": w.run.ToolCallID, "approved": false}); code(t, err) != chat.Conflict {
 		t.Errorf("the second decision: %v", err)
 	}
@@ -250,7 +244,7 @@ func (w waitingScene) approves(t *testing.T, approval string) {
 	if w.run.Status != chat.RunComplete {
 		t.Errorf("the run is %+v", w.run)
 	}
-	w.owner.asked(w.id, "the result", func(m protocol.Message) bool {
-		return m.Type == chat.TypeToolResult && strings.Contains(m.Content, "1042 is refunded (refund 1 ")
+	w.owner.finds(w.id, "the result", func(m protocol.Message) bool {
+		return m.Type == chat.TypeToolResult && strings.Contains(m.Content, w.order+" is refunded (refund 1 ")
 	})
 }

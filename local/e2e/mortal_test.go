@@ -229,8 +229,13 @@ func (l *life) through(t *testing.T, target string) string {
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		step := "enqueue"
-		if strings.Contains(r.URL.Path, "/@connections/") {
+		switch {
+		case strings.Contains(r.URL.Path, "/@connections/"):
 			step = strings.ToLower(r.Method) + " @connections"
+		case r.Header.Get("Mcp-Method") != "":
+			step = r.Header.Get("Mcp-Method")
+		case r.Header.Get("Mcp-Protocol-Version") != "":
+			step = "a request to a server of tools"
 		}
 		may, last := l.meet(step)
 		if !may {
@@ -271,8 +276,10 @@ func (m *mortal) newLife() *life {
 			}
 			m.finally(func() { _ = gate.Close() })
 			value = strings.Replace(value, host, gate.Addr(), 1)
-		case "CONNECTIONS_URL", "WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL":
+		case "CONNECTIONS_URL", "WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL", "RUN_QUEUE_URL":
 			value = l.through(m.t, value)
+		case "TOOL_SERVERS":
+			value = toolsURL.ReplaceAllStringFunc(value, func(url string) string { return l.through(m.t, url) })
 		}
 		env[name] = value
 	}
@@ -281,18 +288,24 @@ func (m *mortal) newLife() *life {
 		m.t.Error(err)
 	}
 	l.invoker = running
-	m.finally(end)
+	m.finally(func() {
+		limit := patience
+		if l.dying.Load() {
+			limit = quiet // nothing that it does arrives anywhere, and what it waits for never comes
+		}
+		end(limit)
+	})
 	return l
 }
 
 // run is one instance: a process at most, as long as one invocation waits for
 // another to end.
-func (m *mortal) run(env map[string]string) (_ lambda.Invoker, end func(), err error) {
+func (m *mortal) run(env map[string]string) (_ lambda.Invoker, end func(time.Duration), err error) {
 	if dir := os.Getenv("AIWM_EXEC"); dir != "" {
 		running, err := lambda.NewExec(lambda.ExecOptions{
 			Dir: dir, Functions: map[string]lambda.ExecFunction{m.name: {Env: env, Timeout: m.function.Timeout}}, Output: io.Discard,
 		})
-		return running, func() { _ = running.Close(context.Background()) }, err
+		return running, func(time.Duration) { _ = running.Close(context.Background()) }, err
 	}
 	function := server.Functions()[path.Base(m.function.CodeURI)]
 	cfg, err := config.Load(func(name string) string { return env[name] }, function.Needs...)
@@ -305,8 +318,8 @@ func (m *mortal) run(env map[string]string) (_ lambda.Invoker, end func(), err e
 		return nil, nil, err
 	}
 	running, err := lambda.NewInProcess(map[string]lambda.Function{m.name: {Handler: handler, Timeout: m.function.Timeout}}, lambda.InProcessOptions{})
-	return running, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+	return running, func(limit time.Duration) {
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		errs := []error{running.Close(ctx)}
 		for _, need := range function.Needs { // what it does not need would be opened here
@@ -317,7 +330,7 @@ func (m *mortal) run(env map[string]string) (_ lambda.Invoker, end func(), err e
 				errs = append(errs, presence.In(process).Close())
 			}
 		}
-		if err := errors.Join(errs...); err != nil {
+		if err := errors.Join(errs...); err != nil && limit == patience {
 			m.t.Log("end a function:", err)
 		}
 	}, err
@@ -346,7 +359,11 @@ var identities = []struct {
 }{
 	{regexp.MustCompile(`\{(user|agent):[^}]*\}`), "{$1}"},
 	{regexp.MustCompile(`(conversation|connection):\{[^}]*\}`), "$1"},
+	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "run"},
 }
+
+// toolsURL is the address of a server of tools among those of TOOL_SERVERS.
+var toolsURL = regexp.MustCompile(`http://[^"]+`)
 
 // kindOf is the name of a step without the ids in it.
 func kindOf(step string) string {

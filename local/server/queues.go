@@ -42,7 +42,7 @@ func newQueues(t *template.Template, o Options) (*queues, error) {
 	if dir != "" {
 		dir = filepath.Join(dir, "sqs")
 	}
-	service, err := sqs.New(sqs.Options{TimeScale: o.TimeScale, Dir: dir, Logger: o.Logger}, declared...)
+	service, err := sqs.New(sqs.Options{TimeScale: o.TimeScale, DelayScale: o.DelayScale, Dir: dir, Logger: o.Logger}, declared...)
 	if err != nil {
 		return nil, fmt.Errorf("the template's queues: %w", err)
 	}

@@ -56,6 +56,9 @@ type Options struct {
 	// TimeScale divides the waiting times of API Gateway and SQS and the times
 	// between scheduled invocations: 60 makes a minute into a second; 1 if zero.
 	TimeScale float64
+	// DelayScale divides the delays of SQS alone; TimeScale if zero. What the functions
+	// themselves wait for is not scaled, and jobs look after it.
+	DelayScale float64
 	// ReadTimeout is how long a request may take to come, body and all,
 	// whatever the time scale; 30 s if zero.
 	ReadTimeout time.Duration

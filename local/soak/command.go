@@ -18,6 +18,7 @@ func Command(ctx context.Context, args []string, out io.Writer, _ func(string) s
 	seconds := fs.Int("seconds", 120, "how long there is trouble")
 	fs.Uint64Var(&o.Seed, "seed", 0, "`number` that makes the troubles repeatable (default random)")
 	fs.IntVar(&o.Conversations, "conversations", 20, "conversations at the same time")
+	fs.IntVar(&o.Streams, "streams", 3, "answers that each device of an agent writes at the same time")
 	fs.StringVar(&o.Template, "template", "template.yaml", "the SAM `file` that says what to run")
 	fs.StringVar(&o.Exec, "exec", "", "run the bootstrap binaries in this `folder`")
 	fs.Float64Var(&o.Kill, "kill", 0, "`probability` that a function's process dies in the middle of an invocation (-exec only)")

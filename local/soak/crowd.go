@@ -45,6 +45,7 @@ func (s *soak) gather(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		d.endsOnly = i%3 == 2
 		guestDevices = append(guestDevices, d)
 	}
 	for i := range s.Conversations {
@@ -70,7 +71,7 @@ func (s *soak) newDevice(p chat.Principal, name string) (*device, error) {
 	}
 	d := &device{
 		soak: s, name: name, principal: p, token: token, rest: client.NewREST(s.server.URL(), token),
-		again: make(chan struct{}, 1), rooms: map[chat.ConversationID]*progress{},
+		again: make(chan struct{}, 1), rooms: map[chat.ConversationID]*progress{}, screen: newScreen(),
 	}
 	s.devices = append(s.devices, d)
 	return d, nil

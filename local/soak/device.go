@@ -31,6 +31,8 @@ type device struct {
 	rest      *client.REST
 	again     chan struct{}         // it is to connect again
 	order     []chat.ConversationID // in which it takes part; fixed by the start
+	endsOnly  bool                  // of streams it wants only what they become
+	screen    *screen
 	stop      context.CancelFunc
 	wg        sync.WaitGroup
 
@@ -44,6 +46,7 @@ type device struct {
 // what came out of order.
 type progress struct {
 	have int64
+	last chat.MessageID // that came
 	held map[int64]bool
 }
 
@@ -81,9 +84,12 @@ func (d *device) connected(ctx context.Context, name string) error {
 	}
 	l := &link{name: name, client: c, pending: map[string]chan client.Frame{}}
 	var wg sync.WaitGroup
+	living, end := context.WithCancel(ctx)
+	wg.Go(func() { d.complete(living) })
 	wg.Go(func() { l.read(func(f client.Frame) { d.handle(l, f) }) })
 	defer wg.Wait()
 	defer c.Close()
+	defer end()
 	d.attach(l)
 	defer d.attach(nil)
 	for _, id := range d.wanted() {
@@ -150,7 +156,11 @@ func (d *device) ping(ctx context.Context, l *link) {
 func (d *device) join(ctx context.Context, l *link, id chat.ConversationID) {
 	after := d.have(id)
 	d.soak.record.Ask(l.name, d.principal, id)
-	_, err := l.request(ctx, protocol.ActionJoin, map[string]any{"conversationId": id, "afterSeq": after})
+	fields := map[string]any{"conversationId": id, "afterSeq": after}
+	if d.endsOnly {
+		fields["streams"] = "final"
+	}
+	_, err := l.request(ctx, protocol.ActionJoin, fields)
 	switch {
 	case err == nil:
 		d.soak.record.Join(l.name, d.principal, id, after)
@@ -163,7 +173,7 @@ func (d *device) join(ctx context.Context, l *link, id chat.ConversationID) {
 
 // handle notes what a frame says.
 func (d *device) handle(l *link, f client.Frame) {
-	var err error
+	err := d.screen.frame(f)
 	switch f.Event {
 	case protocol.EventMessageNew, protocol.EventMessageFromUser:
 		var m protocol.Message
@@ -202,9 +212,11 @@ func (d *device) handle(l *link, f client.Frame) {
 
 func (d *device) message(l *link, m protocol.Message) {
 	d.soak.record.Frame(l.name, d.principal, m.ConversationID, evidence.Entry(m, d.principal.OrgID))
+	d.screen.message(m)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if p := d.rooms[m.ConversationID]; p != nil {
+		p.last = m.ID
 		p.note(m.Seq)
 	}
 }

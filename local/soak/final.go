@@ -2,6 +2,8 @@ package soak
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -22,8 +24,35 @@ func (s *soak) final(ctx context.Context) (checker.Final, error) {
 		}
 		f.Conversations[t.id] = c
 	}
-	f.At = time.Now()
+	for _, d := range s.devices {
+		if !slices.Contains(s.leavers, d) {
+			f.Screens = append(f.Screens, d.screens()...)
+		}
+	}
+	f.At, s.ended = time.Now(), endsOf(f)
 	return f, s.due(ctx, f)
+}
+
+// ends are how many streams became messages of each status.
+type ends map[chat.MessageStatus]int
+
+func endsOf(f checker.Final) ends {
+	n := ends{}
+	for _, c := range f.Conversations {
+		for _, e := range c.Log {
+			if strings.HasPrefix(string(e.Client), streamPrefix) {
+				n[e.Status]++
+			}
+		}
+	}
+	return n
+}
+
+func (n ends) all() (all int) {
+	for _, one := range n {
+		all += one
+	}
+	return all
 }
 
 // due counts what is left to do: no client can see it.

@@ -5,6 +5,7 @@
 package soak
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 	"aiwm-chat/local/command"
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/server"
+	"aiwm-chat/shared/chat"
 )
 
 // Options say how long and how hard.
@@ -29,6 +31,7 @@ type Options struct {
 	Duration      time.Duration
 	Seed          uint64
 	Conversations int
+	Streams       int     // that a device of an agent writes at the same time
 	Kill          float64 // the probability that a function dies; with Exec only
 	Passive       bool    // clients ask for nothing that is missing, and Redis keeps what it has: the server alone has to deliver
 	Light         bool    // only clients misbehave, and what surrounds the functions; for a short run
@@ -39,11 +42,16 @@ type Options struct {
 // again after 30.
 const timeScale = 20
 
+// delayScale has the jobs of streams come when they find something: what is left of a
+// lease of 30 seconds is looked at after 15 at most, and a start that is slow is not
+// dropped by the job that looks after it.
+const delayScale = 2
+
 // patience is what clients have. Those who ask have what is missing with the
 // next ping, but for the times in which a database is away; the others have to
-// wait for sweeps.
+// wait for sweeps. A stream whose job was lost is found by sweep after a minute.
 func (o Options) patience() (b checker.Bounds, settle time.Duration) {
-	b = checker.Bounds{Delivery: 40 * time.Second, Presence: 30 * time.Second}
+	b = checker.Bounds{Delivery: 40 * time.Second, Presence: 30 * time.Second, Open: 75 * time.Second, Stop: 27 * time.Second}
 	if o.Passive {
 		b.Delivery = 2 * time.Minute
 	}
@@ -63,6 +71,7 @@ type soak struct {
 	begun     time.Time
 	serial    atomic.Int64
 	troubled  atomic.Int64
+	ended     ends         // streams, by the last look
 	removed   sync.Map     // who is removed, a checker.Member
 	latest    atomic.Value // the name of a trouble
 
@@ -96,7 +105,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.databases.close()) }()
 	so := server.Options{
-		Template: o.Template, Exec: o.Exec, TimeScale: timeScale, Faults: s.faults, Getenv: command.Unlimited(s.databases.getenv),
+		Template: o.Template, Exec: o.Exec, TimeScale: timeScale, DelayScale: delayScale, Faults: s.faults, Getenv: command.Unlimited(s.databases.getenv),
 	}
 	s.say("soak for %v with -seed %d: %v", o.Duration, o.Seed, s.faults)
 	var report checker.Report
@@ -110,8 +119,10 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	}
 	s.say("%s%s", report.Details(), s.met())
 	attempts, acknowledged := s.record.Acknowledged()
-	s.say("seed %d: %d attempts, %d acknowledged, %d faults, %d troubles in %v\n%v", o.Seed, attempts, acknowledged, s.happened(),
-		s.troubled.Load(), time.Since(s.begun).Round(time.Second), report)
+	streams := s.record.Streams()
+	s.say("seed %d: %d attempts, %d acknowledged, %d faults, %d troubles in %v\n%d streams: %d sent, %d cancelled, %d failed, %d without a message\n%v", o.Seed, attempts, acknowledged, s.happened(),
+		s.troubled.Load(), time.Since(s.begun).Round(time.Second),
+		streams, s.ended[chat.StatusSent], s.ended[chat.StatusCancelled], s.ended[chat.StatusFailed], streams-s.ended.all(), report)
 	if !report.OK() {
 		return fmt.Errorf("a promise was broken; again: soak -seed %d", o.Seed)
 	}
@@ -135,6 +146,11 @@ func (s *soak) run(ctx context.Context) (checker.Report, error) {
 			writing = of
 		}
 		writers.Go(func() { d.write(writing, of) })
+		if d.principal.Type == chat.Agent {
+			for range s.Streams {
+				writers.Go(func() { d.answers(writing, of) })
+			}
+		}
 	}
 	defer func() {
 		hush()
@@ -175,6 +191,7 @@ func (s *soak) run(ctx context.Context) (checker.Report, error) {
 func (s *soak) settle(ctx context.Context) (r checker.Report, err error) {
 	start, said := time.Now(), s.Light
 	bounds, settleTime := s.patience()
+	waited := ""
 	for {
 		pause(ctx, time.Second)
 		if ctx.Err() != nil {
@@ -184,11 +201,14 @@ func (s *soak) settle(ctx context.Context) (r checker.Report, err error) {
 		if err != nil {
 			return r, err
 		}
-		f.At = f.At.Add(bounds.Delivery + bounds.Presence)
+		f.At = f.At.Add(bounds.Delivery + bounds.Presence + bounds.Open)
 		r = checker.Check(s.record.History(), f, bounds)
 		since := time.Since(start)
+		if first, _, _ := strings.Cut(r.Details(), "\n"); first != "" {
+			waited = first
+		}
 		if said && r.OK() || since > settleTime {
-			s.say("settled in %v", since.Round(time.Second))
+			s.say("settled in %v; until then %s", since.Round(time.Second), cmp.Or(waited, "nothing"))
 			return r, nil
 		}
 		// A connection whose $disconnect was lost is found by a post, which
@@ -212,8 +232,8 @@ func (s *soak) progress(ctx context.Context) {
 		select {
 		case <-ticker.C:
 			attempts, acknowledged := s.record.Acknowledged()
-			s.say("%5.0fs  %6d attempts  %6d acknowledged  %6d faults  %4d troubles, the last: %v",
-				time.Since(s.begun).Seconds(), attempts, acknowledged, s.happened(), s.troubled.Load(), s.latest.Load())
+			s.say("%5.0fs  %6d attempts  %6d acknowledged  %5d streams  %6d faults  %4d troubles, the last: %v",
+				time.Since(s.begun).Seconds(), attempts, acknowledged, s.record.Streams(), s.happened(), s.troubled.Load(), s.latest.Load())
 		case <-ctx.Done():
 			return
 		}

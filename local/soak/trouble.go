@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -213,13 +214,27 @@ func (s *soak) deleteMessage(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-func (s *soak) emptyRedis(context.Context, *rand.Rand) { s.databases.redis.FlushAll() }
+func (s *soak) emptyRedis(context.Context, *rand.Rand) {
+	s.databases.redis.FlushAll()
+	s.record.Lose("")
+}
 
 // loseKey is one slot of a cluster that is gone: of a room, of a principal, or
 // of a connection.
 func (s *soak) loseKey(_ context.Context, r *rand.Rand) {
 	if keys := s.databases.redis.Keys(); len(keys) > 0 {
-		s.databases.redis.Del(keys[r.IntN(len(keys))])
+		key := keys[r.IntN(len(keys))]
+		slot, of, _ := strings.Cut(key, "}")
+		id, room := strings.CutPrefix(slot, "conversation:{")
+		for _, other := range keys { // a stream is lost as a whole
+			if room && strings.HasPrefix(of, ":st") && strings.HasPrefix(other, slot+"}:st") {
+				s.databases.redis.Del(other)
+			}
+		}
+		s.databases.redis.Del(key)
+		if room {
+			s.record.Lose(chat.ConversationID(id))
+		}
 	}
 }
 

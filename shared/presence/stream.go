@@ -185,6 +185,9 @@ func (s *Store) Stream(ctx context.Context, id chat.ConversationID, stream strin
 		return chat.Stream{}, failed("read a stream", err)
 	}
 	for i := range st.Parts {
+		if st.Parts[i].Length > 0 && texts[i].Val() == "" { // it ended since, or a text was lost
+			return chat.Stream{ConversationID: id, ID: stream}, nil
+		}
 		st.Parts[i].Text = texts[i].Val()
 		st.Parts[i].Length = chat.UTF16Len(st.Parts[i].Text) // it may have grown since
 	}

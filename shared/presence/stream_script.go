@@ -9,6 +9,8 @@ package presence
 //	kept                        how many bytes have come too early
 //	message, seq, status, drop  of one that has ended
 //
+// A text that is gone alone, as where keys are evicted, is as if all of the stream were.
+//
 // The rules are those of package local/model/streams.
 
 // enterStreamScript begins a stream provisionally, or has its writer go on with it. What
@@ -24,7 +26,7 @@ local was = redis.call('HMGET', KEYS[1], 'state', 'writer', 'owner', 'epoch', 's
 if was[1] == 'e' then return 'ended' end
 if was[1] and was[3] ~= ARGV[2] then return 'foreign' end
 if was[1] and was[2] ~= ARGV[1] and was[2] ~= ARGV[5] then return 'written' end
-if not was[1] or was[1] == 'p' then
+if not was[1] or was[1] == 'p' or holed(KEYS[1], ARGV[7]) then
 	wipe(KEYS[1], ARGV[7])
 	local t = redis.call('TIME')
 	local epoch = math.max(t[1] * 1000000 + t[2], tonumber(was[4] or 0) + 1)
@@ -49,6 +51,12 @@ end
 local function wipe(key, prefix)
 	for part in each(key) do redis.call('DEL', prefix .. part) end
 	redis.call('DEL', key)
+end
+local function holed(key, prefix)
+	for part in each(key) do
+		if (redis.call('HGET', key, 'len:' .. part) or '0') ~= '0' and redis.call('EXISTS', prefix .. part) == 0 then return true end
+	end
+	return false
 end
 local function forget(key)
 	for _, f in ipairs(redis.call('HKEYS', key)) do
@@ -115,6 +123,7 @@ else
 	end
 	if is[4] then
 		size = redis.call('STRLEN', KEYS[3])
+		if size == 0 and length > 0 then return {'lost'} end
 	else
 		local parts = redis.call('HGET', KEYS[1], 'parts') or ''
 		local _, n = string.gsub(parts, '\n', '')

@@ -140,3 +140,28 @@ func TestStreamsBegunAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// A text that is lost alone is as if the stream were: nothing is added to a beginning
+// that is gone, and who starts again appends from 0, under a greater epoch.
+func TestLostText(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		st := open(t, s, streamOf(s, "A"))
+		s.append(t, st, 0, "Hello, ")
+		s.lose(t, "conversation:{"+string(st.ConversationID)+"}:stream:s1/content")
+		if v, _ := s.append(t, st, 1, "world"); v != chat.StreamIsLost {
+			t.Errorf("append: %s", v)
+		}
+		if is, err := s.Stream(t.Context(), st.ConversationID, "s1"); err != nil || is.State != chat.StreamNone {
+			t.Errorf("read: %+v, %v", is, err)
+		}
+		again := open(t, s, streamOf(s, "A"))
+		if again.Epoch <= st.Epoch {
+			t.Errorf("the epoch is %d after %d", again.Epoch, st.Epoch)
+		}
+		s.append(t, again, 0, "Hello, ")
+		s.append(t, again, 1, "world")
+		if is, err := s.Stream(t.Context(), st.ConversationID, "s1"); err != nil || len(is.Parts) != 1 || is.Parts[0].Text != "Hello, world" {
+			t.Errorf("read again: %+v, %v", is, err)
+		}
+	})
+}

@@ -56,10 +56,11 @@ func (h *Handler) hold(ctx context.Context, r chat.Run) (*hold, context.Context)
 	return o, inner
 }
 
+// release ends the watch, also one that waits for a database that does not answer.
 func (o *hold) release() {
 	close(o.done)
-	o.over.Wait()
 	o.cancel(nil)
+	o.over.Wait()
 }
 
 // now is the run as it was seen last.

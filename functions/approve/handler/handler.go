@@ -100,12 +100,17 @@ func (h *Handler) decide(ctx context.Context, by chat.Principal, in protocol.App
 	if _, err := h.store.Conversation(ctx, by, in.ConversationID); err != nil {
 		return m, false, err
 	}
-	if err := h.waits(ctx, by.OrgID, in); err != nil {
+	stored, mine := chat.Message{}, false
+	first, err := h.waits(ctx, by.OrgID, in)
+	switch {
+	case err != nil:
 		return m, false, err
-	}
-	stored, mine, err := h.place.Place(ctx, m)
-	if err != nil {
-		return stored, false, err
+	case first != nil:
+		stored = *first
+	default:
+		if stored, mine, err = h.place.Place(ctx, m); err != nil {
+			return stored, false, err
+		}
 	}
 	if !mine && !m.Repeats(stored) {
 		return stored, false, decided(stored)
@@ -113,39 +118,39 @@ func (h *Handler) decide(ctx context.Context, by chat.Principal, in protocol.App
 	return stored, mine, nil
 }
 
-// waits refuses what is no call that waits in the conversation. The decision of one whose
-// run is over is told, if there is one.
-func (h *Handler) waits(ctx context.Context, org chat.OrgID, in protocol.Approve) error {
+// waits refuses what is no call that waits in the conversation. Of one whose run is over it
+// returns the decision, if there is one: who sends theirs again is told so then, too.
+func (h *Handler) waits(ctx context.Context, org chat.OrgID, in protocol.Approve) (first *chat.Message, err error) {
 	none := chat.Errorf(chat.NotFound, "there is no such call that waits for approval")
 	id, step, _, _ := chat.ParseCallID(string(in.ToolCallID))
 	run, err := h.store.Run(ctx, org, id)
 	if err != nil && chat.CodeOf(err) == chat.NotFound || err == nil && run.ConversationID != in.ConversationID {
-		return none
+		return nil, none
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	m, found, err := h.store.Sent(ctx, in.ConversationID, run.Agent(), run.ID.Step(step))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !found || m.Approval == nil || !runlog.Asks(m, in.ToolCallID) {
-		return none
+		return nil, none
 	}
 	late := !time.Now().Before(m.Approval.ExpiresAt)
 	if !run.Status.Over() && !late {
-		return nil
+		return nil, nil
 	}
-	first, found, err := h.store.Sent(ctx, in.ConversationID, chat.Backend(org), chat.DecisionID(in.ToolCallID))
+	decision, found, err := h.store.Sent(ctx, in.ConversationID, chat.Backend(org), chat.DecisionID(in.ToolCallID))
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case found:
-		return decided(first)
+		return &decision, nil
 	case late:
-		return chat.Detailed(chat.Errorf(chat.Conflict, "the time to decide is over"), "expiresAt", m.Approval.ExpiresAt.UTC().Format(time.RFC3339))
+		return nil, chat.Detailed(chat.Errorf(chat.Conflict, "the time to decide is over"), "expiresAt", m.Approval.ExpiresAt.UTC().Format(time.RFC3339))
 	}
-	return chat.Errorf(chat.Conflict, "the run is over")
+	return nil, chat.Errorf(chat.Conflict, "the run is over")
 }
 
 // decided is the conflict with a decision that was first.

@@ -236,6 +236,9 @@ func TestFirstDecisionCounts(t *testing.T) {
 		if d := w.answer.Error.Details; d["status"] != "approved" || d["by"] != "alice" {
 			t.Errorf("second: %v", d)
 		}
+		if code := w.socket(t, alice, call, `"approved":true`); code != "" || !w.answer.Data.Duplicate {
+			t.Errorf("again, of a run that is %s: %q, %+v", is, code, w.answer.Data)
+		}
 	}
 	if len(w.log) != 2 {
 		t.Errorf("%d messages", len(w.log))

@@ -225,20 +225,24 @@ func TestChangeMessageVisibility(t *testing.T) {
 }
 
 func TestDelay(t *testing.T) {
-	f := newFixture(t, sqs.Options{TimeScale: 500}, sqs.Queue{Name: "Jobs", Delay: 15 * time.Minute, VisibilityTimeout: 12 * time.Hour}) // 1.8 s
-	f.send(t, "Jobs", "late")
-	if n := f.attribute(t, "Jobs", types.QueueAttributeNameApproximateNumberOfMessagesDelayed); n != "1" {
-		t.Errorf("%s delayed", n)
-	}
-	if _, err := f.client.SendMessage(t.Context(), &awssqs.SendMessageInput{
-		QueueUrl: f.url("Jobs"), MessageBody: aws.String("sooner"), DelaySeconds: 1,
-	}); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{"sooner", "late"} {
-		if got := f.receive(t, "Jobs", 1); len(got) != 1 || *got[0].Body != want {
-			t.Errorf("received %+v, want %s", got, want)
-		}
+	for name, o := range map[string]sqs.Options{"with everything": {TimeScale: 500}, "alone": {TimeScale: 1, DelayScale: 500}} { // 1.8 s
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, o, sqs.Queue{Name: "Jobs", Delay: 15 * time.Minute, VisibilityTimeout: 12 * time.Hour})
+			f.send(t, "Jobs", "late")
+			if n := f.attribute(t, "Jobs", types.QueueAttributeNameApproximateNumberOfMessagesDelayed); n != "1" {
+				t.Errorf("%s delayed", n)
+			}
+			if _, err := f.client.SendMessage(t.Context(), &awssqs.SendMessageInput{
+				QueueUrl: f.url("Jobs"), MessageBody: aws.String("sooner"), DelaySeconds: 1,
+			}); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{"sooner", "late"} {
+				if got := f.receive(t, "Jobs", 1); len(got) != 1 || *got[0].Body != want {
+					t.Errorf("received %+v, want %s", got, want)
+				}
+			}
+		})
 	}
 }
 

@@ -61,6 +61,7 @@ type queue struct {
 	config      Queue
 	arn         string
 	scale       float64
+	delayScale  float64
 	maxMessages int
 	deadLetters *queue // nil without
 	log         *slog.Logger
@@ -81,6 +82,7 @@ func newQueue(o Options, config Queue) *queue {
 		config:      config,
 		arn:         ARN(config.Name),
 		scale:       o.TimeScale,
+		delayScale:  o.DelayScale,
 		maxMessages: o.MaxMessages,
 		log:         o.Logger,
 		created:     time.Now(),
@@ -102,7 +104,7 @@ func (q *queue) put(m *message, delay time.Duration) error {
 	if len(q.messages) >= q.maxMessages || q.bytes+m.size > maxQueueBytes {
 		return errFull
 	}
-	m.visibleAt = time.Now().Add(q.scaled(delay))
+	m.visibleAt = time.Now().Add(time.Duration(float64(delay) / q.delayScale))
 	if err := q.journal.append(entry{Put: keep(m)}); err != nil {
 		return fmt.Errorf("write the journal of %s: %w", q.config.Name, err)
 	}

@@ -67,6 +67,9 @@ type Options struct {
 	// windows: 60 makes a minute into a second; 1 if zero. The WaitTimeSeconds
 	// of a client is not scaled.
 	TimeScale float64
+	// DelayScale divides delays alone; TimeScale if zero. It is for jobs that look
+	// after something that is not scaled.
+	DelayScale float64
 	// MaxMessageSize limits a message, and all messages of a batch together, in
 	// bytes; 1 MiB if zero.
 	MaxMessageSize int
@@ -110,6 +113,9 @@ var validName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
 func New(o Options, queues ...Queue) (*Server, error) {
 	if o.TimeScale <= 0 {
 		o.TimeScale = 1
+	}
+	if o.DelayScale <= 0 {
+		o.DelayScale = o.TimeScale
 	}
 	if o.MaxMessageSize <= 0 {
 		o.MaxMessageSize = defaultMaxMessageSize

@@ -20,7 +20,8 @@ import (
 // Entry is a message of an organisation as a client got it.
 func Entry(m protocol.Message, org chat.OrgID) checker.Entry {
 	e := checker.Entry{
-		Seq: m.Seq, ID: m.ID, Client: m.ClientMessageID, Deleted: m.IsDeleted, Content: checker.ContentOf(m.Content),
+		Seq: m.Seq, ID: m.ID, Client: m.ClientMessageID, Deleted: m.IsDeleted, Content: checker.ContentOf(m.Content), Length: len(m.Content), Preview: checker.ContentOf(chat.Preview(m.Content)),
+		Status: m.Status, Cut: m.Truncated,
 		Sender: chat.Principal{Type: m.ParticipantType, ID: m.ParticipantID, OrgID: org},
 	}
 	if m.Usage != nil {
@@ -53,6 +54,13 @@ func Conversation(ctx context.Context, rest *client.REST, id chat.ConversationID
 			c.Log = append(c.Log, Entry(m, org))
 		}
 		after, more = page.Pagination.NextAfterSeq, page.Pagination.HasMore
+	}
+	var streams protocol.Streams
+	if err := rest.Do(ctx, http.MethodGet, "/conversations/"+string(id)+"/streams", nil, &streams); err != nil {
+		return c, err
+	}
+	for _, st := range streams.Data {
+		c.Open = append(c.Open, chat.ClientMessageID(st.StreamID))
 	}
 	var online protocol.PresencePage
 	if err := rest.Do(ctx, http.MethodGet, "/presence?conversationId="+string(id), nil, &online); err != nil {

@@ -1,0 +1,115 @@
+package client_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"aiwm-chat/local/client"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// forgetful is a server that has lost a stream when its first piece comes, and of which
+// another connection has written some pieces when it is begun again.
+func forgetful(t *testing.T, theirs int, appended chan<- protocol.Stream) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"bearer"}})
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		conn.SetReadLimit(128 << 10)
+		starts := 0
+		for {
+			_, text, err := conn.Read(r.Context())
+			if err != nil {
+				return
+			}
+			var in protocol.Stream
+			if err := json.Unmarshal(text, &in); err != nil {
+				t.Errorf("the client sent %s: %v", text, err)
+			}
+			reply := ""
+			switch {
+			case in.State == protocol.StreamStart:
+				if starts++; starts == 1 {
+					reply = fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{}}}`, in.ID)
+				} else {
+					reply = fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{"content":%d}}}`, in.ID, theirs)
+				}
+			case starts == 1:
+				reply = fmt.Sprintf(`{"event":"error","id":%q,"error":{"code":"not_found","message":"there is no such stream"}}`, in.ID)
+			default:
+				appended <- in
+			}
+			if reply != "" && conn.Write(r.Context(), websocket.MessageText, []byte(reply)) != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	return "ws" + strings.TrimPrefix(server.URL, "http")
+}
+
+// What was lost is begun again with all of it, after whatever another connection has
+// written; what is too long for that is given up, as their pieces are cut otherwise.
+func TestWriterBeginsAgain(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		text   string
+		theirs int
+		index  int // of the whole; -1: none
+	}{
+		"nobody else":             {"The sea", 0, 1},
+		"another was shorter":     {"The sea", 1, 1},
+		"another wrote more":      {"The sea", 5, 5},
+		"another wrote, too long": {strings.Repeat("x", chat.MaxRepair), 5, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			appended := make(chan protocol.Stream, 10)
+			c, err := client.Dial(ctx, forgetful(t, tt.theirs, appended), token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			w, err := c.StartStream(ctx, "c", "s", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Write(protocol.PartContent, tt.text); err != nil {
+				t.Fatal(err)
+			}
+			if tt.index < 0 {
+				for err == nil && ctx.Err() == nil {
+					time.Sleep(10 * time.Millisecond)
+					err = w.Write(protocol.PartContent, ".")
+				}
+				if !errors.Is(err, client.ErrStreamEnded) || len(appended) > 0 {
+					t.Errorf("%v, and %d more appends", err, len(appended))
+				}
+				return
+			}
+			select {
+			case in := <-appended:
+				if in.Index == nil || *in.Index != tt.index || !in.Whole || in.Text != tt.text {
+					t.Errorf("sent %+v; want the whole as index %d", in, tt.index)
+				}
+			case <-ctx.Done():
+				t.Error("nothing was sent again")
+			}
+		})
+	}
+}
