@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"io"
 
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"aiwm-chat/functions/answer/runlog"
 	"aiwm-chat/functions/answer/tools"
 	"aiwm-chat/local/toolserver"
 	"aiwm-chat/shared/chat"
@@ -96,8 +98,11 @@ type hanging struct {
 func (h *hanging) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if h.hangs.Load() {
 		h.calls.Add(1)
-		_ = http.NewResponseController(rw).EnableFullDuplex()
-		<-r.Context().Done()
+		_, _ = io.Copy(io.Discard, r.Body) // else nobody sees that the client is gone
+		select {
+		case <-r.Context().Done():
+		case <-time.After(5 * time.Second):
+		}
 		return
 	}
 	h.Handler.ServeHTTP(rw, r)
@@ -362,5 +367,50 @@ func TestHostileCallInAClosedConversation(t *testing.T) {
 				t.Errorf("refunded %d times; the run is %s %s\n%s", n, w.last(t).Status, w.last(t).Error, w.told(t))
 			}
 		})
+	}
+}
+
+// G11: a stop of a run whose function has died puts off the look that would find its lease
+// gone, from the end of the lease to a minute later; and nobody enqueues a job.
+func TestHostileStopPutsOffTheRecovery(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chat.Managed{})
+	w.say(t, user, "Hello")
+	now := time.Now()
+	r, taken, err := w.TakeRun(t.Context(), w.id, bot.ID, now, now.Add(usual.lease)) // and the function dies
+	if err != nil || !taken {
+		t.Fatal(taken, err)
+	}
+	if _, err := w.StopRun(t.Context(), r.OrgID, r.ID, user.ID, now.Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	due, err := w.DueRuns(t.Context(), now.Add(usual.lease+time.Second), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(due) == 0 {
+		t.Errorf("its lease is gone at %v, it is due at %v", r.LeaseUntil, w.last(t).DueAt)
+	}
+}
+
+// Prompt: what a run has done itself is within no bound.
+func TestHostilePromptWithoutABound(t *testing.T) {
+	t.Parallel()
+	s := scene{agent: chat.AgentProfile{Managed: &chat.Managed{History: chat.History{Messages: 1, Tokens: 100}}}}
+	for step := range chat.MaxStepsCap {
+		of := runlog.Step{Message: chat.Message{Draft: chat.Draft{Type: chat.TypeToolCall}}}
+		for n := range chat.MaxTools {
+			of.Calls = append(of.Calls, runlog.Call{
+				Ask: runlog.Ask{ID: chat.RunID("r").Call(step, n+1), Name: "x"}, Result: &chat.Message{Draft: chat.Draft{Content: strings.Repeat("x", tools.MaxResult)}},
+			})
+		}
+		s.own.Steps = append(s.own.Steps, of)
+	}
+	size := 0
+	for _, m := range prompt(s) {
+		size += len(m.Content)
+	}
+	if size > 4<<20 {
+		t.Errorf("the prompt has %d MB, the function 256 MB", size>>20)
 	}
 }
