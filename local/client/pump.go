@@ -86,7 +86,7 @@ func (w *StreamWriter) flush(ctx context.Context, last bool) error {
 func (w *StreamWriter) beginAgain(ctx context.Context) error {
 	started, err := w.start(ctx)
 	if err != nil {
-		if e := (*Error)(nil); errors.As(err, &e) && e.Code == chat.Unavailable {
+		if e, ok := errors.AsType[*Error](err); ok && e.Code == chat.Unavailable {
 			return nil // at the next piece
 		}
 		return fmt.Errorf("%w: %w", ErrStreamEnded, err)
@@ -221,8 +221,8 @@ func (w *StreamWriter) finish(ctx context.Context, last func() streamFrame) (sen
 
 // again notes what an end that was refused says is to be sent again.
 func (w *StreamWriter) again(err error) bool {
-	e := (*Error)(nil)
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
 		return false
 	}
 	w.mu.Lock()

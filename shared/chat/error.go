@@ -134,6 +134,9 @@ func CodeOf(err error) Code { return Public(err).Code }
 // ErrOneTooMany is what a connection is told that had to make room for a newer one.
 var ErrOneTooMany = Errorf(TooManyConnections, "you have connected elsewhere too often; this, the oldest connection, ends")
 
+// ErrConversationClosed is what a message meets that comes to a conversation which takes none.
+var ErrConversationClosed = Errorf(ConversationClosed, "the conversation takes no messages until it is active again")
+
 // ErrSwitchedOff is what a client of the WebSocket is told while the operator has
 // switched it off.
 var ErrSwitchedOff = Errorf(SwitchedOff, "connections are switched off for now; the REST API works")

@@ -60,6 +60,11 @@ type StreamEnd struct {
 	Epoch     int64  // of Dropped: what began then, and nothing newer; 0 for any
 }
 
+// StreamEndOf returns the end of a stream that became a message.
+func StreamEndOf(m Message) StreamEnd {
+	return StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
+}
+
 // A StreamPart is one of the texts that a stream consists of.
 type StreamPart struct {
 	Name   string // content, thinking, or tool:<id>

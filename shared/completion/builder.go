@@ -16,12 +16,13 @@ type builder struct {
 	on      func(Piece) // nil: nobody looks
 	silence time.Duration
 
-	answer  Answer
-	began   bool // something of the answer came
-	refused bool
-	split   splitter
-	calls   calls
-	text    [2]limited // content, thinking
+	answer   Answer
+	began    bool // something of the answer came
+	refused  bool
+	split    splitter
+	calls    calls
+	content  limited
+	thinking limited
 }
 
 // whole takes an answer that comes as one.
@@ -86,8 +87,8 @@ func (b *builder) say(thinking, content string) error {
 
 // tell adds what is known to be content or thought, and lets it be seen.
 func (b *builder) tell(p Piece) error {
-	thinking, _ := b.text[1].add(p.Thinking, MaxThinking)
-	content, fits := b.text[0].add(p.Content, MaxContent)
+	thinking, _ := b.thinking.add(p.Thinking, MaxThinking)
+	content, fits := b.content.add(p.Content, MaxContent)
 	b.began = b.began || thinking != "" || content != ""
 	for _, p := range []Piece{{Thinking: thinking}, {Content: content}} {
 		if b.on != nil && p != (Piece{}) {
@@ -105,7 +106,7 @@ func (b *builder) end(err error) error {
 	if told := b.tell(b.split.end()); err == nil {
 		err = told
 	}
-	content, thinking := b.text[0].String(), b.text[1].String()
+	content, thinking := b.content.String(), b.thinking.String()
 	if thought, rest, missing := unopened(content); missing && b.split.thoughts == 0 {
 		var s splitter
 		first, last := s.add(rest), s.end()
@@ -114,9 +115,9 @@ func (b *builder) end(err error) error {
 	}
 	b.answer.Content, b.answer.Thinking, b.answer.ToolCalls = content, thinking, b.calls.complete()
 	finish := b.answer.Finish
-	var known *Error
+	_, known := errors.AsType[*Error](err)
 	switch {
-	case errors.As(err, &known):
+	case known:
 		return err
 	case b.refused, finish == string(openai.FinishReasonContentFilter):
 		return &Error{Kind: Refused, cause: errors.New("it refused to answer")}

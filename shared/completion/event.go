@@ -3,7 +3,6 @@ package completion
 import (
 	"encoding/json"
 	"errors"
-	"strings"
 
 	"aiwm-chat/shared/chat"
 )
@@ -134,9 +133,7 @@ type serviceError struct {
 	word   string // "" where it is not told
 }
 
-func (e *serviceError) Error() string {
-	return strings.TrimSpace("it failed while it answered" + e.word)
-}
+func (e *serviceError) Error() string { return withWord("it failed while it answered", e.word) }
 
 func decodeError(data []byte) *serviceError {
 	var in struct {

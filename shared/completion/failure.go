@@ -63,7 +63,7 @@ func classify(ctx context.Context, err error, x *exchange, began bool, now time.
 	}
 	if status != 0 && status/100 != 2 {
 		e.status = status
-		e.cause = fmt.Errorf("it answered with status %d%s", status, word)
+		e.cause = errors.New(withWord(fmt.Sprintf("it answered with status %d", status), word))
 	}
 	if e.Kind == Temporary {
 		e.After = waitOf(x.header, now)
@@ -81,7 +81,7 @@ func statusOf(err error) int {
 
 // ofContent are the words of services that look at what is asked before the model
 // does: Azure's, and OpenAI's for models that think.
-var ofContent = []string{" (content_filter)", " (content_policy_violation)", " (invalid_prompt)"}
+var ofContent = []string{"content_filter", "content_policy_violation", "invalid_prompt"}
 
 // lasting reports whether a refusal is one that lasts. That what is paid for is
 // used up comes as 429, like too many requests.
@@ -90,21 +90,29 @@ func lasting(status int, word string) bool {
 	case http.StatusRequestTimeout, http.StatusConflict, http.StatusTooEarly:
 		return false
 	case http.StatusTooManyRequests, 0:
-		return slices.Contains([]string{" (insufficient_quota)", " (billing_hard_limit_reached)", " (billing_not_active)"}, word)
+		return slices.Contains([]string{"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}, word)
 	}
 	return status/100 == 4
 }
 
 var plainWord = regexp.MustCompile(`^[a-z_]{1,40}$`)
 
-// wordOf is the service's word for an error, where one of what it gives is such.
+// wordOf is the service's word for an error, where one of what it gives is such, else "".
 func wordOf(given ...any) string {
 	for _, w := range given {
 		if s, ok := w.(string); ok && plainWord.MatchString(s) {
-			return " (" + s + ")"
+			return s
 		}
 	}
 	return ""
+}
+
+// withWord adds the service's word, where there is one, to what is said of an error.
+func withWord(said, word string) string {
+	if word == "" {
+		return said
+	}
+	return said + " (" + word + ")"
 }
 
 // waitOf reads Retry-After: seconds or a date (RFC 9110 §10.2.3), or OpenAI's

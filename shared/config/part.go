@@ -184,6 +184,11 @@ func readStreamQueue(r *reader, c *Config) {
 	readAWS(r, c)
 }
 
+func readRunQueue(r *reader, c *Config) {
+	c.RunQueueURL = r.requiredURL("RUN_QUEUE_URL")
+	readAWS(r, c)
+}
+
 func readAWS(r *reader, c *Config) {
 	c.AWS.Region = r.required("AWS_REGION")
 	c.AWS.AccessKeyID = r.required("AWS_ACCESS_KEY_ID")

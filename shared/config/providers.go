@@ -137,8 +137,3 @@ func readProviderKeys(r *reader, c *Config) {
 	}
 	c.ProviderKeys.Renewal = r.secrets["PROVIDER_KEYS"]
 }
-
-func readRunQueue(r *reader, c *Config) {
-	c.RunQueueURL = r.requiredURL("RUN_QUEUE_URL")
-	readAWS(r, c)
-}

@@ -1,6 +1,7 @@
 // Package mongostore keeps conversations, their logs of messages, agents with
-// their status, and the runs of those that the backend answers for, in MongoDB. It needs version 5.0 or later, because the names
-// in tool calls may begin with a dollar, and it is made for a replica set.
+// their status, and the runs of those that the backend answers for, in MongoDB.
+// It needs version 5.0 or later, because the names in tool calls may begin with a
+// dollar, and it is made for a replica set.
 //
 // A message is committed by one insert under the unique index {conversationId,
 // seq}, acknowledged by a majority; a conversation's totals and last message

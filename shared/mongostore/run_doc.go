@@ -66,8 +66,6 @@ func orZero(t *time.Time) time.Time {
 	return *t
 }
 
-func newUsageDoc(u chat.Usage) usageDoc { return usageDoc(u) }
-
 // newRunDoc is a run that is about to be inserted.
 func newRunDoc(r chat.Run) runDoc {
 	return runDoc{

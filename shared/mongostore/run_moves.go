@@ -105,7 +105,7 @@ func (s *Store) TakeOverRun(ctx context.Context, r chat.Run, now, lease time.Tim
 func (s *Store) RenewRun(ctx context.Context, r chat.Run, now, lease time.Time) (chat.Run, chat.RunVerdict, error) {
 	lease = millis(lease)
 	return s.step(ctx, "renew a lease", r, held(r), bson.M{"$set": bson.M{
-		"leaseUntil": lease, "dueAt": lease, "updatedAt": millis(now), "usage": newUsageDoc(r.Usage), "steps": r.Steps, "agentVersion": r.AgentVersion,
+		"leaseUntil": lease, "dueAt": lease, "updatedAt": millis(now), "usage": usageDoc(r.Usage), "steps": r.Steps, "agentVersion": r.AgentVersion,
 	}})
 }
 
@@ -127,7 +127,7 @@ func (s *Store) step(ctx context.Context, step string, r chat.Run, condition, up
 func (s *Store) HandOverRun(ctx context.Context, r chat.Run, now time.Time) (chat.RunVerdict, error) {
 	now = millis(now)
 	_, v, err := s.step(ctx, "hand a run over", r, held(r), bson.M{"$set": bson.M{
-		"leaseUntil": now, "dueAt": now, "handed": true, "updatedAt": now, "usage": newUsageDoc(r.Usage), "steps": r.Steps,
+		"leaseUntil": now, "dueAt": now, "handed": true, "updatedAt": now, "usage": usageDoc(r.Usage), "steps": r.Steps,
 	}})
 	return v, err
 }
@@ -159,7 +159,7 @@ func (s *Store) WaitRun(ctx context.Context, r chat.Run, call chat.CallID, seq i
 	return s.step(ctx, "set a run waiting", r, condition, bson.M{
 		"$set": bson.M{
 			"status": chat.RunWaiting, "waitsFor": call, "waitsSeq": seq, "expiresAt": millis(expires), "updatedAt": millis(now),
-			"dueAt": millis(due), "usage": newUsageDoc(r.Usage), "steps": r.Steps,
+			"dueAt": millis(due), "usage": usageDoc(r.Usage), "steps": r.Steps,
 		},
 		"$unset": bson.M{"busy": "", "leaseUntil": ""},
 	})
@@ -181,7 +181,7 @@ func (s *Store) RequeueRun(ctx context.Context, r chat.Run, now time.Time) (run 
 // attempt has begun since r was read, or it is over. Whoever ends a run takes the oldest queued
 // one then. It takes one round trip.
 func (s *Store) EndRun(ctx context.Context, r chat.Run, status chat.RunStatus, now time.Time) (run chat.Run, ended bool, err error) {
-	set := bson.M{"status": status, "endedAt": millis(now), "updatedAt": millis(now), "usage": newUsageDoc(r.Usage), "steps": r.Steps}
+	set := bson.M{"status": status, "endedAt": millis(now), "updatedAt": millis(now), "usage": usageDoc(r.Usage), "steps": r.Steps}
 	if r.Error != "" {
 		set["error"] = r.Error
 	}

@@ -39,7 +39,7 @@ var streamRate = config.Rate{Count: 20, Per: time.Second, Burst: 40}
 
 // EnterStream begins st provisionally on its Writer, or has that go on with it. gone
 // is a connection that is known to be no more, whose stream may be taken over; "" is
-// none. It says what is there then, StreamEntered or why not; of StreamWritten the
+// none. It says what is there then, StreamEntered or why not; of StreamIsWritten the
 // Writer is another's. One round trip, and nothing outside the conversation's slot.
 func (s *Store) EnterStream(ctx context.Context, st chat.Stream, gone chat.ConnectionID) (chat.StreamVerdict, chat.Stream, error) {
 	key := streamKey(st.ConversationID, st.ID)
@@ -140,43 +140,10 @@ func (s *Store) AppendStream(ctx context.Context, st chat.Stream, piece chat.Str
 	}
 }
 
-// StopStream notes that by wants a stream to end. One round trip.
-func (s *Store) StopStream(ctx context.Context, id chat.ConversationID, stream string, by chat.Principal) (chat.StreamVerdict, error) {
-	var verdict *redis.Cmd
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		verdict = p.Eval(ctx, stopStreamScript, []string{streamKey(id, stream)}, owner(by))
-	})
-	if err != nil {
-		return "", failed("stop a stream", err)
-	}
-	text, _ := verdict.Text()
-	return chat.StreamVerdict(text), nil
-}
-
-// StopQuestion notes that by wants no answer to a question, also before one begins.
-// One round trip.
-func (s *Store) StopQuestion(ctx context.Context, id chat.ConversationID, question chat.MessageID, by chat.Principal) error {
-	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		p.HSet(ctx, stopsKey(id), string(question), owner(by))
-		p.Expire(ctx, stopsKey(id), streamLife)
-	})
-	return failed("stop the answer to a question", err)
-}
-
-// QuestionStopped returns who wants no answer to a question. One round trip.
-func (s *Store) QuestionStopped(ctx context.Context, id chat.ConversationID, question chat.MessageID) (by chat.Principal, stopped bool, err error) {
-	var text *redis.StringCmd
-	err = s.pipelined(ctx, func(p redis.Pipeliner) { text = p.HGet(ctx, stopsKey(id), string(question)) })
-	if err != nil {
-		return chat.Principal{}, false, failed("look whether a question was stopped", err)
-	}
-	return parseOwner(text.Val()), text.Val() != "", nil
-}
-
 // EndStream marks a stream as ended by a message, or dropped without one; the first
 // who does is right. With dropped and not force it does so only where nothing was
 // written that would be committed, and with an epoch only of what began then: else it
-// is StreamWritten. Two round trips.
+// is StreamIsWritten. Two round trips.
 func (s *Store) EndStream(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd, force bool) (chat.StreamVerdict, error) {
 	key := streamKey(id, stream)
 	lose := 0
@@ -229,8 +196,8 @@ func (s *Store) Stream(ctx context.Context, id chat.ConversationID, stream strin
 
 // DropStreams ends the streams of a conversation that a principal writes, or with the
 // zero one all of them, without a message: who was removed, or closed it, comes first.
-// It returns those that it ended. To be repeated until it succeeds. Two round trips
-// and one for each.
+// It returns those that it ended. To be repeated until it succeeds. Two round trips,
+// and two for each.
 func (s *Store) DropStreams(ctx context.Context, id chat.ConversationID, of chat.Principal, reason string) (dropped []string, err error) {
 	ids, err := s.Streams(ctx, id)
 	if err != nil || len(ids) == 0 {

@@ -13,7 +13,7 @@ package presence
 //
 // The rules are those of package local/model/streams.
 
-// enterScript begins a stream provisionally, or has its writer go on with it. What
+// enterStreamScript begins a stream provisionally, or has its writer go on with it. What
 // nobody has confirmed, and what was lost, begins anew with a greater epoch. A
 // connection that takes over from one that is gone keeps what is contiguous, and
 // forgets the pieces beyond: they may have been cut otherwise.

@@ -8,6 +8,39 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
+// StopStream notes that by wants a stream to end. One round trip.
+func (s *Store) StopStream(ctx context.Context, id chat.ConversationID, stream string, by chat.Principal) (chat.StreamVerdict, error) {
+	var verdict *redis.Cmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		verdict = p.Eval(ctx, stopStreamScript, []string{streamKey(id, stream)}, owner(by))
+	})
+	if err != nil {
+		return "", failed("stop a stream", err)
+	}
+	text, _ := verdict.Text()
+	return chat.StreamVerdict(text), nil
+}
+
+// StopQuestion notes that by wants no answer to a question, also before one begins.
+// One round trip.
+func (s *Store) StopQuestion(ctx context.Context, id chat.ConversationID, question chat.MessageID, by chat.Principal) error {
+	err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		p.HSet(ctx, stopsKey(id), string(question), owner(by))
+		p.Expire(ctx, stopsKey(id), streamLife)
+	})
+	return failed("stop the answer to a question", err)
+}
+
+// QuestionStopped returns who wants no answer to a question. One round trip.
+func (s *Store) QuestionStopped(ctx context.Context, id chat.ConversationID, question chat.MessageID) (by chat.Principal, stopped bool, err error) {
+	var text *redis.StringCmd
+	err = s.pipelined(ctx, func(p redis.Pipeliner) { text = p.HGet(ctx, stopsKey(id), string(question)) })
+	if err != nil {
+		return chat.Principal{}, false, failed("look whether a question was stopped", err)
+	}
+	return parseOwner(text.Val()), text.Val() != "", nil
+}
+
 // StopWanted reports whether somebody wants a stream to end, or has noted that of what it
 // answers: a run of an agent that we run looks so every 150 ms. One round trip.
 func (s *Store) StopWanted(ctx context.Context, id chat.ConversationID, stream string, question chat.MessageID) (bool, error) {

@@ -30,14 +30,21 @@ const (
 )
 
 // What an agent may say that it does.
-var doings = map[string]bool{"thinking": true, "generating": true, "tool": true, "waiting": true}
+const (
+	DoingThinking   = "thinking"
+	DoingGenerating = "generating"
+	DoingTool       = "tool"
+	DoingWaiting    = "waiting"
+)
+
+var doings = map[string]bool{DoingThinking: true, DoingGenerating: true, DoingTool: true, DoingWaiting: true}
 
 // Limits of a stream. Times are told to clients in milliseconds.
 const (
 	StreamLease       = 30 * time.Second      // without a sign of life its agent is thought dead
 	StreamMinInterval = 50 * time.Millisecond // between appends
 	StopDeadline      = 10 * time.Second      // until then an agent that is to stop has ended its stream, or it is ended for it
-	MaxWhole          = 20_000                // bytes of a whole part in one frame
+	MaxWhole          = chat.MaxRepair        // bytes of a whole part in one frame
 	MaxPieces         = 20_000                // of a part
 	MaxSnapshot       = 24 << 10              // bytes of a snapshot in a frame
 )

@@ -59,8 +59,8 @@ func New(s store, st streams, j jobs, c Configured) *Handler { return &Handler{s
 
 // Routes returns the handler of each route key. What reads or writes an agent has one round trip
 // to MongoDB, two where it is created. Runs have the right beside what is asked for: two round
-// trips, to stop one three to five, one to Redis and one to SQS, to regenerate an answer six and
-// one to SQS. Usage has one.
+// trips, to stop one three to five, one to Redis and one to SQS, to regenerate an answer six or
+// seven and one to SQS. Usage has one.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
 		"POST /agents":                   h.create,

@@ -74,8 +74,8 @@ func (w *work) result(ctx context.Context, c *runlog.Call, r tools.Result, outco
 	return nil
 }
 
-// wait has the run wait for the decision about a call, and looks then whether there is one,
-// or a stop, that came before. again says that the run is to be queued again: it was.
+// wait has the run wait for the decision about a call. Then it looks whether there is one, or
+// a stop: what came while the run was still busy, nobody else goes on with.
 func (w *work) wait(ctx context.Context, c *runlog.Call) error {
 	step := w.log.Steps[len(w.log.Steps)-1].Message
 	expires := time.Now().Add(time.Duration(w.agent.Managed.ApprovalSeconds) * time.Second)

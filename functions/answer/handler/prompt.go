@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -116,19 +115,15 @@ func (s *scene) traffic() (results map[chat.CallID]chat.Message, decisions map[c
 
 // stepOf puts a step of an earlier run together again.
 func stepOf(m chat.Message, results map[chat.CallID]chat.Message, decisions map[chat.CallID]chat.Approval) runlog.Step {
-	step := runlog.Step{Message: m}
-	for _, raw := range m.ToolCalls {
-		c := runlog.Call{}
-		if json.Unmarshal(raw, &c.Ask) != nil || c.ID == "" {
-			continue
-		}
+	step := runlog.Step{Message: m, Calls: runlog.CallsOf(m)}
+	for i := range step.Calls {
+		c := &step.Calls[i]
 		if r, ok := results[c.ID]; ok {
 			c.Result = &r
 		}
 		if d, ok := decisions[c.ID]; ok {
 			c.Decision = &d
 		}
-		step.Calls = append(step.Calls, c)
 	}
 	return step
 }

@@ -22,10 +22,10 @@ const (
 
 // What a stream says that its agent does.
 const (
-	thinking   = "thinking"
-	generating = "generating"
-	usingTool  = "tool"
-	waiting    = "waiting"
+	thinking   = protocol.DoingThinking
+	generating = protocol.DoingGenerating
+	usingTool  = protocol.DoingTool
+	waiting    = protocol.DoingWaiting
 )
 
 // A stream shows people the answer while it is being written. It is best effort: what it
@@ -64,11 +64,12 @@ func writerOf(r chat.Run) chat.ConnectionID {
 	return chat.ConnectionID(fmt.Sprintf("run:%s:%d", r.ID, r.Attempt))
 }
 
-// begin begins the stream of a step, or takes it over from an attempt that is gone. left
-// is what that one had written. The list of sweep and the job that looks after the stream
-// come first, so that what begins also ends, whoever dies. Four round trips to Redis and
-// one to SQS; what fails there costs people the sight of the answer, not the answer.
-func (h *Handler) begin(ctx context.Context, r chat.Run, step int, doing string, onStop func()) (s *stream, left bool) {
+// begin begins the stream of a step, or takes it over from an attempt that is gone:
+// leftOver says that that one had written something. The list of sweep and the job that
+// looks after the stream come first, so that what begins also ends, whoever dies. Three
+// round trips to Redis (four to take over) and one to SQS; what fails there costs people
+// the sight of the answer, not the answer.
+func (h *Handler) begin(ctx context.Context, r chat.Run, step int, doing string, onStop func()) (s *stream, leftOver bool) {
 	st := chat.Stream{
 		ConversationID: r.ConversationID, ID: string(r.ID.Step(step)), Principal: r.Agent(), Writer: writerOf(r), ParentID: r.Trigger, StartedAt: time.Now(),
 	}
@@ -332,8 +333,7 @@ func (s *stream) keep(ctx context.Context) {
 
 // ended notes in Redis which message a stream became. Where that fails its job does it.
 func (h *Handler) ended(ctx context.Context, m chat.Message) {
-	end := chat.StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
-	if _, err := h.streams.EndStream(ctx, m.ConversationID, string(m.ClientMessageID), end, true); err != nil {
+	if _, err := h.streams.EndStream(ctx, m.ConversationID, string(m.ClientMessageID), chat.StreamEndOf(m), true); err != nil {
 		slog.WarnContext(ctx, "note the end of a stream", "conversation", m.ConversationID, "stream", m.ClientMessageID, "err", err)
 	}
 }

@@ -348,8 +348,8 @@ func (w *work) next(ctx, inner context.Context) (said chat.Draft, err error) {
 	}
 	if err := w.shown(ctx, inner, step, thinking); err != nil {
 		if i, ok := errors.AsType[*interrupted](err); ok {
-			said = i.said()
-			if err = error(&failure{chat.Unavailable, "The agent was interrupted while it answered."}); !i.st.StoppedBy.IsZero() {
+			said, err = i.said(), &failure{chat.Unavailable, "The agent was interrupted while it answered."}
+			if !i.st.StoppedBy.IsZero() {
 				err = errStopped
 			}
 		}

@@ -89,7 +89,7 @@ func (e *Ender) close(ctx context.Context, r chat.Run, l *Log, end chat.Draft, s
 	if err != nil {
 		return false, err
 	}
-	if IsCall(stored) {
+	if isCall(stored) {
 		return true, nil
 	}
 	l.End = &stored

@@ -60,11 +60,12 @@ func ArgumentsOf(text string) json.RawMessage {
 	return b
 }
 
-// IsCall reports whether the first message of a step has calls: any other is the end.
-func IsCall(m chat.Message) bool { return m.Type == chat.TypeToolCall && m.Status == chat.StatusSent }
+// isCall reports whether the first message of a step has calls: any other is the end.
+func isCall(m chat.Message) bool { return m.Type == chat.TypeToolCall && m.Status == chat.StatusSent }
 
-// asksOf reads the calls of a message. What is none of the run's own is left out.
-func asksOf(m chat.Message) (calls []Call) {
+// CallsOf returns the tool calls of a message, without what came of them. What no run has
+// written is left out.
+func CallsOf(m chat.Message) (calls []Call) {
 	for _, raw := range m.ToolCalls {
 		var a Ask
 		if json.Unmarshal(raw, &a) == nil && a.ID != "" {
@@ -176,11 +177,11 @@ func Read(ctx context.Context, s Store, r chat.Run) (l Log, err error) {
 		if l.First == 0 {
 			l.First = m.Seq
 		}
-		if !IsCall(*m) {
+		if !isCall(*m) {
 			l.End = m
 			return l, nil
 		}
-		step := Step{Message: *m, Calls: asksOf(*m)}
+		step := Step{Message: *m, Calls: CallsOf(*m)}
 		for i := range step.Calls {
 			c := &step.Calls[i]
 			if c.Result, err = sent(r.Agent(), chat.ClientMessageID(c.ID)); err != nil {
@@ -208,20 +209,20 @@ func (l Log) With(m chat.Message) Log {
 	if l.First == 0 {
 		l.First = m.Seq
 	}
-	if !IsCall(m) {
+	if !isCall(m) {
 		l.End = &m
 		return l
 	}
-	l.Steps = append(l.Steps[:len(l.Steps):len(l.Steps)], Step{Message: m, Calls: asksOf(m)})
+	l.Steps = append(l.Steps[:len(l.Steps):len(l.Steps)], Step{Message: m, Calls: CallsOf(m)})
 	return l
 }
 
 // Asks reports whether a message has a call that a user has to approve.
 func Asks(m chat.Message, id chat.CallID) bool {
-	if !IsCall(m) {
+	if !isCall(m) {
 		return false
 	}
-	for _, c := range asksOf(m) {
+	for _, c := range CallsOf(m) {
 		if c.ID == id {
 			return c.Approval
 		}

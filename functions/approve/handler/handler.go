@@ -34,7 +34,7 @@ type Handler struct {
 // New returns a Handler.
 func New(s store, p placer) *Handler { return &Handler{s, p} }
 
-// Handle decides a call, and answers with the decision. Four round trips to MongoDB, those
+// Handle decides a call, and answers with the decision. Three round trips to MongoDB, those
 // of a message, and one to MongoDB and to SQS for the run.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Approve) error {
 	m, mine, err := h.decide(ctx, f.Connection.Principal, in)

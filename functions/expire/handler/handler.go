@@ -51,7 +51,7 @@ const looks = 5
 // is over; of the others it commits what had come, first, and then marks it as ended.
 // A stop is always committed, also where there was nothing; what failed without a text
 // is dropped. Dying between any two steps costs nothing: the queue brings the job
-// again. Three round trips to Redis, and those of a message.
+// again. Four round trips to Redis, and those of a message.
 func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
 	for range looks {
 		st, err := h.streams.Stream(ctx, job.ConversationID, job.StreamID)
@@ -102,8 +102,7 @@ func (h *Handler) end(ctx context.Context, job protocol.StreamJob, st chat.Strea
 
 // mark notes how a stream ended.
 func (h *Handler) mark(ctx context.Context, job protocol.StreamJob, m chat.Message) error {
-	end := chat.StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
-	_, err := h.streams.EndStream(ctx, job.ConversationID, job.StreamID, end, true)
+	_, err := h.streams.EndStream(ctx, job.ConversationID, job.StreamID, chat.StreamEndOf(m), true)
 	return err
 }
 

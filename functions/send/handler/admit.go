@@ -56,7 +56,7 @@ func (h *Handler) closed(ctx context.Context, m chat.Message) error {
 		return err
 	}
 	if !found {
-		return chat.Errorf(chat.ConversationClosed, "the conversation takes no messages until it is active again")
+		return chat.ErrConversationClosed
 	}
 	return nil
 }

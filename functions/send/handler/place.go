@@ -26,10 +26,9 @@ func (h *Handler) Place(ctx context.Context, m chat.Message) (stored chat.Messag
 	stored, duplicate, err := h.store.Append(ctx, c.Head(), m)
 	if chat.CodeOf(err) == chat.Conflict {
 		other, found, readErr := h.store.Sent(ctx, m.ConversationID, m.Sender, m.ClientMessageID)
-		if readErr == nil && found {
-			return other, false, nil
+		if readErr != nil || found {
+			return other, false, readErr
 		}
-		return chat.Message{}, false, err
 	}
 	if err != nil {
 		return chat.Message{}, false, err
@@ -49,7 +48,7 @@ func (h *Handler) placeIn(ctx context.Context, m chat.Message) (c chat.Conversat
 		c, err = h.store.Conversation(ctx, m.Sender, m.ConversationID)
 	}
 	if err == nil && c.Status != chat.Active {
-		err = chat.Errorf(chat.ConversationClosed, "the conversation takes no messages until it is active again")
+		err = chat.ErrConversationClosed
 	}
 	return c, err
 }

@@ -21,31 +21,12 @@ func (h *Handler) Ended(ctx context.Context, id chat.ConversationID, agent chat.
 }
 
 // Enforce adds the message that a stream becomes whose agent does not end it, under
-// that agent. It is not counted against the agent's limits. Where the conversation
-// refuses the message it is chat.NotFound or chat.ConversationClosed; where another
-// message has the stream's id already it is that one.
+// that agent, as Place does.
 func (h *Handler) Enforce(ctx context.Context, agent chat.Principal, in protocol.MessageInput, status chat.MessageStatus) (chat.Message, error) {
-	w := way{maxContent: chat.MaxContentStream, passes: delivery.Once, status: status, streamed: true}
-	m, err := newMessage(agent, in, w)
+	m, err := newMessage(agent, in, way{maxContent: chat.MaxContentStream, status: status, streamed: true})
 	if err != nil {
 		return chat.Message{}, err
 	}
-	c, err := h.store.Conversation(ctx, agent, in.ConversationID)
-	if err != nil {
-		return chat.Message{}, err
-	}
-	if c.Status != chat.Active {
-		return chat.Message{}, chat.Errorf(chat.ConversationClosed, "the conversation takes no messages until it is active again")
-	}
-	stored, _, err := h.store.Append(ctx, c.Head(), m)
-	if chat.CodeOf(err) == chat.Conflict {
-		if other, found, readErr := h.store.Sent(ctx, in.ConversationID, agent, in.ClientMessageID); readErr != nil || found {
-			return other, readErr
-		}
-	}
-	if err != nil || stored.Due == nil {
-		return stored, err
-	}
-	h.finish(ctx, chat.Connection{Principal: agent}, c, stored, w.passes, func() {})
-	return stored, nil
+	stored, _, err := h.Place(ctx, m)
+	return stored, err
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // end commits the message that the stream becomes, and then marks it as ended: what
-// dies in between is learnt from the log. Three round trips to Redis beside those of
+// dies in between is learnt from the log. Four round trips to Redis beside those of
 // send.
 func (h *Handler) end(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
 	st, err := h.streams.Stream(ctx, in.ConversationID, in.StreamID)
@@ -35,8 +35,8 @@ func (h *Handler) end(ctx context.Context, f *gateway.ClientFrame, in protocol.S
 	if chat.CodeOf(err) == chat.Conflict { // somebody ended it before, with another message
 		m, found, readErr := h.store.Sent(ctx, in.ConversationID, f.Connection.Principal, input.ClientMessageID)
 		if readErr == nil && found {
-			h.mark(ctx, in.ConversationID, in.StreamID, endOf(m))
-			return refusal(chat.StreamHasEnded, chat.Stream{End: endOf(m)})
+			h.mark(ctx, in.ConversationID, in.StreamID, chat.StreamEndOf(m))
+			return refusal(chat.StreamHasEnded, chat.Stream{End: chat.StreamEndOf(m)})
 		}
 	}
 	if err == nil {
@@ -116,8 +116,8 @@ func (h *Handler) abortEmpty(ctx context.Context, f *gateway.ClientFrame, in pro
 		return err
 	}
 	if found {
-		h.mark(ctx, in.ConversationID, in.StreamID, endOf(m))
-		return refusal(chat.StreamHasEnded, chat.Stream{End: endOf(m)})
+		h.mark(ctx, in.ConversationID, in.StreamID, chat.StreamEndOf(m))
+		return refusal(chat.StreamHasEnded, chat.Stream{End: chat.StreamEndOf(m)})
 	}
 	verdict, err := h.streams.EndStream(ctx, in.ConversationID, in.StreamID, chat.StreamEnd{Dropped: "aborted"}, false)
 	if err != nil {
@@ -135,10 +135,6 @@ func (h *Handler) abortEmpty(ctx context.Context, f *gateway.ClientFrame, in pro
 	f.Reply(ctx, protocol.EventStreamDropped, data)
 	h.tell(ctx, st, protocol.EventStreamDropped, data)
 	return nil
-}
-
-func endOf(m chat.Message) chat.StreamEnd {
-	return chat.StreamEnd{MessageID: m.ID, Seq: m.Seq, Status: string(m.Status)}
 }
 
 // noting is how long it may take to note how a stream ended, also where ending it has

@@ -17,7 +17,7 @@ import (
 // also ends, whoever dies; then it is entered on trial, and only what is entered is
 // looked up, so that a removal or a message in between is seen by one or the other. A
 // stop of the question is seen here or sees the stream, which is entered by then; its
-// job comes before the agent may write. Two round trips to MongoDB, four to Redis (five
+// job comes before the agent may write. Two round trips to MongoDB, three to Redis (four
 // with a question) and one to SQS.
 func (h *Handler) start(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
 	st := streamOf(f.Connection, in)
@@ -133,12 +133,12 @@ func (h *Handler) look(ctx context.Context, st chat.Stream) error {
 	case err != nil:
 		return err
 	case c.Status != chat.Active:
-		return chat.Errorf(chat.ConversationClosed, "the conversation takes no messages until it is active again")
+		return chat.ErrConversationClosed
 	case sentErr != nil:
 		return sentErr
 	case found:
-		h.mark(ctx, st.ConversationID, st.ID, endOf(m))
-		return refusal(chat.StreamHasEnded, chat.Stream{End: endOf(m)})
+		h.mark(ctx, st.ConversationID, st.ID, chat.StreamEndOf(m))
+		return refusal(chat.StreamHasEnded, chat.Stream{End: chat.StreamEndOf(m)})
 	}
 	return nil
 }

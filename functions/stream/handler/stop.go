@@ -16,7 +16,7 @@ import (
 // to SQS and four to Redis for each stream, up to three to MongoDB and one to Redis for
 // each run, and the posts.
 func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.Stop) error {
-	stopping, err := h.StopStreams(ctx, f.Connection.Principal, in)
+	stopping, err := h.stopStreams(ctx, f.Connection.Principal, in)
 	if err != nil {
 		return err
 	}
@@ -24,8 +24,8 @@ func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.
 	return nil
 }
 
-// StopStreams is Stop over REST, too.
-func (h *Handler) StopStreams(ctx context.Context, by chat.Principal, in protocol.Stop) (protocol.StreamStopping, error) {
+// stopStreams is Stop, also over REST.
+func (h *Handler) stopStreams(ctx context.Context, by chat.Principal, in protocol.Stop) (protocol.StreamStopping, error) {
 	stopping := protocol.StreamStopping{ConversationID: in.ConversationID, StreamIDs: []string{}, RunIDs: []chat.RunID{}}
 	if _, err := h.store.Conversation(ctx, by, in.ConversationID); err != nil {
 		return stopping, err

@@ -17,8 +17,8 @@ const (
 )
 
 // correct makes good what a $disconnect left that died half-way, or met an error:
-// agents that are stored as online and have no connection; and the jobs of streams
-// that were lost. After an error the next run tries again.
+// agents that are stored as online and have no connection; and the jobs of runs and of
+// streams that were lost. After an error the next sweep tries again.
 func (h *Handler) correct(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, correcting)
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// dueRuns is how many runs a run of sweep looks at.
+	// dueRuns is how many runs one sweep looks at.
 	dueRuns = 200
 	// nextLook is when sweep looks at a run again that its job did nothing about.
 	nextLook = time.Minute

@@ -12,7 +12,7 @@ import (
 const (
 	// unseen is how old a stream is whose job should long have been there.
 	unseen = time.Minute
-	// looked is how many streams a run looks at.
+	// looked is how many streams one sweep looks at.
 	looked = 5000
 )
 
