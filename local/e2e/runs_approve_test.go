@@ -122,11 +122,11 @@ func TestRunIsDecided(t *testing.T) {
 			if n := shared.Shop().Refunds(other); tt.others > 0 && n != tt.others {
 				t.Errorf("%d refunds of the other order, want %d", n, tt.others)
 			}
-			if err := a.byFrame(call, tt.approved, tt.with); err != nil { // as who had no answer does
-				t.Errorf("decided the same again when the run is over: %v", err)
+			if err := a.byFrame(call, tt.approved, tt.with); err != nil {
+				t.Errorf("the same again, when the run is over: %v", err)
 			}
 			if err := a.byFrame(call, !tt.approved, nil); code(t, err) != chat.Conflict {
-				t.Errorf("decided otherwise when the run is over: %v", err)
+				t.Errorf("something else, when the run is over: %v", err)
 			}
 		})
 	}
