@@ -12,6 +12,8 @@ import (
 	"time"
 
 	openai "github.com/sashabaranov/go-openai"
+
+	"aiwm-chat/shared/outside"
 )
 
 var (
@@ -52,6 +54,8 @@ func classify(ctx context.Context, err error, x *exchange, began bool, now time.
 		word = wordOf(api.Code, api.Type)
 	}
 	switch {
+	case errors.Is(err, outside.ErrNotPublic):
+		e.Kind = Permanent
 	case status/100 == 2:
 	case slices.Contains(ofContent, word) && (status == http.StatusBadRequest || status == 0):
 		e.Kind = Refused
@@ -64,11 +68,20 @@ func classify(ctx context.Context, err error, x *exchange, began bool, now time.
 	if status != 0 && status/100 != 2 {
 		e.status = status
 		e.cause = errors.New(withWord(fmt.Sprintf("it answered with status %d", status), word))
+	} else if !ours(err) {
+		e.cause = outside.Plain(err)
 	}
 	if e.Kind == Temporary {
 		e.After = waitOf(x.header, now)
 	}
 	return e
+}
+
+// ours reports whether an error is in words of ours. Those of libraries repeat what the
+// service sent where it does not speak HTTP, which may be our own headers.
+func ours(err error) bool {
+	_, said := errors.AsType[*serviceError](err)
+	return said || errors.Is(err, errTimeout) || errors.Is(err, errSilent)
 }
 
 // statusOf is the status that the service answered with, 0 where it did not.

@@ -74,7 +74,7 @@ type Config struct {
 	ToolServers struct {
 		Servers map[string]ToolServer // TOOL_SERVERS, the MCP servers whose tools agents may use: JSON by name, such as {"shop": {"url": "https://…", "headers": {"Authorization": "…"}}}; empty: none
 		Renewal *Renewal              // TOOL_SERVERS_ARN, where TOOL_SERVERS is kept instead
-		Local   bool                  // TOOL_SERVERS_LOCAL, default false; true allows http, and servers at private addresses
+		Local   bool                  // TOOL_SERVERS_LOCAL, default false; true allows http and private addresses, for these servers and for providers: for a laptop
 	}
 
 	Origins           Origins // ALLOWED_ORIGINS, default *: web origins whose pages may connect, such as https://chat.example.org, separated by commas; https://* is any with https
@@ -113,7 +113,7 @@ func Load(getenv func(string) string, parts ...Part) (Config, error) {
 // in their place, all at the same time.
 func LoadWith(ctx context.Context, getenv func(string) string, fetch Fetch, parts ...Part) (Config, error) {
 	var c Config
-	r := &reader{getenv: getenv, secrets: map[string]*Renewal{}, unread: map[string]bool{}}
+	r := &reader{getenv: getenv, parts: parts, secrets: map[string]*Renewal{}, unread: map[string]bool{}}
 	if s := r.text("LOG_LEVEL"); s != "" && c.LogLevel.UnmarshalText([]byte(s)) != nil {
 		r.fault("LOG_LEVEL", "must be debug, info, warn or error")
 	}

@@ -30,9 +30,9 @@ const maxProviders = 64
 var validProvider = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`) // as chat.ValidProvider
 
 // ParseProviders reads {"<name>": {"url": "https://…", "maxTokens"?: "max_completion_tokens" or
-// "max_tokens", "temperature"?: true}}; an empty text is no provider. The error has each fault with
-// its field.
-func ParseProviders(text string) (map[string]Provider, error) {
+// "max_tokens", "temperature"?: true}}; an empty text is no provider. Where local is set, http and
+// private addresses are allowed as well. The error has each fault with its field.
+func ParseProviders(text string, local bool) (map[string]Provider, error) {
 	if text = strings.TrimSpace(text); text == "" {
 		return nil, nil
 	}
@@ -50,7 +50,7 @@ func ParseProviders(text string) (map[string]Provider, error) {
 			faults = append(faults, fmt.Errorf("%.70q must be a name of 1 to 64 characters of A-Z a-z 0-9 _ -", m.name))
 			continue
 		}
-		p, err := parseProvider(m.name, m.value)
+		p, err := parseProvider(m.name, m.value, local)
 		faults = append(faults, err)
 		providers[m.name] = p
 	}
@@ -60,7 +60,7 @@ func ParseProviders(text string) (map[string]Provider, error) {
 	return providers, nil
 }
 
-func parseProvider(name string, value json.RawMessage) (Provider, error) {
+func parseProvider(name string, value json.RawMessage, local bool) (Provider, error) {
 	p := Provider{MaxTokens: MaxCompletionTokens, Temperature: true}
 	members, err := membersOf(value)
 	if err != nil {
@@ -74,8 +74,11 @@ func parseProvider(name string, value json.RawMessage) (Provider, error) {
 		switch m.name {
 		case "url":
 			given = true
-			if p.URL, ok = textOf(m.value); !ok || !isSecure(p.URL) {
-				fault("url", "must be an https URL, without credentials, query and fragment")
+			if p.URL, ok = textOf(m.value); !ok {
+				p.URL = ""
+			}
+			if wrong := wrongBase(p.URL, local); wrong != "" {
+				fault("url", wrong)
 			}
 			p.URL = strings.TrimRight(p.URL, "/")
 		case "maxTokens":
@@ -97,12 +100,17 @@ func parseProvider(name string, value json.RawMessage) (Provider, error) {
 	return p, errors.Join(faults...)
 }
 
-// isSecure reports whether s is an https URL, or an http one of this machine, that paths can be
-// appended to.
-func isSecure(s string) bool {
+// wrongBase is what is wrong with an URL that paths are appended to, "" where nothing is.
+func wrongBase(s string, local bool) string {
 	u, err := url.Parse(s)
-	return err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && isLocal(u.Hostname())) &&
-		u.User == nil && u.RawQuery == "" && !strings.ContainsAny(s, "?#")
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "https" && !(local && u.Scheme == "http") ||
+		u.User != nil || u.RawQuery != "" || strings.ContainsAny(s, "?#"):
+		return "must be an https URL, without credentials, query and fragment"
+	case !local && ownHost(u.Hostname()):
+		return "must not be of a private network or of the machine itself"
+	}
+	return ""
 }
 
 // ParseProviderKeys reads "name=key, other=key": commas and white space separate.
@@ -121,9 +129,12 @@ func ParseProviderKeys(text string) (map[string]string, error) {
 	return keys, nil
 }
 
+// readProviders leaves it to the functions that call providers where these may be: they have
+// the switch among their ToolServers. Others look at the names.
 func readProviders(r *reader, c *Config) {
+	local := !slices.Contains(r.parts, ToolServers) || r.flag("TOOL_SERVERS_LOCAL", "false")
 	var err error
-	if c.Providers, err = ParseProviders(r.text("PROVIDERS")); err != nil {
+	if c.Providers, err = ParseProviders(r.text("PROVIDERS"), local); err != nil {
 		for _, e := range strings.Split(err.Error(), "\n") {
 			r.fault("PROVIDERS", "is not valid: %s", e)
 		}

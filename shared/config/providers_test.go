@@ -14,7 +14,7 @@ func TestParseProviders(t *testing.T) {
 	got, err := config.ParseProviders(` {
 		"openai": {"url": "https://api.openai.com/v1/"},
 		"old-one": {"url": "http://127.0.0.1:11434/v1", "maxTokens": "max_tokens", "temperature": false}
-	} `)
+	} `, true)
 	want := map[string]config.Provider{
 		"openai":  {URL: "https://api.openai.com/v1", MaxTokens: "max_completion_tokens", Temperature: true},
 		"old-one": {URL: "http://127.0.0.1:11434/v1", MaxTokens: "max_tokens"},
@@ -23,7 +23,7 @@ func TestParseProviders(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for _, none := range []string{"", " ", "{}"} {
-		if got, err := config.ParseProviders(none); len(got) != 0 || err != nil {
+		if got, err := config.ParseProviders(none, false); len(got) != 0 || err != nil {
 			t.Errorf("%q: %v, %v", none, got, err)
 		}
 	}
@@ -51,18 +51,48 @@ func TestParseProviders(t *testing.T) {
 		`{"a": {"url": "https://a", "url": "https://b"}}`:        `must not have "url" twice`,
 		strings.TrimSuffix(many, ",") + "}":                      "at most 64",
 	} {
-		if got, err := config.ParseProviders(text); err == nil || !strings.Contains(err.Error(), want) || got != nil {
+		if got, err := config.ParseProviders(text, false); err == nil || !strings.Contains(err.Error(), want) || got != nil {
 			t.Errorf("%.60s: %v, %v, want %s", text, got, err, want)
 		}
 	}
 }
 
+// Providers are outside, but on a laptop.
+func TestProvidersAtPrivateAddresses(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"http://127.0.0.1:8080", "http://localhost", "http://ollama:11434/v1", "https://localhost/v1", "https://LOCALHOST./v1", "https://a.localhost",
+		"https://169.254.169.254/latest", "https://10.0.0.1/v1", "https://100.64.0.1", "https://[::1]/v1", "https://[::ffff:10.0.0.1]/v1", "https://[fd00::1]",
+	} {
+		text := fmt.Sprintf(`{"p": {"url": %q}}`, url)
+		if got, err := config.ParseProviders(text, false); err == nil || got != nil || !strings.Contains(err.Error(), "p.url must") {
+			t.Errorf("%s: %v, %v", url, got, err)
+		}
+		if got, err := config.ParseProviders(text, true); err != nil || got["p"].URL != url {
+			t.Errorf("%s where it is local: %v, %v", url, got, err)
+		}
+		env := map[string]string{"PROVIDERS": text}
+		if _, err := config.Load(lookup(env), config.Providers, config.ToolServers); err == nil {
+			t.Errorf("%s is to be called", url)
+		}
+		if _, err := config.Load(lookup(env), config.Providers); err != nil {
+			t.Errorf("%s, of which only the name counts: %v", url, err)
+		}
+		env["TOOL_SERVERS_LOCAL"] = "true"
+		if c, err := config.Load(lookup(env), config.ToolServers, config.Providers); err != nil || c.Providers["p"].URL != url {
+			t.Errorf("%s where the environment is local: %v", url, err)
+		}
+	}
+}
+
 func FuzzParseProviders(f *testing.F) {
-	f.Add(`{"openai": {"url": "https://api.openai.com/v1", "maxTokens": "max_tokens", "temperature": false}}`)
-	f.Fuzz(func(t *testing.T, text string) {
-		got, err := config.ParseProviders(text)
+	f.Add(`{"openai": {"url": "https://api.openai.com/v1", "maxTokens": "max_tokens", "temperature": false}}`, false)
+	f.Add(`{"here": {"url": "http://127.0.0.1:11434/v1"}}`, true)
+	f.Fuzz(func(t *testing.T, text string, local bool) {
+		got, err := config.ParseProviders(text, local)
 		for name, p := range got {
-			if err != nil || name == "" || p.MaxTokens == "" || !strings.HasPrefix(p.URL, "http") || strings.HasSuffix(p.URL, "/") {
+			if err != nil || name == "" || p.MaxTokens == "" || !strings.HasPrefix(strings.ToLower(p.URL), "http") || strings.HasSuffix(p.URL, "/") ||
+				!local && !strings.HasPrefix(strings.ToLower(p.URL), "https:") {
 				t.Errorf("%q: %+v, %v", name, p, err)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 // A reader reads variables and collects what is wrong with them.
 type reader struct {
 	getenv  func(string) string
+	parts   []Part              // that are asked for
 	secrets map[string]*Renewal // of the variables that are kept elsewhere
 	unread  map[string]bool     // which of them could not be read: a fault already
 	faults  []error

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"aiwm-chat/shared/outside"
 )
 
 // A ToolServer is an MCP server, with Streamable HTTP, whose tools agents may use.
@@ -114,9 +116,9 @@ func (p *toolParser) url(field string, value json.RawMessage) string {
 
 // ownHost finds the plain cases early; what a name stands for is seen when it is called.
 func ownHost(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	ip, err := netip.ParseAddr(host)
-	ip = ip.Unmap()
-	return strings.EqualFold(host, "localhost") || err == nil && (ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast() || ip.IsUnspecified())
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && !outside.IsPublic(ip)
 }
 
 // ownHeaders are set by the protocols.

@@ -60,6 +60,7 @@ var (
 type world struct {
 	*mongostore.Store
 	presence *presence.Store
+	mini     *miniredis.Miniredis
 	db       *mongo.Database
 	shop     *toolserver.Server
 	servers  *tools.Servers
@@ -90,11 +91,12 @@ func newWorld(t testing.TB, m chat.Managed) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	redis, err := presence.Open(presence.Options{Addrs: []string{miniredis.RunT(t).Addr()}})
+	mini := miniredis.RunT(t)
+	redis, err := presence.Open(presence.Options{Addrs: []string{mini.Addr()}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{Store: store, presence: redis, db: client.Database(name), shop: toolserver.New(), before: func(string) {}}
+	w := &world{Store: store, presence: redis, mini: mini, db: client.Database(name), shop: toolserver.New(), before: func(string) {}}
 	server := httptest.NewServer(w.shop)
 	w.servers = tools.New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true)
 	t.Cleanup(func() {

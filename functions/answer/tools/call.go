@@ -31,7 +31,8 @@ func (s *Session) Call(ctx context.Context, tool Tool, arguments string) (Result
 	}
 	within, cancel := context.WithTimeout(ctx, s.servers.timeout)
 	defer cancel()
-	answer, seen, err := s.ask(within, tool, given)
+	before := &exchange{} // of what is asked to get there
+	answer, seen, err := s.ask(context.WithValue(within, exchangeKey{}, before), tool, given)
 	if within.Err() != nil {
 		s.mu.Lock()
 		s.interrupted = true
@@ -41,7 +42,7 @@ func (s *Session) Call(ctx context.Context, tool Tool, arguments string) (Result
 		return Result{}, context.Cause(ctx)
 	}
 	if err != nil {
-		slog.WarnContext(ctx, "a tool was not called, or did not answer", "server", tool.Server, "tool", tool.Tool, "err", clean(withoutURL(err).Error(), maxSaid))
+		slog.WarnContext(ctx, "a tool was not called, or did not answer", "server", tool.Server, "tool", tool.Tool, "err", classOf(err, cmp.Or(seen, before)))
 		return s.explained(within, err, seen), nil
 	}
 	return resultOf(answer), nil

@@ -3,7 +3,10 @@ package tools
 import (
 	"errors"
 	"fmt"
-	"net/url"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
+	"aiwm-chat/shared/outside"
 )
 
 // A Reason says why an agent cannot have its tools.
@@ -17,8 +20,8 @@ const (
 	TooMany       Reason = "too_many"       // tools for one agent
 )
 
-// An Error is why an agent cannot have its tools. What it says is for people; its
-// cause is for the log, and has neither URLs nor headers.
+// An Error is why an agent cannot have its tools. What it says is for people, and
+// what its cause says for the log: neither has hosts, URLs or headers.
 type Error struct {
 	Reason Reason
 	Server string
@@ -42,11 +45,30 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, for the log.
 func (e *Error) Unwrap() error { return e.cause }
 
-// withoutURL takes out of an error what it says of the URL, which may hold a key. The
-// library wraps it in texts of its own, so that the whole chain is walked.
-func withoutURL(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
+// A fault is what we find wrong with a server, in words of ours.
+type fault string
+
+func (f fault) Error() string { return string(f) }
+
+// classOf is what the log is told of an error, with what was seen of the last request:
+// in words of ours alone. Those of libraries have the host and the
+// URL, which may hold a key, and those of servers whatever they like.
+func classOf(err error, seen *exchange) string {
+	if f, ok := errors.AsType[fault](err); ok {
+		return string(f)
 	}
-	return err
+	class := outside.Class(err)
+	if class != "protocol" && class != "connection" {
+		return class
+	}
+	switch status := seen.status.Load(); {
+	case seen.large.Load():
+		return errTooLarge.Error()
+	case status >= 300:
+		return fmt.Sprintf("status %d", status)
+	case saidBy(err) != "":
+		refusal, _ := errors.AsType[*jsonrpc.Error](err)
+		return fmt.Sprintf("refused with code %d", refusal.Code)
+	}
+	return class
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/outside"
 )
 
 // A list is what a server has, by the name of each, until then.
@@ -62,13 +63,13 @@ func (s *Session) List(ctx context.Context, selections []chat.ToolSelection) ([]
 
 // selected returns what one selection names.
 func (s *Session) selected(ctx context.Context, selection chat.ToolSelection) (tools []Tool, err error) {
-	all, err := s.listed(ctx, selection.Server)
+	seen := &exchange{}
+	all, err := s.listed(context.WithValue(ctx, exchangeKey{}, seen), selection.Server)
 	if err != nil {
-		cause := withoutURL(err)
 		if ctx.Err() == nil {
-			slog.WarnContext(ctx, "the tools of a server cannot be listed", "server", selection.Server, "err", clean(cause.Error(), maxSaid))
+			slog.WarnContext(ctx, "the tools of a server cannot be listed", "server", selection.Server, "err", classOf(err, seen))
 		}
-		return nil, &Error{Reason: Unreachable, Server: selection.Server, cause: cause}
+		return nil, &Error{Reason: Unreachable, Server: selection.Server, cause: outside.Plain(err)}
 	}
 	for _, name := range selection.Named() {
 		if !slices.ContainsFunc(all, func(t Tool) bool { return t.Tool == name }) {
@@ -145,17 +146,17 @@ func pages(ctx context.Context, to *mcp.ClientSession) (all []*mcp.Tool, ttl tim
 		all = append(all, page.Tools...)
 		ttl = min(ttl, time.Duration(min(max(page.TTLMs, 0), int(maxTTL.Milliseconds())))*time.Millisecond)
 		if len(all) > maxListed {
-			return nil, 0, fmt.Errorf("it lists more than %d tools", maxListed)
+			return nil, 0, fault(fmt.Sprintf("it lists more than %d tools", maxListed))
 		}
 		if page.NextCursor == "" {
 			return all, ttl, nil
 		}
 		if page.NextCursor == cursor {
-			return nil, 0, fmt.Errorf("its list goes in a circle")
+			return nil, 0, fault("its list goes in a circle")
 		}
 		cursor = page.NextCursor
 	}
-	return nil, 0, fmt.Errorf("its list has more than %d pages", maxPages)
+	return nil, 0, fault(fmt.Sprintf("its list has more than %d pages", maxPages))
 }
 
 // toolOf returns a server's tool as a model is told of it.

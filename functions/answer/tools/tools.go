@@ -14,6 +14,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"aiwm-chat/shared/config"
+	"aiwm-chat/shared/outside"
 )
 
 // A Tool is one that an agent may use.
@@ -81,7 +82,9 @@ func New(configured map[string]config.ToolServer, local bool) *Servers {
 // closed.
 func (s *Servers) Open() *Session {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Session{servers: s, transport: newTransport(s.local), ended: ctx, end: cancel, links: map[string]*link{}}
+	transport := outside.Transport(s.local)
+	transport.MaxConnsPerHost = 16
+	return &Session{servers: s, transport: transport, ended: ctx, end: cancel, links: map[string]*link{}}
 }
 
 // A Session lists and calls tools, with one connection to each server, which may

@@ -3,6 +3,7 @@ package wiring
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"aiwm-chat/functions/answer/handler"
@@ -13,6 +14,7 @@ import (
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
+	"aiwm-chat/shared/outside"
 	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/queue"
 	"aiwm-chat/shared/wire"
@@ -36,12 +38,17 @@ func wired(p *wire.Process) any {
 // silence is how long a model may say nothing: those that think do so for minutes.
 const silence = 2 * time.Minute
 
-// models are the providers that agents may name.
+// models are the providers that agents may name, at public addresses alone. On a laptop
+// they may be anywhere, and behind its proxy.
 func models(c config.Config) map[string]handler.Model {
+	var transport http.RoundTripper
+	if !c.ToolServers.Local {
+		transport = outside.Transport(false)
+	}
 	all := map[string]handler.Model{}
 	for name, p := range c.Providers {
 		o := completion.Options{
-			BaseURL: p.URL, Key: c.ProviderKeys.Keys[name], Silence: silence,
+			BaseURL: p.URL, Key: c.ProviderKeys.Keys[name], Silence: silence, Transport: transport,
 			Settings: completion.Settings{Limit: completion.Limit(p.MaxTokens), NoTemperature: !p.Temperature},
 		}
 		if c.ProviderKeys.Renewal != nil {

@@ -1,4 +1,6 @@
-package tools
+// Package outside is how services of others are reached: at addresses of the Internet
+// alone, and without a word of theirs in our log.
+package outside
 
 import (
 	"context"
@@ -10,8 +12,8 @@ import (
 	"time"
 )
 
-// errSpecial is the end of a request to an address that is not of the Internet.
-var errSpecial = errors.New("the address is not a public one")
+// ErrNotPublic is the end of a request to an address that is not of the Internet.
+var ErrNotPublic = errors.New("the address is not a public one")
 
 // special are the blocks of public look that are none, of the registries of special
 // addresses (RFC 6890), and where clouds have their metadata beside 169.254.169.254.
@@ -32,9 +34,9 @@ func prefixes(texts ...string) (all []netip.Prefix) {
 	return all
 }
 
-// isPublic reports whether an address is one of the Internet: neither this machine nor
+// IsPublic reports whether an address is one of the Internet: neither this machine nor
 // a network around it, from which it would be called in the name of this backend.
-func isPublic(a netip.Addr) bool {
+func IsPublic(a netip.Addr) bool {
 	a = a.Unmap()
 	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Zone() != "" || a.Is6() && !givenOut.Contains(a) {
 		return false
@@ -51,15 +53,16 @@ func isPublic(a netip.Addr) bool {
 // can stand for one address when it is checked and for another when it is called.
 func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
-	if err != nil || !isPublic(ap.Addr()) {
-		return errSpecial
+	if err != nil || !IsPublic(ap.Addr()) {
+		return ErrNotPublic
 	}
 	return nil
 }
 
-// newTransport returns what connects to servers. It knows no proxy, for which the
-// addresses behind it could not be checked.
-func newTransport(local bool) *http.Transport {
+// Transport returns what connects to services of others: where local is set anywhere, else
+// only at public addresses. It knows no proxy, for which the addresses behind it could not
+// be checked.
+func Transport(local bool) *http.Transport {
 	dialer := net.Dialer{Timeout: 10 * time.Second}
 	if !local {
 		dialer.ControlContext = publicOnly
@@ -69,7 +72,6 @@ func newTransport(local bool) *http.Transport {
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
-		MaxConnsPerHost:        16,
 		IdleConnTimeout:        30 * time.Second,
 	}
 }

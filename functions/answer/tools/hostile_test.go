@@ -1,0 +1,36 @@
+package tools
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"aiwm-chat/local/toolserver"
+	"aiwm-chat/shared/config"
+)
+
+// G12: a server (or a proxy before it) that executes a call and then answers 404, of a client
+// with a session, is called again.
+func TestHostileNotFoundAfterTheCall(t *testing.T) {
+	shop := toolserver.NewWithSessions()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if bytes.Contains(body, []byte(`"tools/call"`)) {
+			shop.ServeHTTP(httptest.NewRecorder(), r)
+			http.NotFound(w, r)
+			return
+		}
+		shop.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	defer shop.Close()
+	s := New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true).Open()
+	defer s.Close()
+	got, err := s.Call(t.Context(), Tool{Name: "shop__refund_order", Server: "shop", Tool: "refund_order"}, `{"order":"1042"}`)
+	if n := shop.Refunds("1042"); n > 1 {
+		t.Errorf("executed %d times: %+v %v", n, got, err)
+	}
+}

@@ -1,0 +1,72 @@
+package handler_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"aiwm-chat/local/client"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// G9: another agent of the conversation ends a stream that is not its own, once that has
+// ended: its message carries the same streamId, and takes the place of the committed answer
+// on clients, who know streams by their id alone.
+func TestHostileEndOfAnotherAgentsStream(t *testing.T) {
+	w := newWorld(newRedis(t, 0))
+	ctx := t.Context()
+	w.stream(ctx, first, "start", "")
+	w.append(ctx, first, 0, "The truth")
+	if f := w.stream(ctx, first, "end", `,"pieces":{"content":1}`); f.code() != "" {
+		t.Fatal(f.Error)
+	}
+	f := w.stream(ctx, connectionOf(other, "X="), "end", `,"content":"A lie"`)
+	if f.code() == "" {
+		t.Errorf("it is taken: %+v", f.Data)
+	}
+	var a client.Assembler
+	for _, m := range w.memory().messages {
+		b, err := json.Marshal(protocol.MessageOf(m))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Frame(client.Frame{Event: protocol.EventMessageNew, Data: b}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shown, ok := a.Show(w.id, "s1", time.Now())
+	if !ok || shown.Text(protocol.PartContent) != "The truth" {
+		t.Errorf("shown is %q of %s", shown.Text(protocol.PartContent), shown.ParticipantID)
+	}
+}
+
+// G11: without Redis nobody stops the answer to a question, though the run is in MongoDB,
+// which is the truth: StopQuestion comes first and its error is the end.
+func TestHostileStopOfARunWithoutRedis(t *testing.T) {
+	w := newWorld(newRedis(t, 0))
+	w.runs = []chat.Run{{ID: chat.NewRunID(agent, "q1", 0), OrgID: "acme", ConversationID: w.id, AgentID: agent.ID, Trigger: "q1", Status: chat.RunActive, Attempt: 1}}
+	w.fail["StopQuestion"] = errors.New("no Redis")
+	f := w.frame(t.Context(), reader, protocol.ActionStop, `,"messageId":"q1"`)
+	if w.runs[0].Stop == nil {
+		t.Errorf("the run goes on: %+v", f.Error)
+	}
+}
+
+// G11: a stop of a stream that Redis has lost is nowhere noted. Its agent begins it again
+// under the same id, and nobody stops it.
+func TestHostileStopOfAStreamThatRedisLost(t *testing.T) {
+	w := newWorld(newRedis(t, 0))
+	ctx := t.Context()
+	w.stream(ctx, first, "start", "")
+	w.append(ctx, first, 0, "One")
+	w.queue = nil
+	w.mini.FlushAll()
+	w.frame(ctx, reader, protocol.ActionStop, `,"streamId":"s1"`)
+	jobs := len(w.queue)
+	f := w.stream(ctx, first, "start", "")
+	if f.Data.StoppedBy == nil && jobs == 0 {
+		t.Errorf("the stop is forgotten: %s", f.Event)
+	}
+}
