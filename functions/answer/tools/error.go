@@ -1,8 +1,10 @@
 package tools
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 )
 
@@ -42,9 +44,16 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, for the log.
 func (e *Error) Unwrap() error { return e.cause }
 
-// withoutURL takes out of an error what it says of the URL, which may hold a key. The
-// library wraps it in texts of its own, so that the whole chain is walked.
+// withoutURL takes out of an error what it says of the URL, which may hold a key, also in
+// the name of the host. The library wraps it in texts of its own, so that the whole chain
+// is walked.
 func withoutURL(err error) error {
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return errors.New("the name of the host cannot be resolved: " + e.Err)
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return errors.New("the certificate is of another host")
+	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err
 	}
