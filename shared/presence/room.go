@@ -74,6 +74,17 @@ func (s *Store) Rooms(ctx context.Context, ids ...chat.ConversationID) ([]chat.R
 	return rooms, nil
 }
 
+// Watchers returns who is confirmed in a conversation and sees streams grow there. One
+// round trip.
+func (s *Store) Watchers(ctx context.Context, id chat.ConversationID) (chat.Room, error) {
+	var fields *redis.StringSliceCmd
+	err := s.pipelined(ctx, func(p redis.Pipeliner) { fields = hash(ctx, p, roomKey(id)) })
+	if err != nil {
+		return nil, failed("read who sees streams", err)
+	}
+	return s.watchersIn(fields.Val()), nil
+}
+
 // Leave takes a connection out of rooms. It returns those in which that ended
 // its principal's membership. Over its limit a connection is chat.RateLimited.
 // Two round trips.

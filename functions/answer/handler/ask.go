@@ -143,6 +143,34 @@ func usageOf(u chat.Usage) *chat.Usage {
 	return &chat.Usage{PromptTokens: bound(u.PromptTokens), CompletionTokens: bound(u.CompletionTokens), TotalTokens: bound(u.TotalTokens)}
 }
 
+// cost reports whether a service bills an answer that it gave no usage for. One that was
+// broken off comes without, also where not a word of it had come; one that was refused
+// costs nothing.
+func cost(a completion.Answer, err error) bool {
+	if a.Content != "" || a.Thinking != "" || len(a.ToolCalls) > 0 {
+		return true
+	}
+	e, ok := errors.AsType[*completion.Error](err)
+	return err != nil && (!ok || e.Began)
+}
+
+// estimate is about what an answer has cost, where the service does not say: budgets are
+// not for answers alone that end well.
+func estimate(r completion.Request, d chat.Draft) *chat.Usage {
+	u := chat.Usage{PromptTokens: int64(tokensOf(r.Messages)), CompletionTokens: int64(tokensIn(d.Content))}
+	for _, t := range r.Tools {
+		u.PromptTokens += int64(tokensIn(t.Name) + tokensIn(t.Description) + (len(t.Schema)+3)/4)
+	}
+	if d.Thinking != nil {
+		u.CompletionTokens += int64(tokensIn(d.Thinking.Content))
+	}
+	for _, c := range d.ToolCalls {
+		u.CompletionTokens += int64(len(c)+3) / 4
+	}
+	u.TotalTokens = u.PromptTokens + u.CompletionTokens
+	return usageOf(u)
+}
+
 // explained says to people why a model did not answer. What it has of the service is for
 // the log.
 func explained(err error) *failure {

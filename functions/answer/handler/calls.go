@@ -17,9 +17,11 @@ import (
 // been executed: it is made again only where that does no harm.
 func (w *work) execute(ctx, inner context.Context, c *runlog.Call) error {
 	tool, known := w.tool(c.Name)
-	if !known {
-		return w.result(ctx, c, tools.Result{Text: "The agent has no such tool. Nothing was called.", IsError: true}, "unknown_tool")
+	if err := w.admitted(ctx); err != nil {
+		return err
 	}
+	// What the call says of itself is of the day when the model wanted it.
+	unapproved := tool.Ask && (c.Decision == nil || c.Decision.Verdict != chat.VerdictApproved)
 	verdict, err := w.h.runs.BeginCall(ctx, w.run(), c.ID)
 	switch {
 	case err != nil:
@@ -27,11 +29,15 @@ func (w *work) execute(ctx, inner context.Context, c *runlog.Call) error {
 	case verdict == chat.RunStopped:
 		w.hold.stop()
 		return errStopped
-	case verdict == chat.RunBegun && !tool.Idempotent:
+	case verdict == chat.RunBegun && (!tool.Idempotent || !known || unapproved):
 		return w.result(ctx, c, tools.Result{Text: "The call was begun, and what came of it is not known. It is not made again.", IsError: true, Unknown: true}, "unknown")
 	case verdict != chat.RunHeld && verdict != chat.RunBegun:
 		w.hold.cancel(errLost)
 		return errLost
+	case !known:
+		return w.result(ctx, c, tools.Result{Text: "The agent has no such tool. Nothing was called.", IsError: true}, "unknown_tool")
+	case unapproved:
+		return w.result(ctx, c, tools.Result{Text: "This tool now needs approval; nothing was called.", IsError: true}, "needs_approval")
 	}
 	got, err := w.session.Call(inner, tool, given(*c))
 	if err != nil {
@@ -52,7 +58,7 @@ func (w *work) result(ctx context.Context, c *runlog.Call, r tools.Result, outco
 	brief, err := protocol.Marshal(struct {
 		ToolCallID chat.CallID `json:"toolCallId"`
 		Name       string      `json:"name"`
-		Outcome    string      `json:"outcome"` // done, failed, unknown, unknown_tool, denied or expired
+		Outcome    string      `json:"outcome"` // done, failed, unknown, unknown_tool, needs_approval, denied or expired
 		IsError    bool        `json:"isError"`
 	}{c.ID, c.Name, outcome, r.IsError})
 	if err != nil {

@@ -48,6 +48,7 @@ type streams interface {
 	AppendStream(ctx context.Context, st chat.Stream, piece chat.StreamPiece, lease time.Duration) (chat.StreamVerdict, chat.StreamDelta, chat.Principal, chat.Room, error)
 	EndStream(ctx context.Context, id chat.ConversationID, stream string, end chat.StreamEnd, force bool) (chat.StreamVerdict, error)
 	Stream(ctx context.Context, id chat.ConversationID, stream string) (chat.Stream, error)
+	Watchers(ctx context.Context, id chat.ConversationID) (chat.Room, error)
 	StopWanted(ctx context.Context, id chat.ConversationID, stream string, question chat.MessageID) (bool, error)
 }
 

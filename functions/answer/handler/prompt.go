@@ -44,10 +44,39 @@ func prompt(s scene) []completion.Message {
 		out = append(out, u.messages...)
 	}
 	out = append(out, question)
+	var own []completion.Message
 	for _, step := range s.own.Steps {
-		out = append(out, calling(step)...)
+		own = append(own, calling(step)...)
 	}
-	return out
+	shorten(own, max(maxOwn, s.agent.Managed.History.Tokens))
+	return append(out, own...)
+}
+
+// maxOwn is how many bytes the model is shown of what the run has done itself, where its
+// history is not allowed more: a few results at their longest.
+const maxOwn = 1 << 20
+
+// leftOut stands for what is not shown any more.
+const leftOut = "[left out]"
+
+// shorten leaves out of messages what is beyond so many bytes, the oldest first. That the
+// model called, and what, it is shown in any case.
+func shorten(messages []completion.Message, left int) {
+	fits := func(text string) bool {
+		left -= len(text)
+		return left >= 0 || len(text) <= len(leftOut)
+	}
+	for i := range slices.Backward(messages) {
+		m := &messages[i]
+		if !fits(m.Content) {
+			m.Content = leftOut
+		}
+		for n := range m.ToolCalls {
+			if c := &m.ToolCalls[n]; !fits(c.Arguments) {
+				c.Arguments = "{}"
+			}
+		}
+	}
 }
 
 // summary returns up to where the conversation's summary stands for the messages, and

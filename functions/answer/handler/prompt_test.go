@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"aiwm-chat/functions/answer/runlog"
+	"aiwm-chat/functions/answer/tools"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/completion"
 )
@@ -173,4 +174,36 @@ func FuzzTokens(f *testing.F) {
 			t.Errorf("%q and %q: %d", a, b, n)
 		}
 	})
+}
+
+// What a run has done itself is within a bound: the oldest results are left out.
+func TestPromptOfManyResults(t *testing.T) {
+	t.Parallel()
+	s := scene{agent: chat.AgentProfile{Managed: &chat.Managed{History: chat.History{Messages: 1, Tokens: 100}}}}
+	for step := range chat.MaxStepsCap {
+		of := runlog.Step{Message: chat.Message{Draft: chat.Draft{Type: chat.TypeToolCall}}}
+		for n := range chat.MaxTools {
+			of.Calls = append(of.Calls, runlog.Call{
+				Ask: runlog.Ask{ID: chat.RunID("r").Call(step, n+1), Name: "x"}, Result: &chat.Message{Draft: chat.Draft{Content: strings.Repeat("x", tools.MaxResult)}},
+			})
+		}
+		s.own.Steps = append(s.own.Steps, of)
+	}
+	size := 0
+	all := prompt(s)
+	for _, m := range all {
+		size += len(m.Content)
+	}
+	var results []string
+	for _, m := range all {
+		if m.Role == completion.RoleTool {
+			results = append(results, m.Content)
+		}
+	}
+	if len(results) != chat.MaxStepsCap*chat.MaxTools || results[0] != leftOut || len(results[len(results)-1]) != tools.MaxResult {
+		t.Errorf("%d results, the first is %.20q", len(results), results[0])
+	}
+	if size > maxOwn+64<<10 {
+		t.Errorf("the prompt has %d KB", size>>10)
+	}
 }

@@ -2,9 +2,7 @@ package handler
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +14,12 @@ import (
 const (
 	// keptEvery is how often what was written is kept in Redis, for who joins.
 	keptEvery = time.Second
+	// roomFresh is how old what is known of the room may be when something is told. Pieces
+	// come more slowly, so that it is read for nearly each of them: for an answer of 47
+	// pieces that is as many HGETALL, beside the write a second.
+	roomFresh = 50 * time.Millisecond
+	// roomStale is how long pieces are still told while the room cannot be read.
+	roomStale = time.Second
 	// signOfLife is how often a stream that has nothing to say says so.
 	signOfLife = 10 * time.Second
 )
@@ -41,7 +45,8 @@ type stream struct {
 	doing string
 
 	room      chat.Room
-	said      string // what doing was told last
+	seen      time.Time // when room was read
+	said      string    // what doing was told last
 	keptDoing string
 	pace      chat.Pace
 	kept      time.Time // the last write to Redis
@@ -57,66 +62,6 @@ type written struct {
 	told, kept int // bytes
 	units      int // of what was told
 	next       int // index in Redis
-}
-
-// writerOf is the connection of an attempt of a run, which is none of API Gateway's.
-func writerOf(r chat.Run) chat.ConnectionID {
-	return chat.ConnectionID(fmt.Sprintf("run:%s:%d", r.ID, r.Attempt))
-}
-
-// begin begins the stream of a step, or takes it over from an attempt that is gone:
-// leftOver says that that one had written something. The list of sweep and the job that
-// looks after the stream come first, so that what begins also ends, whoever dies. Three
-// round trips to Redis (four to take over) and one to SQS; what fails there costs people
-// the sight of the answer, not the answer.
-func (h *Handler) begin(ctx context.Context, r chat.Run, step int, doing string, onStop func()) (s *stream, leftOver bool) {
-	st := chat.Stream{
-		ConversationID: r.ConversationID, ID: string(r.ID.Step(step)), Principal: r.Agent(), Writer: writerOf(r), ParentID: r.Trigger, StartedAt: time.Now(),
-	}
-	s = &stream{h: h, st: st, doing: doing, onStop: onStop, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	opened, room, err := h.open(ctx, st)
-	if err != nil {
-		slog.WarnContext(ctx, "an answer is not shown while it is written", "run", r.ID, "step", step, "err", err)
-		s.muted = true
-		return s, false
-	}
-	for _, p := range opened.Parts {
-		if p.Length > 0 {
-			s.muted = true
-			return s, true
-		}
-	}
-	s.st.Epoch, s.room, s.kept = opened.Epoch, room, time.Now()
-	s.cast(ctx, protocol.Frame(protocol.EventStreamStart, "", protocol.StreamBegunOf(opened), time.Now()))
-	s.over.Go(func() { s.run(ctx) })
-	s.nudge()
-	return s, false
-}
-
-// open enters and confirms.
-func (h *Handler) open(ctx context.Context, st chat.Stream) (opened chat.Stream, room chat.Room, err error) {
-	if err := h.streams.WatchStream(ctx, st.Principal, st.ConversationID, st.ID); err != nil {
-		return opened, nil, err
-	}
-	if err := h.jobs.EnqueueStream(ctx, protocol.StreamJobOf(st), protocol.StreamLease); err != nil {
-		return opened, nil, err
-	}
-	verdict, found, err := h.streams.EnterStream(ctx, st, "")
-	if err == nil && verdict == chat.StreamIsWritten && strings.HasPrefix(string(found.Writer), "run:") {
-		verdict, found, err = h.streams.EnterStream(ctx, st, found.Writer)
-	}
-	if err != nil {
-		return opened, nil, err
-	}
-	if verdict != chat.StreamEntered {
-		return opened, nil, fmt.Errorf("enter a stream: %s", verdict)
-	}
-	st.Epoch = found.Epoch
-	verdict, opened, room, err = h.streams.ConfirmStream(ctx, st, protocol.StreamLease)
-	if err == nil && verdict != chat.StreamIsOpen {
-		err = fmt.Errorf("confirm a stream: %s", verdict)
-	}
-	return opened, room, err
 }
 
 // add adds to a part.
@@ -185,11 +130,13 @@ func (s *stream) run(ctx context.Context) {
 			if !s.pause(ctx) {
 				return
 			}
-			s.tell(ctx)
+			if s.look(ctx) {
+				s.tell(ctx)
+			}
 		case <-beat.C:
 		}
-		if time.Since(s.kept) >= keptEvery {
-			s.keep(ctx)
+		if time.Since(s.kept) >= keptEvery && !s.keep(ctx) {
+			return // nobody sees it any more
 		}
 	}
 }
@@ -209,6 +156,22 @@ func (s *stream) pause(ctx context.Context) bool {
 	case <-ctx.Done():
 	}
 	return false
+}
+
+// look sees who is in the room, if that was not known a moment ago: who was removed is to
+// read no more. It reports whether that is known well enough to tell them something; what
+// is not told now is told with what comes next. One round trip.
+func (s *stream) look(ctx context.Context) bool {
+	if time.Since(s.seen) < roomFresh {
+		return true
+	}
+	quick, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	room, err := s.h.streams.Watchers(quick, s.st.ConversationID)
+	if err == nil {
+		s.room, s.seen = room, time.Now()
+	}
+	return time.Since(s.seen) < roomStale
 }
 
 // tell posts what is new to the room.
@@ -284,8 +247,10 @@ func (s *stream) cast(ctx context.Context, frame []byte) (failed bool) {
 }
 
 // keep keeps in Redis what is new, which renews the lease, and tells who is in the room
-// now, and whether the stream is to stop. One round trip for each part.
-func (s *stream) keep(ctx context.Context) {
+// now, and whether the stream is to stop. It reports whether the stream goes on: what Redis
+// has lost, or somebody has ended or taken over, is told no further. One round trip for
+// each part.
+func (s *stream) keep(ctx context.Context) (goesOn bool) {
 	type piece struct {
 		of   *written
 		text string
@@ -313,8 +278,11 @@ func (s *stream) keep(ctx context.Context) {
 			it = chat.StreamPiece{Part: p.of.name, Index: p.of.next, Text: p.text}
 		}
 		verdict, _, stop, room, err := s.h.streams.AppendStream(ctx, s.st, it, protocol.StreamLease)
-		if err != nil || verdict != chat.StreamIsOpen {
-			continue // the next one has it all; of what is lost, or was ended, the log decides
+		if err != nil {
+			continue // the next one has it all
+		}
+		if verdict != chat.StreamIsOpen {
+			return false // the log decides
 		}
 		if p.of == nil {
 			s.keptDoing = doing
@@ -324,11 +292,12 @@ func (s *stream) keep(ctx context.Context) {
 			p.of.next++
 			s.mu.Unlock()
 		}
-		s.room = room
+		s.room, s.seen = room, time.Now()
 		if !stop.IsZero() {
 			s.onStop()
 		}
 	}
+	return true
 }
 
 // ended notes in Redis which message a stream became. Where that fails its job does it.

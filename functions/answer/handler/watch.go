@@ -28,6 +28,14 @@ type times struct {
 	closing time.Duration // to end a run in
 }
 
+// Redis is not waited for longer than patience when a stop is looked for; and while it does
+// not answer, or has no stream yet to note a stop in, the run itself is looked at every
+// blind, for it has the stop as well.
+const (
+	patience = 100 * time.Millisecond
+	blind    = 250 * time.Millisecond
+)
+
 var usual = times{
 	lease: 30 * time.Second, renew: 10 * time.Second, look: 150 * time.Millisecond, read: time.Second,
 	backOff: 500 * time.Millisecond, longest: 20 * time.Second, handing: 3 * time.Minute, closing: 20 * time.Second,
@@ -40,8 +48,9 @@ type hold struct {
 	over   sync.WaitGroup
 	done   chan struct{}
 
-	mu  sync.Mutex
-	run chat.Run
+	mu    sync.Mutex
+	run   chat.Run
+	shown bool // a stream is open
 }
 
 // hold watches a run that this invocation holds: the context that it returns ends when
@@ -84,6 +93,20 @@ func (o *hold) answersAs(version int64) {
 	o.run.AgentVersion = version
 }
 
+// shows notes whether a stream is open, in which a stop can be noted.
+func (o *hold) shows(open bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.shown = open
+}
+
+// blindly reports whether a stop may have found nothing in Redis to note it in.
+func (o *hold) blindly() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.shown
+}
+
 func (o *hold) stop() { o.cancel(errStopped) }
 
 // watch looks for a stop and renews the lease, also while the model and the tools have
@@ -92,7 +115,7 @@ func (o *hold) stop() { o.cancel(errStopped) }
 func (o *hold) watch(ctx context.Context) {
 	tick := time.NewTicker(o.h.times.look)
 	defer tick.Stop()
-	renewed, read := time.Now(), time.Now()
+	renewed, read, every := time.Now(), time.Now(), o.h.times.read
 	for {
 		select {
 		case <-o.done:
@@ -101,15 +124,22 @@ func (o *hold) watch(ctx context.Context) {
 		}
 		now := o.now()
 		if ctx.Err() == nil {
-			if stopped, err := o.h.streams.StopWanted(ctx, now.ConversationID, string(now.ID.Step(now.Steps)), chat.MessageID(now.ID)); err == nil && stopped {
+			quick, cancel := context.WithTimeout(ctx, patience)
+			stopped, err := o.h.streams.StopWanted(quick, now.ConversationID, string(now.ID.Step(now.Steps)), chat.MessageID(now.ID))
+			cancel()
+			every = o.h.times.read
+			switch {
+			case stopped:
 				o.stop()
+			case err != nil, o.blindly():
+				every = min(every, blind)
 			}
 		}
 		switch {
 		case time.Since(renewed) >= o.h.times.renew:
 			renewed, read = time.Now(), time.Now()
 			o.saw(o.h.runs.RenewRun(context.WithoutCancel(ctx), now, time.Now(), time.Now().Add(o.h.times.lease)))
-		case time.Since(read) >= o.h.times.read && ctx.Err() == nil:
+		case time.Since(read) >= every && ctx.Err() == nil:
 			read = time.Now()
 			is, err := o.h.runs.Run(ctx, now.OrgID, now.ID)
 			v := chat.RunHeld

@@ -21,6 +21,7 @@ type work struct {
 	hold         *hold
 	agent        chat.AgentProfile
 	conversation chat.Conversation
+	others       int64 // tokens of the conversation that are not of this run
 	question     chat.Message
 	history      []chat.Message
 	log          runlog.Log
@@ -52,7 +53,10 @@ func (h *Handler) work(ctx context.Context, r chat.Run) (goesOn bool, err error)
 	w := &work{h: h, hold: hold, step: -1}
 	defer w.closeAll()
 	said, err := w.do(ctx, inner)
-	w.closeAll()
+	if w.stream != nil {
+		w.stream.close()
+	}
+	// Who stopped it is not kept waiting for the goodbye to servers.
 	return w.end(ctx, said, err)
 }
 
@@ -86,7 +90,7 @@ func (w *work) end(ctx context.Context, said chat.Draft, err error) (goesOn bool
 	}
 	f := explained(err)
 	if code == chat.ValidationFailed {
-		said = chat.Draft{} // it is what the log does not take
+		said = chat.Draft{Usage: said.Usage} // it is what the log does not take
 	}
 	if errors.Is(err, errTime) {
 		f = &failure{chat.Unavailable, "The agent took too long, and was stopped."}
@@ -190,11 +194,12 @@ func (w *work) withinTime(inner context.Context) (context.Context, context.Cance
 // load reads all that has to be known, at the same time.
 func (w *work) load(ctx context.Context) error {
 	r := w.run()
+	var c chat.Conversation
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return w.h.supersede(ctx, r) })
 	g.Go(func() (err error) { w.log, err = runlog.Read(ctx, w.h.runs, r); return err })
 	g.Go(func() (err error) {
-		w.conversation, err = w.h.runs.AnyConversation(ctx, r.OrgID, r.ConversationID)
+		c, err = w.h.runs.AnyConversation(ctx, r.OrgID, r.ConversationID)
 		return err
 	})
 	g.Go(func() (err error) { w.question, err = w.h.runs.Message(ctx, r.OrgID, r.Trigger); return err })
@@ -205,7 +210,11 @@ func (w *work) load(ctx context.Context) error {
 		}
 		return err
 	})
-	return g.Wait()
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	w.saw(c)
+	return nil
 }
 
 // supersede decides the calls that wait and are older than what the run answers.
@@ -295,6 +304,7 @@ func (w *work) shown(ctx, inner context.Context, step int, doing string) error {
 	}
 	s, leftOver := w.h.begin(inner, w.run(), step, doing, w.hold.stop)
 	w.stream, w.step = s, step
+	w.hold.shows(!s.muted)
 	if !leftOver {
 		return nil
 	}
@@ -343,23 +353,32 @@ func (w *work) next(ctx, inner context.Context) (said chat.Draft, err error) {
 	if step >= min(w.agent.Managed.MaxSteps, chat.MaxStepsCap) {
 		return said, &failure{chat.Unavailable, fmt.Sprintf("The agent did not come to an end in %d steps.", step)}
 	}
+	if err := w.admitted(ctx); err != nil {
+		return said, err
+	}
 	if err := w.affordable(ctx); err != nil {
 		return said, err
 	}
+	began := time.Now()
+	request := w.request(scene{
+		agent: w.agent, conversation: w.conversation, run: w.run(), question: w.question, log: w.history, own: w.log, now: began,
+	})
 	if err := w.shown(ctx, inner, step, thinking); err != nil {
 		if i, ok := errors.AsType[*interrupted](err); ok {
 			said, err = i.said(), &failure{chat.Unavailable, "The agent was interrupted while it answered."}
+			said.Usage = estimate(request, said)
 			if !i.st.StoppedBy.IsZero() {
 				err = errStopped
 			}
 		}
 		return said, err
 	}
-	began := time.Now()
-	answer, asked := w.ask(inner, w.stream, w.request(scene{
-		agent: w.agent, conversation: w.conversation, run: w.run(), question: w.question, log: w.history, own: w.log, now: began,
-	}))
+	began = time.Now()
+	answer, asked := w.ask(inner, w.stream, request)
 	said, err = w.drafted(step, answer, time.Since(began))
+	if said.Usage == nil && cost(answer, asked) {
+		said.Usage = estimate(request, said)
+	}
 	if asked != nil {
 		err = asked
 	}
@@ -378,6 +397,7 @@ func (w *work) commit(ctx context.Context, step int, d chat.Draft) error {
 	}
 	m.Streamed = true
 	w.stream.close()
+	w.hold.shows(false)
 	stored, mine, err := w.h.place.Place(ctx, m)
 	if err != nil {
 		return err
@@ -399,25 +419,4 @@ func (w *work) after(ctx context.Context, stored chat.Message, mine bool) (runlo
 		return runlog.Read(ctx, w.h.runs, w.run())
 	}
 	return w.log.With(stored), nil
-}
-
-// affordable refuses to ask the model where the agent's budget is spent.
-func (w *work) affordable(ctx context.Context) error {
-	b := w.agent.Managed.Budget
-	if b == (chat.Budget{}) {
-		return nil
-	}
-	used := w.log.Usage().TotalTokens
-	var today int64
-	if b.TokensPerDay > 0 {
-		var err error
-		r := w.run()
-		if today, err = w.h.runs.TokensOfDay(ctx, r.Agent(), chat.DayOf(time.Now())); err != nil {
-			return err
-		}
-	}
-	if b.Spent(w.conversation.TotalTokens+used, today) {
-		return &failure{budgetExceeded, "The agent has used up what it may spend, and does not answer for now."}
-	}
-	return nil
 }

@@ -29,6 +29,14 @@ type exchange struct {
 	large  atomic.Bool  // the answer was
 }
 
+// isDoubtful reports whether the status is one that also comes, from the server or from what
+// stands before it, after a call was executed: whoever answers so gave up waiting, broke
+// down, or no longer knows whom it was from.
+func (x *exchange) isDoubtful() bool {
+	status := x.status.Load()
+	return status == http.StatusNotFound || status == http.StatusRequestTimeout || status >= 500
+}
+
 type exchangeKey struct{}
 
 // RoundTrip sends one request.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -70,13 +71,24 @@ func argumentsOf(text string) (object json.RawMessage, fault string) {
 // errNotSent is wrapped by what went wrong before the call was sent.
 var errNotSent = errors.New("not sent")
 
-// ask calls a tool once, and again only on a new connection where it is certain that
-// nothing came of it: the old one had ended before, or the server has forgotten it.
+var errEndedTwice = errors.New("the connection ended twice")
+
+// ask calls a tool once, and again on a new connection only where the call was not sent, as
+// the old one had ended before, or the tool is idempotent and the server has forgotten the
+// session. An answer that says so may come from what stands before the server, after this
+// has executed the call, so that no other tool is called again.
 func (s *Session) ask(ctx context.Context, tool Tool, arguments json.RawMessage) (answer *mcp.CallToolResult, seen *exchange, err error) {
+	var before *exchange // of a call that was sent
+	notSent := func(err error) (*mcp.CallToolResult, *exchange, error) {
+		if before != nil {
+			return nil, before, err
+		}
+		return nil, nil, fmt.Errorf("%w: %w", errNotSent, err)
+	}
 	for range 2 {
 		to, err := s.connect(ctx, tool.Server)
 		if err != nil {
-			return nil, nil, fmt.Errorf("%w: %w", errNotSent, err)
+			return notSent(err)
 		}
 		seen = &exchange{}
 		if tool.inHeaders {
@@ -86,15 +98,22 @@ func (s *Session) ask(ctx context.Context, tool Tool, arguments json.RawMessage)
 			sending := context.WithValue(ctx, exchangeKey{}, seen)
 			answer, err = to.CallTool(sending, &mcp.CallToolParams{Name: tool.Tool, Arguments: arguments})
 		}
-		if err == nil || seen.sent.Load() && !errors.Is(err, mcp.ErrSessionMissing) {
+		sent, forgotten := seen.sent.Load(), errors.Is(err, mcp.ErrSessionMissing)
+		if err == nil || sent && !forgotten {
 			return answer, seen, err
 		}
-		if ctx.Err() != nil {
-			return nil, nil, fmt.Errorf("%w: %w", errNotSent, err)
+		if sent {
+			before = seen
 		}
-		s.drop(tool.Server, to)
+		if ctx.Err() != nil {
+			return notSent(err)
+		}
+		s.drop(tool.Server, to) // the next call, if not this one, has a new session
+		if sent && !tool.Idempotent {
+			return nil, seen, err
+		}
 	}
-	return nil, nil, fmt.Errorf("%w: the connection ended twice", errNotSent)
+	return notSent(errEndedTwice)
 }
 
 // explained is what the model is told of a call without an answer. It need not know
@@ -102,15 +121,15 @@ func (s *Session) ask(ctx context.Context, tool Tool, arguments json.RawMessage)
 func (s *Session) explained(ctx context.Context, err error, seen *exchange) Result {
 	said := saidBy(err)
 	switch {
-	case errors.Is(err, errNotSent), isDial(err):
+	case errors.Is(err, errNotSent), isDial(err) && seen.status.Load() == 0:
 		return failed("The server of this tool cannot be reached. The tool was not called.")
-	case said != "":
+	case said != "" && (!seen.isDoubtful() || seen.status.Load() == http.StatusNotFound):
 		return failed("The server refused the call: %s", clean(said, maxSaid))
 	case seen.large.Load():
 		return unknown("The tool was called, but its answer is too long to be read.")
 	case ctx.Err() != nil:
 		return unknown("The tool did not answer within %v. Whether it was executed is not known.", s.servers.timeout)
-	case seen.status.Load() >= 300 && seen.status.Load() < 500:
+	case seen.status.Load() >= 300 && !seen.isDoubtful():
 		return failed("The server refused the request. The tool was not called.")
 	}
 	return unknown("The server of this tool did not answer as it should. Whether the tool was executed is not known.")

@@ -186,9 +186,15 @@ func TestCallOfALiar(t *testing.T) {
 		"an empty stream": {func(w http.ResponseWriter, _ *http.Request, _, _ json.RawMessage) {
 			w.Header().Set("Content-Type", "text/event-stream")
 		}, ours, true},
-		"not for us":       {status(http.StatusUnauthorized), none, false},
-		"not there":        {status(http.StatusNotFound), none, false},
-		"too often":        {status(http.StatusTooManyRequests), none, false},
+		"not for us":      {status(http.StatusUnauthorized), none, false},
+		"not there":       {status(http.StatusNotFound), ours, true}, // it may be a proxy's, after the call
+		"gave up waiting": {status(http.StatusRequestTimeout), ours, true},
+		"too often":       {status(http.StatusTooManyRequests), none, false},
+		"refused, broken": {func(w http.ResponseWriter, r *http.Request, id, _ json.RawMessage) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32603,"message":"database gone"}}`, id)
+		}, ours, true},
 		"broken":           {status(http.StatusInternalServerError), ours, true},
 		"behind a gateway": {status(http.StatusBadGateway), ours, true},
 		"hangs up": {func(http.ResponseWriter, *http.Request, json.RawMessage, json.RawMessage) {
@@ -287,20 +293,27 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// A server that was started again has forgotten its sessions, and has not executed what
-// it refuses for that.
+// A server that was started again has forgotten its sessions. It has not executed what it
+// refuses for that; but only of an idempotent tool is that worth the risk that it was
+// somebody else who refused.
 func TestCallOfAForgottenSession(t *testing.T) {
-	var h atomic.Pointer[toolserver.Server]
-	h.Store(toolserver.NewWithSessions())
-	t.Cleanup(h.Load().Close)
-	s := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.Load().ServeHTTP(w, r) }))
-	refund := tool(t, s, "refund_order")
-	h.Store(toolserver.NewWithSessions())
-	t.Cleanup(h.Load().Close)
-	for i := range 2 {
+	for _, idempotent := range []bool{false, true} {
+		var h atomic.Pointer[toolserver.Server]
+		h.Store(toolserver.NewWithSessions())
+		t.Cleanup(h.Load().Close)
+		s := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.Load().ServeHTTP(w, r) }))
+		refund := tool(t, s, "refund_order")
+		refund.Idempotent = idempotent
+		h.Store(toolserver.NewWithSessions())
+		t.Cleanup(h.Load().Close)
 		got, err := s.Call(t.Context(), refund, `{"order":"1042"}`)
-		if err != nil || got.IsError || h.Load().Refunds("1042") != i+1 {
-			t.Errorf("%+v, %v: %d refunds", got, err, h.Load().Refunds("1042"))
+		if n := h.Load().Refunds("1042"); err != nil || got.Unknown == idempotent || n > 0 != idempotent {
+			t.Errorf("idempotent %v: %+v, %v: %d refunds", idempotent, got, err, n)
+		}
+		n := h.Load().Refunds("1042")
+		got, err = s.Call(t.Context(), refund, `{"order":"1042"}`)
+		if err != nil || got.IsError || h.Load().Refunds("1042") != n+1 {
+			t.Errorf("then: %+v, %v: %d refunds", got, err, h.Load().Refunds("1042"))
 		}
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"aiwm-chat/shared/config"
 )
 
-// G12: a server (or a proxy before it) that executes a call and then answers 404, of a client
-// with a session, is called again.
-func TestHostileNotFoundAfterTheCall(t *testing.T) {
+// A server (or a proxy before it) that executes a call and then answers 404 to a client with
+// a session is not called again, and the model is not told that nothing was called.
+func TestNotFoundAfterTheCall(t *testing.T) {
 	shop := toolserver.NewWithSessions()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -30,7 +30,7 @@ func TestHostileNotFoundAfterTheCall(t *testing.T) {
 	s := New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true).Open()
 	defer s.Close()
 	got, err := s.Call(t.Context(), Tool{Name: "shop__refund_order", Server: "shop", Tool: "refund_order"}, `{"order":"1042"}`)
-	if n := shop.Refunds("1042"); n > 1 {
+	if n := shop.Refunds("1042"); n != 1 || err != nil || !got.Unknown {
 		t.Errorf("executed %d times: %+v %v", n, got, err)
 	}
 }

@@ -1,0 +1,81 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/protocol"
+)
+
+// writerOf is the connection of an attempt of a run, which is none of API Gateway's.
+func writerOf(r chat.Run) chat.ConnectionID {
+	return chat.ConnectionID(fmt.Sprintf("run:%s:%d", r.ID, r.Attempt))
+}
+
+// begin begins the stream of a step, or takes it over from an attempt that is gone:
+// leftOver says that that one had written something. The list of sweep and the job that
+// looks after the stream come first, so that what begins also ends, whoever dies. Three
+// round trips to Redis (four to take over) and one to SQS; what fails there costs people
+// the sight of the answer, not the answer.
+func (h *Handler) begin(ctx context.Context, r chat.Run, step int, doing string, onStop func()) (s *stream, leftOver bool) {
+	st := chat.Stream{
+		ConversationID: r.ConversationID, ID: string(r.ID.Step(step)), Principal: r.Agent(), Writer: writerOf(r), ParentID: r.Trigger, StartedAt: time.Now(),
+	}
+	s = &stream{h: h, st: st, doing: doing, onStop: onStop, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	opened, room, err := h.open(ctx, st, r)
+	if err != nil {
+		slog.WarnContext(ctx, "an answer is not shown while it is written", "run", r.ID, "step", step, "err", err)
+		s.muted = true
+		return s, false
+	}
+	for _, p := range opened.Parts {
+		if p.Length > 0 {
+			s.muted = true
+			return s, true
+		}
+	}
+	s.st.Epoch, s.room, s.seen, s.kept = opened.Epoch, room, time.Now(), time.Now()
+	s.cast(ctx, protocol.Frame(protocol.EventStreamStart, "", protocol.StreamBegunOf(opened), time.Now()))
+	s.over.Go(func() { s.run(ctx) })
+	s.nudge()
+	return s, false
+}
+
+// isEarlier reports whether a stream's writer is an earlier attempt of a run: from a later
+// one nothing is taken over by one that does not know yet that it has lost the run.
+func isEarlier(writer chat.ConnectionID, r chat.Run) bool {
+	number, ok := strings.CutPrefix(string(writer), "run:"+string(r.ID)+":")
+	attempt, err := strconv.ParseInt(number, 10, 64)
+	return ok && err == nil && attempt < r.Attempt
+}
+
+// open enters and confirms.
+func (h *Handler) open(ctx context.Context, st chat.Stream, r chat.Run) (opened chat.Stream, room chat.Room, err error) {
+	if err := h.streams.WatchStream(ctx, st.Principal, st.ConversationID, st.ID); err != nil {
+		return opened, nil, err
+	}
+	if err := h.jobs.EnqueueStream(ctx, protocol.StreamJobOf(st), protocol.StreamLease); err != nil {
+		return opened, nil, err
+	}
+	verdict, found, err := h.streams.EnterStream(ctx, st, "")
+	if err == nil && verdict == chat.StreamIsWritten && isEarlier(found.Writer, r) {
+		verdict, found, err = h.streams.EnterStream(ctx, st, found.Writer)
+	}
+	if err != nil {
+		return opened, nil, err
+	}
+	if verdict != chat.StreamEntered {
+		return opened, nil, fmt.Errorf("enter a stream: %s", verdict)
+	}
+	st.Epoch = found.Epoch
+	verdict, opened, room, err = h.streams.ConfirmStream(ctx, st, protocol.StreamLease)
+	if err == nil && verdict != chat.StreamIsOpen {
+		err = fmt.Errorf("confirm a stream: %s", verdict)
+	}
+	return opened, room, err
+}

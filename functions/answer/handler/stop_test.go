@@ -1,0 +1,166 @@
+package handler
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"aiwm-chat/functions/answer/tools"
+	"aiwm-chat/local/toolserver"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/completion"
+	"aiwm-chat/shared/config"
+)
+
+// hanging is a server of tools that answers until it hangs.
+type hanging struct {
+	http.Handler
+	hangs atomic.Bool
+	calls atomic.Int64
+}
+
+func (h *hanging) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if h.hangs.Load() {
+		h.calls.Add(1)
+		_, _ = io.Copy(io.Discard, r.Body) // else nobody sees that the client is gone
+		select {
+		case <-r.Context().Done():
+		case <-time.After(5 * time.Second):
+		}
+		return
+	}
+	h.Handler.ServeHTTP(rw, r)
+}
+
+// A stop in the middle of a call to a server that hangs is committed at once: the goodbye to
+// the server, which takes a second, comes after it.
+func TestStopWhileAServerHangs(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"sessions", "stateless"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, allowing("*"))
+			w.tune = func(x *times) { x.look = usual.look }
+			shop := toolserver.New()
+			if kind == "sessions" {
+				shop = toolserver.NewWithSessions()
+			}
+			h := &hanging{Handler: shop}
+			server := httptest.NewServer(h)
+			t.Cleanup(func() { server.CloseClientConnections(); shop.Close(); server.Close() })
+			w.servers = tools.New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true)
+			w.model = func(context.Context, completion.Request, func(completion.Piece)) (completion.Answer, error) {
+				h.hangs.Store(true)
+				return completion.Answer{Finish: "tool_calls", ToolCalls: []completion.ToolCall{{ID: "b", Name: "shop__refund_order", Arguments: `{"order":"1042"}`}}}, nil
+			}
+			w.say(t, user, "Refund it")
+			r := w.last(t)
+			done := make(chan error, 1)
+			go func() { done <- w.work(context.Background()) }()
+			for h.calls.Load() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(300 * time.Millisecond)
+			began := time.Now()
+			if _, err := w.StopRun(t.Context(), r.OrgID, r.ID, user.ID, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.presence.StopQuestion(t.Context(), w.id, chat.MessageID(r.ID), user); err != nil {
+				t.Fatal(err)
+			}
+			for !w.last(t).Status.Over() {
+				time.Sleep(5 * time.Millisecond)
+			}
+			select {
+			case <-done:
+				t.Error("the servers were told before the end was committed")
+			default:
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if r = w.last(t); r.Status != chat.RunCancelled {
+				t.Errorf("the run is %s:\n%s", r.Status, w.told(t))
+			}
+		})
+	}
+}
+
+// A stop that meets no stream to flag, as while the tools are still being listed, is seen in
+// MongoDB, and sooner than while there is one.
+func TestStopOfARunWithoutAStream(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, allowing("*"))
+	w.tune = func(x *times) { x.look, x.read = usual.look, time.Minute }
+	h := &hanging{Handler: toolserver.New()}
+	h.hangs.Store(true)
+	server := httptest.NewServer(h)
+	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
+	w.servers = tools.New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true)
+	w.say(t, user, "Hello")
+	r := w.last(t)
+	done := make(chan error, 1)
+	go func() { done <- w.work(context.Background()) }()
+	for h.calls.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	began := time.Now()
+	now, err := w.StopRun(t.Context(), r.OrgID, r.ID, user.ID, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := w.presence.StopStream(t.Context(), w.id, string(now.ID.Step(now.Steps)), user)
+	if err != nil || v != chat.StreamIsLost {
+		t.Fatal(v, err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 5*time.Second || w.last(t).Status != chat.RunCancelled {
+		t.Errorf("after %v:\n%s", took, w.told(t))
+	}
+}
+
+// mute is a Redis that takes what it is asked, and says nothing.
+type mute struct{ streams }
+
+func (m mute) StopWanted(ctx context.Context, _ chat.ConversationID, _ string, _ chat.MessageID) (bool, error) {
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+// Where Redis hangs a stop is seen in MongoDB all the same, and as soon.
+func TestStopWhileRedisHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chat.Managed{})
+	asked := make(chan bool)
+	w.model = func(ctx context.Context, _ completion.Request, _ func(completion.Piece)) (completion.Answer, error) {
+		close(asked)
+		<-ctx.Done()
+		return completion.Answer{}, ctx.Err()
+	}
+	q := w.say(t, user, "Hello")
+	p := process{w}
+	h := New(p, mute{w.presence}, w.sender(), p, p, map[string]Model{"p": w}, w.servers)
+	h.times.look, h.times.read = usual.look, time.Minute
+	done := make(chan error, 1)
+	go func() { done <- h.Handle(context.Background(), w.job(q)) }()
+	<-asked
+	began := time.Now()
+	if _, err := w.StopRun(t.Context(), bot.OrgID, w.last(t).ID, user.ID, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took > 5*time.Second || w.last(t).Status != chat.RunCancelled {
+		t.Errorf("after %v:\n%s", took, w.told(t))
+	}
+}
