@@ -43,10 +43,10 @@ func duration(tokens int, perSecond float64) time.Duration {
 func Answer(pieces int, seconds float64, managed bool) Units {
 	begun := Units{Frames: 1, Redis: 12, Jobs: 1} // stream:start, the steps of a start, and the job that looks after it
 	if managed {
-		kept := int(math.Ceil(seconds)) // once a second
+		kept := int(math.Ceil(seconds)) // once a second; and before each piece it is read who is in the room
 		return Units{
-			Frames: begun.Frames + pieces, Invocations: 2, Redis: begun.Redis + kept*appendCommands + 5,
-			Mongo: 12, Jobs: begun.Jobs + 1,
+			Frames: begun.Frames + pieces, Invocations: 2, Redis: begun.Redis + pieces + kept*appendCommands + 5,
+			Mongo: 13, Jobs: begun.Jobs + 1,
 		}
 	}
 	return Units{
