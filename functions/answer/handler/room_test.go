@@ -2,16 +2,20 @@ package handler
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/completion"
 	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/protocol"
 )
 
 // recipients notes who gets what is shown.
@@ -126,5 +130,59 @@ func TestWhoseStreamIsTakenOver(t *testing.T) {
 		if got := isEarlier(writer, r); got != want {
 			t.Errorf("%q: %v", writer, got)
 		}
+	}
+}
+
+// Who joins in the middle has all of it with the next piece: what they were shown is what
+// was kept, up to a second ago.
+func TestWhoJoinsGetsAllOfIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chat.Managed{})
+	w.join(t, another)
+	joined := make(chan struct{})
+	w.model = func(_ context.Context, _ completion.Request, on func(completion.Piece)) (completion.Answer, error) {
+		say := func(n int) {
+			for range n {
+				on(completion.Piece{Content: "word "})
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+		say(10)
+		c := chat.Connection{ID: "c2", Principal: another, ExpiresAt: time.Now().Add(time.Hour)}
+		if _, err := w.presence.Connect(t.Context(), c); err != nil {
+			t.Error(err)
+		}
+		e, err := w.presence.Enter(t.Context(), c, w.id, false)
+		if err == nil {
+			_, _, err = w.presence.Confirm(t.Context(), e, bot)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		close(joined)
+		say(40)
+		return completion.Answer{Content: strings.Repeat("word ", 50), Finish: "stop"}, nil
+	}
+	var offsets []int
+	p := recipients{process: process{w}, got: func(to []chat.Connection, frame []byte) {
+		f := struct {
+			Event string
+			Data  protocol.StreamDelta
+		}{}
+		if err := json.Unmarshal(frame, &f, json.MatchCaseInsensitiveNames(true)); err != nil || f.Event != protocol.EventStreamDelta || f.Data.Part != protocol.PartContent {
+			return
+		}
+		if slices.ContainsFunc(to, func(c chat.Connection) bool { return c.ID == "c2" }) {
+			offsets = append(offsets, *f.Data.Offset)
+		}
+	}}
+	h := New(p, w.presence, w.sender(), p, p, map[string]Model{"p": w}, w.servers)
+	q := w.say(t, user, "Hello")
+	if err := h.Handle(t.Context(), w.job(q)); err != nil {
+		t.Fatal(err)
+	}
+	<-joined
+	if len(offsets) < 3 || offsets[0] != 0 || offsets[1] == 0 {
+		t.Errorf("the pieces that they got begin at %v", offsets)
 	}
 }

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ type stream struct {
 
 	room      chat.Room
 	seen      time.Time // when room was read
+	joined    bool      // somebody who may not have seen all that was told
 	said      string    // what doing was told last
 	keptDoing string
 	pace      chat.Pace
@@ -169,12 +171,21 @@ func (s *stream) look(ctx context.Context) bool {
 	defer cancel()
 	room, err := s.h.streams.Watchers(quick, s.st.ConversationID)
 	if err == nil {
-		s.room, s.seen = room, time.Now()
+		s.see(room)
 	}
 	return time.Since(s.seen) < roomStale
 }
 
-// tell posts what is new to the room.
+// see notes who is in the room, and whether somebody has joined.
+func (s *stream) see(room chat.Room) {
+	for _, c := range room {
+		s.joined = s.joined || !slices.ContainsFunc(s.room, func(was chat.Connection) bool { return was.ID == c.ID })
+	}
+	s.room, s.seen = room, time.Now()
+}
+
+// tell posts what is new to the room; where somebody has joined all of it, for what they
+// were shown is what was kept.
 func (s *stream) tell(ctx context.Context) {
 	s.mu.Lock()
 	doing := s.doing
@@ -185,8 +196,10 @@ func (s *stream) tell(ctx context.Context) {
 	}
 	now := time.Now()
 	repairs, told, whole := s.pace.Repairs(now), false, false
+	joined := s.joined
+	s.joined = false
 	for _, p := range s.parts {
-		d, all := p.delta(repairs)
+		d, all := p.delta(repairs, joined)
 		if d.Text == "" {
 			continue
 		}
@@ -212,13 +225,15 @@ func (s *stream) tell(ctx context.Context) {
 	}
 }
 
-// delta is what was not told of a part: with whole all of it, where that is short.
-func (p *written) delta(whole bool) (d chat.StreamDelta, all bool) {
-	if p.told == len(p.text) {
+// delta is what was not told of a part: with whole all of it, where that is short; with
+// joined also where nothing is new.
+func (p *written) delta(whole, joined bool) (d chat.StreamDelta, all bool) {
+	short := len(p.text) <= chat.MaxRepair/2 // in JSON it is longer
+	if p.told == len(p.text) && !(joined && short) {
 		return d, false
 	}
 	d = chat.StreamDelta{Part: p.name, Offset: p.units, Text: p.text[p.told:]}
-	if all = whole && len(p.text) <= chat.MaxRepair/2; all { // in JSON it is longer
+	if all = (whole || joined) && short; all {
 		d.Offset, d.Text = 0, p.text
 	}
 	d.Length = chat.UTF16Len(d.Text)
@@ -292,7 +307,7 @@ func (s *stream) keep(ctx context.Context) (goesOn bool) {
 			p.of.next++
 			s.mu.Unlock()
 		}
-		s.room, s.seen = room, time.Now()
+		s.see(room)
 		if !stop.IsZero() {
 			s.onStop()
 		}
