@@ -100,6 +100,7 @@ func (a *Assembler) Frame(f Frame, now time.Time) error {
 	switch f.Event {
 	case protocol.EventStreamStart:
 		return with(f, func(d protocol.StreamBegun) {
+			a.disown(d.ConversationID, d.StreamID, d.ParticipantID)
 			if s := a.open(d.ConversationID, d.StreamID, d.Epoch, now); s != nil {
 				s.participant, s.parent, s.lease = d.ParticipantID, d.ParentID, time.Duration(d.LeaseMs)*time.Millisecond
 			}
@@ -145,19 +146,32 @@ func with[T any](f Frame, do func(T)) error {
 }
 
 // Message takes a message, from wherever it comes. One of a stream is all that counts
-// of that from now on; one that was cut does not take the place of the whole.
+// of that from now on: if it is of who began the stream, for an id alone may be anybody's.
+// Only what was cut gives way, to more of the same.
 func (a *Assembler) Message(m protocol.Message) {
 	if m.StreamID == "" {
 		return
 	}
 	s := a.stream(m.ConversationID, string(m.StreamID))
-	if s.final == nil || s.final.Truncated || !m.Truncated {
-		s.final, s.parts = &m, nil
+	if s.participant != "" && s.participant != m.ParticipantID {
+		return
+	}
+	if s.final == nil || s.final.Truncated {
+		s.final, s.parts, s.participant = &m, nil, m.ParticipantID
+	}
+}
+
+// disown forgets a message that was taken for that of a stream which somebody else
+// begins: it has the same id, and came first.
+func (a *Assembler) disown(id chat.ConversationID, stream string, by chat.PrincipalID) {
+	if s := a.stream(id, stream); s.final != nil && s.participant != by {
+		delete(a.streams, streamKey{id, stream})
 	}
 }
 
 // Snapshot takes what there is of a stream, from a frame or from REST.
 func (a *Assembler) Snapshot(d protocol.StreamSnapshot, now time.Time) {
+	a.disown(d.ConversationID, d.StreamID, d.ParticipantID)
 	s := a.open(d.ConversationID, d.StreamID, d.Epoch, now)
 	if s == nil {
 		return

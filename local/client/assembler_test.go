@@ -248,3 +248,35 @@ func FuzzAssembler(f *testing.F) {
 		}
 	})
 }
+
+// A stream is that of who began it: what another agent says under the same id takes its place
+// neither while it is written, nor afterwards, nor where it came first.
+func TestAMessageOfAnotherIsNotTheStreams(t *testing.T) {
+	w := writing{epoch: 1, text: "The truth"}
+	lie := protocol.MessageFrame(protocol.EventMessageNew, chat.Message{
+		ID: "l", ConversationID: "c", Seq: 3, Sender: chat.Principal{Type: chat.Agent, ID: "b"}, ClientMessageID: "s", Streamed: true, Status: chat.StatusSent,
+		Draft: chat.Draft{Content: "A lie", Role: chat.RoleAgent, Type: chat.TypeText},
+	}, noon)
+	whole := w.message("The truth")
+	for name, frames := range map[string][][]byte{
+		"while it is written": {w.start(), w.whole(), lie},
+		"afterwards":          {w.start(), w.whole(), whole, lie},
+		"in a history":        {whole, lie},
+		"first":               {lie, w.start(), w.whole()},
+		"before the snapshot": {lie, w.snapshot()},
+		"between":             {w.snapshot(), lie, whole},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var a Assembler
+			for _, text := range frames {
+				if err := a.Frame(frameOf(t, text), noon); err != nil {
+					t.Fatal(err)
+				}
+			}
+			shown, ok := a.Show("c", "s", noon)
+			if !ok || shown.Text(protocol.PartContent) != "The truth" || shown.ParticipantID != "a" {
+				t.Errorf("%v, %q of %s", ok, shown.Text(protocol.PartContent), shown.ParticipantID)
+			}
+		})
+	}
+}

@@ -104,6 +104,10 @@ func written(in protocol.MessageInput, maxContent int) error {
 	if in.ParticipantType == chat.User && sender == agent {
 		return errors.New("a user has no such parts")
 	}
+	var f chat.Faults
+	if chat.CheckOwnID(&f, "clientMessageId", in.ClientMessageID); f.Err() != nil {
+		return f.Err()
+	}
 	d, err := in.Draft(sender)
 	if err != nil {
 		return err

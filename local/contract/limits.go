@@ -35,6 +35,11 @@ func isID(s *jsonschema.Schema) {
 	s.Pattern, s.MaxLength = `^[A-Za-z0-9._@:|+=~-]+$`, new(chat.MaxID)
 }
 
+// isOwn keeps a client from the ids of what the backend says, as chat.Reserved does.
+func isOwn(s *jsonschema.Schema) {
+	s.Not = &jsonschema.Schema{Pattern: `^([0-9a-f]{32}:[0-9]+:[0-9]+$|approval:)`}
+}
+
 // textLimits are those of types of text that are no enumerations.
 var textLimits = map[reflect.Type]func(*jsonschema.Schema){
 	reflect.TypeFor[chat.ConversationID]():  isID,
@@ -93,7 +98,8 @@ var limits = map[string]func(*jsonschema.Schema){
 	"MessageInput.ToolResults":       items(chat.MaxTools),
 	"MessageInput.Latency":           below(maxMillis),
 	"MessageInput.Error":             atMost(chat.MaxMessageError),
-	"Stream.StreamID":                isID,
+	"MessageInput.ClientMessageID":   isOwn,
+	"Stream.StreamID":                func(s *jsonschema.Schema) { isID(s); isOwn(s) },
 	"Stream.Index":                   below(protocol.MaxPieces - 1),
 	"Stream.Text":                    func(s *jsonschema.Schema) { s.MinLength = new(1) },
 	"Stream.Reason":                  atMost(chat.MaxMessageError),

@@ -52,8 +52,11 @@ const (
 	MaxToolArguments = 64 << 10 // bytes
 )
 
+// decisionPrefix is what the ids of decisions begin with.
+const decisionPrefix = "approval:"
+
 // DecisionID is the clientMessageId of the message that decides a call.
-func DecisionID(call CallID) ClientMessageID { return ClientMessageID("approval:" + string(call)) }
+func DecisionID(call CallID) ClientMessageID { return ClientMessageID(decisionPrefix + string(call)) }
 
 // NewDecision returns the message that decides a call in a conversation, or what is wrong
 // with it. The caller knows that the call waits there and that who decides may.

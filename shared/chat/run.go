@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -46,6 +47,23 @@ func ParseCallID(s string) (run RunID, step, n int, ok bool) {
 		return "", 0, 0, false
 	}
 	return run, step, n, true
+}
+
+// Reserved reports whether an id is of the form of those that the backend gives to what
+// it says itself: the messages of a run's steps, the results of its calls and decisions.
+// Whoever finds one believes it, so a client may use none.
+func Reserved[T ~string](id T) bool {
+	return strings.HasPrefix(string(id), decisionPrefix) || ofRun.MatchString(string(id))
+}
+
+// ofRun are the ids of steps and of calls.
+var ofRun = regexp.MustCompile(`^[0-9a-f]{32}:[0-9]+:[0-9]+$`)
+
+// CheckOwnID adds a fault to f when a client may not use an id of its own choice.
+func CheckOwnID[T ~string](f *Faults, field string, id T) {
+	if Reserved(id) {
+		f.Add(field, "must not be of the form of the backend's own")
+	}
 }
 
 // ValidRunID reports whether s has the form of a run's id: 32 digits of hex.

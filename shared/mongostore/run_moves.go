@@ -192,7 +192,9 @@ func (s *Store) EndRun(ctx context.Context, r chat.Run, status chat.RunStatus, n
 
 // StopRun wants a run to end. One that was never claimed is over at once; of any other it is
 // noted, and who holds it sees that with its next step. What is neither over nor active then
-// needs a job, which ends it. Who wanted it first stays noted. It takes one to three round trips.
+// needs a job, which ends it, and is due where that is lost. When an active one is due is the
+// end of its lease and stays that: who holds it may be dead. Who wanted it first stays noted.
+// It takes one to four round trips.
 func (s *Store) StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (chat.Run, error) {
 	now = millis(now)
 	stop := runStopDoc{By: by, At: now}
@@ -203,16 +205,24 @@ func (s *Store) StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by c
 	if err != nil || stopped {
 		return run, err
 	}
-	var d runDoc
-	err = s.attempt(ctx, func(ctx context.Context) error {
-		return decode(s.runs.now().FindOneAndUpdate(ctx, bson.M{"_id": id, "orgId": org, "status": openStates, "stop": missing},
-			bson.M{"$set": bson.M{"stop": stop, "dueAt": now.Add(runPatience)}}, options.FindOneAndUpdate().SetReturnDocument(options.After)), &d, "stop a run", errNotMine)
-	})
-	if errors.Is(err, errNotMine) { // it is over, or stopped already
-		return s.Run(ctx, org, id)
+	// What is set waiting between these two has just become due within a minute.
+	for _, note := range []struct{ of, set bson.M }{
+		{bson.M{"status": bson.M{"$in": []chat.RunStatus{chat.RunQueued, chat.RunWaiting}}}, bson.M{"stop": stop, "dueAt": now.Add(runPatience)}},
+		{bson.M{"status": openStates}, bson.M{"stop": stop}},
+	} {
+		filter := bson.M{"_id": id, "orgId": org, "stop": missing}
+		maps.Copy(filter, note.of)
+		var d runDoc
+		err := s.attempt(ctx, func(ctx context.Context) error {
+			return decode(s.runs.now().FindOneAndUpdate(ctx, filter, bson.M{"$set": note.set},
+				options.FindOneAndUpdate().SetReturnDocument(options.After)), &d, "stop a run", errNotMine)
+		})
+		if err == nil {
+			return d.run(), nil
+		}
+		if !errors.Is(err, errNotMine) {
+			return chat.Run{}, err
+		}
 	}
-	if err != nil {
-		return chat.Run{}, err
-	}
-	return d.run(), nil
+	return s.Run(ctx, org, id) // it is over, or stopped already
 }

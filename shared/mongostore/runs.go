@@ -58,8 +58,8 @@ func (s *Store) Run(ctx context.Context, org chat.OrgID, id chat.RunID) (chat.Ru
 }
 
 // Runs returns runs of a conversation, the newest first: those before a run that a page before
-// ended with, "" for the first page. At most limit (200); more says that there are older ones.
-// It takes one round trip, and three for a page that is not the first.
+// ended with, "" for the first page; with one of another conversation it is chat.NotFound. At
+// most limit (200); more says that there are older ones. It takes one round trip, and three for a page that is not the first.
 func (s *Store) Runs(ctx context.Context, org chat.OrgID, id chat.ConversationID, before chat.RunID, limit int) (runs []chat.Run, more bool, err error) {
 	const step = "read the runs of a conversation"
 	limit = min(max(limit, 1), maxRuns)
@@ -72,6 +72,9 @@ func (s *Store) Runs(ctx context.Context, org chat.OrgID, id chat.ConversationID
 	}
 	if before != "" {
 		last, err := s.Run(ctx, org, before)
+		if err == nil && last.ConversationID != id { // of another one there is nothing to learn
+			err = noRun()
+		}
 		if err != nil {
 			return nil, false, err
 		}

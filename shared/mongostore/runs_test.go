@@ -306,6 +306,20 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// Who holds a run that is stopped may be dead: it is due when its lease is gone, as before.
+func TestAStopPutsOffNoRecovery(t *testing.T) {
+	f := open(t)
+	f.queue(t, runOf("m1", 0, 1))
+	r := f.take(t, "m1", later(0))
+	now, err := f.StopRun(t.Context(), r.OrgID, r.ID, alice.ID, later(time.Second))
+	if err != nil || now.Stop == nil || !now.DueAt.Equal(r.DueAt) {
+		t.Errorf("due at %v, was at %v, %v", now.DueAt, r.DueAt, err)
+	}
+	if due, err := f.DueRuns(t.Context(), r.LeaseUntil, 9); err != nil || len(due) != 1 {
+		t.Errorf("its lease is gone: due %v, %v", due, err)
+	}
+}
+
 // A run that waits, or was queued again, and is stopped is never queued or taken by its decision
 // first: whoever finds it ends it.
 func TestStopOfARunThatWaits(t *testing.T) {

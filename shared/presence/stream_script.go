@@ -168,14 +168,18 @@ redis.call('ZADD', KEYS[2], ARGV[8], ARGV[10])
 for i = 1, 2 do redis.call('EXPIRE', KEYS[i], ARGV[9]) end
 return {'open', is[3], offset, added, all, is[7] or ''}`
 
-// stopStreamScript notes who wants a stream to end, the first who does.
+// stopStreamScript notes who wants a stream to end, the first who does: also of one that
+// is lost, for when it begins again.
 //
-// KEYS: the stream. ARGV: who.
+// KEYS: the stream. ARGV: who, the time to live in seconds of what is lost.
 const stopStreamScript = `
 local is = redis.call('HGET', KEYS[1], 'state')
-if not is then return 'lost' end
 if is == 'e' then return 'ended' end
 redis.call('HSETNX', KEYS[1], 'stop', ARGV[1])
+if not is then
+	redis.call('EXPIRE', KEYS[1], ARGV[2])
+	return 'lost'
+end
 return 'open'`
 
 // endStreamScript marks a stream as ended, and forgets its texts. Where there is no

@@ -8,11 +8,12 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// StopStream notes that by wants a stream to end. One round trip.
+// StopStream notes that by wants a stream to end: of one that is lost, or has not begun, for
+// ten minutes, and EnterStream finds it. One round trip.
 func (s *Store) StopStream(ctx context.Context, id chat.ConversationID, stream string, by chat.Principal) (chat.StreamVerdict, error) {
 	var verdict *redis.Cmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		verdict = p.Eval(ctx, stopStreamScript, []string{streamKey(id, stream)}, owner(by))
+		verdict = p.Eval(ctx, stopStreamScript, []string{streamKey(id, stream)}, owner(by), int(streamLife.Seconds()))
 	})
 	if err != nil {
 		return "", failed("stop a stream", err)

@@ -12,6 +12,7 @@ func (s Stream) Check() error {
 	var f chat.Faults
 	chat.CheckID(&f, "conversationId", s.ConversationID)
 	chat.CheckID(&f, "streamId", chat.ClientMessageID(s.StreamID))
+	chat.CheckOwnID(&f, "streamId", s.StreamID)
 	switch s.State {
 	case StreamStart:
 		s.refuse(&f, s.foreign())

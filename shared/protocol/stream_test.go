@@ -15,6 +15,7 @@ import (
 // field is named in the details.
 func TestStreamFields(t *testing.T) {
 	long := strings.Repeat("x", 129)
+	step := strings.Repeat("0", 32) + ":0:0" // of a run
 	for _, tt := range []struct{ kind, fields, wrong string }{
 		{"stream", `"state":"start"`, ""},
 		{"stream", `"state":"start","parentId":"q1","clientMessageId":"s1"`, ""},
@@ -41,6 +42,13 @@ func TestStreamFields(t *testing.T) {
 		{"stream", `"state":"start","streamId":"a{b}"`, "streamId"},
 		{"stream", `"state":"start","streamId":"` + long + `"`, "streamId"},
 		{"stream", `"state":"start","streamId":7`, "streamId"},
+		{"stream", `"state":"start","streamId":"` + step + `"`, "streamId"},
+		{"stream", `"state":"append","index":0,"text":"a","streamId":"` + step + `"`, "streamId"},
+		{"stream", `"state":"end","content":"a","streamId":"` + step + `"`, "streamId"},
+		{"stream", `"state":"abort","streamId":"` + step + `"`, "streamId"},
+		{"stream", `"state":"start","streamId":"approval:` + step + `"`, "streamId"},
+		{"stream", `"state":"start","streamId":"` + step + `:1"`, ""},
+		{"stop", `"streamId":"` + step + `"`, ""},
 		{"stream", `"state":"start","conversationId":""`, "conversationId"},
 		{"stream", `"state":"start","conversationId":"c{1}"`, "conversationId"},
 		{"stream", `"state":"start","parentId":"q{1}"`, "parentId"},

@@ -27,13 +27,12 @@ type store interface {
 	Run(ctx context.Context, org chat.OrgID, id chat.RunID) (chat.Run, error)
 	Runs(ctx context.Context, org chat.OrgID, id chat.ConversationID, before chat.RunID, limit int) (runs []chat.Run, more bool, err error)
 	LatestRun(ctx context.Context, agent chat.Principal, question chat.MessageID) (chat.Run, bool, error)
-	StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (chat.Run, error)
 	UsageSums(ctx context.Context, q chat.UsageQuery) ([]chat.UsageSum, error)
 }
 
-// streams is the fast way to tell who holds a run that it is to end.
-type streams interface {
-	StopStream(ctx context.Context, id chat.ConversationID, stream string, by chat.Principal) (chat.StreamVerdict, error)
+// stopper stops runs, as the action stop does.
+type stopper interface {
+	Stop(ctx context.Context, r chat.Run, by chat.Principal) (chat.Run, error)
 }
 
 type jobs interface {
@@ -49,17 +48,18 @@ type Configured struct {
 // Handler handles the routes of agents.
 type Handler struct {
 	store      store
-	streams    streams
+	stopper    stopper
 	jobs       jobs
 	configured Configured
 }
 
 // New returns a Handler.
-func New(s store, st streams, j jobs, c Configured) *Handler { return &Handler{s, st, j, c} }
+func New(s store, r stopper, j jobs, c Configured) *Handler { return &Handler{s, r, j, c} }
 
 // Routes returns the handler of each route key. What reads or writes an agent has one round trip
 // to MongoDB, two where it is created. Runs have the right beside what is asked for: two round
-// trips, to stop one three to five, one to Redis and one to SQS, to regenerate an answer six or
+// trips, to stop one three to six, and one to Redis or, where nobody holds it, one to SQS and those of
+// its end; to regenerate an answer six or
 // seven and one to SQS. Usage has one.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{

@@ -2,9 +2,7 @@ package handler
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
-	"time"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/gateway"
@@ -53,39 +51,18 @@ func (h *Handler) run(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTP
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.RunOf(run)}, nil
 }
 
-// stop answers with the run as it is then: cancelled where it had not begun, else it ends within
-// half a second. Any participant may, as often as they like.
+// stop answers with the run as it is then: cancelled where nobody held it, else it ends within
+// half a second. Any participant may, as often as they like. An error is the caller's, who tries
+// again; what is noted in the run stays, and sweep sees it.
 func (h *Handler) stop(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	run, err := h.runIn(ctx, r)
+	if err == nil && !run.Status.Over() {
+		run, err = h.stopper.Stop(ctx, run, r.Principal)
+	}
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if !run.Status.Over() {
-		if run, err = h.store.StopRun(ctx, run.OrgID, run.ID, r.Principal.ID, time.Now()); err != nil {
-			return gateway.HTTPResponse{}, err
-		}
-	}
-	if !run.Status.Over() {
-		if err := h.end(ctx, run, r.Principal); err != nil {
-			return gateway.HTTPResponse{}, err
-		}
-	}
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.RunOf(run)}, nil
-}
-
-// end has a run end that is to: who holds it sees that in Redis first. The job is for one that
-// nobody holds; of any other it does nothing. An error is the caller's, who tries again; what is
-// noted in the run stays, and sweep sees it.
-func (h *Handler) end(ctx context.Context, run chat.Run, by chat.Principal) error {
-	if run.Status == chat.RunActive {
-		if _, err := h.streams.StopStream(ctx, run.ConversationID, string(run.ID.Step(run.Steps)), by); err != nil {
-			slog.WarnContext(ctx, "a run sees its stop late", "conversation", run.ConversationID, "run", run.ID, "err", err)
-		}
-	}
-	if err := h.jobs.EnqueueRun(ctx, protocol.RunJobOf(run)); err != nil {
-		return chat.Unavailablef(err, "the run is to end, and whether that was heard is not known; try again")
-	}
-	return nil
 }
 
 // nowhere is the conversation of what does not exist. It is looked for like that of

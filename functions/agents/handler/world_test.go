@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"aiwm-chat/functions/agents/handler"
+	"aiwm-chat/functions/answer/runlog"
 	"aiwm-chat/local/embedded/mongod"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/gateway"
@@ -59,8 +60,8 @@ type world struct {
 	*mongostore.Store
 	c       chat.Conversation
 	jobs    []protocol.RunJob
-	stopped []string // streams
-	fail    error    // of the queue and of Redis
+	stopped []chat.MessageID // runs, under their ids
+	fail    error            // of the queue and of Redis
 }
 
 func newWorld(t *testing.T) *world {
@@ -112,16 +113,22 @@ func (w *world) EnqueueRun(_ context.Context, job protocol.RunJob) error {
 	return w.fail
 }
 
-func (w *world) StopStream(_ context.Context, _ chat.ConversationID, stream string, _ chat.Principal) (chat.StreamVerdict, error) {
-	w.stopped = append(w.stopped, stream)
-	return chat.StreamIsLost, w.fail
+func (w *world) StopQuestion(_ context.Context, _ chat.ConversationID, question chat.MessageID, _ chat.Principal) error {
+	w.stopped = append(w.stopped, question)
+	return w.fail
+}
+
+// Place adds a message as send does.
+func (w *world) Place(ctx context.Context, m chat.Message) (chat.Message, bool, error) {
+	m, duplicate, err := w.Append(ctx, chat.Head{}, m)
+	return m, !duplicate, err
 }
 
 // call returns the status and the body of a call, whose path has an id.
 func (w *world) call(t *testing.T, token, route, id, query, body string) (int, string) {
 	t.Helper()
 	known := func(name string) bool { return name == "known" }
-	h := handler.New(w, w, w, handler.Configured{Provider: known, ToolServer: known})
+	h := handler.New(w, runlog.NewStopper(w, w, w, runlog.NewEnder(w, w)), w, handler.Configured{Provider: known, ToolServer: known})
 	event := events.APIGatewayV2HTTPRequest{
 		RouteKey: route, PathParameters: map[string]string{"id": id}, RawQueryString: query, Body: body,
 		Headers: map[string]string{"authorization": "Bearer " + token, "content-type": "application/json"},

@@ -66,19 +66,22 @@ func messageOf(in protocol.Stream, st chat.Stream) (protocol.MessageInput, chat.
 }
 
 // mayEnd refuses who does not write the stream. One that Redis has lost may be ended
-// by who says all of it.
+// by who says all of it. What is known to be somebody else's does not exist.
 func mayEnd(st chat.Stream, c chat.Connection, in protocol.Stream) error {
+	if !st.Principal.IsZero() && st.Principal != c.Principal {
+		return refusal(chat.StreamIsLost, st)
+	}
 	saysAll := in.State == protocol.StreamEnd && in.Pieces == nil
 	switch {
 	case st.State == chat.StreamNone, st.State == chat.StreamEnded && st.End.MessageID != "":
 		if saysAll { // also a repeat, which is answered as the first: the log knows
 			return nil
 		}
-	case st.State != chat.StreamEnded && st.Principal == c.Principal && st.Writer == c.ID:
+	case st.State != chat.StreamEnded && st.Writer == c.ID:
 		return nil
 	}
 	switch {
-	case st.Principal != c.Principal, st.State == chat.StreamEnded && st.End.MessageID == "":
+	case st.State == chat.StreamNone, st.State == chat.StreamEnded && st.End.MessageID == "":
 		return refusal(chat.StreamIsLost, st)
 	case st.State == chat.StreamEnded:
 		return refusal(chat.StreamHasEnded, st)

@@ -22,12 +22,10 @@ type store interface {
 
 type runs interface {
 	OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error)
-	StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (chat.Run, error)
 }
 
-// ender ends a run that nobody works on.
-type ender interface {
-	End(ctx context.Context, r chat.Run, end chat.Draft, status chat.MessageStatus) (chat.Run, error)
+type stopper interface {
+	Stop(ctx context.Context, r chat.Run, by chat.Principal) (chat.Run, error)
 }
 
 type streams interface {
@@ -55,7 +53,6 @@ type broadcaster interface {
 
 type jobs interface {
 	EnqueueStream(ctx context.Context, job protocol.StreamJob, delay time.Duration) error
-	EnqueueRun(ctx context.Context, job protocol.RunJob) error
 }
 
 // Handler handles stream.
@@ -65,12 +62,12 @@ type Handler struct {
 	sender  sender
 	cast    broadcaster
 	jobs    jobs
-	ender   ender
+	stopper stopper
 }
 
 // New returns a Handler.
-func New(s store, p streams, m sender, b broadcaster, j jobs, e ender) *Handler {
-	return &Handler{s, p, m, b, j, e}
+func New(s store, p streams, m sender, b broadcaster, j jobs, r stopper) *Handler {
+	return &Handler{s, p, m, b, j, r}
 }
 
 // Handle takes one step of a stream.

@@ -35,6 +35,9 @@ func (h *Handler) start(ctx context.Context, f *gateway.ClientFrame, in protocol
 		return err
 	}
 	st.Epoch = entered.Epoch
+	if entered.State == chat.StreamProvisional { // else its end is seen to already
+		st.StoppedBy = entered.StoppedBy
+	}
 	if err := h.look(ctx, st); err != nil {
 		if code := chat.CodeOf(err); entered.State == chat.StreamProvisional && (code == chat.NotFound || code == chat.ConversationClosed) {
 			h.drop(ctx, st)
@@ -148,15 +151,18 @@ func (h *Handler) drop(ctx context.Context, st chat.Stream) {
 	h.mark(ctx, st.ConversationID, st.ID, chat.StreamEnd{Dropped: "refused", Epoch: st.Epoch})
 }
 
-// stoppedBefore stops a stream whose question was stopped before it began. The agent is
-// told by the answer to its start.
+// stoppedBefore stops a stream that was stopped before it began, or its question was. The
+// agent is told by the answer to its start.
 func (h *Handler) stoppedBefore(ctx context.Context, st chat.Stream) (bool, error) {
-	if st.ParentID == "" {
-		return false, nil
+	by := st.StoppedBy
+	if by.IsZero() && st.ParentID != "" {
+		var err error
+		if by, _, err = h.streams.QuestionStopped(ctx, st.ConversationID, st.ParentID); err != nil {
+			return false, err
+		}
 	}
-	by, stopped, err := h.streams.QuestionStopped(ctx, st.ConversationID, st.ParentID)
-	if err != nil || !stopped {
-		return false, err
+	if by.IsZero() {
+		return false, nil
 	}
 	return true, h.enforce(ctx, st, by)
 }

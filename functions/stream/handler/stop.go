@@ -2,6 +2,8 @@ package handler
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -13,8 +15,8 @@ import (
 // Stop asks for the end of streams. Their agents are told, and a job looks after the
 // deadline whether they did: it comes first, so that what is accepted happens. Agents that
 // we run are stopped by their runs. Two round trips to MongoDB (three for a question), one
-// to SQS and four to Redis for each stream, up to three to MongoDB and one to Redis for
-// each run, and the posts.
+// to SQS and four to Redis for each stream, up to four to MongoDB and one to Redis for
+// each run, or those of its end where nobody holds it, and the posts.
 func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.Stop) error {
 	stopping, err := h.stopStreams(ctx, f.Connection.Principal, in)
 	if err != nil {
@@ -24,25 +26,42 @@ func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.
 	return nil
 }
 
-// stopStreams is Stop, also over REST.
+// stopStreams is Stop, also over REST. Runs are in MongoDB, and stopped also without Redis:
+// where that was all that was meant, Redis is not missed.
 func (h *Handler) stopStreams(ctx context.Context, by chat.Principal, in protocol.Stop) (protocol.StreamStopping, error) {
 	stopping := protocol.StreamStopping{ConversationID: in.ConversationID, StreamIDs: []string{}, RunIDs: []chat.RunID{}}
 	if _, err := h.store.Conversation(ctx, by, in.ConversationID); err != nil {
 		return stopping, err
 	}
+	var noted error
 	if in.MessageID != "" { // first: a stream that begins meanwhile finds it, or is found
 		if err := h.checkQuestion(ctx, in.ConversationID, by, in.MessageID, "messageId"); err != nil {
 			return stopping, err
 		}
-		if err := h.streams.StopQuestion(ctx, in.ConversationID, in.MessageID, by); err != nil {
-			return stopping, err
-		}
+		noted = h.streams.StopQuestion(ctx, in.ConversationID, in.MessageID, by)
 	}
-	var err error
-	if stopping.RunIDs, err = h.stopRuns(ctx, by, in); err != nil {
+	var failed error
+	stopping.RunIDs, failed = h.stopRuns(ctx, by, in)
+	err := noted
+	if err == nil {
+		stopping.StreamIDs, err = h.stopOpen(ctx, by, in)
+	}
+	if err != nil && len(stopping.RunIDs) > 0 && (noted != nil || in.StreamID != "") {
+		slog.WarnContext(ctx, "only runs were stopped", "conversation", in.ConversationID, "err", err)
+		err = nil
+	}
+	if err := errors.Join(failed, err); err != nil {
 		return stopping, err
 	}
-	ids := []string{in.StreamID}
+	if len(stopping.StreamIDs)+len(stopping.RunIDs) > 0 {
+		h.tell(ctx, chat.Stream{ConversationID: in.ConversationID}, protocol.EventStreamStopping, stopping)
+	}
+	return stopping, nil
+}
+
+// stopOpen stops the streams that are under way.
+func (h *Handler) stopOpen(ctx context.Context, by chat.Principal, in protocol.Stop) (stopping []string, err error) {
+	stopping, ids := []string{}, []string{in.StreamID}
 	if in.StreamID == "" {
 		if ids, err = h.streams.Streams(ctx, in.ConversationID); err != nil {
 			return stopping, err
@@ -50,6 +69,9 @@ func (h *Handler) stopStreams(ctx context.Context, by chat.Principal, in protoco
 	}
 	for _, id := range ids {
 		st, err := h.streams.Stream(ctx, in.ConversationID, id)
+		if err == nil && st.State == chat.StreamNone && in.StreamID != "" {
+			st, err = h.stopLost(ctx, st, by)
+		}
 		if err != nil {
 			return stopping, err
 		}
@@ -59,12 +81,19 @@ func (h *Handler) stopStreams(ctx context.Context, by chat.Principal, in protoco
 		if err := h.stop(ctx, st, by); err != nil {
 			return stopping, err
 		}
-		stopping.StreamIDs = append(stopping.StreamIDs, id)
-	}
-	if len(stopping.StreamIDs)+len(stopping.RunIDs) > 0 {
-		h.tell(ctx, chat.Stream{ConversationID: in.ConversationID}, protocol.EventStreamStopping, stopping)
+		stopping = append(stopping, id)
 	}
 	return stopping, nil
+}
+
+// stopLost notes the stop of a stream of which nothing is known, for its agent may begin it
+// again. It is returned as it is then: it may have begun meanwhile.
+func (h *Handler) stopLost(ctx context.Context, st chat.Stream, by chat.Principal) (chat.Stream, error) {
+	verdict, err := h.streams.StopStream(ctx, st.ConversationID, st.ID, by)
+	if err != nil || verdict != chat.StreamIsOpen {
+		return st, err
+	}
+	return h.streams.Stream(ctx, st.ConversationID, st.ID)
 }
 
 // isUnderWay also holds for a stream on trial: what was stopped before it began.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"go.uber.org/goleak"
 
+	"aiwm-chat/functions/answer/runlog"
 	expire "aiwm-chat/functions/expire/handler"
 	send "aiwm-chat/functions/send/handler"
 	"aiwm-chat/functions/stream/handler"
@@ -405,7 +406,9 @@ func (w *world) Post(ctx context.Context, c chat.Connection, b []byte) error {
 
 func (w *world) sender() *send.Handler { return send.New(w, w, w, w, w) }
 
-func (w *world) handler() *handler.Handler { return handler.New(w, w, w.sender(), w, w, w) }
+func (w *world) handler() *handler.Handler {
+	return handler.New(w, w, w.sender(), w, w, runlog.NewStopper(w, w, w, w))
+}
 
 func connectionOf(p chat.Principal, id string) chat.Connection {
 	return chat.Connection{ID: chat.ConnectionID(id), Principal: p, ExpiresAt: time.Now().Add(time.Hour), Dialect: chat.Lean}

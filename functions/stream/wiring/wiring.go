@@ -31,6 +31,7 @@ func wired(p *wire.Process) any {
 
 // Handler returns the handler of stream, for default and REST too.
 func Handler(p *wire.Process) *handler.Handler {
-	store, sender := mongostore.In(p), send.Handler(p)
-	return handler.New(store, presence.In(p), sender, live.Deliverer(p), queue.In(p), runlog.NewEnder(store, sender))
+	store, flags, sender, jobs := mongostore.In(p), presence.In(p), send.Handler(p), queue.In(p)
+	stopper := runlog.NewStopper(store, flags, jobs, runlog.NewEnder(store, sender))
+	return handler.New(store, flags, sender, live.Deliverer(p), jobs, stopper)
 }

@@ -3,6 +3,7 @@ package handler_test
 import (
 	"context"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -10,10 +11,10 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-func (w *world) DueRuns(_ context.Context, at time.Time, _ int) (due []chat.Run, err error) {
+func (w *world) DueRuns(_ context.Context, at time.Time, limit int) (due []chat.Run, err error) {
 	err = w.step("DueRuns", "", func() {
 		for _, r := range w.runs {
-			if !r.DueAt.After(at) {
+			if len(due) < limit && !r.DueAt.After(at) && !slices.Contains(w.putOff, string(r.ID)) {
 				due = append(due, r)
 			}
 		}
@@ -63,4 +64,18 @@ func TestRunsThatWereForgotten(t *testing.T) {
 			}
 		}))
 	}
+}
+
+// However many wait for their turn, one sweep finds those behind them.
+func TestManyRunsKeepNoneFromBeingFound(t *testing.T) {
+	inBubble(func(t *testing.T) {
+		logged(t)
+		w := newWorld()
+		for i := range 450 {
+			w.runs = append(w.runs, chat.Run{ID: chat.RunID(strconv.Itoa(i)), DueAt: now.Add(-time.Minute)})
+		}
+		if err := w.run(t.Context()); err != nil || len(w.runJobs) != len(w.runs) {
+			t.Errorf("%v, %d jobs of %d", err, len(w.runJobs), len(w.runs))
+		}
+	})(t)
 }

@@ -1,17 +1,17 @@
 package handler_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/protocol"
 )
 
-// G7: a cursor of another conversation's run is taken, and tells that there is one, and
-// (by where the page begins) when it was made.
-func TestHostileCursorOfAnotherConversation(t *testing.T) {
+// A cursor that is a run of another conversation tells neither that there is one nor, by where
+// the page begins, when it was made: it is refused as any that is of no page.
+func TestCursorOfAnotherConversation(t *testing.T) {
 	w := newWorld(t)
 	_, secret := w.asked(t, "m1") // of alice, whom eve does not know
 	c, err := chat.NewConversation(cast["eve"], "t", "", "bot", nil, time.Now())
@@ -33,5 +33,7 @@ func TestHostileCursorOfAnotherConversation(t *testing.T) {
 	if there != none {
 		t.Errorf("%d where there is such a run, %d where there is none: %s", there, none, page)
 	}
-	_ = protocol.RunPage{}
+	if there != http.StatusBadRequest {
+		t.Errorf("%d: %s", there, page)
+	}
 }

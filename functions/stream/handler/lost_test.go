@@ -11,10 +11,9 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-// G9: another agent of the conversation ends a stream that is not its own, once that has
-// ended: its message carries the same streamId, and takes the place of the committed answer
-// on clients, who know streams by their id alone.
-func TestHostileEndOfAnotherAgentsStream(t *testing.T) {
+// Another agent of the conversation cannot end a stream that is not its own, also once that
+// has ended: its message would carry the same streamId.
+func TestEndOfAnotherAgentsStream(t *testing.T) {
 	w := newWorld(newRedis(t, 0))
 	ctx := t.Context()
 	w.stream(ctx, first, "start", "")
@@ -23,8 +22,8 @@ func TestHostileEndOfAnotherAgentsStream(t *testing.T) {
 		t.Fatal(f.Error)
 	}
 	f := w.stream(ctx, connectionOf(other, "X="), "end", `,"content":"A lie"`)
-	if f.code() == "" {
-		t.Errorf("it is taken: %+v", f.Data)
+	if f.code() != chat.NotFound {
+		t.Errorf("%s: %+v", f.code(), f.Data)
 	}
 	var a client.Assembler
 	for _, m := range w.memory().messages {
@@ -42,9 +41,8 @@ func TestHostileEndOfAnotherAgentsStream(t *testing.T) {
 	}
 }
 
-// G11: without Redis nobody stops the answer to a question, though the run is in MongoDB,
-// which is the truth: StopQuestion comes first and its error is the end.
-func TestHostileStopOfARunWithoutRedis(t *testing.T) {
+// A run is in MongoDB, so it is stopped also without Redis.
+func TestStopOfARunWithoutRedis(t *testing.T) {
 	w := newWorld(newRedis(t, 0))
 	w.runs = []chat.Run{{ID: chat.NewRunID(agent, "q1", 0), OrgID: "acme", ConversationID: w.id, AgentID: agent.ID, Trigger: "q1", Status: chat.RunActive, Attempt: 1}}
 	w.fail["StopQuestion"] = errors.New("no Redis")
@@ -54,9 +52,9 @@ func TestHostileStopOfARunWithoutRedis(t *testing.T) {
 	}
 }
 
-// G11: a stop of a stream that Redis has lost is nowhere noted. Its agent begins it again
-// under the same id, and nobody stops it.
-func TestHostileStopOfAStreamThatRedisLost(t *testing.T) {
+// A stop of a stream that Redis has lost is noted: its agent begins it again under the same
+// id, and is stopped.
+func TestStopOfAStreamThatRedisLost(t *testing.T) {
 	w := newWorld(newRedis(t, 0))
 	ctx := t.Context()
 	w.stream(ctx, first, "start", "")
