@@ -30,7 +30,7 @@ func TestRunID(t *testing.T) {
 			t.Errorf("call %s is %s %d %d %v", call, run, step, n, ok)
 		}
 	}
-	if chat.NewRunID(a, "m1", 0) != chat.NewRunID(a, "m1", 0) {
+	if first, again := chat.NewRunID(a, "m1", 0), chat.NewRunID(a, "m1", 0); first != again {
 		t.Error("the same is not the same")
 	}
 }

@@ -66,7 +66,7 @@ func (s *splitter) step(out *Piece) (more bool) {
 			s.held = strings.TrimLeftFunc(s.held, unicode.IsSpace)
 		}
 		at, size := index(s.held, closing)
-		said, rest := s.held, ""
+		var said, rest string
 		if size > 0 {
 			said, rest = s.held[:at], s.held[at+size:]
 		} else {

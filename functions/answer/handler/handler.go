@@ -6,7 +6,6 @@ package handler
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"aiwm-chat/functions/answer/runlog"
@@ -218,11 +217,4 @@ func (h *Handler) look(ctx context.Context, r chat.Run) error {
 	}
 	_, _, err = h.claim(ctx, now)
 	return err
-}
-
-// warn notes what does not keep a run from going on.
-func warn(ctx context.Context, what string, r chat.Run, err error) {
-	if err != nil {
-		slog.WarnContext(ctx, what, "conversation", r.ConversationID, "run", r.ID, "err", err)
-	}
 }

@@ -138,7 +138,7 @@ func result(text string) answer { return raw(`{"jsonrpc":"2.0","id":%s,"result":
 func raw(text string) answer {
 	return func(w http.ResponseWriter, _ *http.Request, id, _ json.RawMessage) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, string(bytes.Replace([]byte(text), []byte("%s"), id, 1)))
+		_, _ = w.Write(bytes.Replace([]byte(text), []byte("%s"), id, 1))
 	}
 }
 
