@@ -77,6 +77,10 @@ func (r *reader) referring(parts []Part) (names []string) {
 // left white space around.
 var exact = []string{"JWT_SECRET", "REDIS_PASSWORD"}
 
+// objects are the secrets that are JSON objects themselves: one without the member is
+// the secret.
+var objects = []string{"TOOL_SERVERS"}
+
 var (
 	errNoMember = errors.New("it is a JSON object without a text of the variable's name")
 	errNoJSON   = errors.New("it names the variable as a JSON object does, and is not valid JSON")
@@ -96,8 +100,12 @@ func memberOf(text, variable string) (string, error) {
 		}
 		return text, nil
 	}
-	if value, ok := members[variable].(string); ok {
-		return value, nil
+	value, found := members[variable]
+	if text, ok := value.(string); ok {
+		return text, nil
+	}
+	if !found && slices.Contains(objects, variable) {
+		return text, nil
 	}
 	return "", errNoMember
 }

@@ -52,6 +52,22 @@ func TestSecretsAreRead(t *testing.T) {
 	}
 }
 
+// The servers of tools are JSON, and so may their secret be as a whole.
+func TestASecretThatIsAnObject(t *testing.T) {
+	const servers, arn = `{"shop": {"url": "https://shop.example/mcp"}}`, "arn:aws:secretsmanager:eu-west-1:123456789012:secret:tools-AbCdEf"
+	for name, text := range map[string]string{
+		"whole":    servers,
+		"a member": `{"TOOL_SERVERS": "{\"shop\": {\"url\": \"https://shop.example/mcp\"}}"}`,
+	} {
+		env := enough()
+		env["TOOL_SERVERS_ARN"] = arn
+		c, err := config.LoadWith(t.Context(), lookup(env), fetchOf(map[string]string{arn: text}), config.ToolServers, config.Connections)
+		if err != nil || c.ToolServers.Servers["shop"].URL != "https://shop.example/mcp" {
+			t.Errorf("%s: %+v, %v", name, c.ToolServers.Servers, err)
+		}
+	}
+}
+
 func TestSecretFaults(t *testing.T) {
 	good := map[string]string{uriARN: "mongodb://kept", secretARN: secret}
 	for name, tt := range map[string]struct {
