@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
@@ -55,7 +56,7 @@ return 1`
 // streams nothing but the messages that they end with. It is chat.RateLimited or
 // chat.TooManyRooms over a limit, and then no confirmed entry has changed (a join
 // that is under way beside it may have to be repeated). One round trip, one
-// more to take it back, and at the limit of rooms three to look whether it is.
+// more to take it back, and at the limit of rooms four to look whether it is.
 func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID, final bool) (chat.Entry, error) {
 	now := s.now()
 	var rate, entered, room *redis.Cmd
@@ -85,35 +86,53 @@ func (s *Store) Enter(ctx context.Context, c chat.Connection, id chat.Conversati
 
 // fits notes a room in the set of a connection that is full, if it is so only of what
 // a removal or a join that died half-way has left there: rooms of whose hash the
-// connection is out. Three round trips.
+// connection is out, also a moment later, for a join beside this one may have reached
+// one slot of a cluster before the other. Four round trips.
 func (s *Store) fits(ctx context.Context, c chat.ConnectionID, id chat.ConversationID) bool {
 	noted, err := s.Entered(ctx, c)
 	if err != nil {
 		return false
 	}
-	states := make([]*redis.StringCmd, len(noted))
-	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
-		for i, in := range noted {
-			states[i] = p.HGet(ctx, roomKey(in), string(c))
-		}
-	}); err != nil {
-		return false
-	}
-	var left []any
-	for i, in := range noted {
-		if e, ok := parseEntry(string(c), states[i].Val()); !ok || e.over(s.now()) {
-			left = append(left, string(in))
-		}
+	left := s.out(ctx, c, noted)
+	if len(left) > 0 {
+		time.Sleep(beside)
+		left = s.out(ctx, c, left)
 	}
 	if len(left) == 0 {
 		return false
 	}
+	gone := make([]any, len(left))
+	for i, in := range left {
+		gone[i] = string(in)
+	}
 	var room *redis.Cmd
 	err = s.pipelined(ctx, func(p redis.Pipeliner) {
-		p.SRem(ctx, roomsKey(c), left...)
+		p.SRem(ctx, roomsKey(c), gone...)
 		room = p.Eval(ctx, roomScript, []string{roomsKey(c)}, string(id), s.limits.Rooms, int(lifetime.Seconds()))
 	})
 	return err == nil && room.Val() == int64(1)
+}
+
+// beside is how far the steps of one call may lie apart on the nodes of a cluster.
+const beside = 100 * time.Millisecond
+
+// out returns the rooms of whose hash a connection is out: none where that is not known.
+// One round trip.
+func (s *Store) out(ctx context.Context, c chat.ConnectionID, rooms []chat.ConversationID) (out []chat.ConversationID) {
+	states := make([]*redis.StringCmd, len(rooms))
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) {
+		for i, in := range rooms {
+			states[i] = p.HGet(ctx, roomKey(in), string(c))
+		}
+	}); err != nil {
+		return nil
+	}
+	for i, in := range rooms {
+		if e, ok := parseEntry(string(c), states[i].Val()); !ok || e.over(s.now()) {
+			out = append(out, in)
+		}
+	}
+	return out
 }
 
 // Standing reports how the connection is registered, or that it has been closed
