@@ -12,6 +12,9 @@ import (
 // However a model fails, its run ends, people see a message that says so, with what had
 // come, and the agent answers the next question.
 func TestRunWhoseModelFails(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many runs at once, which take their time on a slow machine")
+	}
 	t.Parallel()
 	const (
 		away   = "The model does not answer at the moment. Try again later."

@@ -87,6 +87,9 @@ func (h *heard) messages(t *testing.T) (system string, rest []heardMessage, toke
 // In a conversation of two hundred messages the model is asked no more than the agent's
 // history has room for; what was before, the summary says, if it may.
 func TestRunOfALongConversation(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many runs at once, which take their time on a slow machine")
+	}
 	t.Parallel()
 	const all, most = 200, 1000
 	h, s := listening(t)

@@ -16,6 +16,9 @@ const stopPromptly = 5 * time.Second
 
 // Stop always stops, whatever the run is at, and what had come of the answer stays.
 func TestRunIsStopped(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many runs at once, which take their time on a slow machine")
+	}
 	t.Parallel()
 	var (
 		mu   sync.Mutex
