@@ -26,6 +26,16 @@ type Stream struct {
 	End StreamEnd
 }
 
+// Text is what was written of a part.
+func (st *Stream) Text(part string) string {
+	for _, p := range st.Parts {
+		if p.Name == part {
+			return p.Text
+		}
+	}
+	return ""
+}
+
 // StreamState is how far a stream is.
 type StreamState string
 

@@ -137,7 +137,7 @@ func TestFields(t *testing.T) {
 		{"agent", `{"version":0,"name":"A"}`, chat.ValidationFailed, "version"},
 		{"agent", `{"version":1,"name":"A","agentId":"b"}`, chat.ValidationFailed, "agentId"},
 		{"agent", `{"version":1,"name":"A","managed":{"provider":"p","model":"m","budget":{"tokensPerDay":1.5}}}`, chat.ValidationFailed, "managed.budget.tokensPerDay"},
-		{"run", `{"runId":"r","orgId":"o","conversationId":"c","agentId":"a"}`, "", ""},
+		{"run", `{"runId":"r","orgId":"o","conversationId":"c"}`, "", ""},
 		{"run", `{"runId":"r","status":"active"}`, chat.ValidationFailed, "status"},
 
 		{"leave", `{"action":"leave","conversationId":"c1"}`, "", ""},
@@ -375,7 +375,7 @@ func FuzzDecodeUpdateAgent(f *testing.F) {
 }
 
 func FuzzDecodeRunJob(f *testing.F) {
-	fuzz[protocol.RunJob](f, `{"runId":"00000000000000000000000000000000","orgId":"o","conversationId":"c","agentId":"a"}`)
+	fuzz[protocol.RunJob](f, `{"runId":"00000000000000000000000000000000","orgId":"o","conversationId":"c"}`)
 }
 
 func FuzzDecodeWelcomeJob(f *testing.F) {

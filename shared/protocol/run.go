@@ -67,7 +67,6 @@ type RunJob struct {
 	RunID          chat.RunID          `json:"runId"`
 	OrgID          chat.OrgID          `json:"orgId"`
 	ConversationID chat.ConversationID `json:"conversationId"`
-	AgentID        chat.PrincipalID    `json:"agentId"`
 }
 
 // About returns the conversation that it is about.
@@ -75,7 +74,7 @@ func (j RunJob) About() chat.ConversationID { return j.ConversationID }
 
 // RunJobOf returns the job of a run.
 func RunJobOf(r chat.Run) RunJob {
-	return RunJob{RunID: r.ID, OrgID: r.OrgID, ConversationID: r.ConversationID, AgentID: r.AgentID}
+	return RunJob{RunID: r.ID, OrgID: r.OrgID, ConversationID: r.ConversationID}
 }
 
 // UsageReport is the body of GET /usage.

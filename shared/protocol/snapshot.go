@@ -9,7 +9,7 @@ import "aiwm-chat/shared/chat"
 func StreamSnapshotOf(st chat.Stream, limit int) StreamSnapshot {
 	out := StreamSnapshot{
 		ConversationID: st.ConversationID, StreamID: st.ID, Epoch: st.Epoch, ParticipantID: st.Principal.ID, ParentID: st.ParentID,
-		StartedAt: stamp(st.StartedAt), Status: st.Doing, Parts: make([]StreamText, 0, len(st.Parts)),
+		StartedAt: stamp(st.StartedAt), LeaseMs: StreamLease.Milliseconds(), Status: st.Doing, Parts: make([]StreamText, 0, len(st.Parts)),
 	}
 	for _, p := range st.Parts {
 		out.Parts = append(out.Parts, StreamText{Part: p.Name, Length: chat.UTF16Len(p.Text), Text: p.Text, Next: p.Next})

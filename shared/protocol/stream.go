@@ -101,6 +101,14 @@ type Stop struct {
 // About returns the conversation that it is about.
 func (s Stop) About() chat.ConversationID { return s.ConversationID }
 
+// Take has a message say what was written of a stream.
+func (in *MessageInput) Take(st chat.Stream) {
+	in.Content = st.Text(PartContent)
+	if thought := st.Text(PartThinking); thought != "" {
+		in.Thinking = &Thinking{Content: thought, Visible: true}
+	}
+}
+
 // StreamStarted answers stream start.
 type StreamStarted struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
@@ -151,6 +159,7 @@ type StreamSnapshot struct {
 	ParticipantID  chat.PrincipalID    `json:"participantId"`
 	ParentID       chat.MessageID      `json:"parentId,omitzero"`  // the question
 	StartedAt      string              `json:"startedAt"`          // when it began
+	LeaseMs        int64               `json:"leaseMs"`            // without more of it for so long it is stalled
 	Status         string              `json:"status,omitzero"`    // what its agent says it does
 	Parts          []StreamText        `json:"parts"`              // its texts
 	Truncated      bool                `json:"truncated,omitzero"` // it did not fit a frame: read the whole over REST

@@ -120,10 +120,10 @@ func TestEnqueueRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := q.EnqueueRun(t.Context(), protocol.RunJob{RunID: "r", OrgID: "o1", ConversationID: "c1", AgentID: "a"}); err != nil {
+	if err := q.EnqueueRun(t.Context(), protocol.RunJob{RunID: "r", OrgID: "o1", ConversationID: "c1"}); err != nil {
 		t.Fatal(err)
 	}
-	const want = `{"runId":"r","orgId":"o1","conversationId":"c1","agentId":"a"}`
+	const want = `{"runId":"r","orgId":"o1","conversationId":"c1"}`
 	if r := <-s.requests; r.QueueUrl != s.URL+account+"run" || r.MessageBody != want || r.DelaySeconds != 0 {
 		t.Errorf("%+v", r)
 	}

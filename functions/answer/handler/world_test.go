@@ -509,5 +509,5 @@ func (w *world) lapse(t testing.TB) {
 
 // job is that of the first run for a question.
 func (w *world) job(q chat.Message) protocol.RunJob {
-	return protocol.RunJob{RunID: chat.NewRunID(bot, q.ID, 0), OrgID: bot.OrgID, ConversationID: w.id, AgentID: bot.ID}
+	return protocol.RunJob{RunID: chat.NewRunID(bot, q.ID, 0), OrgID: bot.OrgID, ConversationID: w.id}
 }

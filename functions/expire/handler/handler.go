@@ -134,13 +134,6 @@ func (h *Handler) drop(ctx context.Context, job protocol.StreamJob, reason strin
 // inputOf is the message of what had come.
 func inputOf(job protocol.StreamJob, st chat.Stream) protocol.MessageInput {
 	in := protocol.MessageInput{ConversationID: job.ConversationID, ClientMessageID: chat.ClientMessageID(job.StreamID), ParentID: cmp.Or(st.ParentID, job.ParentID)}
-	for _, p := range st.Parts {
-		switch p.Name {
-		case protocol.PartContent:
-			in.Content = p.Text
-		case protocol.PartThinking:
-			in.Thinking = &protocol.Thinking{Content: p.Text, Visible: true}
-		}
-	}
+	in.Take(st)
 	return in
 }

@@ -11,13 +11,10 @@ import (
 
 // end commits the message that the stream becomes, and then marks it as ended: what
 // dies in between is learnt from the log. Four round trips to Redis beside those of
-// send.
+// send, and two for each look at pieces that are on their way.
 func (h *Handler) end(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
-	st, err := h.streams.Stream(ctx, in.ConversationID, in.StreamID)
+	st, err := h.written(ctx, f.Connection, in)
 	if err != nil {
-		return err
-	}
-	if err := mayEnd(st, f.Connection, in); err != nil {
 		return err
 	}
 	input, status, err := messageOf(in, st)
@@ -43,6 +40,51 @@ func (h *Handler) end(ctx context.Context, f *gateway.ClientFrame, in protocol.S
 		h.mark(ctx, in.ConversationID, in.StreamID, end)
 	}
 	return err
+}
+
+// API Gateway orders nothing: an end may overtake pieces that were sent before it. They
+// are waited for, looks times.
+const (
+	looks    = 4
+	arriving = 75 * time.Millisecond
+)
+
+// written is the stream as its writer says that it is, or as it is after a moment.
+func (h *Handler) written(ctx context.Context, c chat.Connection, in protocol.Stream) (st chat.Stream, err error) {
+	for range looks {
+		if st, err = h.streams.Stream(ctx, in.ConversationID, in.StreamID); err == nil {
+			err = mayEnd(st, c, in)
+		}
+		if err != nil || !lacks(st, in.Pieces) {
+			return st, err
+		}
+		select {
+		case <-time.After(arriving):
+		case <-ctx.Done():
+			return st, ctx.Err()
+		}
+	}
+	return st, nil
+}
+
+// lacks reports whether a stream has fewer pieces than its writer says.
+func lacks(st chat.Stream, pieces map[string]int) bool {
+	next := nextOf(st)
+	for part, n := range pieces {
+		if next[part] < n {
+			return true
+		}
+	}
+	return false
+}
+
+// nextOf returns the index that each part goes on with.
+func nextOf(st chat.Stream) map[string]int {
+	next := map[string]int{protocol.PartContent: 0}
+	for _, p := range st.Parts {
+		next[p.Name] = p.Next
+	}
+	return next
 }
 
 // messageOf is what is committed, and how it is said to have ended. An agent that ends
@@ -91,19 +133,11 @@ func mayEnd(st chat.Stream, c chat.Connection, in protocol.Stream) error {
 
 // fill takes what was appended, if that is as many pieces as the agent says.
 func fill(input *protocol.MessageInput, st chat.Stream, pieces map[string]int) error {
-	next := map[string]int{protocol.PartContent: 0}
-	for _, p := range st.Parts {
-		next[p.Name] = p.Next
-		switch p.Name {
-		case protocol.PartContent:
-			input.Content = p.Text
-		case protocol.PartThinking:
-			input.Thinking = &protocol.Thinking{Content: p.Text, Visible: true}
-		}
-	}
+	input.Take(st)
+	next := nextOf(st)
 	for name, n := range pieces {
 		if next[name] != n {
-			err := chat.Errorf(chat.Conflict, "pieces are missing: append from next on")
+			err := chat.Errorf(chat.Conflict, "not as many pieces have arrived: end again, or append from next on")
 			err.Details = map[string]any{"next": next}
 			return err
 		}

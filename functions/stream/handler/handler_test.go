@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,6 +45,25 @@ func (w *world) shown(to chat.ConnectionID) (text, doing string) {
 		}
 	}
 	return text, doing
+}
+
+// An end that overtakes pieces waits for them.
+func TestEndOvertakesPieces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(newRedis(t, 0))
+	w.member(t, first)
+	w.stream(t.Context(), first, "start", "")
+	w.stream(t.Context(), first, "append", `,"index":0,"text":"a"`)
+	var late sync.WaitGroup
+	late.Go(func() {
+		time.Sleep(20 * time.Millisecond)
+		w.stream(t.Context(), first, "append", `,"index":1,"text":"b"`)
+	})
+	w.stream(t.Context(), first, "end", `,"pieces":{"content":2}`)
+	late.Wait()
+	if m, found, err := w.log.Sent(t.Context(), w.id, agent, "s1"); err != nil || !found || m.Content != "ab" {
+		t.Errorf("the log has %+v, %v", m, err)
+	}
 }
 
 // An answer is begun, grows and ends, and everybody in the room sees the same.
