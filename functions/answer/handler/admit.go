@@ -11,7 +11,7 @@ import (
 // is not in it, nothing is called and no model asked. One round trip.
 func (w *work) admitted(ctx context.Context) error {
 	r := w.run()
-	c, err := w.h.runs.AnyConversation(ctx, r.OrgID, r.ConversationID)
+	c, err := w.h.store.AnyConversation(ctx, r.OrgID, r.ConversationID)
 	switch {
 	case err != nil:
 		return err
@@ -43,7 +43,7 @@ func (w *work) affordable(ctx context.Context) error {
 	if b.TokensPerDay > 0 {
 		var err error
 		r := w.run()
-		if today, err = w.h.runs.TokensOfDay(ctx, r.Agent(), chat.DayOf(time.Now())); err != nil {
+		if today, err = w.h.store.TokensOfDay(ctx, r.Agent(), chat.DayOf(time.Now())); err != nil {
 			return err
 		}
 	}

@@ -79,3 +79,39 @@ func (h *Handler) open(ctx context.Context, st chat.Stream, r chat.Run) (opened 
 	}
 	return opened, room, err
 }
+
+// shown begins the stream of a step, if it has not begun. What an attempt has written that
+// died is the end of the run: nobody glues another answer to it.
+func (w *work) shown(ctx, inner context.Context, step int, doing string) error {
+	if w.step == step {
+		w.stream.does(doing)
+		return nil
+	}
+	if w.stream != nil {
+		w.stream.close()
+	}
+	s, leftOver := w.h.begin(inner, w.run(), step, doing, w.hold.stop)
+	w.stream, w.step = s, step
+	w.hold.shows(!s.muted)
+	if !leftOver {
+		return nil
+	}
+	st, err := w.h.streams.Stream(ctx, s.st.ConversationID, s.st.ID)
+	if err != nil {
+		return err
+	}
+	return &interrupted{st}
+}
+
+// interrupted is a stream whose writer died.
+type interrupted struct{ st chat.Stream }
+
+func (i *interrupted) Error() string { return "an attempt died while it wrote" }
+
+func (i *interrupted) said() (d chat.Draft) {
+	d.Content = i.st.Text(protocol.PartContent)
+	if thought := i.st.Text(protocol.PartThinking); thought != "" {
+		d.Thinking = &chat.Thinking{Content: chat.TruncateUTF8(thought, chat.MaxThinkingStream), Visible: true}
+	}
+	return d
+}

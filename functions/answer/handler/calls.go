@@ -13,6 +13,23 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
+// settle brings a call to its result, or has the run wait for the decision.
+func (w *work) settle(ctx, inner context.Context, c *runlog.Call) error {
+	if c.Approval && c.Decision == nil {
+		return w.wait(ctx, c)
+	}
+	if !c.Approval || c.Decision.Verdict == chat.VerdictApproved {
+		// A stream is not to be open while the run waits: who waits gives no sign of life.
+		if len(w.log.Undecided()) == 0 {
+			if err := w.shown(ctx, inner, w.log.Next(), usingTool); err != nil {
+				return err
+			}
+		}
+		return w.execute(ctx, inner, c)
+	}
+	return w.result(ctx, c, tools.Result{Text: refusal(*c.Decision), IsError: true}, string(c.Decision.Verdict))
+}
+
 // execute makes a call, if nobody has begun it. What was begun and has no result may have
 // been executed: it is made again only where that does no harm.
 func (w *work) execute(ctx, inner context.Context, c *runlog.Call) error {
@@ -22,7 +39,7 @@ func (w *work) execute(ctx, inner context.Context, c *runlog.Call) error {
 	}
 	// What the call says of itself is of the day when the model wanted it.
 	unapproved := tool.Ask && (c.Decision == nil || c.Decision.Verdict != chat.VerdictApproved)
-	verdict, err := w.h.runs.BeginCall(ctx, w.run(), c.ID)
+	verdict, err := w.h.store.BeginCall(ctx, w.run(), c.ID)
 	switch {
 	case err != nil:
 		return err
@@ -88,7 +105,7 @@ func (w *work) wait(ctx context.Context, c *runlog.Call) error {
 	if step.Approval != nil && !step.Approval.ExpiresAt.IsZero() {
 		expires = step.Approval.ExpiresAt
 	}
-	now, verdict, err := w.h.runs.WaitRun(ctx, w.run(), c.ID, step.Seq, expires, time.Now())
+	now, verdict, err := w.h.store.WaitRun(ctx, w.run(), c.ID, step.Seq, expires, time.Now())
 	switch {
 	case err != nil:
 		return err

@@ -71,7 +71,7 @@ type Model interface {
 
 // Handler handles the jobs of the queue of runs.
 type Handler struct {
-	runs    store
+	store   store
 	streams streams
 	place   placer
 	cast    broadcaster
@@ -84,7 +84,7 @@ type Handler struct {
 
 // New returns a Handler. models are the providers that agents may name.
 func New(s store, p streams, m placer, b broadcaster, j jobs, models map[string]Model, servers *tools.Servers) *Handler {
-	return &Handler{runs: s, streams: p, place: m, cast: b, jobs: j, models: models, servers: servers, ender: runlog.NewEnder(s, m), times: usual}
+	return &Handler{store: s, streams: p, place: m, cast: b, jobs: j, models: models, servers: servers, ender: runlog.NewEnder(s, m), times: usual}
 }
 
 // Handle does what there is to do of a run: it claims it, works on it until it ends, waits
@@ -92,7 +92,7 @@ func New(s store, p streams, m placer, b broadcaster, j jobs, models map[string]
 // until there is none. Dying between any two steps costs nothing: the job is missed, and
 // sweep enqueues it again.
 func (h *Handler) Handle(ctx context.Context, job protocol.RunJob) error {
-	run, err := h.runs.Run(ctx, job.OrgID, job.RunID)
+	run, err := h.store.Run(ctx, job.OrgID, job.RunID)
 	if chat.CodeOf(err) == chat.NotFound && err != nil {
 		return nil // its conversation was deleted
 	}
@@ -113,7 +113,7 @@ func (h *Handler) Handle(ctx context.Context, job protocol.RunJob) error {
 			return h.passOn(ctx, job.ConversationID, agent)
 		}
 		now := time.Now()
-		run, held, err = h.runs.TakeRun(ctx, job.ConversationID, agent.ID, now, now.Add(h.times.lease))
+		run, held, err = h.store.TakeRun(ctx, job.ConversationID, agent.ID, now, now.Add(h.times.lease))
 		if !held {
 			return err
 		}
@@ -131,7 +131,7 @@ func left(ctx context.Context) time.Duration {
 
 // passOn leaves the oldest queued run to another invocation.
 func (h *Handler) passOn(ctx context.Context, id chat.ConversationID, agent chat.Principal) error {
-	open, err := h.runs.OpenRuns(ctx, id, agent.ID)
+	open, err := h.store.OpenRuns(ctx, id, agent.ID)
 	if err != nil {
 		return err
 	}
@@ -153,21 +153,21 @@ func (h *Handler) claim(ctx context.Context, r chat.Run) (run chat.Run, held boo
 	now := time.Now()
 	switch r.Claims(decided, now) {
 	case chat.ClaimTakeOver:
-		run, held, err := h.runs.TakeOverRun(ctx, r, now, now.Add(h.times.lease))
+		run, held, err := h.store.TakeOverRun(ctx, r, now, now.Add(h.times.lease))
 		return run, held, err
 	case chat.ClaimRequeue:
-		_, _, err = h.runs.RequeueRun(ctx, r, now)
+		_, _, err = h.store.RequeueRun(ctx, r, now)
 	case chat.ClaimEnd:
 		_, err = h.ender.End(ctx, r, chat.Draft{}, chat.StatusCancelled)
 	case chat.ClaimSettle:
 		var l runlog.Log
-		if l, err = runlog.Read(ctx, h.runs, r); err == nil {
+		if l, err = runlog.Read(ctx, h.store, r); err == nil {
 			_, err = h.ender.Settle(ctx, r, l)
 		}
 	case chat.ClaimExpire:
 		err = h.expire(ctx, r)
 	case chat.ClaimWait:
-		err = h.runs.PutOffRun(ctx, r, r.ExpiresAt)
+		err = h.store.PutOffRun(ctx, r, r.ExpiresAt)
 	case chat.ClaimTake, chat.ClaimNothing:
 	}
 	return r, false, err
@@ -178,7 +178,7 @@ func (h *Handler) decided(ctx context.Context, r chat.Run) (chat.Verdict, error)
 	if r.Status != chat.RunWaiting {
 		return "", nil
 	}
-	m, found, err := h.runs.Sent(ctx, r.ConversationID, chat.Backend(r.OrgID), chat.DecisionID(r.WaitsFor))
+	m, found, err := h.store.Sent(ctx, r.ConversationID, chat.Backend(r.OrgID), chat.DecisionID(r.WaitsFor))
 	if err != nil || !found {
 		return "", err
 	}
@@ -197,7 +197,7 @@ func (h *Handler) expire(ctx context.Context, r chat.Run) error {
 	switch code := chat.CodeOf(err); {
 	case err != nil && (code == chat.NotFound || code == chat.ConversationClosed):
 		r.Error = code // nobody can decide there any more
-		_, _, err = h.runs.EndRun(ctx, r, chat.RunFailed, time.Now())
+		_, _, err = h.store.EndRun(ctx, r, chat.RunFailed, time.Now())
 		return err
 	case err != nil:
 		return err
@@ -207,7 +207,7 @@ func (h *Handler) expire(ctx context.Context, r chat.Run) error {
 
 // look goes on with a run that waits, if it is decided or stopped by now.
 func (h *Handler) look(ctx context.Context, r chat.Run) error {
-	now, err := h.runs.Run(ctx, r.OrgID, r.ID)
+	now, err := h.store.Run(ctx, r.OrgID, r.ID)
 	if err != nil || now.Status != chat.RunWaiting {
 		return err
 	}

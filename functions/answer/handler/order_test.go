@@ -53,26 +53,6 @@ func TestDecidedBeforeItWaits(t *testing.T) {
 	}
 }
 
-// The same of a stop.
-func TestStoppedBeforeItWaits(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, asking("refund_order"))
-	w.shopping(`refund_order {"order":"1042"}`)
-	q := w.say(t, user, "Refund 1042")
-	w.once("WaitRun", func() {
-		if _, err := w.StopRun(context.Background(), "acme", chat.NewRunID(bot, q.ID, 0), user.ID, time.Now()); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := w.work(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	w.check(t)
-	if r := w.last(t); r.Status != chat.RunCancelled {
-		t.Errorf("%s", r.Status)
-	}
-}
-
 // A question whose job came while another run was busy is taken up by whoever ends that
 // run, has it wait, or ends one that waited; nothing needs sweep.
 func TestWhoEndsTakesTheNext(t *testing.T) {
@@ -121,23 +101,28 @@ func TestWhoEndsTakesTheNext(t *testing.T) {
 	})
 }
 
-// Nothing is called once somebody wants the run to end.
-func TestStoppedBeforeACall(t *testing.T) {
+// Nothing is called, and nothing waits, once somebody wants the run to end.
+func TestStoppedBeforeAStep(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, allowing("*"))
-	w.shopping(`refund_order {"order":"1042"}`)
-	q := w.say(t, user, "Refund 1042")
-	w.once("BeginCall", func() {
-		if _, err := w.StopRun(context.Background(), "acme", chat.NewRunID(bot, q.ID, 0), user.ID, time.Now()); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := w.work(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	w.check(t)
-	if w.shop.Refunds("1042") != 0 || w.last(t).Status != chat.RunCancelled {
-		t.Errorf("%d refunds, %s", w.shop.Refunds("1042"), w.last(t).Status)
+	for step, m := range map[string]chat.Managed{"BeginCall": allowing("*"), "WaitRun": asking("refund_order")} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, m)
+			w.shopping(`refund_order {"order":"1042"}`)
+			q := w.say(t, user, "Refund 1042")
+			w.once(step, func() {
+				if _, err := w.StopRun(context.Background(), "acme", chat.NewRunID(bot, q.ID, 0), user.ID, time.Now()); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := w.work(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.check(t)
+			if w.shop.Refunds("1042") != 0 || w.last(t).Status != chat.RunCancelled {
+				t.Errorf("%d refunds, %s", w.shop.Refunds("1042"), w.last(t).Status)
+			}
+		})
 	}
 }
 

@@ -138,10 +138,10 @@ func (o *hold) watch(ctx context.Context) {
 		switch {
 		case time.Since(renewed) >= o.h.times.renew:
 			renewed, read = time.Now(), time.Now()
-			o.saw(o.h.runs.RenewRun(context.WithoutCancel(ctx), now, time.Now(), time.Now().Add(o.h.times.lease)))
+			o.saw(o.h.store.RenewRun(context.WithoutCancel(ctx), now, time.Now(), time.Now().Add(o.h.times.lease)))
 		case time.Since(read) >= every && ctx.Err() == nil:
 			read = time.Now()
-			is, err := o.h.runs.Run(ctx, now.OrgID, now.ID)
+			is, err := o.h.store.Run(ctx, now.OrgID, now.ID)
 			v := chat.RunHeld
 			if is.Attempt != now.Attempt || is.Status != chat.RunActive {
 				v = chat.RunLost
@@ -153,7 +153,7 @@ func (o *hold) watch(ctx context.Context) {
 
 // renew renews the lease at once, between two steps.
 func (o *hold) renew(ctx context.Context) {
-	o.saw(o.h.runs.RenewRun(ctx, o.now(), time.Now(), time.Now().Add(o.h.times.lease)))
+	o.saw(o.h.store.RenewRun(ctx, o.now(), time.Now(), time.Now().Add(o.h.times.lease)))
 }
 
 // saw takes note of the run as it is now. What cannot be known leaves it as it was, as

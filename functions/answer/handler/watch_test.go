@@ -30,7 +30,7 @@ func (noStop) StopWanted(context.Context, chat.ConversationID, string, chat.Mess
 func TestReleaseWaitsForNoAnswer(t *testing.T) {
 	t.Parallel()
 	d := dark{asked: make(chan struct{})}
-	h := &Handler{runs: d, streams: noStop{}, times: usual}
+	h := &Handler{store: d, streams: noStop{}, times: usual}
 	h.times.look, h.times.read = time.Millisecond, 0
 	o, _ := h.hold(t.Context(), chat.Run{LeaseUntil: time.Now().Add(time.Hour)})
 	<-d.asked

@@ -3,11 +3,8 @@ package handler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/functions/answer/runlog"
 	"aiwm-chat/functions/answer/tools"
@@ -109,7 +106,7 @@ func (w *work) close(ctx context.Context, r chat.Run, d chat.Draft, status chat.
 	if w.stream == nil || now.Steps == 0 {
 		return nil
 	}
-	if m, found, err := w.h.runs.Sent(ctx, r.ConversationID, r.Agent(), r.ID.Step(now.Steps-1)); err == nil && found {
+	if m, found, err := w.h.store.Sent(ctx, r.ConversationID, r.Agent(), r.ID.Step(now.Steps-1)); err == nil && found {
 		w.h.ended(ctx, m)
 	}
 	return nil
@@ -178,165 +175,9 @@ func (w *work) do(ctx, inner context.Context) (said chat.Draft, err error) {
 	}
 }
 
-// withinTime ends what the run may not take longer for.
-func (w *work) withinTime(inner context.Context) (context.Context, context.CancelFunc) {
-	seconds := chat.DefaultRunSeconds
-	if w.agent.Managed != nil {
-		seconds = w.agent.Managed.MaxSeconds
-	}
-	end := w.run().StartedAt.Add(time.Duration(seconds) * time.Second)
-	if last := time.Now().Add(left(inner) - w.h.times.closing); last.Before(end) {
-		end = last
-	}
-	return context.WithDeadlineCause(inner, end, errTime)
-}
-
-// load reads all that has to be known, at the same time.
-func (w *work) load(ctx context.Context) error {
-	r := w.run()
-	var c chat.Conversation
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return w.h.supersede(ctx, r) })
-	g.Go(func() (err error) { w.log, err = runlog.Read(ctx, w.h.runs, r); return err })
-	g.Go(func() (err error) {
-		c, err = w.h.runs.AnyConversation(ctx, r.OrgID, r.ConversationID)
-		return err
-	})
-	g.Go(func() (err error) { w.question, err = w.h.runs.Message(ctx, r.OrgID, r.Trigger); return err })
-	g.Go(func() (err error) {
-		w.agent, err = w.h.runs.Agent(ctx, r.Agent())
-		if chat.CodeOf(err) == chat.NotFound && err != nil {
-			return nil // it was deleted: nobody answers for it
-		}
-		return err
-	})
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	w.saw(c)
-	return nil
-}
-
-// supersede decides the calls that wait and are older than what the run answers.
-func (h *Handler) supersede(ctx context.Context, r chat.Run) error {
-	open, err := h.runs.OpenRuns(ctx, r.ConversationID, r.AgentID)
-	if err != nil {
-		return err
-	}
-	for _, other := range open {
-		if !r.Supersedes(other) {
-			continue
-		}
-		l, err := runlog.Read(ctx, h.runs, other)
-		if err == nil {
-			err = h.ender.Decide(ctx, other, &l, chat.VerdictSuperseded)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// prepare sees to what the model and the tools are asked with, once.
-func (w *work) prepare(ctx context.Context) (err error) {
-	m := w.agent.Managed
-	switch {
-	case m == nil:
-		return &failure{chat.NotFound, "Nobody answers for this agent any more."}
-	case w.question.Deleted:
-		return errStopped
-	case w.model != nil:
-		return nil
-	}
-	model, ok := w.h.models[m.Provider]
-	if !ok {
-		return &failure{chat.Internal, "The provider of the agent's model is not configured."}
-	}
-	if len(m.Tools) > 0 {
-		w.session = w.h.servers.Open()
-		if w.tools, err = w.session.List(ctx, m.Tools); err != nil {
-			return err
-		}
-	}
-	w.model = model
-	w.hold.answersAs(w.agent.Version)
-	r := w.run()
-	q := chat.MessageQuery{Limit: min(2*m.History.Messages+20, maxRead)}
-	if r.N > 0 {
-		q.BeforeSeq = &w.question.Seq
-	} else if w.log.First > 0 {
-		q.BeforeSeq = &w.log.First
-	}
-	w.history, _, err = w.h.runs.Messages(ctx, r.ConversationID, q)
-	return err
-}
-
-// maxRead is how many messages are read to make a prompt of.
-const maxRead = 300
-
-// settle brings a call to its result, or has the run wait for the decision.
-func (w *work) settle(ctx, inner context.Context, c *runlog.Call) error {
-	if c.Approval && c.Decision == nil {
-		return w.wait(ctx, c)
-	}
-	if !c.Approval || c.Decision.Verdict == chat.VerdictApproved {
-		// A stream is not to be open while the run waits: who waits gives no sign of life.
-		if len(w.log.Undecided()) == 0 {
-			if err := w.shown(ctx, inner, w.log.Next(), usingTool); err != nil {
-				return err
-			}
-		}
-		return w.execute(ctx, inner, c)
-	}
-	return w.result(ctx, c, tools.Result{Text: refusal(*c.Decision), IsError: true}, string(c.Decision.Verdict))
-}
-
-// shown begins the stream of a step, if it has not begun. What an attempt has written that
-// died is the end of the run: nobody glues another answer to it.
-func (w *work) shown(ctx, inner context.Context, step int, doing string) error {
-	if w.step == step {
-		w.stream.does(doing)
-		return nil
-	}
-	if w.stream != nil {
-		w.stream.close()
-	}
-	s, leftOver := w.h.begin(inner, w.run(), step, doing, w.hold.stop)
-	w.stream, w.step = s, step
-	w.hold.shows(!s.muted)
-	if !leftOver {
-		return nil
-	}
-	st, err := w.h.streams.Stream(ctx, s.st.ConversationID, s.st.ID)
-	if err != nil {
-		return err
-	}
-	return &interrupted{st}
-}
-
-// interrupted is a stream whose writer died.
-type interrupted struct{ st chat.Stream }
-
-func (i *interrupted) Error() string { return "an attempt died while it wrote" }
-
-func (i *interrupted) said() (d chat.Draft) {
-	for _, p := range i.st.Parts {
-		switch p.Name {
-		case protocol.PartContent:
-			d.Content = p.Text
-		case protocol.PartThinking:
-			if p.Text != "" {
-				d.Thinking = &chat.Thinking{Content: chat.TruncateUTF8(p.Text, chat.MaxThinkingStream), Visible: true}
-			}
-		}
-	}
-	return d
-}
-
 // handOver gives the lease up, and leaves the run to another invocation.
 func (w *work) handOver(ctx context.Context) error {
-	verdict, err := w.h.runs.HandOverRun(ctx, w.run(), time.Now())
+	verdict, err := w.h.store.HandOverRun(ctx, w.run(), time.Now())
 	switch {
 	case err != nil:
 		return err
@@ -344,79 +185,4 @@ func (w *work) handOver(ctx context.Context) error {
 		return errLost
 	}
 	return errHanded
-}
-
-// next asks the model and commits the first message of the next step. With an error comes
-// what had come of it.
-func (w *work) next(ctx, inner context.Context) (said chat.Draft, err error) {
-	step := w.log.Next()
-	if step >= min(w.agent.Managed.MaxSteps, chat.MaxStepsCap) {
-		return said, &failure{chat.Unavailable, fmt.Sprintf("The agent did not come to an end in %d steps.", step)}
-	}
-	if err := w.admitted(ctx); err != nil {
-		return said, err
-	}
-	if err := w.affordable(ctx); err != nil {
-		return said, err
-	}
-	began := time.Now()
-	request := w.request(scene{
-		agent: w.agent, conversation: w.conversation, run: w.run(), question: w.question, log: w.history, own: w.log, now: began,
-	})
-	if err := w.shown(ctx, inner, step, thinking); err != nil {
-		if i, ok := errors.AsType[*interrupted](err); ok {
-			said, err = i.said(), &failure{chat.Unavailable, "The agent was interrupted while it answered."}
-			said.Usage = estimate(request, said)
-			if !i.st.StoppedBy.IsZero() {
-				err = errStopped
-			}
-		}
-		return said, err
-	}
-	began = time.Now()
-	answer, asked := w.ask(inner, w.stream, request)
-	said, err = w.drafted(step, answer, time.Since(began))
-	if said.Usage == nil && cost(answer, asked) {
-		said.Usage = estimate(request, said)
-	}
-	if asked != nil {
-		err = asked
-	}
-	if err != nil {
-		return said, err
-	}
-	return said, w.commit(ctx, step, said)
-}
-
-// commit commits the first message of a step. What is there already is adopted.
-func (w *work) commit(ctx context.Context, step int, d chat.Draft) error {
-	r := w.run()
-	m, err := runlog.Message(r, r.ID.Step(step), d, chat.StatusSent)
-	if err != nil {
-		return err
-	}
-	m.Streamed = true
-	w.stream.close()
-	w.hold.shows(false)
-	stored, mine, err := w.h.place.Place(ctx, m)
-	if err != nil {
-		return err
-	}
-	w.h.ended(ctx, stored)
-	if w.log, err = w.after(ctx, stored, mine); err != nil {
-		return err
-	}
-	w.hold.reached(w.log.Usage(), w.log.Next())
-	if !w.log.Over() {
-		w.hold.renew(ctx)
-	}
-	return nil
-}
-
-// after is the log with one more message: read again where somebody else wrote it.
-func (w *work) after(ctx context.Context, stored chat.Message, mine bool) (runlog.Log, error) {
-	if !mine {
-		return runlog.Read(ctx, w.h.runs, w.run())
-	}
-	return w.log.With(stored), nil
 }
