@@ -29,9 +29,10 @@ soak: ## two minutes in which everything fails, and what became of the promises
 
 test: ## every test, on the embedded databases
 	$(GO) test -shuffle=on $$($(GO) list ./... | grep -v '/$(ALONE)$$')
-	$(GO) test -shuffle=on ./$(ALONE)
+	$(GO) test -shuffle=on -parallel=12 ./$(ALONE)
 
-# What measures how long answers take runs when nothing is compiled beside it.
+# What measures how long answers take runs when nothing is compiled beside it. Its tests
+# wait more than they compute.
 ALONE := local/e2e
 
 # One goroutine each.

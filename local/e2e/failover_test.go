@@ -30,6 +30,7 @@ func TestAMasterOfTheClusterDies(t *testing.T) {
 		whole bool // the other masters answer nothing meanwhile
 	}{{"its slots alone are away", false}, {"all slots are away", true}} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			o := crowd(t)
 			c := startCluster(t, tt.whole)
 			o.TimeScale = 15 // a sweep every four seconds; ten minutes of idle time are forty

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,9 +77,7 @@ func (a *actor) add(other *actor, id chat.ConversationID) {
 
 // G5: whatever Redis loses, the next ping finds it, and joining again heals it.
 func TestLossIsFoundByThePing(t *testing.T) {
-	if os.Getenv("REDIS_ADDR") != "" {
-		t.Skip("a real Redis is not emptied by this test")
-	}
+	emptiesRedis(t)
 	t.Parallel()
 	for _, tt := range []struct {
 		name          string

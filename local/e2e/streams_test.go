@@ -307,6 +307,7 @@ func TestStreamOfTwo(t *testing.T) {
 // Redis is emptied in the middle: the agent begins again, and the end is as it should
 // be, short or long.
 func TestStreamWhenRedisIsEmptied(t *testing.T) {
+	emptiesRedis(t)
 	t.Parallel()
 	for name, size := range map[string]int{"short": 10, "long": 30_000} {
 		t.Run(name, func(t *testing.T) {

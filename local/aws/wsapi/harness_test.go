@@ -229,6 +229,15 @@ func (c client) closed() (code int, reason string) {
 	}
 }
 
+// drain reads until there is nothing more to read, however that ends.
+func (c client) drain() {
+	for {
+		if _, _, err := c.Read(context.Background()); err != nil {
+			return
+		}
+	}
+}
+
 // raw is a client that sends whatever frames it likes.
 type raw struct {
 	net.Conn

@@ -213,7 +213,7 @@ func TestPostAfterClose(t *testing.T) {
 	for range 20 {
 		c := h.dial()
 		path := "/@connections/" + h.only().id
-		go c.closed()
+		go c.drain()
 		var posters sync.WaitGroup
 		for range 4 {
 			posters.Go(func() {

@@ -150,7 +150,7 @@ func TestAWSCommand(t *testing.T) {
 	if out, err := run("get-connection"); err != nil || !strings.Contains(out, "127.0.0.1") {
 		t.Errorf("%v: %s", err, out)
 	}
-	go c.closed()
+	go c.drain()
 	if out, err := run("delete-connection"); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
