@@ -193,6 +193,9 @@ func TestRunFailsWhenRefused(t *testing.T) {
 
 // A server that keeps something of each ping fails, and one that does not is well.
 func TestMemoryWatch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a quarter of a minute, and nothing in it that could race")
+	}
 	for leak, fails := range map[int]bool{0: false, 1 << 20: true} {
 		s, o := start(t)
 		s.leak = leak
@@ -295,6 +298,9 @@ func TestTarget(t *testing.T) {
 // The memory of a server elsewhere is watched where it tells of it, and nothing is
 // loaded where it does not.
 func TestMemoryWatchElsewhere(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a quarter of a minute, and nothing in it that could race")
+	}
 	for name, tt := range map[string]struct {
 		leak   int
 		silent bool

@@ -161,8 +161,14 @@ func (w *world) check(t *testing.T, text string, s *seen) {
 }
 
 // schedules is how many orders of their steps are tried of each two things that happen
-// at once: one before the other, the other before the one, and others by chance.
-const schedules = 5
+// at once: one before the other, the other before the one, and others by chance; under the
+// race detector, which is slow and learns little from one more, a single one of those.
+func schedules() int {
+	if testing.Short() {
+		return 3
+	}
+	return 5
+}
 
 // Whatever two of all things happen to a stream at once, and in whichever order their
 // steps are taken, it ends as it should when the jobs have run.
@@ -174,7 +180,7 @@ func TestEachPairAtOnce(t *testing.T) {
 			r := newRedis(t, dead)
 			for i, a := range ops {
 				for _, b := range ops[i:] {
-					for n := range schedules {
+					for n := range schedules() {
 						w := newWorld(r)
 						from.begin(t, w)
 						var s seen
