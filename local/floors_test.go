@@ -28,6 +28,7 @@ var floors = map[string]int{
 	"shared/credentials":         1,
 	"shared/secrets":             1,
 	"shared/completion":          1,
+	"shared/profiles":            1,
 	"shared/gateway":             2,
 	"shared/mongostore":          2,
 	"shared/presence":            2,

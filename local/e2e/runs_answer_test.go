@@ -10,6 +10,29 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
+// A managed agent is online wherever one looks: it answers, though it has no connection.
+func TestManagedAgentIsOnline(t *testing.T) {
+	t.Parallel()
+	a := asks(t, shared, nil)
+	if joined := data[protocol.Joined](t, a.device().must("join", fields{"conversationId": a.id})); !joined.AgentOnline {
+		t.Errorf("joined: %+v", joined)
+	}
+	if sent := a.say(a.id, "Hello"); !sent.IsAgentOnline() {
+		t.Errorf("sent: %+v", sent)
+	}
+	var page protocol.PresencePage
+	a.call(http.MethodGet, "/presence?conversationId="+string(a.id), nil, &page)
+	for _, p := range page.Data {
+		if p.Type == chat.Agent && p.Status != protocol.Online {
+			t.Errorf("presence: %+v", p)
+		}
+	}
+	var agent protocol.Agent
+	if a.call(http.MethodGet, "/agents/"+string(a.agent), nil, &agent); !agent.Online {
+		t.Errorf("GET /agents: %+v", agent)
+	}
+}
+
 // An answer of a managed agent appears on every device as it is written, also on one that
 // comes back in the middle; it ends as the same text everywhere, and what it has cost is
 // the same wherever one looks.

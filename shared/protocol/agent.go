@@ -68,7 +68,7 @@ type Agent struct {
 	Description string             `json:"description"`        // what it is for
 	IsManaged   bool               `json:"isManaged"`          // the backend answers for it
 	Respond     chat.RespondPolicy `json:"respond,omitzero"`   // of a managed one: which messages call it
-	Online      bool               `json:"online"`             // it is connected; who is managed need not
+	Online      bool               `json:"online"`             // it is connected, or managed
 	LastSeen    string             `json:"lastSeen,omitzero"`  // when it came or went last
 	Version     int64              `json:"version"`            // for PUT; 0: nobody created it
 	CreatedAt   string             `json:"createdAt,omitzero"` // when it was created
@@ -166,7 +166,7 @@ func managedOf(m *chat.Managed) *Managed {
 // nobody else's business.
 func AgentOf(a chat.AgentProfile, writes bool) Agent {
 	out := Agent{
-		AgentID: a.ID, OrgID: a.OrgID, Name: a.Name, Description: a.Description, IsManaged: a.Managed != nil, Online: a.Online,
+		AgentID: a.ID, OrgID: a.OrgID, Name: a.Name, Description: a.Description, IsManaged: a.Managed != nil, Online: a.Online || a.Managed != nil,
 		Version: a.Version, CreatedBy: a.CreatedBy, CreatedAt: stampOrNone(a.CreatedAt), UpdatedAt: stampOrNone(a.UpdatedAt),
 		LastSeen: stampOrNone(later(a.LastConnectedAt, a.LastDisconnectedAt)),
 	}

@@ -57,7 +57,7 @@ type Joined struct {
 	LastSeq        int64               `json:"lastSeq"`         // the end of the log: what the history does not have of it, REST has
 	Members        []Identity          `json:"members"`         // who is in the room now, of many the first 130
 	MemberCount    int                 `json:"memberCount"`     // how many are in the room
-	AgentOnline    bool                `json:"agentOnline"`     // the agent that serves the conversation has a connection
+	AgentOnline    bool                `json:"agentOnline"`     // the agent that serves the conversation has a connection, or is managed
 	Typing         []Identity          `json:"typing,omitzero"` // who types at this moment
 }
 

@@ -19,7 +19,7 @@ func TestAgentOf(t *testing.T) {
 	a := in.Agent(user)
 	a.Version, a.LastConnectedAt, a.CreatedAt = 3, now, now
 	got, err := protocol.Marshal(protocol.AgentOf(a, true))
-	const head = `{"agentId":"a","orgId":"o1","name":"A","description":"","isManaged":true,"respond":"always","online":false,"lastSeen":"` + stamp + `","version":3,"createdAt":"` + stamp + `","createdBy":"u1"`
+	const head = `{"agentId":"a","orgId":"o1","name":"A","description":"","isManaged":true,"respond":"always","online":true,"lastSeen":"` + stamp + `","version":3,"createdAt":"` + stamp + `","createdBy":"u1"`
 	want := head + `,"managed":{"provider":"p","model":"m","maxOutputTokens":1024,"history":{"messages":30,"tokens":8000,"summary":true},` +
 		`"tools":[{"server":"s","ask":["b"]}],"maxSteps":10,"maxSeconds":300,"approvalSeconds":86400,"respond":"always","busy":"enqueue"}}`
 	if err != nil || string(got) != want {

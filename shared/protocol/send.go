@@ -115,7 +115,7 @@ type Sent struct {
 	Seq             int64                `json:"seq"`                  // its place in the log
 	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`      // the sender's name for it, or the one it was given
 	CreatedAt       string               `json:"createdAt"`            // when it was stored
-	AgentOnline     *bool                `json:"agentOnline,omitzero"` // the agent that serves the conversation has a connection; not in lean
+	AgentOnline     *bool                `json:"agentOnline,omitzero"` // the agent that serves the conversation has a connection, or is managed; not in lean
 	Status          chat.MessageStatus   `json:"status,omitzero"`      // of the end of a stream: sent, failed or cancelled
 	Duplicate       bool                 `json:"duplicate,omitzero"`   // it had been stored before, under the same clientMessageId
 	Resync          bool                 `json:"resync,omitzero"`      // the connection is not registered: ping, and join again

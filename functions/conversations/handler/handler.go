@@ -12,6 +12,7 @@ import (
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/profiles"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -23,6 +24,7 @@ type store interface {
 	DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error)
 	DeletedConversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
+	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
 	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (c chat.Conversation, removed bool, err error)
 }
 
@@ -54,11 +56,12 @@ type Handler struct {
 	cast      broadcaster
 	announce  announcer
 	summaries summariser
+	profiles  *profiles.Cache
 }
 
 // New returns a Handler.
 func New(s store, p presence, b broadcaster, a announcer, sum summariser) *Handler {
-	return &Handler{store: s, presence: p, cast: b, announce: a, summaries: sum}
+	return &Handler{store: s, presence: p, cast: b, announce: a, summaries: sum, profiles: profiles.New(s)}
 }
 
 // Routes returns the handler of each route key. Each has one round trip to
@@ -66,7 +69,8 @@ func New(s store, p presence, b broadcaster, a announcer, sum summariser) *Handl
 // remove somebody two, and what only the creator may do one more), and what
 // changes a conversation also one to Redis and the fan-out to its members, where
 // somebody was added twice; to remove a participant or the conversation takes two
-// more to Redis. Presence has one to Redis, and a summary those of the
+// more to Redis. Presence has one to Redis, and one to MongoDB for each agent that
+// is offline and was not looked up of late; a summary has those of the
 // summarize function.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{

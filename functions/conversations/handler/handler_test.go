@@ -48,6 +48,7 @@ type world struct {
 	took           time.Duration // a call
 	fail           map[string]error
 	steps          []string
+	managed        chat.PrincipalID // the backend answers for it
 }
 
 func newWorld(caller chat.Principal) *world {
@@ -185,6 +186,13 @@ func (w *world) Online(_ context.Context, ps ...chat.Principal) ([]bool, error) 
 		online[i] = p == agent
 	}
 	return online, w.step("online")
+}
+
+func (w *world) Agent(_ context.Context, p chat.Principal) (chat.AgentProfile, error) {
+	if p.ID != w.managed {
+		return chat.AgentProfile{}, chat.Errorf(chat.NotFound, "no such agent")
+	}
+	return chat.AgentProfile{ID: p.ID, Managed: &chat.Managed{}}, nil
 }
 
 // Added is the announcer's.
@@ -547,6 +555,11 @@ func TestPresence(t *testing.T) {
 	want := `{"conversationId":"c1","data":[{"type":"user","id":"owner","status":"offline"},{"type":"user","id":"member","status":"offline"},{"type":"agent","id":"a1","status":"online"}]}`
 	if status != 200 || body != want {
 		t.Errorf("got %d %s", status, body)
+	}
+	w.conversation.Participants = append(w.conversation.Participants, chat.Participant{Type: chat.Agent, ID: "ours"}, chat.Participant{Type: chat.Agent, ID: "theirs"})
+	w.managed = "ours"
+	if _, body := w.call(t, "GET /presence", nil, "conversationId=c1", ""); !strings.HasSuffix(body, `{"type":"agent","id":"ours","status":"online"},{"type":"agent","id":"theirs","status":"offline"}]}`) {
+		t.Errorf("of managed agents: %s", body)
 	}
 	invited := newWorld(member)
 	invited.conversation.Participants[2].Invited = true // who never asked to be there is not watched

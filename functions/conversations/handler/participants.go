@@ -102,7 +102,8 @@ func pathPrincipal(r *gateway.HTTPRequest) (chat.Principal, error) {
 	return p, f.Err()
 }
 
-// online says of every participant whether they are connected now. Who was added and
+// online says of every participant whether they are connected now, or answered for by the
+// backend. Who was added and
 // has neither joined nor written is not to be watched: they are always offline.
 func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	q := r.Query()
@@ -121,7 +122,8 @@ func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	}
 	page := protocol.PresencePage{ConversationID: id}
 	for i, p := range who {
-		page.Data = append(page.Data, protocol.PresenceNow(p, online[i] && !c.Participants[i].Invited))
+		there := online[i] || p.Type == chat.Agent && h.profiles.Answers(ctx, p)
+		page.Data = append(page.Data, protocol.PresenceNow(p, there && !c.Participants[i].Invited))
 	}
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
 }

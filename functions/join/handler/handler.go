@@ -11,6 +11,7 @@ import (
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/profiles"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -18,6 +19,7 @@ type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
 	Accept(ctx context.Context, p chat.Principal, id chat.ConversationID) error
+	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
 }
 
 type presence interface {
@@ -45,11 +47,12 @@ type Handler struct {
 	store    store
 	presence presence
 	announce announcer
+	profiles *profiles.Cache
 }
 
 // New returns a Handler.
 func New(s store, p presence, a announcer) *Handler {
-	return &Handler{store: s, presence: p, announce: a}
+	return &Handler{store: s, presence: p, announce: a, profiles: profiles.New(s)}
 }
 
 // Handle enters the room, then looks whether that is right and reads the
@@ -57,8 +60,9 @@ func New(s store, p presence, a announcer) *Handler {
 // meanwhile is not left in the room, and a message committed in between arrives
 // twice rather than never. The reply comes before the announcement. Three round
 // trips to Redis, and one to MongoDB beside the second, twice where it was put out
-// meanwhile; one more to MongoDB for who was invited, for a new member the fan-out of
-// its announcement, and two to Redis for each answer that is being written.
+// meanwhile; one more to MongoDB for who was invited, and for an agent that the instance
+// has not looked up of late; for a new member the fan-out of its announcement, and two to
+// Redis for each answer that is being written.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Join) error {
 	found, company, joined, err := h.join(ctx, f.Connection, in)
 	// Put out meanwhile, or overtaken by another join: what is it now? Who is not
@@ -102,6 +106,7 @@ type view struct {
 	conversation chat.Conversation
 	messages     []chat.Message
 	more         bool
+	answered     bool // the backend answers for its agent
 	registered   bool // the connection is
 }
 
@@ -111,7 +116,9 @@ var errClosed = chat.Errorf(chat.Unavailable, "the connection is closed")
 func (h *Handler) look(ctx context.Context, e chat.Entry, afterSeq *int64) (v view, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		v.conversation, err = h.store.Conversation(ctx, e.Connection.Principal, e.ConversationID)
+		if v.conversation, err = h.store.Conversation(ctx, e.Connection.Principal, e.ConversationID); err == nil && v.conversation.ShowsAgent() {
+			v.answered = h.profiles.Answers(ctx, v.conversation.Agent())
+		}
 		return err
 	})
 	g.Go(func() (err error) {
@@ -148,7 +155,7 @@ func (h *Handler) leave(ctx context.Context, e chat.Entry, cause error) {
 func (h *Handler) reply(ctx context.Context, f *gateway.ClientFrame, in protocol.Join, v view, company chat.Company) {
 	c := &v.conversation
 	company.Members = slices.DeleteFunc(company.Members, func(p chat.Principal) bool { return !c.HasParticipant(p) })
-	company.AgentOnline = company.AgentOnline && c.ShowsAgent()
+	company.AgentOnline = company.AgentOnline && c.ShowsAgent() || v.answered
 	f.Reply(ctx, protocol.EventJoined, protocol.JoinedOf(c.ID, lastSeq(c, v.messages), company))
 	direction := protocol.HistoryDirection(in.AfterSeq != nil)
 	for _, frame := range protocol.HistoryFrames(f.FrameID, c.ID, v.messages, direction, v.more, time.Now()) {

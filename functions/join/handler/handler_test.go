@@ -43,6 +43,7 @@ type world struct {
 	hangs    string        // this step does not come back before its time is up
 	standing chat.Standing // empty: registered
 	agentOut bool          // the agent is no participant
+	managed  bool          // the backend answers for the agent
 	invited  bool          // the user was added by somebody
 	out      int           // how often a confirm finds the entry out
 	log      []chat.Message
@@ -179,6 +180,13 @@ func (w *world) Joined(ctx context.Context, p chat.Principal, id chat.Conversati
 	w.step(ctx, "user:joined")
 }
 
+func (w *world) Agent(_ context.Context, p chat.Principal) (chat.AgentProfile, error) {
+	if p != agent || !w.managed {
+		return chat.AgentProfile{}, chat.Errorf(chat.NotFound, "no such agent")
+	}
+	return chat.AgentProfile{ID: agent.ID, Managed: &chat.Managed{}}, nil
+}
+
 func (w *world) Post(ctx context.Context, _ chat.Connection, b []byte) error {
 	var f frame
 	if err := json.Unmarshal(b, &f); err != nil {
@@ -253,6 +261,25 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// The agent is online where it is connected, or the backend answers for it, and only if it
+// takes part.
+func TestAgentOnline(t *testing.T) {
+	for _, tt := range []struct{ connected, managed, out, want bool }{
+		{false, false, false, false},
+		{true, false, false, true},
+		{false, true, false, true},
+		{true, false, true, false},
+		{false, true, true, false},
+	} {
+		w := &world{company: company(), managed: tt.managed, agentOut: tt.out}
+		w.company.AgentOnline = tt.connected
+		w.join(t, "")
+		if got := w.frames[0].Data.AgentOnline; got != tt.want {
+			t.Errorf("%+v: got %t", tt, got)
+		}
+	}
+}
+
 // The room is entered before the right to it is looked up and the history is
 // read, it is confirmed after that, and the caller hears of it before the others.
 func TestOrder(t *testing.T) {
@@ -322,20 +349,6 @@ func TestResume(t *testing.T) {
 	}
 	if slices.Contains(w.steps, "user:joined") {
 		t.Error("a second device was announced")
-	}
-}
-
-// An agent answers only where it is a participant.
-func TestAgentOnline(t *testing.T) {
-	for _, online := range []bool{false, true} {
-		for _, out := range []bool{false, true} {
-			w := &world{agentOut: out, company: company()}
-			w.company.AgentOnline = online
-			w.join(t, "")
-			if got, want := w.frames[0].Data.AgentOnline, online && !out; got != want {
-				t.Errorf("online %v, out %v: got %v", online, out, got)
-			}
-		}
 	}
 }
 

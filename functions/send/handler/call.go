@@ -29,7 +29,7 @@ func (h *Handler) call(ctx context.Context, c chat.Conversation, m chat.Message)
 	}
 	var failed error
 	for _, id := range c.Agents() {
-		agent, err := h.profiles.of(ctx, chat.Principal{Type: chat.Agent, ID: id, OrgID: c.OrgID})
+		agent, err := h.profiles.Of(ctx, chat.Principal{Type: chat.Agent, ID: id, OrgID: c.OrgID})
 		if err == nil && agent.Managed != nil && agent.Managed.Calls(id, m) {
 			err = h.queueRun(ctx, agent, m)
 		}

@@ -14,6 +14,7 @@ import (
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/observe"
+	"aiwm-chat/shared/profiles"
 	"aiwm-chat/shared/protocol"
 )
 
@@ -26,7 +27,7 @@ type store interface {
 	Project(ctx context.Context, c chat.Conversation, m chat.Message) error
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 	ForgetMessage(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error)
-	agents
+	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
 	QueueRun(ctx context.Context, r chat.Run) (now chat.Run, inserted bool, err error)
 	OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error)
 	StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (chat.Run, error)
@@ -64,12 +65,12 @@ type Handler struct {
 	deliver  deliverer
 	announce announcer
 	jobs     jobs
-	profiles *profiles
+	profiles *profiles.Cache
 }
 
 // New returns a Handler.
 func New(s store, p presence, d deliverer, a announcer, j jobs) *Handler {
-	return &Handler{store: s, presence: p, deliver: d, announce: a, jobs: j, profiles: newProfiles(s)}
+	return &Handler{store: s, presence: p, deliver: d, announce: a, jobs: j, profiles: profiles.New(s)}
 }
 
 // A way is how a message comes in.
@@ -211,8 +212,7 @@ func (h *Handler) agentOnline(ctx context.Context, c *chat.Conversation) (online
 		if online = h.presence.AgentOnline(ctx, c.Agent()); online {
 			return nil
 		}
-		agent, err := h.profiles.of(ctx, c.Agent())
-		online = err == nil && agent.Managed != nil
+		online = h.profiles.Answers(ctx, c.Agent())
 		return nil
 	})
 	return online && err == nil
