@@ -153,6 +153,7 @@ func TestRightsOfAgentsAndRuns(t *testing.T) {
 		{inside, "GET", bot, nil, ""},
 		{users, "GET", "/usage?from=2026-01-01&to=2026-01-02&groupBy=user", nil, ""},
 	} {
+		put(t, stream, ".") // it would be ended after half a minute of silence
 		for name, a := range row.who {
 			if got := code(t, a.try(row.method, row.path, row.in, nil)); got != row.want {
 				t.Errorf("%s: %s %s is %q, want %q", name, row.method, row.path, got, row.want)
@@ -186,6 +187,7 @@ func TestRightsOfAgentsAndRuns(t *testing.T) {
 		{who{"an agent elsewhere": w.otherAgent}, "stream", of("start", nil), chat.NotFound},
 		{who{"an agent elsewhere": w.otherAgent}, "stream", of("end", fields{"streamId": "s-1", "content": "mine"}), chat.NotFound},
 	} {
+		put(t, stream, ".")
 		for name, a := range row.who {
 			if _, err := a.ask(row.action, row.in); code(t, err) != row.want {
 				t.Errorf("%s: %s %v is %v, want %q", name, row.action, row.in, err, row.want)
