@@ -155,10 +155,14 @@ func (k *killing) prepare(op operation) {
 	}
 }
 
-// everybodyIn connects and joins who is not.
+// everybodyIn connects and joins who is not, or whom API Gateway has closed: two hours are
+// minutes here, and some operations take as long.
 func everybodyIn(k *killing) {
 	k.t.Helper()
 	for _, m := range k.members {
+		if m.Client != nil && m.isOver() {
+			k.close(m)
+		}
 		if m.Client == nil {
 			k.open(m)
 		}

@@ -112,6 +112,7 @@ func (k *scene) open(m *member) {
 				k.note(m, link, f)
 			}
 			if seen = len(frames); ended {
+				k.record.Close(link) // whoever ended it
 				return
 			}
 		}
@@ -123,6 +124,16 @@ func (k *scene) close(m *member) {
 	m.Close()
 	m.Client, m.here = nil, false
 	k.record.Close(m.link)
+}
+
+// isOver reports whether the other side has ended the member's connection.
+func (m *member) isOver() bool {
+	select {
+	case <-m.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 func (k *scene) note(m *member, link string, f client.Frame) {
