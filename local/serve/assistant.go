@@ -43,9 +43,9 @@ func hire(ctx context.Context, s *server.Server, getenv func(string) string) err
 	}
 	rest := client.NewREST(s.URL(), token)
 	defer rest.Close()
-	err = rest.Do(ctx, http.MethodPost, "/agents", assistantOf(getenv), nil)
-	if refused, ok := errors.AsType[*client.Error](err); ok && refused.Code == chat.Conflict {
-		return nil
+	err = rest.Do(ctx, http.MethodGet, "/agents/"+string(command.Assistant.ID), nil, nil)
+	if refused, ok := errors.AsType[*client.Error](err); ok && refused.Code == chat.NotFound {
+		err = rest.Do(ctx, http.MethodPost, "/agents", assistantOf(getenv), nil)
 	}
 	if err != nil {
 		return fmt.Errorf("create the agent %s: %w", command.Assistant.ID, err)

@@ -117,7 +117,7 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	}
 	if err == nil {
 		<-ctx.Done()
-		fmt.Fprintln(out, "closing")
+		fmt.Fprintf(out, "closing, which takes up to %.0f s where something is running; Ctrl-C again ends at once\n", shutdownTime.Seconds())
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -20,7 +21,7 @@ type QueueHandler = func(context.Context, events.SQSEvent) (events.SQSEventRespo
 // back to the queue alone, and in the end to the dead letters.
 func Queue[Job any](handle func(ctx context.Context, job Job) error) QueueHandler {
 	return func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
-		ctx, seen := begin(ctx, "queue", "", "")
+		ctx, seen := begin(ctx, "queue "+nameOf(event), "", "")
 		defer seen.End()
 		errs := make([]error, len(event.Records))
 		var wg sync.WaitGroup
@@ -68,4 +69,13 @@ func Schedule(handle func(ctx context.Context) error) func(context.Context, even
 		end(ctx, seen, err)
 		return err
 	}
+}
+
+// nameOf is the name of the queue that an event comes from: a batch has one source.
+func nameOf(event events.SQSEvent) string {
+	if len(event.Records) == 0 {
+		return ""
+	}
+	arn := event.Records[0].EventSourceARN
+	return arn[strings.LastIndexByte(arn, ':')+1:]
 }

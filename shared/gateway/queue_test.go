@@ -69,7 +69,7 @@ func TestQueue(t *testing.T) {
 			if len(jobs) != tt.jobs || !slices.Contains(jobs, protocol.SummaryJob{OrgID: "acme", ConversationID: "c1", Seq: 10}) {
 				t.Errorf("the jobs were %+v", jobs)
 			}
-			if n := strings.Count(log.String(), `"route":"queue"`); n != 3 {
+			if n := strings.Count(log.String(), `"route":"queue summaries"`); n != 3 {
 				t.Errorf("%d lines of log", n)
 			}
 		})
