@@ -196,6 +196,17 @@ func TestStreamIsStopped(t *testing.T) {
 	if m := here.ended(id, "a-1"); m.Content != "The sea is" || m.Status != chat.StatusCancelled {
 		t.Errorf("got %+v", m)
 	}
+	for _, a := range []*actor{guest, user} { // the one by the reply, the other by the room
+		n := 0
+		for _, f := range a.Frames() {
+			if f.Event == protocol.EventStreamStopping {
+				n++
+			}
+		}
+		if n != 1 {
+			t.Errorf("%s was told %d times that it stops", a.principal, n)
+		}
+	}
 	if err := w.Write(protocol.PartContent, "late"); !errors.Is(err, client.ErrStreamEnded) {
 		t.Errorf("after its end: %v", err)
 	}

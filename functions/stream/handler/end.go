@@ -170,7 +170,7 @@ func (h *Handler) abortEmpty(ctx context.Context, f *gateway.ClientFrame, in pro
 	}
 	data := protocol.StreamDropped{ConversationID: in.ConversationID, StreamID: in.StreamID, Reason: "aborted"}
 	f.Reply(ctx, protocol.EventStreamDropped, data)
-	h.tell(ctx, st, protocol.EventStreamDropped, data)
+	h.tell(ctx, st.ConversationID, st.Writer, protocol.EventStreamDropped, data)
 	return nil
 }
 

@@ -80,7 +80,7 @@ func (h *Handler) stopREST(ctx context.Context, r *gateway.HTTPRequest) (gateway
 	if err := in.Check(); err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	stopping, err := h.stopStreams(ctx, r.Principal, in)
+	stopping, err := h.stopStreams(ctx, chat.Connection{Principal: r.Principal}, in)
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: stopping}, err
 }
 

@@ -58,7 +58,7 @@ func (h *Handler) start(ctx context.Context, f *gateway.ClientFrame, in protocol
 	f.Reply(ctx, protocol.EventStreamStarted, protocol.StreamStartedOf(opened))
 	h.cast.Broadcast(ctx, others(room, st.Writer), protocol.Frame(protocol.EventStreamStart, "", protocol.StreamBegunOf(opened), time.Now()), delivery.Once)
 	if stopped {
-		h.tell(ctx, opened, protocol.EventStreamStopping, protocol.StreamStopping{ConversationID: st.ConversationID, StreamIDs: []string{st.ID}})
+		h.tell(ctx, opened.ConversationID, opened.Writer, protocol.EventStreamStopping, protocol.StreamStopping{ConversationID: st.ConversationID, StreamIDs: []string{st.ID}})
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 // to SQS and four to Redis for each stream, up to four to MongoDB and one to Redis for
 // each run, or those of its end where nobody holds it, and the posts.
 func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.Stop) error {
-	stopping, err := h.stopStreams(ctx, f.Connection.Principal, in)
+	stopping, err := h.stopStreams(ctx, f.Connection, in)
 	if err != nil {
 		return err
 	}
@@ -26,9 +26,11 @@ func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.
 	return nil
 }
 
-// stopStreams is Stop, also over REST. Runs are in MongoDB, and stopped also without Redis:
-// where that was all that was meant, Redis is not missed.
-func (h *Handler) stopStreams(ctx context.Context, by chat.Principal, in protocol.Stop) (protocol.StreamStopping, error) {
+// stopStreams is Stop, also over REST, where the caller has no connection. Runs are in
+// MongoDB, and stopped also without Redis: where that was all that was meant, Redis is not
+// missed.
+func (h *Handler) stopStreams(ctx context.Context, caller chat.Connection, in protocol.Stop) (protocol.StreamStopping, error) {
+	by := caller.Principal
 	stopping := protocol.StreamStopping{ConversationID: in.ConversationID, StreamIDs: []string{}, RunIDs: []chat.RunID{}}
 	if _, err := h.store.Conversation(ctx, by, in.ConversationID); err != nil {
 		return stopping, err
@@ -54,7 +56,7 @@ func (h *Handler) stopStreams(ctx context.Context, by chat.Principal, in protoco
 		return stopping, err
 	}
 	if len(stopping.StreamIDs)+len(stopping.RunIDs) > 0 {
-		h.tell(ctx, chat.Stream{ConversationID: in.ConversationID}, protocol.EventStreamStopping, stopping)
+		h.tell(ctx, in.ConversationID, caller.ID, protocol.EventStreamStopping, stopping)
 	}
 	return stopping, nil
 }
@@ -125,11 +127,11 @@ func (h *Handler) enforce(ctx context.Context, st chat.Stream, by chat.Principal
 	return err
 }
 
-// tell tells the room, but for the connection that writes the stream.
-func (h *Handler) tell(ctx context.Context, st chat.Stream, event string, data any) {
-	rooms, err := h.streams.Rooms(ctx, st.ConversationID)
+// tell tells the room, but for the connection that knows it.
+func (h *Handler) tell(ctx context.Context, id chat.ConversationID, but chat.ConnectionID, event string, data any) {
+	rooms, err := h.streams.Rooms(ctx, id)
 	if err != nil {
 		return // the message, or the silence, tells
 	}
-	h.cast.Broadcast(ctx, others(rooms[0], st.Writer), protocol.Frame(event, "", data, time.Now()), delivery.Once)
+	h.cast.Broadcast(ctx, others(rooms[0], but), protocol.Frame(event, "", data, time.Now()), delivery.Once)
 }
