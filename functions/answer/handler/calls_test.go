@@ -151,3 +151,30 @@ func TestBegunCallThatIsNotAllowedAnyMore(t *testing.T) {
 		})
 	}
 }
+
+// What a model gives as arguments may be JSON that the log does not take. The model is told,
+// and the run goes on.
+func TestArgumentsThatTheLogDoesNotTake(t *testing.T) {
+	for name, arguments := range map[string]string{
+		"doubled member": `{"order":"1042","order":"1043"}`,
+		"too great":      `{"order":1e9999}`,
+		"many digits":    `{"order":1234567890123456789012345678901234567890}`,
+		"deep":           `{"order":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `}`,
+		"deeper":         `{"order":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + `}`,
+		"zero":           `{"or\u0000der":"1042"}`,
+		"lone surrogate": `{"order":"\ud83d"}`,
+		"invalid UTF-8":  "{\"order\":\"\xff\"}",
+		"dollar":         `{"$order":"1042","a.b":1}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, allowing("*"))
+			w.shopping("get_order " + arguments)
+			w.say(t, user, "Where is it?")
+			err := w.work(t.Context())
+			if r := w.last(t); err != nil || r.Status != chat.RunComplete {
+				t.Errorf("%v, %s %s:\n%s", err, r.Status, r.Error, w.told(t))
+			}
+		})
+	}
+}

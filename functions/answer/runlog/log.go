@@ -6,6 +6,12 @@ package runlog
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"aiwm-chat/shared/chat"
 )
@@ -51,13 +57,43 @@ func (a *Ask) Text() string {
 	return string(a.Arguments)
 }
 
-// ArgumentsOf keeps what a model wrote: an object where it is one, else a text.
+// ArgumentsOf keeps what a model wrote: an object where it is one that the log takes, else
+// a text.
 func ArgumentsOf(text string) json.RawMessage {
-	if len(text) > 0 && text[0] == '{' && json.Valid([]byte(text)) {
+	if len(text) > 0 && text[0] == '{' && isKept(text) {
 		return json.RawMessage(text)
 	}
 	b, _ := json.Marshal(text) // a string always can
 	return b
+}
+
+// What the log keeps of JSON as it is.
+const (
+	maxDepth  = 64
+	maxDigits = 34 // of a number, as it is written
+)
+
+// isKept reports whether a text is JSON that is in the log what it is here: of whole
+// characters, with no member twice, none with a zero in its name, no number that has no
+// room, and not deeper than documents go.
+func isKept(text string) bool {
+	if !jsontext.Value(text).IsValid() {
+		return false
+	}
+	for d := jsontext.NewDecoder(strings.NewReader(text)); ; {
+		t, err := d.ReadToken()
+		if err != nil {
+			return errors.Is(err, io.EOF)
+		}
+		switch text := t.String(); {
+		case d.StackDepth() > maxDepth, t.Kind() == '"' && strings.ContainsRune(text, 0):
+			return false
+		case t.Kind() == '0':
+			if _, err := strconv.ParseFloat(text, 64); err != nil || len(text) > maxDigits {
+				return false
+			}
+		}
+	}
 }
 
 // isCall reports whether the first message of a step has calls: any other is the end.
