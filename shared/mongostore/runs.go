@@ -97,13 +97,15 @@ func (s *Store) Runs(ctx context.Context, org chat.OrgID, id chat.ConversationID
 }
 
 // OpenRuns returns the runs of an agent in a conversation that are not over, the oldest first:
-// of all its agents where agent is "". It takes one round trip.
+// of all its agents where agent is "". They are all of them, for who stops spares none: each is
+// of a message, and how many of those come is limited. It takes one round trip, and one more for
+// each batch of many.
 func (s *Store) OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error) {
 	filter := bson.M{"conversationId": id, "status": openStates}
 	if agent != "" {
 		filter["agentId"] = agent
 	}
-	docs, err := find[runDoc](ctx, s.runs, filter, "read the runs that go on", options.Find().SetSort(runOrder).SetLimit(maxRuns))
+	docs, err := find[runDoc](ctx, s.runs, filter, "read the runs that go on", options.Find().SetSort(runOrder))
 	return toRuns(docs), err
 }
 

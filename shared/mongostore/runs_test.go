@@ -537,3 +537,16 @@ func TestUsage(t *testing.T) {
 		}
 	}
 }
+
+// Who stops a conversation, or the answer to a question, finds the run also behind many.
+func TestAllRunsThatAreOpen(t *testing.T) {
+	f := open(t)
+	const many = 230
+	for i := range many {
+		f.queue(t, runOf(fmt.Sprint("m", i), 0, int64(i+1)))
+	}
+	all, err := f.OpenRuns(t.Context(), "c1", "")
+	if err != nil || len(all) != many || all[many-1].Trigger != chat.MessageID(fmt.Sprint("m", many-1)) {
+		t.Errorf("%d of %d open runs, %v", len(all), many, err)
+	}
+}
