@@ -82,15 +82,16 @@ type InstructionValues struct {
 
 // Expand returns instructions with the values of their variables: {{user.name}},
 // {{user.id}}, {{conversation.title}} and {{now}}. What a value says is text, also where it
-// looks like a variable.
+// looks like a variable, and one line: whoever chooses a name or a title writes no
+// paragraph of the instructions.
 func Expand(instructions string, v InstructionValues) string {
 	name := v.UserName
 	if name == "" {
 		name = string(v.UserID)
 	}
 	values := map[string]string{
-		"user.name": name, "user.id": string(v.UserID),
-		"conversation.title": v.ConversationTitle, "now": v.Now.UTC().Format(time.RFC3339),
+		"user.name": OneLine(name), "user.id": string(v.UserID),
+		"conversation.title": OneLine(v.ConversationTitle), "now": v.Now.UTC().Format(time.RFC3339),
 	}
 	var b strings.Builder
 	rest := instructions
@@ -104,6 +105,9 @@ func Expand(instructions string, v InstructionValues) string {
 		rest = after
 	}
 }
+
+// OneLine returns a text with a space in place of each run of spaces and ends of lines.
+func OneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // nextVariable cuts a text at its first {{variable}}. Without one ok is false, and text is
 // all of it.

@@ -207,7 +207,7 @@ func refusal(a chat.Approval) string {
 }
 
 // said is a message as the model sees it: the agent's own are its own, those of others
-// carry their name.
+// carry their name, which is one line: the next would look like somebody else's.
 func (s *scene) said(m chat.Message) completion.Message {
 	text := m.Content
 	for _, a := range m.Attachments {
@@ -221,7 +221,7 @@ func (s *scene) said(m chat.Message) completion.Message {
 		name = string(m.Sender.ID)
 	}
 	if m.Sender != s.question.Sender {
-		text = name + ": " + text
+		text = chat.OneLine(name) + ": " + text
 	}
 	return completion.Message{Role: completion.RoleUser, Name: name, Content: text}
 }
