@@ -55,7 +55,7 @@ const looks = 5
 func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
 	for range looks {
 		st, err := h.streams.Stream(ctx, job.ConversationID, job.StreamID)
-		if err != nil || isOver(st, job.Stop) {
+		if err != nil || isOver(st, job.Stop) || isOthers(st, job) {
 			return err
 		}
 		if left := time.Until(st.Lease); !job.Stop && st.State == chat.StreamOpen && left > 0 {
@@ -79,6 +79,12 @@ func isOver(st chat.Stream, stop bool) bool {
 		return !stop
 	}
 	return false
+}
+
+// isOthers reports whether a stream is not of whom the job is: who was refused it, because
+// somebody else writes it, has left one all the same. Whose it is has their own.
+func isOthers(st chat.Stream, job protocol.StreamJob) bool {
+	return !st.Principal.IsZero() && st.Principal != job.Agent()
 }
 
 // end ends a stream. again says that something was written meanwhile.

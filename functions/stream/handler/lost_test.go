@@ -3,6 +3,7 @@ package handler_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,5 +67,25 @@ func TestStopOfAStreamThatRedisLost(t *testing.T) {
 	f := w.stream(ctx, first, "start", "")
 	if f.Data.StoppedBy == nil && jobs == 0 {
 		t.Errorf("the stop is forgotten: %s", f.Event)
+	}
+}
+
+// Who was refused a stream that another agent writes has left a job behind: what the other
+// wrote is not committed in their name.
+func TestJobOfWhoWasRefused(t *testing.T) {
+	w := newWorld(newRedis(t, dead))
+	ctx := t.Context()
+	w.stream(ctx, first, "start", "")
+	w.append(ctx, first, 0, "The truth")
+	if f := w.stream(ctx, connectionOf(other, "X="), "start", ""); f.code() != chat.Conflict {
+		t.Fatalf("%s: %+v", f.code(), f.Data)
+	}
+	w.mu.Lock()
+	slices.Reverse(w.queue) // nothing says which of the two comes first
+	w.mu.Unlock()
+	w.drain(t)
+	all := w.memory().messages
+	if len(all) != 1 || all[0].Sender != agent || all[0].Content != "The truth" {
+		t.Errorf("%+v", all)
 	}
 }
