@@ -16,7 +16,8 @@ package presence
 // enterStreamScript begins a stream provisionally, or has its writer go on with it. What
 // nobody has confirmed, and what was lost, begins anew with a greater epoch. A
 // connection that takes over from one that is gone keeps what is contiguous, and
-// forgets the pieces beyond: they may have been cut otherwise.
+// forgets the pieces beyond: they may have been cut otherwise. Where nothing is, it begins
+// anew as well: a run of ours may have told what it did not come to keep.
 //
 // KEYS: the stream, the open streams. ARGV: the connection, its owner, the parent, the
 // start in ms, a connection that is gone or "", the time to live in seconds, the prefix
@@ -26,7 +27,7 @@ local was = redis.call('HMGET', KEYS[1], 'state', 'writer', 'owner', 'epoch', 's
 if was[1] == 'e' then return 'ended' end
 if was[1] and was[3] ~= ARGV[2] then return 'foreign' end
 if was[1] and was[2] ~= ARGV[1] and was[2] ~= ARGV[5] then return 'written' end
-if not was[1] or was[1] == 'p' or holed(KEYS[1], ARGV[7]) then
+if not was[1] or was[1] == 'p' or holed(KEYS[1], ARGV[7]) or was[2] ~= ARGV[1] and empty(KEYS[1]) then
 	wipe(KEYS[1], ARGV[7])
 	local t = redis.call('TIME')
 	local epoch = math.max(t[1] * 1000000 + t[2], tonumber(was[4] or 0) + 1)
@@ -57,6 +58,12 @@ local function holed(key, prefix)
 		if (redis.call('HGET', key, 'len:' .. part) or '0') ~= '0' and redis.call('EXISTS', prefix .. part) == 0 then return true end
 	end
 	return false
+end
+local function empty(key)
+	for part in each(key) do
+		if (redis.call('HGET', key, 'len:' .. part) or '0') ~= '0' then return false end
+	end
+	return true
 end
 local function forget(key)
 	for _, f in ipairs(redis.call('HKEYS', key)) do

@@ -1,0 +1,64 @@
+package handler
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"aiwm-chat/local/client"
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/completion"
+	"aiwm-chat/shared/protocol"
+)
+
+// What an attempt told and could not keep is not the beginning of what the next one tells.
+func TestToldAndNotKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chat.Managed{})
+	q := w.say(t, user, "Hi")
+	ctx := t.Context()
+	r, _, err := w.TakeRun(ctx, w.id, bot.ID, time.Now(), time.Now().Add(-time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := func() (n int) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, d := range w.deltas {
+			n += len(d.Text)
+		}
+		return n
+	}
+	s, _ := w.handler().begin(ctx, r, 0, thinking, func() {})
+	s.add("content", "Half an ans")
+	for told() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	s.close()
+	const answer = "Something else, and more of it"
+	w.model = func(_ context.Context, _ completion.Request, on func(completion.Piece)) (completion.Answer, error) {
+		before := told()
+		on(completion.Piece{Content: answer})
+		for told() == before {
+			time.Sleep(time.Millisecond)
+		}
+		return completion.Answer{Content: answer, Finish: "stop"}, nil
+	}
+	if err := w.handler().Handle(ctx, w.job(q)); err != nil {
+		t.Fatal(err)
+	}
+	var a client.Assembler
+	for _, d := range w.deltas {
+		b, err := protocol.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Frame(client.Frame{Event: protocol.EventStreamDelta, Data: b}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shown, _ := a.Show(w.id, s.st.ID, time.Now())
+	if text := shown.Text(protocol.PartContent); text != answer && text != "" {
+		t.Errorf("shown is %q", text)
+	}
+}
