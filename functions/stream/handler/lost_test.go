@@ -89,3 +89,27 @@ func TestJobOfWhoWasRefused(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 }
+
+// Who stops again what is stopped is answered as before, and costs nobody anything.
+func TestStopIsRepeated(t *testing.T) {
+	w := newWorld(newRedis(t, 0))
+	ctx := t.Context()
+	w.member(t, reader)
+	w.begin(t)
+	if f := w.frame(ctx, reader, "stop", ""); len(f.Data.StreamIDs) != 1 {
+		t.Fatalf("%+v %+v", f, f.Error)
+	}
+	jobs, frames := len(w.queue), len(w.frames)
+	for range 3 {
+		if f := w.frame(ctx, reader, "stop", `,"streamId":"s1"`); len(f.Data.StreamIDs) != 1 {
+			t.Errorf("%+v %+v", f, f.Error)
+		}
+	}
+	if len(w.queue) != jobs || len(w.frames) != frames+3 {
+		t.Errorf("%d more jobs, %d frames", len(w.queue)-jobs, len(w.frames)-frames)
+	}
+	w.drain(t)
+	if all := w.memory().messages; len(all) != 1 || all[0].Status != chat.StatusCancelled {
+		t.Errorf("%+v", all)
+	}
+}

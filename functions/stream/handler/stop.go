@@ -43,10 +43,11 @@ func (h *Handler) stopStreams(ctx context.Context, caller chat.Connection, in pr
 		noted = h.streams.StopQuestion(ctx, in.ConversationID, in.MessageID, by)
 	}
 	var failed error
-	stopping.RunIDs, failed = h.stopRuns(ctx, by, in)
+	var newRuns, newStreams bool
+	stopping.RunIDs, newRuns, failed = h.stopRuns(ctx, by, in)
 	err := noted
 	if err == nil {
-		stopping.StreamIDs, err = h.stopOpen(ctx, by, in)
+		stopping.StreamIDs, newStreams, err = h.stopOpen(ctx, by, in)
 	}
 	if err != nil && len(stopping.RunIDs) > 0 && (noted != nil || in.StreamID != "") {
 		slog.WarnContext(ctx, "only runs were stopped", "conversation", in.ConversationID, "err", err)
@@ -55,37 +56,43 @@ func (h *Handler) stopStreams(ctx context.Context, caller chat.Connection, in pr
 	if err := errors.Join(failed, err); err != nil {
 		return stopping, err
 	}
-	if len(stopping.StreamIDs)+len(stopping.RunIDs) > 0 {
+	if newRuns || newStreams {
 		h.tell(ctx, in.ConversationID, caller.ID, protocol.EventStreamStopping, stopping)
 	}
 	return stopping, nil
 }
 
-// stopOpen stops the streams that are under way.
-func (h *Handler) stopOpen(ctx context.Context, by chat.Principal, in protocol.Stop) (stopping []string, err error) {
+// stopOpen stops the streams that are under way. What somebody has stopped before costs no
+// other job and no frame, however often it is stopped: its job comes before its flag. news
+// says that some had not been.
+func (h *Handler) stopOpen(ctx context.Context, by chat.Principal, in protocol.Stop) (stopping []string, news bool, err error) {
 	stopping, ids := []string{}, []string{in.StreamID}
 	if in.StreamID == "" {
 		if ids, err = h.streams.Streams(ctx, in.ConversationID); err != nil {
-			return stopping, err
+			return stopping, news, err
 		}
 	}
 	for _, id := range ids {
 		st, err := h.streams.Stream(ctx, in.ConversationID, id)
+		asked := st.State == chat.StreamOpen && !st.StoppedBy.IsZero()
 		if err == nil && st.State == chat.StreamNone && in.StreamID != "" {
 			st, err = h.stopLost(ctx, st, by)
 		}
 		if err != nil {
-			return stopping, err
+			return stopping, news, err
 		}
 		if !isUnderWay(st) || in.MessageID != "" && in.MessageID != st.ParentID {
 			continue
 		}
-		if err := h.stop(ctx, st, by); err != nil {
-			return stopping, err
+		if !asked {
+			if err := h.stop(ctx, st, by); err != nil {
+				return stopping, news, err
+			}
+			news = true
 		}
 		stopping = append(stopping, id)
 	}
-	return stopping, nil
+	return stopping, news, nil
 }
 
 // stopLost notes the stop of a stream of which nothing is known, for its agent may begin it

@@ -10,11 +10,12 @@ import (
 )
 
 // stopRuns stops runs of agents that we run. One that cannot be stopped spares no other.
-func (h *Handler) stopRuns(ctx context.Context, by chat.Principal, in protocol.Stop) (ids []chat.RunID, err error) {
+// news says that some were not stopped before.
+func (h *Handler) stopRuns(ctx context.Context, by chat.Principal, in protocol.Stop) (ids []chat.RunID, news bool, err error) {
 	ids = []chat.RunID{}
 	open, err := h.store.OpenRuns(ctx, in.ConversationID, "")
 	if err != nil {
-		return ids, err
+		return ids, news, err
 	}
 	for _, r := range open {
 		if !isMeant(r, in) {
@@ -24,9 +25,9 @@ func (h *Handler) stopRuns(ctx context.Context, by chat.Principal, in protocol.S
 			err = errors.Join(err, stopErr)
 			continue
 		}
-		ids = append(ids, r.ID)
+		ids, news = append(ids, r.ID), news || r.Stop == nil
 	}
-	return ids, err
+	return ids, news, err
 }
 
 // isMeant reports whether a stop is of a run: of its stream, its question, or of all.
