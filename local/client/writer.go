@@ -195,11 +195,18 @@ func (w *StreamWriter) refused(id string, f Frame) {
 	defer w.mu.Unlock()
 	defer w.kick()
 	index, part, isPiece := strings.Cut(id, ".")
-	switch f.Error.Code {
-	case chat.NotFound:
+	next, missing := f.Error.Details["next"].(map[string]any)
+	switch code := f.Error.Code; {
+	case code == chat.NotFound:
 		w.lost = true
-	case chat.RateLimited, chat.Unavailable, chat.Internal:
-		if f.Error.Code == chat.RateLimited {
+	case code == chat.Conflict && missing: // it keeps no more of what comes after that
+		for name, p := range w.parts {
+			if n, ok := next[name].(float64); ok {
+				p.again = min(p.again, int(n))
+			}
+		}
+	case code == chat.RateLimited, code == chat.Unavailable, code == chat.Internal:
+		if code == chat.RateLimited {
 			w.pace.Widen()
 		}
 		if n, err := strconv.Atoi(index); err == nil && isPiece && w.parts[part] != nil {

@@ -113,3 +113,65 @@ func TestWriterBeginsAgain(t *testing.T) {
 		})
 	}
 }
+
+// A server that loses a piece says from where on, once it keeps no more of what comes after:
+// the writer sends that again, and the stream goes on.
+func TestWriterSendsWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"bearer"}})
+		if err != nil {
+			return
+		}
+		defer conn.CloseNow()
+		conn.SetReadLimit(128 << 10)
+		next, lost := 0, false
+		for {
+			_, text, err := conn.Read(r.Context())
+			if err != nil {
+				return
+			}
+			var in protocol.Stream
+			if err := json.Unmarshal(text, &in); err != nil {
+				t.Errorf("the client sent %s: %v", text, err)
+			}
+			reply := ""
+			switch {
+			case in.State == protocol.StreamStart:
+				reply = fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{}}}`, in.ID)
+			case in.State == protocol.StreamEnd && in.Pieces[protocol.PartContent] == next:
+				reply = fmt.Sprintf(`{"event":"message:sent","id":%q,"data":{"seq":7}}`, in.ID)
+			case in.State == protocol.StreamEnd, *in.Index > next:
+				reply = fmt.Sprintf(`{"event":"error","id":%q,"error":{"code":"conflict","message":"pieces are missing","details":{"next":{"content":%d}}}}`, in.ID, next)
+			case *in.Index == 1 && !lost:
+				lost = true
+			case *in.Index == next:
+				next++
+			}
+			if reply != "" && conn.Write(r.Context(), websocket.MessageText, []byte(reply)) != nil {
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	c, err := client.Dial(ctx, "ws"+strings.TrimPrefix(server.URL, "http"), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	w, err := c.StartStream(ctx, "c", "s", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 6 {
+		if err := w.Write(protocol.PartContent, strings.Repeat("x", 3*chat.MaxRepair/4)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond) // each is a piece
+	}
+	if sent, err := w.End(ctx, protocol.MessageInput{}); err != nil || sent.Seq != 7 {
+		t.Errorf("%+v, %v", sent, err)
+	}
+}
