@@ -22,6 +22,7 @@ type streams interface {
 type sender interface {
 	Ended(ctx context.Context, id chat.ConversationID, agent chat.Principal, stream chat.ClientMessageID) (chat.Message, bool, error)
 	Enforce(ctx context.Context, agent chat.Principal, in protocol.MessageInput, status chat.MessageStatus) (chat.Message, error)
+	Takes(ctx context.Context, agent chat.Principal, id chat.ConversationID) error
 }
 
 type jobs interface {
@@ -51,7 +52,8 @@ const looks = 5
 // is over; of the others it commits what had come, first, and then marks it as ended.
 // A stop is always committed, also where there was nothing; what failed without a text
 // is dropped. Dying between any two steps costs nothing: the queue brings the job
-// again. Four round trips to Redis, and those of a message.
+// again. Four round trips to Redis, and those of a message; two and one to MongoDB where the
+// agent is alive.
 func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
 	for range looks {
 		st, err := h.streams.Stream(ctx, job.ConversationID, job.StreamID)
@@ -59,7 +61,7 @@ func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
 			return err
 		}
 		if left := time.Until(st.Lease); !job.Stop && st.State == chat.StreamOpen && left > 0 {
-			return h.jobs.EnqueueStream(ctx, job, left)
+			return h.alive(ctx, job, left)
 		}
 		again, err := h.end(ctx, job, st)
 		if err != nil || !again {
@@ -81,6 +83,23 @@ func isOver(st chat.Stream, stop bool) bool {
 	return false
 }
 
+// alive looks at a stream again when its lease is over; unless its agent was removed, or the
+// conversation closed, by somebody who died before the stream was dropped: else it would
+// write into the room for as long as it likes. What cannot be known now is known then.
+func (h *Handler) alive(ctx context.Context, job protocol.StreamJob, left time.Duration) error {
+	if refuses(h.sender.Takes(ctx, job.Agent(), job.ConversationID)) {
+		_, err := h.drop(ctx, job, "refused", true)
+		return err
+	}
+	return h.jobs.EnqueueStream(ctx, job, left)
+}
+
+// refuses reports whether an error is that a conversation takes no message of an agent.
+func refuses(err error) bool {
+	code := chat.CodeOf(err)
+	return err != nil && (code == chat.NotFound || code == chat.ConversationClosed)
+}
+
 // isOthers reports whether a stream is not of whom the job is: who was refused it, because
 // somebody else writes it, has left one all the same. Whose it is has their own.
 func isOthers(st chat.Stream, job protocol.StreamJob) bool {
@@ -97,7 +116,7 @@ func (h *Handler) end(ctx context.Context, job protocol.StreamJob, st chat.Strea
 		return h.drop(ctx, job, "failed", false)
 	}
 	m, err := h.sender.Enforce(ctx, job.Agent(), in, status)
-	if code := chat.CodeOf(err); err != nil && (code == chat.NotFound || code == chat.ConversationClosed) {
+	if refuses(err) {
 		return h.drop(ctx, job, "refused", true)
 	}
 	if err != nil {

@@ -20,6 +20,13 @@ func (h *Handler) Ended(ctx context.Context, id chat.ConversationID, agent chat.
 	return h.store.Sent(ctx, id, agent, stream)
 }
 
+// Takes returns why a conversation takes no message of an agent, nil where it does. One
+// round trip.
+func (h *Handler) Takes(ctx context.Context, agent chat.Principal, id chat.ConversationID) error {
+	_, err := h.placeIn(ctx, chat.Message{Sender: agent, ConversationID: id})
+	return err
+}
+
 // Enforce adds the message that a stream becomes whose agent does not end it, under
 // that agent, as Place does.
 func (h *Handler) Enforce(ctx context.Context, agent chat.Principal, in protocol.MessageInput, status chat.MessageStatus) (chat.Message, error) {

@@ -113,3 +113,23 @@ func TestStopIsRepeated(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 }
+
+// Who was removed while the function died that removes them writes into the room no longer
+// than until their lease is looked at.
+func TestRemovedAgentWrites(t *testing.T) {
+	w := newWorld(newRedis(t, 0))
+	ctx := t.Context()
+	w.member(t, reader)
+	w.begin(t)
+	w.queue = nil
+	if err := w.expire(ctx, w.job(false)); err != nil || len(w.queue) != 1 {
+		t.Fatalf("%v, %d jobs", err, len(w.queue))
+	}
+	w.memory().change(func(c *chat.Conversation) {
+		c.Participants = slices.DeleteFunc(c.Participants, func(p chat.Participant) bool { return p.ID == agent.ID })
+	})
+	w.drain(t)
+	if f := w.append(ctx, first, 0, "still here"); f.code() != chat.NotFound || !slices.Contains(w.told("U="), protocol.EventStreamDropped) {
+		t.Errorf("the room was told %v", w.told("U="))
+	}
+}
