@@ -26,7 +26,7 @@ func (h *Handler) begin(ctx context.Context, r chat.Run, step int, doing string,
 	st := chat.Stream{
 		ConversationID: r.ConversationID, ID: string(r.ID.Step(step)), Principal: r.Agent(), Writer: writerOf(r), ParentID: r.Trigger, StartedAt: time.Now(),
 	}
-	s = &stream{h: h, st: st, doing: doing, onStop: onStop, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	s = &stream{h: h, of: r, st: st, doing: doing, onStop: onStop, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	opened, room, err := h.open(ctx, st, r)
 	if err != nil {
 		slog.WarnContext(ctx, "an answer is not shown while it is written", "run", r.ID, "step", step, "err", err)
@@ -78,6 +78,26 @@ func (h *Handler) open(ctx context.Context, st chat.Stream, r chat.Run) (opened 
 		err = fmt.Errorf("confirm a stream: %s", verdict)
 	}
 	return opened, room, err
+}
+
+// again begins a stream anew that Redis has lost, and with it all that was kept: as an agent
+// that connects does. It reports whether that went well.
+func (s *stream) again(ctx context.Context) bool {
+	opened, room, err := s.h.open(ctx, s.st, s.of)
+	if err != nil {
+		slog.WarnContext(ctx, "an answer is not shown any more while it is written", "run", s.of.ID, "stream", s.st.ID, "err", err)
+		return false
+	}
+	s.mu.Lock()
+	for _, p := range s.parts {
+		p.told, p.kept, p.units, p.next = 0, 0, 0, 0
+	}
+	s.mu.Unlock()
+	s.st.Epoch, s.said, s.keptDoing = opened.Epoch, "", ""
+	s.see(room)
+	s.cast(ctx, protocol.Frame(protocol.EventStreamStart, "", protocol.StreamBegunOf(opened), time.Now()))
+	s.nudge()
+	return true
 }
 
 // shown begins the stream of a step, if it has not begun. What an attempt has written that

@@ -37,6 +37,7 @@ const (
 // loses the message brings.
 type stream struct {
 	h      *Handler
+	of     chat.Run
 	st     chat.Stream
 	muted  bool // nobody sees it, and nothing has to end it
 	onStop func()
@@ -262,9 +263,9 @@ func (s *stream) cast(ctx context.Context, frame []byte) (failed bool) {
 }
 
 // keep keeps in Redis what is new, which renews the lease, and tells who is in the room
-// now, and whether the stream is to stop. It reports whether the stream goes on: what Redis
-// has lost, or somebody has ended or taken over, is told no further. One round trip for
-// each part.
+// now, and whether the stream is to stop. It reports whether the stream goes on: what somebody
+// has ended or taken over is told no further; what Redis has lost begins anew. One round trip
+// for each part.
 func (s *stream) keep(ctx context.Context) (goesOn bool) {
 	type piece struct {
 		of   *written
@@ -295,6 +296,9 @@ func (s *stream) keep(ctx context.Context) (goesOn bool) {
 		verdict, _, stop, room, err := s.h.streams.AppendStream(ctx, s.st, it, protocol.StreamLease)
 		if err != nil {
 			continue // the next one has it all
+		}
+		if verdict == chat.StreamIsLost {
+			return s.again(ctx)
 		}
 		if verdict != chat.StreamIsOpen {
 			return false // the log decides

@@ -62,3 +62,57 @@ func TestToldAndNotKept(t *testing.T) {
 		t.Errorf("shown is %q", text)
 	}
 }
+
+// What Redis has lost in the middle begins anew, with all of it: who joins is shown it, and
+// who was there as well.
+func TestLostWhileItWrites(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chat.Managed{})
+	q := w.say(t, user, "Hi")
+	id := string(chat.NewRunID(bot, q.ID, 0).Step(0))
+	kept := func(text string) {
+		for t.Context().Err() == nil {
+			st, err := w.presence.Stream(t.Context(), w.id, id)
+			if err != nil || st.Text(protocol.PartContent) == text {
+				return
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	w.model = func(ctx context.Context, _ completion.Request, on func(completion.Piece)) (completion.Answer, error) {
+		on(completion.Piece{Content: "One, "})
+		kept("One, ")
+		w.mini.Del("conversation:{" + string(w.id) + "}:stream:" + id)
+		on(completion.Piece{Content: "two, "})
+		deadline := time.After(20 * time.Second)
+		for {
+			st, err := w.presence.Stream(ctx, w.id, id)
+			if err == nil && st.Text(protocol.PartContent) == "One, two, " {
+				return completion.Answer{Content: "One, two, three", Finish: "stop"}, nil
+			}
+			select {
+			case <-deadline:
+				t.Errorf("%v, kept is %q", err, st.Text(protocol.PartContent))
+				return completion.Answer{Content: "One, two, three", Finish: "stop"}, nil
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+	if err := w.work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var a client.Assembler
+	for _, d := range w.deltas {
+		b, err := protocol.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Frame(client.Frame{Event: protocol.EventStreamDelta, Data: b}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if shown, _ := a.Show(w.id, id, time.Now()); shown.Text(protocol.PartContent) != "One, two, " {
+		t.Errorf("shown is %q", shown.Text(protocol.PartContent))
+	}
+	w.check(t)
+}
