@@ -22,6 +22,7 @@ const (
 	maxTool  = 64 << 10
 	maxKept  = 512 << 10         // of all pieces that came too early
 	maxParts = 2 + chat.MaxTools // their number
+	maxOpen  = 100               // streams of one agent in one conversation: each is shown to who joins, and told to the room
 )
 
 func maxPart(part string) int {
@@ -40,20 +41,25 @@ var streamRate = config.Rate{Count: 20, Per: time.Second, Burst: 40}
 // EnterStream begins st provisionally on its Writer, or has that go on with it. gone
 // is a connection that is known to be no more, whose stream may be taken over; "" is
 // none. It says what is there then, StreamEntered or why not; of StreamIsWritten the
-// Writer is another's. One round trip, and nothing outside the conversation's slot.
+// Writer is another's. Who has too many open is chat.RateLimited. One round trip, and
+// nothing outside the conversation's slot.
 func (s *Store) EnterStream(ctx context.Context, st chat.Stream, gone chat.ConnectionID) (chat.StreamVerdict, chat.Stream, error) {
 	key := streamKey(st.ConversationID, st.ID)
 	var verdict *redis.Cmd
 	var fields *redis.MapStringStringCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {
 		verdict = p.Eval(ctx, enterStreamScript, []string{key, streamsKey(st.ConversationID)}, string(st.Writer), owner(st.Principal), string(st.ParentID),
-			st.StartedAt.UnixMilli(), string(gone), int(streamLife.Seconds()), streamTextKey(st.ConversationID, st.ID, ""), st.ID)
+			st.StartedAt.UnixMilli(), string(gone), int(streamLife.Seconds()), streamTextKey(st.ConversationID, st.ID, ""), st.ID,
+			streamKey(st.ConversationID, ""), maxOpen)
 		fields = p.HGetAll(ctx, key)
 	})
 	if err != nil {
 		return "", chat.Stream{}, failed("begin a stream", err)
 	}
 	text, _ := verdict.Text()
+	if text == "many" {
+		return "", chat.Stream{}, chat.Errorf(chat.RateLimited, "an agent has at most %d streams open in a conversation: end one", maxOpen)
+	}
 	return chat.StreamVerdict(text), parseStream(st.ConversationID, st.ID, fields.Val()), nil
 }
 

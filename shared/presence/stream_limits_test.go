@@ -1,6 +1,7 @@
 package presence_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -199,4 +200,37 @@ func TestAppendIsOneRoundTrip(t *testing.T) {
 	if writes != 1 || strings.Join(commands, " ") != "EVAL HGETALL" {
 		t.Errorf("%v in %d writes", commands, writes)
 	}
+}
+
+// An agent has so many streams open in a conversation, and others have their own.
+func TestStreamsOfOneAgent(t *testing.T) {
+	eachServer(t, presence.Limits{}, func(t *testing.T, s *server) {
+		st := streamOf(s, "A")
+		enter := func(st chat.Stream, id string) chat.Code {
+			t.Helper()
+			st.ID = id
+			if _, _, err := s.EnterStream(t.Context(), st, ""); err != nil {
+				return chat.CodeOf(err)
+			}
+			return ""
+		}
+		for i := range 100 {
+			if code := enter(st, fmt.Sprint("s", i)); code != "" {
+				t.Fatalf("stream %d: %s", i, code)
+			}
+		}
+		other := st
+		other.Principal.ID = "another"
+		for i, got := range []chat.Code{enter(st, "more"), enter(st, "s7"), enter(other, "theirs")} {
+			if want := []chat.Code{chat.RateLimited, "", ""}[i]; got != want {
+				t.Errorf("%d: %q, want %q", i, got, want)
+			}
+		}
+		if _, err := s.EndStream(t.Context(), st.ConversationID, "s7", chat.StreamEnd{Dropped: "aborted"}, true); err != nil {
+			t.Fatal(err)
+		}
+		if code := enter(st, "more"); code != "" {
+			t.Errorf("after an end: %s", code)
+		}
+	})
 }

@@ -21,12 +21,20 @@ package presence
 //
 // KEYS: the stream, the open streams. ARGV: the connection, its owner, the parent, the
 // start in ms, a connection that is gone or "", the time to live in seconds, the prefix
-// of the texts, the stream's id.
+// of the texts, the stream's id; the prefix of all streams of the conversation, how many
+// of them one owner may have open.
 const enterStreamScript = streamLua + `
 local was = redis.call('HMGET', KEYS[1], 'state', 'writer', 'owner', 'epoch', 'stop')
 if was[1] == 'e' then return 'ended' end
 if was[1] and was[3] ~= ARGV[2] then return 'foreign' end
 if was[1] and was[2] ~= ARGV[1] and was[2] ~= ARGV[5] then return 'written' end
+if not was[1] then
+	local theirs = 0
+	for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
+		if redis.call('HGET', ARGV[9] .. id, 'owner') == ARGV[2] then theirs = theirs + 1 end
+	end
+	if theirs >= tonumber(ARGV[10]) then return 'many' end
+end
 if not was[1] or was[1] == 'p' or holed(KEYS[1], ARGV[7]) or was[2] ~= ARGV[1] and empty(KEYS[1]) then
 	wipe(KEYS[1], ARGV[7])
 	local t = redis.call('TIME')
