@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"aiwm-chat/functions/answer/runlog"
 	"aiwm-chat/functions/answer/tools"
 	"aiwm-chat/local/toolserver"
 	"aiwm-chat/shared/chat"
@@ -163,4 +164,27 @@ func TestStopWhileRedisHangs(t *testing.T) {
 	if took := time.Since(began); took > 5*time.Second || w.last(t).Status != chat.RunCancelled {
 		t.Errorf("after %v:\n%s", took, w.told(t))
 	}
+}
+
+// A run whose holder died is ended by who stops it: nobody waits for sweep.
+func TestStopOfARunThatNobodyHolds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chat.Managed{})
+	q := w.say(t, user, "Hi")
+	ctx := t.Context()
+	w.queue = nil
+	if _, taken, err := w.TakeRun(ctx, w.id, bot.ID, time.Now(), time.Now().Add(-time.Second)); err != nil || !taken {
+		t.Fatal(taken, err)
+	}
+	p := process{w}
+	if _, err := runlog.NewStopper(p, w.presence, p, runlog.NewEnder(p, w.sender())).Stop(ctx, w.last(t), user); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.work(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.last(t); r.Trigger != q.ID || r.Status != chat.RunCancelled || len(w.asked) != 0 {
+		t.Errorf("%s after %d questions to the model:\n%s", r.Status, len(w.asked), w.told(t))
+	}
+	w.check(t)
 }

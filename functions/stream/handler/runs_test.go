@@ -70,7 +70,7 @@ func TestStopOfRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(r)
 			w.runs = []chat.Run{
-				{ID: id(0), Status: chat.RunActive, Attempt: 1, ConversationID: w.id, Trigger: asked},
+				{ID: id(0), Status: chat.RunActive, LeaseUntil: time.Now().Add(time.Minute), Attempt: 1, ConversationID: w.id, Trigger: asked},
 				{ID: id(1), Status: chat.RunWaiting, Attempt: 1, ConversationID: w.id, Trigger: asked},
 				{ID: id(2), Status: chat.RunQueued, ConversationID: w.id, Trigger: asked},
 			}
