@@ -1,11 +1,14 @@
 package e2e_test
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"aiwm-chat/local/client"
+	"aiwm-chat/local/server"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
 )
@@ -130,4 +133,26 @@ func TestRunCallsTools(t *testing.T) {
 		t.Errorf("the answer is %+v", m)
 	}
 	a.costs(before, run)
+}
+
+// An agent names what is configured, or is refused when it is written, with the field.
+func TestAgentNamesWhatIsConfigured(t *testing.T) {
+	t.Parallel()
+	admin, id := newAdmin(t, shared), unique("managed")
+	tools := func(server string) fields {
+		return managed(fields{"tools": []fields{{"server": server, "allow": []string{"*"}}}})
+	}
+	refused := func(field, method, path string, in fields) {
+		t.Helper()
+		refusal, ok := errors.AsType[*client.Error](admin.try(method, path, in, nil))
+		if !ok || refusal.Code != chat.ValidationFailed || refusal.Details[field] == nil || len(refusal.Details) != 1 {
+			t.Errorf("%s %s: %+v", method, path, refusal)
+		}
+	}
+	refused("managed.provider", http.MethodPost, "/agents", fields{"agentId": id, "name": "A", "managed": managed(fields{"provider": "nobody"})})
+	refused("managed.tools[0].server", http.MethodPost, "/agents", fields{"agentId": id, "name": "A", "managed": tools("nobody")})
+	var made protocol.Agent
+	admin.call(http.MethodPost, "/agents", fields{"agentId": id, "name": "A", "managed": tools(server.ShopServer)}, &made)
+	refused("managed.tools[0].server", http.MethodPut, "/agents/"+id, fields{"version": made.Version, "name": "A", "managed": tools("nobody")})
+	admin.call(http.MethodPut, "/agents/"+id, fields{"version": made.Version, "name": "B", "managed": tools(server.ShopServer)}, nil)
 }

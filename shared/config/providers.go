@@ -129,8 +129,8 @@ func ParseProviderKeys(text string) (map[string]string, error) {
 	return keys, nil
 }
 
-// readProviders leaves it to the functions that call providers where these may be: they have
-// the switch among their ToolServers. Others look at the names.
+// readProviders checks where providers may be in the functions that have the switch for it,
+// among their ToolServers: who calls providers has. Others look at the names.
 func readProviders(r *reader, c *Config) {
 	local := !slices.Contains(r.parts, ToolServers) || r.flag("TOOL_SERVERS_LOCAL", "false")
 	var err error

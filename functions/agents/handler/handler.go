@@ -4,6 +4,7 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -39,7 +40,7 @@ type jobs interface {
 	EnqueueRun(ctx context.Context, job protocol.RunJob) error
 }
 
-// Configured is what agents may name. A function that is nil knows them all.
+// Configured is what agents may name: each function says whether there is one of that name.
 type Configured struct {
 	Provider   func(name string) bool
 	ToolServer func(name string) bool
@@ -113,12 +114,12 @@ func (h *Handler) check(a chat.AgentProfile) error {
 		return nil
 	}
 	var f chat.Faults
-	if known := h.configured.Provider; known != nil && !known(a.Managed.Provider) {
+	if !h.configured.Provider(a.Managed.Provider) {
 		f.Add("managed.provider", "is not the name of a provider that is configured")
 	}
-	for _, t := range a.Managed.Tools {
-		if known := h.configured.ToolServer; known != nil && !known(t.Server) {
-			f.Add("managed.tools", "names the server %q, which is not configured", t.Server)
+	for i, t := range a.Managed.Tools {
+		if !h.configured.ToolServer(t.Server) {
+			f.Add(fmt.Sprintf("managed.tools[%d].server", i), "is not the name of a tool server that is configured")
 		}
 	}
 	return f.Err()
