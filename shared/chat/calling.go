@@ -48,22 +48,26 @@ func idMark(r rune) bool { return strings.ContainsRune(".@:|+=~-", r) }
 
 // A BusyAnswer is what becomes of a question whose agent has other runs in the conversation.
 type BusyAnswer struct {
-	Stop   []RunID // which have to end for it
-	Refuse bool    // it is not answered
+	Refuse bool  // it is not answered
+	Stop   []Run // which have to end for it
+	For    *Run  // that of a newer question, for which it has to end itself; nil for none
 }
 
-// Meets returns what the policy does with one more question; others are the agent's runs in
-// the conversation. One that waits for approval is not busy.
-func (p BusyPolicy) Meets(others []Run) (a BusyAnswer) {
+// Meets returns what the policy does with the run of one more question; others are the agent's
+// runs in the conversation. One that waits for approval is not busy. An answer that is given
+// again interrupts nothing.
+func (p BusyPolicy) Meets(run Run, others []Run) (a BusyAnswer) {
 	for _, r := range others {
-		if r.Status != RunActive && r.Status != RunQueued {
+		if r.ID == run.ID || r.Status != RunActive && r.Status != RunQueued {
 			continue
 		}
-		switch p {
-		case BusyReject:
+		switch before := r.Place < run.Place; {
+		case before && p == BusyReject:
 			a.Refuse = true
-		case BusyInterrupt:
-			a.Stop = append(a.Stop, r.ID)
+		case before && p == BusyInterrupt:
+			a.Stop = append(a.Stop, r)
+		case p == BusyInterrupt && a.For == nil && r.N == 0 && r.Stop == nil:
+			a.For = &r
 		}
 	}
 	return a

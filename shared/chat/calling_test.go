@@ -90,27 +90,46 @@ func TestCalls(t *testing.T) {
 
 func TestBusyPolicyMeets(t *testing.T) {
 	t.Parallel()
-	runs := func(states ...chat.RunStatus) (rs []chat.Run) {
+	run := chat.Run{ID: "mine", Status: chat.RunQueued, Place: 5}
+	runs := func(place int64, states ...chat.RunStatus) (rs []chat.Run) {
 		for _, s := range states {
-			rs = append(rs, chat.Run{ID: chat.RunID(s), Status: s})
+			rs = append(rs, chat.Run{ID: chat.RunID(s), Status: s, Place: place})
 		}
 		return rs
 	}
-	all := runs(chat.RunQueued, chat.RunActive, chat.RunWaiting, chat.RunComplete, chat.RunCancelled, chat.RunFailed)
+	all := []chat.RunStatus{chat.RunQueued, chat.RunActive, chat.RunWaiting, chat.RunComplete, chat.RunCancelled, chat.RunFailed}
+	again := chat.Run{ID: "again", Status: chat.RunActive, Place: 6, N: 1}
+	stopped := chat.Run{ID: "stopped", Status: chat.RunActive, Place: 6, Stop: &chat.RunStop{}}
 	for _, c := range []struct {
 		p      chat.BusyPolicy
 		others []chat.Run
 		stop   []chat.RunID
 		refuse bool
+		itself chat.RunID
 	}{
-		{chat.BusyEnqueue, all, nil, false},
-		{chat.BusyInterrupt, all, []chat.RunID{"queued", "active"}, false},
-		{chat.BusyInterrupt, nil, nil, false},
-		{chat.BusyReject, all, nil, true},
-		{chat.BusyReject, runs(chat.RunQueued), nil, true},
-		{chat.BusyReject, runs(chat.RunWaiting, chat.RunComplete), nil, false},
+		{chat.BusyEnqueue, runs(4, all...), nil, false, ""},
+		{chat.BusyInterrupt, runs(4, all...), []chat.RunID{"queued", "active"}, false, ""},
+		{chat.BusyInterrupt, nil, nil, false, ""},
+		{chat.BusyInterrupt, []chat.Run{run}, nil, false, ""},
+		{chat.BusyInterrupt, runs(6, all...), nil, false, "queued"},
+		{chat.BusyInterrupt, runs(6, chat.RunWaiting, chat.RunComplete), nil, false, ""},
+		{chat.BusyInterrupt, []chat.Run{again, stopped}, nil, false, ""},
+		{chat.BusyInterrupt, append(runs(4, chat.RunActive), runs(6, chat.RunQueued)...), []chat.RunID{"active"}, false, "queued"},
+		{chat.BusyReject, runs(4, all...), nil, true, ""},
+		{chat.BusyReject, runs(4, chat.RunQueued), nil, true, ""},
+		{chat.BusyReject, runs(4, chat.RunWaiting, chat.RunComplete), nil, false, ""},
+		{chat.BusyReject, append(runs(6, all...), run), nil, false, ""},
 	} {
-		if got := c.p.Meets(c.others); !slices.Equal(got.Stop, c.stop) || got.Refuse != c.refuse {
+		got := c.p.Meets(run, c.others)
+		var stop []chat.RunID
+		for _, r := range got.Stop {
+			stop = append(stop, r.ID)
+		}
+		var itself chat.RunID
+		if got.For != nil {
+			itself = got.For.ID
+		}
+		if !slices.Equal(stop, c.stop) || got.Refuse != c.refuse || itself != c.itself {
 			t.Errorf("%s of %d: %+v", c.p, len(c.others), got)
 		}
 	}

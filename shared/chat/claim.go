@@ -47,6 +47,22 @@ func (r *Run) Supersedes(other Run) bool {
 		other.AgentID == r.AgentID && other.WaitsSeq <= r.Place
 }
 
+// MaxQueueing is longer than anybody takes from looking for the other runs of an agent to
+// queueing one more.
+const MaxQueueing = time.Minute
+
+// RejectedFor reports whether the run is not to be answered because of another one of its
+// agent in the conversation: under BusyReject, where the other was claimed first, and had not
+// ended when the run was asked for. Who asked looked for others before; of one that was not
+// queued yet then only who claims the run knows. One that has waited for approval does not count,
+// for it is not busy meanwhile, nor one that was itself rejected: it kept nobody busy. So it is
+// the same for the run as long as it is held.
+func (r *Run) RejectedFor(other Run) bool {
+	return r.Alone && r.WaitsFor == "" && other.ID != r.ID &&
+		other.Attempt > 0 && other.WaitsFor == "" && other.Error != Conflict &&
+		(other.Status == RunActive || other.Status.Over() && other.EndedAt.After(r.CreatedAt))
+}
+
 // A RunVerdict is what became of a step of a run that only who holds it may do.
 type RunVerdict string
 

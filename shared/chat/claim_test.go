@@ -105,3 +105,35 @@ func FuzzDay(f *testing.F) {
 		}
 	})
 }
+
+// Two questions that were asked at once, neither of whose runs was there when the other's was
+// admitted: the one that was claimed later is not answered.
+func TestRejectedFor(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	mine := chat.Run{ID: "mine", Status: chat.RunActive, Attempt: 1, CreatedAt: now, Alone: true}
+	busy := chat.Run{ID: "other", Status: chat.RunActive, Attempt: 1}
+	over := chat.Run{ID: "other", Status: chat.RunComplete, Attempt: 1, EndedAt: now.Add(time.Second)}
+	with := func(r chat.Run, change func(*chat.Run)) chat.Run { change(&r); return r }
+	for name, c := range map[string]struct {
+		mine, other chat.Run
+		want        bool
+	}{
+		"busy":                  {mine, busy, true},
+		"ended meanwhile":       {mine, over, true},
+		"failed meanwhile":      {mine, with(over, func(r *chat.Run) { r.Status, r.Error = chat.RunFailed, chat.Unavailable }), true},
+		"ended before":          {mine, with(over, func(r *chat.Run) { r.EndedAt = now }), false},
+		"the policy is another": {with(mine, func(r *chat.Run) { r.Alone = false }), over, false},
+		"itself":                {mine, with(busy, func(r *chat.Run) { r.ID = "mine" }), false},
+		"queued":                {mine, chat.Run{ID: "other", Status: chat.RunQueued}, false},
+		"waits":                 {mine, with(busy, func(r *chat.Run) { r.Status, r.WaitsFor = chat.RunWaiting, "c" }), false},
+		"waited":                {mine, with(over, func(r *chat.Run) { r.WaitsFor = "c" }), false},
+		"has waited itself":     {with(mine, func(r *chat.Run) { r.WaitsFor = "c" }), over, false},
+		"never begun":           {mine, with(over, func(r *chat.Run) { r.Attempt = 0 }), false},
+		"rejected itself":       {mine, with(over, func(r *chat.Run) { r.Status, r.Error = chat.RunCancelled, chat.Conflict }), false},
+	} {
+		if got := c.mine.RejectedFor(c.other); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

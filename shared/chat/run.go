@@ -106,6 +106,7 @@ type Run struct {
 	N              int         // 0, or the number of the regeneration
 	UserID         PrincipalID // whose question it is, or who wanted it again
 	Place          int64       // its place in the queue: the end of the log when it was asked for
+	Alone          bool        // its agent takes no second question: see RejectedFor
 
 	Status     RunStatus
 	LeaseUntil time.Time // of an active one
@@ -145,6 +146,7 @@ func NewRun(agent AgentProfile, question Message, n int, by PrincipalID, place i
 	return Run{
 		ID: NewRunID(agent.Principal(), question.ID, n), OrgID: agent.OrgID, ConversationID: question.ConversationID,
 		AgentID: agent.ID, AgentVersion: agent.Version, Trigger: question.ID, N: n, UserID: by, Place: max(place, question.Seq),
+		Alone:  n == 0 && agent.Managed != nil && agent.Managed.Busy == BusyReject,
 		Status: RunQueued, CreatedAt: now, UpdatedAt: now,
 	}
 }

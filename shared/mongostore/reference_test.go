@@ -145,6 +145,7 @@ func TestReferenceOfShards(t *testing.T) {
 		"Run":                 nil,
 		"Runs":                nil,
 		"OpenRuns":            nil,
+		"RunsBeside":          nil,
 		"LatestRun":           nil,
 		"DueRuns":             nil,
 		"PutOffRun":           nil,

@@ -109,6 +109,15 @@ func (s *Store) OpenRuns(ctx context.Context, id chat.ConversationID, agent chat
 	return toRuns(docs), err
 }
 
+// RunsBeside returns the runs of an agent in a conversation that may have been queued while one
+// was that looked for others before: those that were asked for at most chat.MaxQueueing before
+// it, or later, the newest first. It takes one round trip.
+func (s *Store) RunsBeside(ctx context.Context, r chat.Run) ([]chat.Run, error) {
+	filter := bson.M{"conversationId": r.ConversationID, "agentId": r.AgentID, "createdAt": bson.M{"$gte": millis(r.CreatedAt.Add(-chat.MaxQueueing))}}
+	docs, err := find[runDoc](ctx, s.runs, filter, "read the runs beside one", options.Find().SetSort(by("-createdAt", "-_id")).SetLimit(maxRuns))
+	return toRuns(docs), err
+}
+
 // runOrder is that in which runs of an agent are taken up.
 var runOrder = by("place", "createdAt", "_id")
 

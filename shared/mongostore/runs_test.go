@@ -131,6 +131,31 @@ func TestRunsAreTakenInTheirOrder(t *testing.T) {
 	}
 }
 
+// What may have been queued at the same time as a run is found, whatever became of it; and which
+// run is to be answered alone is kept.
+func TestRunsBeside(t *testing.T) {
+	f := open(t)
+	at := func(question string, created time.Time) chat.Run {
+		r := runOf(question, 0, 1)
+		r.CreatedAt, r.Alone = created, true
+		return f.queue(t, r)
+	}
+	at("m1", start.Add(-chat.MaxQueueing-time.Second))
+	at("m2", start.Add(-chat.MaxQueueing))
+	mine := at("m3", start)
+	at("m4", later(time.Second))
+	elsewhere := runOf("m5", 0, 1)
+	elsewhere.ConversationID = "c2"
+	f.queue(t, elsewhere)
+	other := runOf("m6", 0, 1)
+	other.AgentID = "another"
+	f.queue(t, other)
+	got, err := f.RunsBeside(t.Context(), mine)
+	if err != nil || len(got) != 3 || got[0].Trigger != "m4" || got[1].ID != mine.ID || got[2].Trigger != "m2" || !got[0].Alone || f.run(t, elsewhere).Alone {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestManyTakeOneRun(t *testing.T) {
 	f := open(t)
 	for i := range int64(4) {

@@ -2,6 +2,8 @@ package handler
 
 import (
 	"context"
+	"log/slog"
+	"slices"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -24,6 +26,38 @@ func (w *work) admitted(ctx context.Context) error {
 	return nil
 }
 
+// rejected reports whether a run is not to be answered, as its agent takes no second question. It
+// is one round trip under that policy alone.
+func (h *Handler) rejected(ctx context.Context, r chat.Run) (bool, error) {
+	if !r.Alone || r.WaitsFor != "" {
+		return false, nil
+	}
+	others, err := h.store.RunsBeside(ctx, r)
+	return slices.ContainsFunc(others, r.RejectedFor), err
+}
+
+// refuse ends a queued run whose job did not take it, because another one is busy, if it is not to
+// wait for its turn. Where that fails it waits, and whoever takes it looks again.
+func (h *Handler) refuse(ctx context.Context, r chat.Run) {
+	if r.Status != chat.RunQueued {
+		return
+	}
+	rejected, err := h.rejected(ctx, r)
+	if rejected {
+		err = h.reject(ctx, r)
+	}
+	if err != nil {
+		slog.WarnContext(ctx, "a run is rejected late", "conversation", r.ConversationID, "run", r.ID, "err", err)
+	}
+}
+
+// reject ends a run as BusyReject does: nothing is said of it.
+func (h *Handler) reject(ctx context.Context, r chat.Run) error {
+	r.Error = chat.Conflict
+	_, _, err := h.store.EndRun(ctx, r, chat.RunCancelled, time.Now())
+	return err
+}
+
 // saw takes note of the conversation as it is now. What the run has cost so far is among
 // its tokens already, or will be: of what one read has and the other has not, the greater
 // counts.
@@ -32,7 +66,10 @@ func (w *work) saw(c chat.Conversation) {
 	w.others = max(w.others, c.TotalTokens-w.log.Usage().TotalTokens)
 }
 
-// affordable refuses to ask the model where the agent's budget is spent.
+// affordable refuses to ask the model where the agent's budget is spent. It looks before each
+// time that the model is asked, so that runs in several conversations that began at once spend at
+// most what one answer of the model costs each after the budget is gone: nothing is reserved,
+// for what an answer costs is known when it is there.
 func (w *work) affordable(ctx context.Context) error {
 	b := w.agent.Managed.Budget
 	if b == (chat.Budget{}) {

@@ -19,6 +19,7 @@ import (
 type runs interface {
 	Run(ctx context.Context, org chat.OrgID, id chat.RunID) (chat.Run, error)
 	OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error)
+	RunsBeside(ctx context.Context, r chat.Run) ([]chat.Run, error)
 	TakeRun(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID, now, lease time.Time) (run chat.Run, taken bool, err error)
 	TakeOverRun(ctx context.Context, r chat.Run, now, lease time.Time) (run chat.Run, taken bool, err error)
 	RenewRun(ctx context.Context, r chat.Run, now, lease time.Time) (chat.Run, chat.RunVerdict, error)
@@ -99,7 +100,7 @@ func (h *Handler) Handle(ctx context.Context, job protocol.RunJob) error {
 	if err != nil {
 		return err
 	}
-	agent := run.Agent()
+	agent, asked := run.Agent(), run
 	run, held, err := h.claim(ctx, run)
 	worked := false // each invocation works on one run at least
 	for err == nil {
@@ -114,6 +115,9 @@ func (h *Handler) Handle(ctx context.Context, job protocol.RunJob) error {
 		}
 		now := time.Now()
 		run, held, err = h.store.TakeRun(ctx, job.ConversationID, agent.ID, now, now.Add(h.times.lease))
+		if err == nil && !worked && run.ID != asked.ID {
+			h.refuse(ctx, asked)
+		}
 		if !held {
 			return err
 		}

@@ -28,7 +28,16 @@ func (w *work) load(ctx context.Context) error {
 	r := w.run()
 	var c chat.Conversation
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return w.h.supersede(ctx, r) })
+	g.Go(func() error {
+		rejected, err := w.h.rejected(ctx, r)
+		if rejected {
+			err = errRejected // and supersedes nothing
+		}
+		if err != nil {
+			return err
+		}
+		return w.h.supersede(ctx, r)
+	})
 	g.Go(func() (err error) { w.log, err = runlog.Read(ctx, w.h.store, r); return err })
 	g.Go(func() (err error) {
 		c, err = w.h.store.AnyConversation(ctx, r.OrgID, r.ConversationID)

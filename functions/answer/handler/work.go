@@ -34,6 +34,10 @@ func (w *work) run() chat.Run { return w.hold.now() }
 // errHanded is the end of work on a run that another invocation goes on with.
 var errHanded = errors.New("the run is handed over")
 
+// errRejected is the end of a run that came while its agent was busy, which takes no second
+// question.
+var errRejected = errors.New("the agent was busy")
+
 // errWaits is the end of work on a run that waits for a decision.
 var errWaits = errors.New("the run waits")
 
@@ -73,6 +77,8 @@ func (w *work) end(ctx context.Context, said chat.Draft, err error) (goesOn bool
 		return true, nil
 	case errors.Is(err, errHanded):
 		return false, w.h.jobs.EnqueueRun(ctx, protocol.RunJobOf(r))
+	case errors.Is(err, errRejected):
+		return true, w.h.reject(ctx, r)
 	case errors.Is(err, errLost):
 		slog.InfoContext(ctx, "somebody else has the run", "run", r.ID, "attempt", r.Attempt)
 		return false, nil

@@ -52,11 +52,10 @@ func (h *Handler) goOn(ctx context.Context, m chat.Message, a chat.Approval) err
 }
 
 // queueRun queues the answer of an agent to a message, and then its job: three round trips
-// where nothing else goes on.
+// where its policy is to enqueue, one more under the others.
 func (h *Handler) queueRun(ctx context.Context, agent chat.AgentProfile, m chat.Message) error {
 	run := chat.NewRun(agent, m, 0, m.Sender.ID, m.Seq, time.Now())
-	stop, err := h.meet(ctx, agent, &run)
-	if err != nil {
+	if err := h.meet(ctx, &run); err != nil {
 		return err
 	}
 	run, inserted, err := h.store.QueueRun(ctx, run)
@@ -74,8 +73,8 @@ func (h *Handler) queueRun(ctx context.Context, agent chat.AgentProfile, m chat.
 			return err
 		}
 	}
-	for _, other := range stop {
-		if err := h.stopFor(ctx, other, m); err != nil {
+	if agent.Managed.Busy == chat.BusyInterrupt {
+		if run, err = h.interrupt(ctx, run); err != nil || run.Status.Over() {
 			return err
 		}
 	}
@@ -85,46 +84,55 @@ func (h *Handler) queueRun(ctx context.Context, agent chat.AgentProfile, m chat.
 	return h.jobs.EnqueueRun(ctx, protocol.RunJobOf(run))
 }
 
-// meet applies the agent's policy where it has other runs, of questions before this one.
-// A run that is not to be is inserted as cancelled: so it stays when this is done again.
-func (h *Handler) meet(ctx context.Context, agent chat.AgentProfile, run *chat.Run) (stop []chat.Run, err error) {
-	if agent.Managed.Busy == chat.BusyEnqueue {
-		return nil, nil
-	}
-	open, err := h.store.OpenRuns(ctx, run.ConversationID, agent.ID)
-	if err != nil {
-		return nil, err
-	}
-	var earlier []chat.Run
-	for _, other := range open {
-		if other.ID != run.ID && other.Place < run.Place {
-			earlier = append(earlier, other)
-		}
-	}
-	answer := agent.Managed.Busy.Meets(earlier)
-	if answer.Refuse {
-		run.Status, run.Error, run.EndedAt = chat.RunCancelled, chat.Conflict, run.CreatedAt
-	}
-	for _, other := range earlier {
-		for _, id := range answer.Stop {
-			if other.ID == id {
-				stop = append(stop, other)
-			}
-		}
-	}
-	return stop, nil
-}
-
-// stopFor stops a run for a newer question.
-func (h *Handler) stopFor(ctx context.Context, r chat.Run, m chat.Message) error {
-	now, err := h.store.StopRun(ctx, r.OrgID, r.ID, m.Sender.ID, time.Now())
-	if err != nil || now.Status.Over() {
-		return err
-	}
-	// The fast way to who holds it; else they see it with their next look at the run.
-	_ = h.presence.StopQuestion(ctx, r.ConversationID, chat.MessageID(r.ID), m.Sender)
-	if now.Status == chat.RunActive {
+// meet refuses a run under chat.BusyReject where its agent is busy with a question before this
+// one. It is inserted as cancelled then: so it stays when this is done again. What is queued
+// between this look and the insert is seen by whoever claims the run: see chat.Run.RejectedFor.
+func (h *Handler) meet(ctx context.Context, run *chat.Run) error {
+	if !run.Alone {
 		return nil
 	}
-	return h.jobs.EnqueueRun(ctx, protocol.RunJobOf(now))
+	open, err := h.store.OpenRuns(ctx, run.ConversationID, run.AgentID)
+	if err != nil {
+		return err
+	}
+	run.CreatedAt = time.Now() // what had ended by now was not in the way
+	run.UpdatedAt = run.CreatedAt
+	if chat.BusyReject.Meets(*run, open).Refuse {
+		run.Status, run.Error, run.EndedAt = chat.RunCancelled, chat.Conflict, run.CreatedAt
+	}
+	return nil
+}
+
+// interrupt stops the agent's runs of questions before the one that was queued, or that one where
+// a question after it was queued meanwhile: each is queued before it looks, so that of two that
+// come at once one sees the other.
+func (h *Handler) interrupt(ctx context.Context, run chat.Run) (chat.Run, error) {
+	open, err := h.store.OpenRuns(ctx, run.ConversationID, run.AgentID)
+	if err != nil {
+		return run, err
+	}
+	met := chat.BusyInterrupt.Meets(run, open)
+	for _, other := range met.Stop {
+		if _, err := h.stopFor(ctx, other, run); err != nil {
+			return run, err
+		}
+	}
+	if met.For != nil && run.Stop == nil {
+		return h.stopFor(ctx, run, *met.For)
+	}
+	return run, nil
+}
+
+// stopFor stops a run for that of a newer question.
+func (h *Handler) stopFor(ctx context.Context, r, newer chat.Run) (chat.Run, error) {
+	now, err := h.store.StopRun(ctx, r.OrgID, r.ID, newer.UserID, time.Now())
+	if err != nil || now.Status.Over() {
+		return now, err
+	}
+	// The fast way to who holds it; else they see it with their next look at the run.
+	_ = h.presence.StopQuestion(ctx, r.ConversationID, chat.MessageID(r.ID), chat.Principal{Type: chat.User, ID: newer.UserID, OrgID: r.OrgID})
+	if now.Status == chat.RunActive {
+		return now, nil
+	}
+	return now, h.jobs.EnqueueRun(ctx, protocol.RunJobOf(now))
 }

@@ -93,6 +93,32 @@ func TestRunIsQueued(t *testing.T) {
 	}
 }
 
+// Of two questions that come at once, under interrupt, the first is stopped, whichever of their
+// runs is queued first, and whatever each saw of the other before.
+func TestInterruptedAtOnce(t *testing.T) {
+	for name, older := range map[string]bool{"the older while the newer is queued": true, "the newer while the older is queued": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.managed = &chat.Managed{Busy: chat.BusyInterrupt}
+			other := &chat.Run{ID: "other", Status: chat.RunQueued, Place: 9, ConversationID: "c1", AgentID: agent.ID, OrgID: agent.OrgID}
+			if older {
+				other.Place = 0
+			}
+			w.onStep = func(step string) {
+				if step == "QueueRun" && len(w.runs) == 0 {
+					w.runs = append(w.runs, other)
+				}
+			}
+			if err := w.send(t.Context(), "m1", "hello"); err != nil {
+				t.Fatal(err)
+			}
+			if len(w.runs) != 2 || (w.runs[0].Stop != nil) != older || (w.runs[1].Stop != nil) == older || w.due() != "" {
+				t.Errorf("%+v, due %q", w.runs, w.due())
+			}
+		})
+	}
+}
+
 // Whoever dies after any step: the run is queued once, and has a job.
 func TestRunIsQueuedWhoeverDies(t *testing.T) {
 	for lives := range 20 {
