@@ -124,7 +124,8 @@ type Run struct {
 	Error      Code // of a failed one
 
 	CreatedAt time.Time
-	StartedAt time.Time // when it last left the queue
+	StartedAt time.Time     // when it last left the queue
+	Active    time.Duration // how long it was active before that: neither queued nor waiting
 	UpdatedAt time.Time
 	EndedAt   time.Time
 	// DueAt is when somebody looks whether the run has been forgotten.
@@ -136,6 +137,12 @@ type RunStop struct {
 	By PrincipalID
 	At time.Time
 }
+
+// ActiveUntil is when the run has been active for the time given, if it waits no more.
+func (r *Run) ActiveUntil(most time.Duration) time.Time { return r.StartedAt.Add(most - r.Active) }
+
+// ActiveAt is how long the run, which is active, has been so at now.
+func (r *Run) ActiveAt(now time.Time) time.Duration { return r.Active + max(0, now.Sub(r.StartedAt)) }
 
 // Agent is who answers.
 func (r *Run) Agent() Principal { return Principal{Type: Agent, ID: r.AgentID, OrgID: r.OrgID} }

@@ -40,6 +40,7 @@ type runDoc struct {
 	Error          chat.Code             `bson:"error,omitempty"`
 	CreatedAt      time.Time             `bson:"createdAt"`
 	StartedAt      *time.Time            `bson:"startedAt,omitempty"`
+	ActiveMs       int64                 `bson:"activeMs,omitempty"`
 	UpdatedAt      time.Time             `bson:"updatedAt"`
 	EndedAt        *time.Time            `bson:"endedAt,omitempty"`
 	DueAt          *time.Time            `bson:"dueAt,omitempty"`
@@ -83,7 +84,7 @@ func (d *runDoc) run() chat.Run {
 		Trigger: d.Trigger, N: d.N, UserID: d.UserID, Place: d.Place, Alone: d.Alone, Status: d.Status, LeaseUntil: orZero(d.LeaseUntil),
 		Handed: d.Handed, Attempt: d.Attempt, Failures: d.Failures, Steps: d.Steps, Executing: d.Executing,
 		WaitsFor: d.WaitsFor, WaitsSeq: d.WaitsSeq, ExpiresAt: orZero(d.ExpiresAt), Decided: d.Decided, Usage: chat.Usage(d.Usage), Error: d.Error,
-		CreatedAt: d.CreatedAt, StartedAt: orZero(d.StartedAt), UpdatedAt: d.UpdatedAt, EndedAt: orZero(d.EndedAt), DueAt: orZero(d.DueAt),
+		CreatedAt: d.CreatedAt, StartedAt: orZero(d.StartedAt), Active: time.Duration(d.ActiveMs) * time.Millisecond, UpdatedAt: d.UpdatedAt, EndedAt: orZero(d.EndedAt), DueAt: orZero(d.DueAt),
 	}
 	if d.Stop != nil {
 		r.Stop = &chat.RunStop{By: d.Stop.By, At: d.Stop.At}

@@ -215,6 +215,40 @@ func TestALeaseThatIsGoneIsTakenOver(t *testing.T) {
 	}
 }
 
+// How long a run is active counts over all its stretches: not what it waits, or is queued, in
+// between; a hand-over is no pause.
+func TestHowLongARunIsActive(t *testing.T) {
+	f := open(t)
+	f.queue(t, runOf("m1", 0, 1))
+	wait := func(r chat.Run, step int, at time.Time) chat.Run {
+		t.Helper()
+		r, v, err := f.WaitRun(t.Context(), r, r.ID.Call(step, 1), 2, later(24*time.Hour), at)
+		wantVerdict(t, "WaitRun", v, err, chat.RunHeld)
+		return r
+	}
+	r := wait(f.take(t, "m1", later(5*time.Second)), 0, later(12*time.Second))
+	if r.Active != 7*time.Second {
+		t.Errorf("it was active for %v", r.Active)
+	}
+	if _, queued, err := f.RequeueRun(t.Context(), r, later(time.Hour)); !queued || err != nil {
+		t.Fatal(queued, err)
+	}
+	r = f.take(t, "m1", later(2*time.Hour))
+	if until := r.ActiveUntil(time.Minute); !until.Equal(r.StartedAt.Add(53 * time.Second)) {
+		t.Errorf("of a minute it has until %v", until.Sub(r.StartedAt))
+	}
+	if v, err := f.HandOverRun(t.Context(), r, later(2*time.Hour+10*time.Second)); v != chat.RunHeld || err != nil {
+		t.Fatal(v, err)
+	}
+	r, taken, err := f.TakeOverRun(t.Context(), f.run(t, r), later(2*time.Hour+15*time.Second), later(3*time.Hour))
+	if err != nil || !taken {
+		t.Fatal(taken, err)
+	}
+	if r = wait(r, 1, later(2*time.Hour+20*time.Second)); r.Active != 27*time.Second {
+		t.Errorf("in all it was active for %v", r.Active)
+	}
+}
+
 // What was handed over is no failure, and can be taken over at once.
 func TestAHandOver(t *testing.T) {
 	f := open(t)

@@ -10,13 +10,15 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// withinTime ends what the run may not take longer for.
+// withinTime ends what the run may not take longer for. What it waited for approval does not
+// count; what it was active before does, however often it waited.
 func (w *work) withinTime(inner context.Context) (context.Context, context.CancelFunc) {
 	seconds := chat.DefaultRunSeconds
 	if w.agent.Managed != nil {
 		seconds = w.agent.Managed.MaxSeconds
 	}
-	end := w.run().StartedAt.Add(time.Duration(seconds) * time.Second)
+	r := w.run()
+	end := r.ActiveUntil(time.Duration(seconds) * time.Second)
 	if last := time.Now().Add(left(inner) - w.h.times.closing); last.Before(end) {
 		end = last
 	}
