@@ -25,7 +25,7 @@ type ErrorBody struct {
 	Code      chat.Code      `json:"code"`
 	Message   string         `json:"message"`          // a sentence for people; programs go by the code
 	Retryable bool           `json:"retryable"`        // the same may be sent again, as it was
-	Details   map[string]any `json:"details,omitzero"` // of validation_failed a text for each field, of rate_limited retryAfterMs; of a message its clientMessageId
+	Details   map[string]any `json:"details,omitzero"` // of validation_failed a text for each field, of rate_limited retryAfterMs; of a message its clientMessageId, of a stream its streamId, and of a piece its part and index
 }
 
 // Frame encodes an event for posting. id is that of the client frame it

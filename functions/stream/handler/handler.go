@@ -70,8 +70,18 @@ func New(s store, p streams, m sender, b broadcaster, j jobs, r stopper) *Handle
 	return &Handler{s, p, m, b, j, r}
 }
 
-// Handle takes one step of a stream.
+// Handle takes one step of a stream. An error names the stream, and the piece: who writes several
+// at a time, without ids of their frames, knows what was refused. (What is not valid names its
+// fields instead.)
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
+	err := chat.Detailed(h.step(ctx, f, in), "streamId", in.StreamID)
+	if in.State == protocol.StreamAppend && in.Index != nil {
+		err = chat.Detailed(chat.Detailed(err, "part", in.Piece().Part), "index", *in.Index)
+	}
+	return err
+}
+
+func (h *Handler) step(ctx context.Context, f *gateway.ClientFrame, in protocol.Stream) error {
 	if f.Connection.Principal.Type != chat.Agent {
 		return chat.Errorf(chat.Forbidden, "only agents write streams")
 	}

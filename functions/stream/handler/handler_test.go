@@ -307,8 +307,20 @@ func TestRefusals(t *testing.T) {
 				tt.before(t, w)
 			}
 			before := untouched(w)
-			if got := w.stream(t.Context(), tt.by, tt.state, tt.fields); got.code() != tt.want {
+			got := w.stream(t.Context(), tt.by, tt.state, tt.fields)
+			if got.code() != tt.want {
 				t.Errorf("%s, want %s: %+v", got.code(), tt.want, got.Error)
+			}
+			if got.Error != nil && tt.want != chat.ValidationFailed {
+				var sent struct{ Index any }
+				_ = json.Unmarshal([]byte("{"+strings.TrimPrefix(tt.fields, ",")+"}"), &sent)
+				var part any
+				if sent.Index != nil {
+					part = "content"
+				}
+				if d := got.Error.Details; d["streamId"] != "s1" || d["index"] != sent.Index || d["part"] != part {
+					t.Errorf("the error tells %v", d)
+				}
 			}
 			after := untouched(w)
 			if tt.name == "another agent starts" {
