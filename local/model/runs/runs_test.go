@@ -1,6 +1,6 @@
 // Package runs checks the rules of the agents that we run, exhaustively: which run is
-// taken up, what a lease is good for, tool calls, approvals, stops and regenerations. The
-// rules are built in shared/chat (Run.Claims, Run.Supersedes), shared/mongostore (the
+// taken up, what a lease is good for, tool calls, approvals, stops, regenerations and who is rejected. The
+// rules are built in shared/chat (Run.Claims, Run.Supersedes, Run.RejectedFor), shared/mongostore (the
 // compare-and-sets of runs) and functions/answer; whoever changes one there changes it here
 // first.
 package runs
@@ -10,7 +10,8 @@ package runs
 // that of step 1 under `allow`, step 2 can only answer. Jobs come twice, invocations of `answer` overlap and die between any two
 // steps, a lease is lost while its holder goes on, two devices decide, approvals expire, somebody stops, sweep comes at any time.
 // Variants named "as written" are readings of an earlier design that fail; the others that fail each lack one rule.
-// Not modelled: the budget, the policies `interrupt` (a stop of the busy run) and `reject`, idempotent tools, several calls in a step.
+// Under `reject` (of two questions) send looks and inserts in two steps, the runs ended since are what the clocks of a run tell, and a
+// ghost says which were busy. Not modelled: the budget, the policy `interrupt` (a stop of the busy run), idempotent tools, several calls in a step.
 // Checked are each step, each state, and that from every state the good end can be reached without luck (no death, no person).
 
 import (
@@ -61,6 +62,8 @@ const ( // where an invocation is
 	pInsert
 	pClaim
 	pTake
+	pMeet
+	pReject
 	pSupersede
 	pLoad
 	pAsk
@@ -111,6 +114,8 @@ type st struct {
 	crashes, leases, dups, stops, hands int8
 	bad                                 int8
 	counts                              bool
+	looked, waited, rejected            [nRuns]bool // under reject: send has looked for others; it has waited once; it is not answered
+	since, ghost                        [nRuns]int8 // since send looked: which runs have ended, and which were busy, before this one was claimed
 }
 
 type variant struct {
@@ -135,14 +140,17 @@ type variant struct {
 	lookQueues                                       bool // a stopped run goes from waiting to queued before its call is decided
 	plain                                            bool // only run 0 calls tools
 	lazySweep                                        bool // sweep looks for queued runs only when nobody is at work
-
+	reject                                           bool // the policy: one question at a time
+	admissionOnly, takeOverMeetsNone, waitingIsBusy  bool // mutants of it
+	queuedIsBusy                                     bool
 }
 
 var bads = []string{"", "a tool call was begun twice", "a tool was called without the approval of that call", "a tool call was begun after the run's end",
 	"a tool call was begun after stop", "a call was committed after the run's end", "an answer was committed in the middle of a call",
 	"two ends of one run", "an ended run goes on writing", "a superseded or stopped run goes on", "a call of a run that is over was approved",
 	"a run was overtaken in the middle of a step", "more than three attempts", "two busy runs", "failed although only one lease was lost",
-	"a call was approved after a newer question had been answered"}
+	"a call was approved after a newer question had been answered", "of two questions at once both are answered",
+	"a question is rejected, and the agent was not busy", "of two questions both are rejected"}
 
 const (
 	bTwice = iota + 1
@@ -160,6 +168,9 @@ const (
 	bBusy
 	bTooSoon
 	bLate
+	bTogether
+	bRejected
+	bNobody
 )
 
 func (m *msgs) over() int8 {
@@ -233,6 +244,36 @@ func (s *st) decide(r, d int8, v *variant) {
 	}
 }
 
+// look is what send does under reject before it inserts a run.
+func (s *st) look(r int8) {
+	s.looked[r] = true
+	for x := range s.run {
+		switch busy := s.run[x].status; {
+		case int8(x) < r && (busy == queued || busy == active):
+			s.run[r].status, s.due[r] = cancelled, false
+			s.rejects(r)
+		case busy == active && !s.waited[x]:
+			s.ghost[r] |= 1 << x
+		}
+	}
+}
+
+func (s *st) rejects(r int8) {
+	s.rejected[r] = true
+	if s.rejected[0] && s.rejected[1] {
+		s.bad = bNobody
+	}
+}
+
+// ended is what the clocks say to those that are not claimed yet.
+func (s *st) ended(r int8, v *variant) {
+	for x := range s.run {
+		if s.looked[x] && (!s.waited[r] || v.waitingIsBusy) && !s.rejected[r] {
+			s.since[x] |= 1 << r
+		}
+	}
+}
+
 // activate is the compare-and-set under the unique index; the caller has seen that nobody is busy.
 func (s *st) activate(r int8, p *inv) {
 	for x := range r {
@@ -250,6 +291,14 @@ func (s *st) activate(r int8, p *inv) {
 	*p = inv{pc: pSupersede, run: r, fence: q.fence}
 	if s.newer == [nRuns]int8{} {
 		p.pc = pLoad
+	}
+	for x := range s.run {
+		if s.looked[x] && int8(x) != r && s.run[x].status <= queued && s.run[x].fence == 0 && !s.waited[r] {
+			s.ghost[x] |= 1 << r
+		}
+	}
+	if s.looked[r] {
+		p.pc = pMeet
 	}
 }
 
@@ -282,6 +331,7 @@ func (n *st) reduce(v *variant) {
 		if !slices.ContainsFunc(n.inv[:], func(p inv) bool { return p.pc != pEnd && p.run == int8(r) }) {
 			*q = run{status: q.status, fence: q.fence}
 			n.newer[r] = 0
+			n.looked[r], n.waited[r], n.since[r], n.ghost[r] = false, false, 0, 0
 			if over := m.over(); over != 0 {
 				*m = msgs{}
 				m.reply[0] = over
@@ -346,8 +396,18 @@ func (s *st) next(v *variant, out []edge) []edge {
 				add(n, "m1 is to be regenerated", r, 0, true)
 			}
 		}
-		if s.due[r] {
+		if send := v.reject && s.due[r] && q.status == none; send && !s.looked[r] {
 			n := *s
+			n.look(r)
+			add(n, "send looks beside run %d", r, 0, false)
+		} else if s.due[r] {
+			n := *s
+			if send && s.crashes > 0 {
+				n.crashes--
+				n.looked[r], n.since[r], n.ghost[r] = false, 0, 0
+				add(n, "send has looked beside run %d, and dies", r, 0, true)
+				n = *s
+			}
 			if !v.answerInserts && q.status == none {
 				n.run[r].status = queued
 				if s.crashes > 0 {
@@ -496,7 +556,7 @@ func (s *st) step(v *variant, i int, add func(st, string, int8, int8, bool)) {
 	p := s.inv[i]
 	r := p.run
 	mine := s.run[r].status == active && s.run[r].fence == p.fence
-	writes := p.pc != pSupersede && p.pc != pLoad && p.pc != pAsk && p.pc != pLook // dying before a read is dying before the next write
+	writes := p.pc != pMeet && p.pc != pSupersede && p.pc != pLoad && p.pc != pAsk && p.pc != pLook // dying before a read is dying before the next write
 	if s.crashes > 0 && writes {
 		n := *s
 		n.crashes--
@@ -557,6 +617,9 @@ func (s *st) step(v *variant, i int, add func(st, string, int8, int8, bool)) {
 			}
 			q.lease, q.handed = true, false
 			*a = inv{pc: pSupersede, run: r, fence: q.fence}
+			if n.looked[r] && !v.takeOverMeetsNone {
+				a.pc = pMeet
+			}
 			if lost > 2 && !v.noLimit {
 				if q.tries < 2 {
 					n.bad = bTooSoon
@@ -582,7 +645,36 @@ func (s *st) step(v *variant, i int, add func(st, string, int8, int8, bool)) {
 			*a = p
 			a.pc, a.what = pFinish, 2
 		}
+		if b := n.busy(); n.looked[r] && q.status == queued && q.fence == 0 && b >= 0 && !n.waited[b] && !v.admissionOnly { // its own job did not take it
+			q.status = cancelled
+			n.rejects(r)
+		}
 		say("takes the oldest queued")
+	case pMeet:
+		a.pc = pSupersede
+		other := n.since[r]
+		for x := range n.run {
+			if v.queuedIsBusy && int8(x) != r && n.run[x].status == queued {
+				other |= 1 << x
+			}
+		}
+		if other != 0 && !n.waited[r] && !v.admissionOnly {
+			a.pc = pReject
+		}
+		say("looks for who was busy")
+	case pReject:
+		a.pc = pTake
+		if !mine {
+			a.pc = pEnd
+			break
+		}
+		if n.ghost[r] == 0 {
+			n.bad = bRejected
+		}
+		q.status, q.lease = cancelled, false
+		n.rejects(r)
+		n.ended(r, v)
+		say("rejects the run")
 	case pSupersede:
 		for x := range int8(nRuns) {
 			o := &n.run[x]
@@ -618,6 +710,9 @@ func (s *st) step(v *variant, i int, add func(st, string, int8, int8, bool)) {
 		say("reads the log")
 	case pAsk:
 		a.pc = pCommit
+		if n.ghost[r] != 0 && !n.waited[r] && mine {
+			n.bad = bTogether
+		}
 		if q.stop {
 			a.what = cancel
 			say("sees the stop")
@@ -651,6 +746,10 @@ func (s *st) step(v *variant, i int, add func(st, string, int8, int8, bool)) {
 			a.pc, a.what = pDecide, cancel
 		default:
 			q.status, q.lease = waiting, false
+			for x := range n.run { // who waits is not busy
+				n.ghost[x] &^= 1 << r
+			}
+			n.waited[r] = v.reject
 			a.pc = pLook
 			if v.noLook {
 				a.pc = pTake
@@ -724,6 +823,7 @@ func (s *st) step(v *variant, i int, add func(st, string, int8, int8, bool)) {
 		}
 		if q.status == active && (mine || v.noFenceEnd) {
 			q.status, q.lease = n.settled(r), false
+			n.ended(r, v)
 		} else {
 			a.pc = pEnd
 		}
@@ -752,11 +852,13 @@ func (s *st) step(v *variant, i int, add func(st, string, int8, int8, bool)) {
 		switch {
 		case mine:
 			q.status, q.lease = n.settled(r), false
+			n.ended(r, v)
 		case v.settleTakesNone:
 			a.pc = pEnd
 			fallthrough
 		case (q.status == queued || q.status == waiting) && q.fence == p.fence:
 			q.status = n.settled(r)
+			n.ended(r, v)
 		}
 		say("settles the run")
 	}
@@ -780,7 +882,7 @@ func (s *st) check(v *variant) string {
 				return "failed without a message"
 			}
 		case cancelled:
-			if over == answer || over == failure || over == 0 && m.decision < superseded && q.fence > 0 {
+			if over == answer || over == failure || over == 0 && m.decision < superseded && q.fence > 0 && !s.rejected[r] {
 				return "cancelled, and the log says otherwise"
 			}
 		}
@@ -937,7 +1039,7 @@ var heavy = []string{
 	"the design, one run, a death, handed over, stop", "the design, two runs, a death", "the design, two runs, two calls, a zombie",
 	"the design, two runs, two zombies", "the design, two runs, a death, a zombie, stop", "the design, three runs, a zombie",
 	"the design, three runs, stop", "the design, three runs, a death", "enqueued again is not busy, the oldest first",
-	"enqueued again stays busy, own run",
+	"enqueued again stays busy, own run", "the design, reject, a death",
 }
 
 func TestRuns(t *testing.T) {
@@ -964,6 +1066,14 @@ func TestRuns(t *testing.T) {
 		{variant{name: "the design, three runs, a zombie", runs: 3, invs: 2, calls: 1, leases: 1, lazySweep: true, plain: true}, true},
 		{variant{name: "the design, three runs, stop", runs: 3, invs: 2, calls: 1, stops: 1, lazySweep: true, plain: true}, true},
 		{variant{name: "the design, three runs, a death", runs: 3, invs: 2, calls: 1, crashes: 1, lazySweep: true, plain: true}, true},
+		{variant{name: "the design, reject", runs: 2, invs: 2, calls: 1, reject: true}, true},
+		{variant{name: "the design, reject, a death", runs: 2, invs: 2, calls: 1, crashes: 1, reject: true, lazySweep: true}, true},
+		{variant{name: "the design, reject, a zombie", runs: 2, invs: 2, calls: 1, leases: 1, reject: true, lazySweep: true, plain: true}, true},
+		{variant{name: "the design, reject, stop", runs: 2, invs: 2, calls: 1, stops: 1, reject: true, lazySweep: true, plain: true}, true},
+		{variant{name: "as written: reject is decided when a run is inserted", runs: 2, invs: 2, calls: 1, reject: true, admissionOnly: true}, false},
+		{variant{name: "who takes a run over does not look who was busy", runs: 2, invs: 2, crashes: 1, reject: true, takeOverMeetsNone: true}, false},
+		{variant{name: "who waits for approval is busy", runs: 2, invs: 2, calls: 1, stops: 1, reject: true, waitingIsBusy: true}, false},
+		{variant{name: "who is queued is busy when another is claimed", runs: 2, invs: 2, reject: true, queuedIsBusy: true}, false},
 		{variant{name: "who ends a run that is not busy takes nobody", runs: 2, invs: 2, calls: 1, stops: 1, settleTakesNone: true}, false},
 		{variant{name: "a stopped run is queued before its call is decided", runs: 2, invs: 2, calls: 1, stops: 1, lookQueues: true}, false},
 		{variant{name: "streams expire", runs: 1, invs: 2, calls: 2, crashes: 1, leases: 2, expireStreams: true}, true},
