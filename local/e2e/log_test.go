@@ -162,7 +162,7 @@ func TestLogOfAMessage(t *testing.T) {
 	}
 	eventually(t, "its summary has a line", func() bool {
 		return len(find(func(l map[string]any) bool {
-			return l["route"] == "queue" && l["correlation"] == sent.frame && l["conversation"] == string(id) && l["requestId"] != event["requestId"] && l["outcome"] == "ok"
+			return l["route"] == "queue SummaryQueue" && l["correlation"] == sent.frame && l["conversation"] == string(id) && l["requestId"] != event["requestId"] && l["outcome"] == "ok"
 		})) == 1
 	})
 }
