@@ -100,7 +100,12 @@ func (q *Queue) EnqueueStream(ctx context.Context, job protocol.StreamJob, delay
 
 // EnqueueRun asks for a run to be taken up, or for a look at it.
 func (q *Queue) EnqueueRun(ctx context.Context, job protocol.RunJob) error {
-	return q.send(ctx, "run", q.run, job, 0)
+	return q.EnqueueRunIn(ctx, job, 0)
+}
+
+// EnqueueRunIn is EnqueueRun after a delay, of at most 15 minutes.
+func (q *Queue) EnqueueRunIn(ctx context.Context, job protocol.RunJob, delay time.Duration) error {
+	return q.send(ctx, "run", q.run, job, min(delay, longestDelay))
 }
 
 func (q *Queue) send(ctx context.Context, name, url string, job any, delay time.Duration) error {

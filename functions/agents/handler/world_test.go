@@ -108,8 +108,14 @@ func (w *world) Allow(context.Context, chat.Principal, chat.Use) (*chat.Quota, e
 	return nil, nil
 }
 
-func (w *world) EnqueueRun(_ context.Context, job protocol.RunJob) error {
-	w.jobs = append(w.jobs, job)
+func (w *world) EnqueueRun(ctx context.Context, job protocol.RunJob) error {
+	return w.EnqueueRunIn(ctx, job, 0)
+}
+
+func (w *world) EnqueueRunIn(_ context.Context, job protocol.RunJob, delay time.Duration) error {
+	if delay == 0 {
+		w.jobs = append(w.jobs, job)
+	}
 	return w.fail
 }
 

@@ -188,3 +188,26 @@ func TestStopOfARunThatNobodyHolds(t *testing.T) {
 	}
 	w.check(t)
 }
+
+// Who stops a run once more whose holder may be dead leaves one job, for the end of its lease.
+func TestStopOfARunWhoseHolderMayBeDead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chat.Managed{})
+	w.say(t, user, "Hi")
+	ctx := t.Context()
+	w.queue = nil
+	const lease = time.Minute
+	if _, taken, err := w.TakeRun(ctx, w.id, bot.ID, time.Now(), time.Now().Add(lease)); err != nil || !taken {
+		t.Fatal(taken, err)
+	}
+	p := process{w}
+	stopper := runlog.NewStopper(p, w.presence, p, runlog.NewEnder(p, w.sender()))
+	for range 2 {
+		if _, err := stopper.Stop(ctx, w.last(t), user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(w.later) != 1 || w.later[0] > lease || w.later[0] < lease/2 || len(w.queue) != 0 {
+		t.Errorf("there are jobs after %v, and %d now", w.later, len(w.queue))
+	}
+}

@@ -72,6 +72,7 @@ type world struct {
 	mu     sync.Mutex
 	asked  []completion.Request
 	queue  []protocol.RunJob
+	later  []time.Duration // the delays of other jobs
 	frames []string
 	deltas []protocol.StreamDelta
 	steps  []string
@@ -262,6 +263,17 @@ func (p process) EnqueueRun(_ context.Context, job protocol.RunJob) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.queue = append(p.queue, job)
+	return nil
+}
+
+// EnqueueRunIn has a job wait: who is not asked for it by a test never comes.
+func (p process) EnqueueRunIn(ctx context.Context, job protocol.RunJob, delay time.Duration) error {
+	if delay == 0 {
+		return p.EnqueueRun(ctx, job)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.later = append(p.later, delay)
 	return nil
 }
 

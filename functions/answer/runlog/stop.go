@@ -18,7 +18,7 @@ type flags interface {
 }
 
 type jobs interface {
-	EnqueueRun(ctx context.Context, job protocol.RunJob) error
+	EnqueueRunIn(ctx context.Context, job protocol.RunJob, delay time.Duration) error
 }
 
 type ender interface {
@@ -38,9 +38,11 @@ func NewStopper(r stops, f flags, j jobs, e ender) *Stopper { return &Stopper{r,
 
 // Stop stops a run, and returns it as it is then. A stop is a field of the run; who holds it is
 // told through Redis, under the run's id, so that it is seen also where no stream is open:
-// that is only the faster way. Where their lease is gone there is a job that takes it over. What nobody holds ends here and now; its job comes first, and
-// ends it where this did not come so far. One to four round trips to MongoDB and, of what is
-// held, one to Redis; of what nobody holds one to SQS and those of its end.
+// that is only the faster way. They may be dead: a job looks when their lease is over, whoever
+// takes it over then ends it, and sweep may be a minute later. What nobody holds ends here and
+// now; its job comes first, and ends it where this did not come so far. One to four round trips
+// to MongoDB, one to SQS where it was not stopped before and, of what is held, one to Redis; of
+// what nobody holds those of its end.
 func (s *Stopper) Stop(ctx context.Context, r chat.Run, by chat.Principal) (chat.Run, error) {
 	now, err := s.runs.StopRun(ctx, r.OrgID, r.ID, by.ID, time.Now())
 	switch {
@@ -52,19 +54,25 @@ func (s *Stopper) Stop(ctx context.Context, r chat.Run, by chat.Principal) (chat
 		if err := s.flags.StopQuestion(ctx, now.ConversationID, chat.MessageID(now.ID), by); err != nil {
 			slog.WarnContext(ctx, "a run sees its stop late", "conversation", now.ConversationID, "run", now.ID, "err", err)
 		}
-		if time.Now().Before(now.LeaseUntil) {
-			return now, nil
+		left := time.Until(now.LeaseUntil)
+		if left <= 0 {
+			return now, s.enqueue(ctx, now, 0)
 		}
-		return now, s.enqueue(ctx, now) // who held it is dead: whoever takes it over ends it, and sweep may be a minute away
+		if r.Stop == nil { // else it has its job
+			if err := s.enqueue(ctx, now, left); err != nil {
+				slog.WarnContext(ctx, "a run whose holder is dead ends by sweep", "conversation", now.ConversationID, "run", now.ID, "err", err)
+			}
+		}
+		return now, nil
 	}
-	if err := s.enqueue(ctx, now); err != nil {
+	if err := s.enqueue(ctx, now, 0); err != nil {
 		return now, err
 	}
 	return s.ender.End(ctx, now, chat.Draft{}, chat.StatusCancelled)
 }
 
-func (s *Stopper) enqueue(ctx context.Context, r chat.Run) error {
-	if err := s.jobs.EnqueueRun(ctx, protocol.RunJobOf(r)); err != nil {
+func (s *Stopper) enqueue(ctx context.Context, r chat.Run, delay time.Duration) error {
+	if err := s.jobs.EnqueueRunIn(ctx, protocol.RunJobOf(r), delay); err != nil {
 		return chat.Unavailablef(err, "the run is to end, and whether that was heard is not known; try again")
 	}
 	return nil

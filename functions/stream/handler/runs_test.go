@@ -39,7 +39,14 @@ func (w *world) StopRun(_ context.Context, _ chat.OrgID, id chat.RunID, by chat.
 
 func (w *world) RunDecided(context.Context, chat.RunID, time.Time) error { return nil }
 
-func (w *world) EnqueueRun(_ context.Context, job protocol.RunJob) error {
+func (w *world) EnqueueRun(ctx context.Context, job protocol.RunJob) error {
+	return w.EnqueueRunIn(ctx, job, 0)
+}
+
+func (w *world) EnqueueRunIn(_ context.Context, job protocol.RunJob, delay time.Duration) error {
+	if delay > 0 {
+		return nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.runJobs = append(w.runJobs, job)
