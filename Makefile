@@ -35,8 +35,8 @@ test: ## every test, on the embedded databases
 # wait more than they compute.
 ALONE := local/e2e
 
-# One goroutine each.
-SEQUENTIAL := /(local|local/(model/.*|cold|contract|cost|docs))$$
+# One goroutine each, or nothing that the end-to-end suite does not run with it.
+SEQUENTIAL := /(shared/(chat|config|protocol)|local|local/(model/.*|cold|contract|cost|docs|migrate|soak))$$
 
 race: race-units ## the same with the race detector, but for what has nothing to race
 	$(GO) test -race -short -shuffle=on ./$(ALONE)

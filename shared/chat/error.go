@@ -134,6 +134,13 @@ func CodeOf(err error) Code { return Public(err).Code }
 // ErrOneTooMany is what a connection is told that had to make room for a newer one.
 var ErrOneTooMany = Errorf(TooManyConnections, "you have connected elsewhere too often; this, the oldest connection, ends")
 
+// Refuses reports whether an error says that a conversation takes no message of somebody: it
+// is none of theirs any more, or closed. Trying again is in vain.
+func Refuses(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Code == NotFound || e.Code == ConversationClosed)
+}
+
 // ErrConversationClosed is what a message meets that comes to a conversation which takes none.
 var ErrConversationClosed = Errorf(ConversationClosed, "the conversation takes no messages until it is active again")
 

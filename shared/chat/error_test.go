@@ -68,3 +68,14 @@ func TestFaults(t *testing.T) {
 		t.Errorf("details %v", d)
 	}
 }
+
+func TestRefuses(t *testing.T) {
+	for err, want := range map[error]bool{
+		nil: false, errors.New("not_found"): false, chat.Errorf(chat.NotFound, "no"): true, chat.ErrConversationClosed: true,
+		chat.Errorf(chat.Forbidden, "no"): false, fmt.Errorf("read: %w", chat.Errorf(chat.NotFound, "no")): true,
+	} {
+		if got := chat.Refuses(err); got != want {
+			t.Errorf("%v: %t", err, got)
+		}
+	}
+}

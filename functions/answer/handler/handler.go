@@ -198,9 +198,9 @@ func (h *Handler) expire(ctx context.Context, r chat.Run) error {
 		return err
 	}
 	_, _, err = h.place.Place(ctx, m)
-	switch code := chat.CodeOf(err); {
-	case err != nil && (code == chat.NotFound || code == chat.ConversationClosed):
-		r.Error = code // nobody can decide there any more
+	switch {
+	case chat.Refuses(err):
+		r.Error = chat.CodeOf(err) // nobody can decide there any more
 		_, _, err = h.store.EndRun(ctx, r, chat.RunFailed, time.Now())
 		return err
 	case err != nil:

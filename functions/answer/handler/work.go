@@ -84,7 +84,7 @@ func (w *work) end(ctx context.Context, said chat.Draft, err error) (goesOn bool
 		return false, nil
 	case errors.Is(err, errStopped):
 		return true, w.close(ctx, r, cancelled(said), chat.StatusCancelled)
-	case public && (code == chat.NotFound || code == chat.ConversationClosed):
+	case chat.Refuses(err):
 		r.Error = code // the conversation takes no message, so that nobody is told
 		_, err = w.h.ender.End(ctx, r, failed(&failure{code, "The conversation takes no answer."}, chat.Draft{}), chat.StatusFailed)
 		return true, err

@@ -39,8 +39,8 @@ func (e *Ender) End(ctx context.Context, r chat.Run, end chat.Draft, status chat
 		}
 		if l.End == nil {
 			again, err := e.close(ctx, r, &l, end, status)
-			switch code := chat.CodeOf(err); {
-			case err != nil && (code == chat.NotFound || code == chat.ConversationClosed):
+			switch {
+			case chat.Refuses(err):
 				return e.settle(ctx, r, l, statusOf(chat.Message{Status: status}))
 			case err != nil:
 				return r, err

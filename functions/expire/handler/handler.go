@@ -87,17 +87,11 @@ func isOver(st chat.Stream, stop bool) bool {
 // conversation closed, by somebody who died before the stream was dropped: else it would
 // write into the room for as long as it likes. What cannot be known now is known then.
 func (h *Handler) alive(ctx context.Context, job protocol.StreamJob, left time.Duration) error {
-	if refuses(h.sender.Takes(ctx, job.Agent(), job.ConversationID)) {
+	if chat.Refuses(h.sender.Takes(ctx, job.Agent(), job.ConversationID)) {
 		_, err := h.drop(ctx, job, "refused", true)
 		return err
 	}
 	return h.jobs.EnqueueStream(ctx, job, left)
-}
-
-// refuses reports whether an error is that a conversation takes no message of an agent.
-func refuses(err error) bool {
-	code := chat.CodeOf(err)
-	return err != nil && (code == chat.NotFound || code == chat.ConversationClosed)
 }
 
 // isOthers reports whether a stream is not of whom the job is: who was refused it, because
@@ -116,7 +110,7 @@ func (h *Handler) end(ctx context.Context, job protocol.StreamJob, st chat.Strea
 		return h.drop(ctx, job, "failed", false)
 	}
 	m, err := h.sender.Enforce(ctx, job.Agent(), in, status)
-	if refuses(err) {
+	if chat.Refuses(err) {
 		return h.drop(ctx, job, "refused", true)
 	}
 	if err != nil {

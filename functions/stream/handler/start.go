@@ -39,7 +39,7 @@ func (h *Handler) start(ctx context.Context, f *gateway.ClientFrame, in protocol
 		st.StoppedBy = entered.StoppedBy
 	}
 	if err := h.look(ctx, st); err != nil {
-		if code := chat.CodeOf(err); entered.State == chat.StreamProvisional && (code == chat.NotFound || code == chat.ConversationClosed) {
+		if entered.State == chat.StreamProvisional && chat.Refuses(err) {
 			h.drop(ctx, st)
 		}
 		return err
