@@ -91,7 +91,7 @@ func TestForAgents(t *testing.T) {
 	server := httptest.NewServer(shop)
 	defer server.Close()
 	defer shop.Close()
-	session := tools.New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true).Open()
+	session := tools.New(tools.Options{Configured: map[string]config.ToolServer{"shop": {URL: server.URL}}, Local: true}).Open()
 	defer session.Close()
 	all, err := session.List(t.Context(), []chat.ToolSelection{{Server: "shop", Allow: []string{"*"}, Ask: []string{"refund_*"}}})
 	if err != nil || len(all) != 3 {

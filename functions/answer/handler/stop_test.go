@@ -53,7 +53,7 @@ func TestStopWhileAServerHangs(t *testing.T) {
 			h := &hanging{Handler: shop}
 			server := httptest.NewServer(h)
 			t.Cleanup(func() { server.CloseClientConnections(); shop.Close(); server.Close() })
-			w.servers = tools.New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true)
+			w.servers = tools.New(tools.Options{Configured: map[string]config.ToolServer{"shop": {URL: server.URL}}, Local: true})
 			w.model = func(context.Context, completion.Request, func(completion.Piece)) (completion.Answer, error) {
 				h.hangs.Store(true)
 				return completion.Answer{Finish: "tool_calls", ToolCalls: []completion.ToolCall{{ID: "b", Name: "shop__refund_order", Arguments: `{"order":"1042"}`}}}, nil
@@ -104,7 +104,7 @@ func TestStopOfARunWithoutAStream(t *testing.T) {
 	h.hangs.Store(true)
 	server := httptest.NewServer(h)
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
-	w.servers = tools.New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true)
+	w.servers = tools.New(tools.Options{Configured: map[string]config.ToolServer{"shop": {URL: server.URL}}, Local: true})
 	w.say(t, user, "Hello")
 	r := w.last(t)
 	done := make(chan error, 1)

@@ -99,7 +99,7 @@ func newWorld(t testing.TB, m chat.Managed) *world {
 	}
 	w := &world{Store: store, presence: redis, mini: mini, db: client.Database(name), shop: toolserver.New(), before: func(string) {}}
 	server := httptest.NewServer(w.shop)
-	w.servers = tools.New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true)
+	w.servers = tools.New(tools.Options{Configured: map[string]config.ToolServer{"shop": {URL: server.URL}}, Local: true})
 	t.Cleanup(func() {
 		_ = w.db.Drop(context.Background())
 		_ = client.Disconnect(context.Background())

@@ -19,7 +19,7 @@ func TestPrivateServersAreRefused(t *testing.T) {
 	defer server.Close()
 	port := server.URL[strings.LastIndex(server.URL, ":"):]
 	for _, host := range []string{"127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"} {
-		servers := New(map[string]config.ToolServer{"shop": {URL: "https://" + host + port}}, false)
+		servers := New(Options{Configured: map[string]config.ToolServer{"shop": {URL: "https://" + host + port}}})
 		session := servers.Open()
 		_, err := session.List(t.Context(), every)
 		if e, ok := errors.AsType[*Error](err); !ok || e.Reason != Unreachable {

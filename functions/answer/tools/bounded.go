@@ -17,8 +17,25 @@ var errTooLarge = errors.New("the answer is longer than is read")
 // are not followed.
 type bounded struct {
 	next    http.RoundTripper
-	headers map[string]string
 	alive   context.Context // of all requests: the library ends some of them late
+	headers atomic.Pointer[map[string]string]
+	renew   func(ctx context.Context, refused map[string]string) (map[string]string, bool)
+}
+
+func newBounded(next http.RoundTripper, alive context.Context, headers map[string]string, renew func(context.Context, map[string]string) (map[string]string, bool)) *bounded {
+	b := &bounded{next: next, alive: alive, renew: renew}
+	b.headers.Store(&headers)
+	return b
+}
+
+// renewing is Renew of one server.
+func (s *Servers) renewing(server string) func(context.Context, map[string]string) (map[string]string, bool) {
+	return func(ctx context.Context, refused map[string]string) (map[string]string, bool) {
+		if s.Renew == nil {
+			return nil, false
+		}
+		return s.Renew(ctx, server, refused)
+	}
 }
 
 // An exchange is what became of a request, for who has put it into its context: the
@@ -39,8 +56,30 @@ func (x *exchange) isDoubtful() bool {
 
 type exchangeKey struct{}
 
-// RoundTrip sends one request.
+// RoundTrip sends one request; once more where it was refused by headers that are others
+// now. What answers 401 has done nothing.
 func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	headers := b.headers.Load()
+	response, err := b.send(r, *headers)
+	if err != nil || response.StatusCode != http.StatusUnauthorized || r.Body != nil && r.GetBody == nil {
+		return response, err
+	}
+	fresh, changed := b.renew(r.Context(), *headers)
+	if !changed {
+		return response, nil
+	}
+	again := r.Clone(r.Context())
+	if r.GetBody != nil {
+		if again.Body, err = r.GetBody(); err != nil {
+			return response, nil //nolint:nilerr // it stays refused
+		}
+	}
+	response.Body.Close()
+	b.headers.Store(&fresh)
+	return b.send(again, fresh)
+}
+
+func (b *bounded) send(r *http.Request, headers map[string]string) (*http.Response, error) {
 	seen, _ := r.Context().Value(exchangeKey{}).(*exchange)
 	if seen == nil {
 		seen = &exchange{}
@@ -50,7 +89,7 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	stop := context.AfterFunc(b.alive, cancel)
 	release := func() { stop(); cancel() }
 	r = r.Clone(ctx)
-	for name, value := range b.headers {
+	for name, value := range headers {
 		r.Header.Set(name, value)
 	}
 	response, err := b.next.RoundTrip(r)

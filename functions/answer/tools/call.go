@@ -27,7 +27,7 @@ func (s *Session) Call(ctx context.Context, tool Tool, arguments string) (Result
 	if fault != "" {
 		return failed("%s", fault), nil
 	}
-	if _, ok := s.servers.configured[tool.Server]; !ok {
+	if _, ok := s.servers.Configured[tool.Server]; !ok {
 		return failed("The server of this tool is not configured any more."), nil
 	}
 	within, cancel := context.WithTimeout(ctx, s.servers.timeout)

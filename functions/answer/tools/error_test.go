@@ -50,7 +50,7 @@ func TestTheLogHasNeitherHostsNorKeys(t *testing.T) {
 		var log bytes.Buffer
 		before := slog.Default()
 		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-		s := New(map[string]config.ToolServer{"shop": {URL: tt.url, Headers: map[string]string{"Authorization": "Bearer " + key}}}, tt.local).Open()
+		s := New(Options{Configured: map[string]config.ToolServer{"shop": {URL: tt.url, Headers: map[string]string{"Authorization": "Bearer " + key}}}, Local: tt.local}).Open()
 		_, err := s.List(t.Context(), every)
 		_, failed := s.Call(t.Context(), Tool{Server: "shop", Tool: "one"}, "{}")
 		s.Close()

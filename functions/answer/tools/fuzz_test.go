@@ -51,7 +51,7 @@ func FuzzAnswers(f *testing.F) {
 		mu.Lock()
 		body, stream = text, event
 		mu.Unlock()
-		servers := New(map[string]config.ToolServer{"one": {URL: one.URL}, "shop": {URL: two.URL}}, true)
+		servers := New(Options{Configured: map[string]config.ToolServer{"one": {URL: one.URL}, "shop": {URL: two.URL}}, Local: true})
 		servers.timeout = 50 * time.Millisecond
 		s := servers.Open()
 		defer s.Close()

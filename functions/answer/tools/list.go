@@ -28,7 +28,7 @@ type list struct {
 // of the selections, and of one server by name. The error is an *Error, or that of ctx.
 func (s *Session) List(ctx context.Context, selections []chat.ToolSelection) ([]Tool, error) {
 	for _, selection := range selections {
-		if _, ok := s.servers.configured[selection.Server]; !ok {
+		if _, ok := s.servers.Configured[selection.Server]; !ok {
 			return nil, &Error{Reason: NotConfigured, Server: selection.Server}
 		}
 	}

@@ -60,10 +60,10 @@ func TestList(t *testing.T) {
 
 func TestListRefused(t *testing.T) {
 	s := open(t, toolserver.New())
-	s.servers.configured["gone"] = s.servers.configured["shop"]
-	gone := s.servers.configured["gone"]
+	s.servers.Configured["gone"] = s.servers.Configured["shop"]
+	gone := s.servers.Configured["gone"]
 	gone.URL = "http://127.0.0.1:1/?key=secret"
-	s.servers.configured["gone"] = gone
+	s.servers.Configured["gone"] = gone
 	for name, tt := range map[string]struct {
 		selection chat.ToolSelection
 		want      Error

@@ -27,7 +27,7 @@ func TestNotFoundAfterTheCall(t *testing.T) {
 	}))
 	defer server.Close()
 	defer shop.Close()
-	s := New(map[string]config.ToolServer{"shop": {URL: server.URL}}, true).Open()
+	s := New(Options{Configured: map[string]config.ToolServer{"shop": {URL: server.URL}}, Local: true}).Open()
 	defer s.Close()
 	got, err := s.Call(t.Context(), Tool{Name: "shop__refund_order", Server: "shop", Tool: "refund_order"}, `{"order":"1042"}`)
 	if n := shop.Refunds("1042"); n != 1 || err != nil || !got.Unknown {

@@ -63,26 +63,34 @@ const (
 // Servers are all that are configured. They keep what servers allow to keep of their
 // lists, and are for any number of goroutines.
 type Servers struct {
-	configured map[string]config.ToolServer
-	local      bool
-	now        func() time.Time
-	timeout    time.Duration // of a call
+	Options
+	now     func() time.Time
+	timeout time.Duration // of a call
 
 	mu    sync.Mutex
 	lists map[string]list
 }
 
-// New returns the servers of a configuration. Where local is set they may be anywhere,
-// else only at public addresses.
-func New(configured map[string]config.ToolServer, local bool) *Servers {
-	return &Servers{configured: configured, local: local, now: time.Now, timeout: callTimeout, lists: map[string]list{}}
+// Options are the servers of a configuration.
+type Options struct {
+	Configured map[string]config.ToolServer
+	Local      bool // they may be anywhere; else only at public addresses
+
+	// Renew returns other headers of a server than those that it has refused, if there are
+	// any: they may have been changed where they are kept. nil: there are none.
+	Renew func(ctx context.Context, server string, refused map[string]string) (map[string]string, bool)
+}
+
+// New returns the servers of a configuration.
+func New(o Options) *Servers {
+	return &Servers{Options: o, now: time.Now, timeout: callTimeout, lists: map[string]list{}}
 }
 
 // Open begins a Session, for one run of an agent. It calls nobody yet, and has to be
 // closed.
 func (s *Servers) Open() *Session {
 	ctx, cancel := context.WithCancel(context.Background())
-	transport := outside.Transport(s.local)
+	transport := outside.Transport(s.Local)
 	transport.MaxConnsPerHost = 16
 	return &Session{servers: s, transport: transport, ended: ctx, end: cancel, links: map[string]*link{}}
 }
@@ -148,7 +156,7 @@ func (s *Session) connect(ctx context.Context, server string) (*mcp.ClientSessio
 		}
 		s.mu.Unlock()
 		if !made {
-			if l.err = s.dial(ctx, l, s.servers.configured[server]); l.err != nil {
+			if l.err = s.dial(ctx, l, server); l.err != nil {
 				s.forget(server, l)
 			}
 			close(l.ready)
@@ -199,7 +207,8 @@ func isReady(l *link) bool {
 
 // dial makes a connection. What does not answer is not waited for longer than ctx:
 // neither by what the library says goodbye with.
-func (s *Session) dial(ctx context.Context, l *link, server config.ToolServer) (err error) {
+func (s *Session) dial(ctx context.Context, l *link, name string) (err error) {
+	server := s.servers.Configured[name]
 	alive, end := context.WithCancel(s.ended)
 	stop := context.AfterFunc(ctx, end)
 	defer stop()
@@ -211,7 +220,7 @@ func (s *Session) dial(ctx context.Context, l *link, server config.ToolServer) (
 	l.to, err = client.Connect(ctx, &mcp.StreamableClientTransport{
 		Endpoint: server.URL,
 		HTTPClient: &http.Client{
-			Transport:     &bounded{next: s.transport, headers: server.Headers, alive: alive},
+			Transport:     newBounded(s.transport, alive, server.Headers, s.servers.renewing(name)),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		MaxRetries:           -1, // of reading on where a stream broke

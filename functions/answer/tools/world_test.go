@@ -44,7 +44,7 @@ func opened(t *testing.T, h http.Handler) (*Servers, *Session) {
 	t.Helper()
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	servers := New(map[string]config.ToolServer{"shop": {URL: server.URL, Headers: map[string]string{"Authorization": "Bearer secret"}}}, true)
+	servers := New(Options{Configured: map[string]config.ToolServer{"shop": {URL: server.URL, Headers: map[string]string{"Authorization": "Bearer secret"}}}, Local: true})
 	session := servers.Open()
 	t.Cleanup(session.Close)
 	return servers, session

@@ -3,6 +3,7 @@ package wiring
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"time"
 
@@ -30,8 +31,7 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	servers := tools.New(p.Config.ToolServers.Servers, p.Config.ToolServers.Local)
-	h := handler.New(mongostore.ForRuns(p), presence.In(p), send.Handler(p), live.Deliverer(p), queue.In(p), models(p.Config), servers)
+	h := handler.New(mongostore.ForRuns(p), presence.In(p), send.Handler(p), live.Deliverer(p), queue.In(p), models(p.Config), servers(p.Config))
 	return gateway.Queue(h.Handle)
 }
 
@@ -63,17 +63,42 @@ func models(c config.Config) map[string]handler.Model {
 // secret.
 func renewed(r *config.Renewal, name string) func(context.Context, string) (string, bool) {
 	return func(ctx context.Context, refused string) (string, bool) {
-		text, _ := r.Renew(ctx, "") // as it is now
-		for range 2 {
+		return fresh(ctx, r, func(text string) (string, bool) {
 			keys, err := config.ParseProviderKeys(text)
-			if key := keys[name]; err == nil && key != "" && key != refused {
-				return key, true
-			}
-			var changed bool
-			if text, changed = r.Renew(ctx, text); !changed {
-				return "", false
-			}
-		}
-		return "", false
+			key := keys[name]
+			return key, err == nil && key != "" && key != refused
+		})
 	}
+}
+
+// servers are the servers of tools, whose headers are one secret with their addresses. Where
+// those are changed, instances that are new go there.
+func servers(c config.Config) *tools.Servers {
+	o := tools.Options{Configured: c.ToolServers.Servers, Local: c.ToolServers.Local}
+	if r := c.ToolServers.Renewal; r != nil {
+		o.Renew = func(ctx context.Context, server string, refused map[string]string) (map[string]string, bool) {
+			return fresh(ctx, r, func(text string) (map[string]string, bool) {
+				all, err := config.ParseToolServers(text, o.Local)
+				now, known := all[server]
+				return now.Headers, err == nil && known && !maps.Equal(now.Headers, refused)
+			})
+		}
+	}
+	return tools.New(o)
+}
+
+// fresh finds a part of a secret that is another one than was refused: in the secret as this
+// instance knows it, else as it is where it is kept.
+func fresh[V any](ctx context.Context, r *config.Renewal, other func(text string) (V, bool)) (none V, ok bool) {
+	text, _ := r.Renew(ctx, "") // as it is known
+	for range 2 {
+		if v, ok := other(text); ok {
+			return v, true
+		}
+		var changed bool
+		if text, changed = r.Renew(ctx, text); !changed {
+			break
+		}
+	}
+	return none, false
 }
