@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// A ToolPolicy says what an agent that we run may do with a tool.
+// A ToolPolicy says what an agent that the backend runs may do with a tool.
 type ToolPolicy string
 
 // The policies. Denied is also what nothing names.
@@ -16,7 +16,7 @@ const (
 	ToolDenied  ToolPolicy = "deny"  // is not even shown to the model
 )
 
-// A ToolSelection says which tools of a server an agent that we run may use.
+// A ToolSelection says which tools of a server an agent that the backend runs may use.
 // Allow, Ask and Deny are globs over the server's names of its tools: * stands for
 // any characters, also none, ? for one. Deny wins over Ask, and Ask over Allow.
 type ToolSelection struct {

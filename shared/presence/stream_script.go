@@ -17,7 +17,7 @@ package presence
 // nobody has confirmed, and what was lost, begins anew with a greater epoch. A
 // connection that takes over from one that is gone keeps what is contiguous, and
 // forgets the pieces beyond: they may have been cut otherwise. Where nothing is, it begins
-// anew as well: a run of ours may have told what it did not come to keep.
+// anew as well: an agent that the backend runs may have told what it did not come to keep.
 //
 // KEYS: the stream, the open streams. ARGV: the connection, its owner, the parent, the
 // start in ms, a connection that is gone or "", the time to live in seconds, the prefix

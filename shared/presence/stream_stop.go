@@ -43,7 +43,7 @@ func (s *Store) QuestionStopped(ctx context.Context, id chat.ConversationID, que
 }
 
 // StopWanted reports whether somebody wants a stream to end, or has noted that of what it
-// answers: a run of an agent that we run looks so every 150 ms. One round trip.
+// answers: the run of an agent that the backend runs looks so every 150 ms. One round trip.
 func (s *Store) StopWanted(ctx context.Context, id chat.ConversationID, stream string, question chat.MessageID) (bool, error) {
 	var of, noted *redis.StringCmd
 	err := s.pipelined(ctx, func(p redis.Pipeliner) {

@@ -54,7 +54,7 @@ var (
 	errDead = errors.New("the process is dead")
 )
 
-// A world is a conversation with an agent that we run: real stores, the real handlers of
+// A world is a conversation with an agent that the backend runs: real stores, the real handlers of
 // send and answer, real tools, and a model that the test makes up. Each write of a process
 // is a step, before which it may die.
 type world struct {

@@ -1,6 +1,6 @@
 // Package tools calls the tools of MCP servers, over Streamable HTTP, for agents that
-// we run. It speaks the specification of 2026-07-28, which has no sessions, and the
-// older ones, which may have.
+// the backend runs. It speaks the specification of 2026-07-28, which has no sessions, and
+// the older ones, which may have.
 package tools
 
 import (

@@ -95,7 +95,7 @@ var (
 // for; once in five seconds one more to Redis, for devices outside), one to
 // MongoDB, one to SQS for every tenth message; and last one to MongoDB. Once in half a
 // minute, together with these, one to MongoDB for each agent that takes part; and where
-// that is one that we run, three or four for its run.
+// that is one that the backend runs, three or four round trips for its run.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) (err error) {
 	// By the event's, so that one that comes twice is one message.
 	defer naming(&err, &in.MessageInput, strings.TrimRight(f.MessageID, "="))()

@@ -71,7 +71,7 @@ type world struct {
 	outside      []string           // what those outside the room were told
 	isOutside    bool               // they may be
 	messageID    string             // of the frame, API Gateway's
-	managed      *chat.Managed      // the agent is one that we run
+	managed      *chat.Managed      // the agent is one that the backend runs
 	lookups      int                // of it
 	runs         []*chat.Run
 	runJobs      []protocol.RunJob

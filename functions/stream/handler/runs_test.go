@@ -10,7 +10,7 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-// Agent is none that we run: that is the tests' of answer.
+// Agent is none that the backend runs: that is the tests' of answer.
 func (w *world) Agent(context.Context, chat.Principal) (chat.AgentProfile, error) {
 	return chat.AgentProfile{}, nil
 }
@@ -60,7 +60,7 @@ func (w *world) End(_ context.Context, r chat.Run, _ chat.Draft, status chat.Mes
 	return r, nil
 }
 
-// What we run is stopped by its run: what waits ends at once, who holds one is told.
+// What the backend runs is stopped by its run: what waits ends at once, who holds one is told.
 func TestStopOfRuns(t *testing.T) {
 	r := newRedis(t, 0)
 	asked := chat.MessageID("65a1b2c3d4e5f60718293a4b")

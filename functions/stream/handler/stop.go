@@ -14,7 +14,7 @@ import (
 
 // Stop asks for the end of streams. Their agents are told, and a job looks after the
 // deadline whether they did: it comes first, so that what is accepted happens. Agents that
-// we run are stopped by their runs. Two round trips to MongoDB (three for a question), one
+// the backend runs are stopped by their runs. Two round trips to MongoDB (three for a question), one
 // to SQS and four to Redis for each stream, up to four to MongoDB and one to Redis for
 // each run, or those of its end where nobody holds it, and the posts.
 func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.Stop) error {

@@ -9,8 +9,8 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-// stopRuns stops runs of agents that we run. One that cannot be stopped spares no other.
-// news says that some were not stopped before.
+// stopRuns stops the runs of agents that the backend runs. One that cannot be stopped spares no
+// other. news says that some were not stopped before.
 func (h *Handler) stopRuns(ctx context.Context, by chat.Principal, in protocol.Stop) (ids []chat.RunID, news bool, err error) {
 	ids = []chat.RunID{}
 	open, err := h.store.OpenRuns(ctx, in.ConversationID, "")

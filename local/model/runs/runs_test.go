@@ -1,8 +1,8 @@
-// Package runs checks the rules of the agents that we run, exhaustively: which run is
-// taken up, what a lease is good for, tool calls, approvals, stops, regenerations and who is rejected. The
-// rules are built in shared/chat (Run.Claims, Run.Supersedes, Run.RejectedFor), shared/mongostore (the
-// compare-and-sets of runs) and functions/answer; whoever changes one there changes it here
-// first.
+// Package runs checks the rules of the agents that the backend runs, exhaustively: which run is
+// taken up, what a lease is good for, tool calls, approvals, stops, regenerations and who is
+// rejected. The rules are built in shared/chat (Run.Claims, Run.Supersedes, Run.RejectedFor),
+// shared/mongostore (the compare-and-sets of runs) and functions/answer; whoever changes one
+// there changes it here first.
 package runs
 
 // One conversation, one managed agent. Runs: 0 answers m1, 1 answers m2 (which may come at any time), 2 regenerates m1.
