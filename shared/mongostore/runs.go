@@ -59,7 +59,8 @@ func (s *Store) Run(ctx context.Context, org chat.OrgID, id chat.RunID) (chat.Ru
 
 // Runs returns runs of a conversation, the newest first: those before a run that a page before
 // ended with, "" for the first page; with one of another conversation it is chat.NotFound. At
-// most limit (200); more says that there are older ones. It takes one round trip, and three for a page that is not the first.
+// most limit (200); more says that there are older ones. It takes one round trip, and three for
+// a page that is not the first.
 func (s *Store) Runs(ctx context.Context, org chat.OrgID, id chat.ConversationID, before chat.RunID, limit int) (runs []chat.Run, more bool, err error) {
 	const step = "read the runs of a conversation"
 	limit = min(max(limit, 1), maxRuns)
@@ -96,10 +97,10 @@ func (s *Store) Runs(ctx context.Context, org chat.OrgID, id chat.ConversationID
 	return toRuns(docs), more, nil
 }
 
-// OpenRuns returns the runs of an agent in a conversation that are not over, the oldest first:
-// of all its agents where agent is "". They are all of them, for who stops spares none: each is
-// of a message, and how many of those come is limited. It takes one round trip, and one more for
-// each batch of many.
+// OpenRuns returns all runs of an agent in a conversation that are not over, the oldest first:
+// those of each of its agents where agent is "". It has no limit, for who stops spares none: each
+// is of a message, and how many of those come is limited. It takes one round trip, and one more
+// for each batch of many.
 func (s *Store) OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error) {
 	filter := bson.M{"conversationId": id, "status": openStates}
 	if agent != "" {
@@ -111,7 +112,7 @@ func (s *Store) OpenRuns(ctx context.Context, id chat.ConversationID, agent chat
 
 // RunsBeside returns the runs of an agent in a conversation that may have been queued while one
 // was that looked for others before: those that were asked for at most chat.MaxQueueing before
-// it, or later, the newest first. It takes one round trip.
+// it, or later, the newest first and at most 200. It takes one round trip.
 func (s *Store) RunsBeside(ctx context.Context, r chat.Run) ([]chat.Run, error) {
 	filter := bson.M{"conversationId": r.ConversationID, "agentId": r.AgentID, "createdAt": bson.M{"$gte": millis(r.CreatedAt.Add(-chat.MaxQueueing))}}
 	docs, err := find[runDoc](ctx, s.runs, filter, "read the runs beside one", options.Find().SetSort(by("-createdAt", "-_id")).SetLimit(maxRuns))

@@ -59,9 +59,8 @@ func New(s store, r stopper, j jobs, c Configured) *Handler { return &Handler{s,
 
 // Routes returns the handler of each route key. What reads or writes an agent has one round trip
 // to MongoDB, two where it is created. Runs have the right beside what is asked for: two round
-// trips, to stop one three to six, and one to Redis or, where nobody holds it, one to SQS and those of
-// its end; to regenerate an answer six or
-// seven and one to SQS. Usage has one.
+// trips; to stop one three to six, one to SQS, and one to Redis or, where nobody holds it, those
+// of its end; to regenerate an answer six or seven and one to SQS. Usage has one.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
 		"POST /agents":                   h.create,

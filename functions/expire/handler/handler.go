@@ -52,8 +52,8 @@ const looks = 5
 // is over; of the others it commits what had come, first, and then marks it as ended.
 // A stop is always committed, also where there was nothing; what failed without a text
 // is dropped. Dying between any two steps costs nothing: the queue brings the job
-// again. Four round trips to Redis, and those of a message; two and one to MongoDB where the
-// agent is alive.
+// again. Four round trips to Redis, and those of a message; where the agent is alive two to
+// Redis, one to MongoDB and one to SQS.
 func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
 	for range looks {
 		st, err := h.streams.Stream(ctx, job.ConversationID, job.StreamID)

@@ -14,9 +14,10 @@ import (
 
 // Stop asks for the end of streams. Their agents are told, and a job looks after the
 // deadline whether they did: it comes first, so that what is accepted happens. Agents that
-// the backend runs are stopped by their runs. Two round trips to MongoDB (three for a question), one
-// to SQS and four to Redis for each stream, up to four to MongoDB and one to Redis for
-// each run, or those of its end where nobody holds it, and the posts.
+// the backend runs are stopped by their runs. Two round trips to MongoDB (three for a
+// question) and up to three to Redis; one to SQS and four to Redis for each stream, or two to
+// Redis where it was stopped before; up to four to MongoDB, one to SQS and one to Redis for each
+// run, or in place of the last those of its end where nobody holds it; and the posts.
 func (h *Handler) Stop(ctx context.Context, f *gateway.ClientFrame, in protocol.Stop) error {
 	stopping, err := h.stopStreams(ctx, f.Connection, in)
 	if err != nil {
