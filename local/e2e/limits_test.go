@@ -29,8 +29,8 @@ func limited(t *testing.T, name, limit string) (user, agent *actor, id chat.Conv
 	return user, agent, user.open(agent)
 }
 
-// exhaust repeats an action until it is refused, and returns how often it was
-// not, and for how long it is. On a machine that is busy a limit lets more through than its burst: time
+// exhaust repeats an action until it is refused, and returns how often it was not, and for
+// how long it is. On a machine that is busy a limit lets more through than its burst: time
 // goes by, and who does not hear from Redis counts for itself.
 func (a *actor) exhaust(action string, in fields) (n int, wait time.Duration) {
 	a.t.Helper()

@@ -128,7 +128,8 @@ func (b *builder) end(err error) error {
 	case strings.TrimSpace(content) == "" && len(b.answer.ToolCalls) == 0:
 		return &Error{Kind: Empty, cause: errors.New("it gave an empty answer")}
 	}
-	// What came after the last word, such as that nobody closed the connection, is of no use to anyone.
+	// What came after the last word, such as that nobody closed the connection, is of no use to
+	// anyone.
 	return nil
 }
 

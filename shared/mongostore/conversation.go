@@ -121,9 +121,9 @@ func (s *Store) UpdateConversation(ctx context.Context, p chat.Principal, id cha
 	return s.touch(ctx, s.attempt, "change a conversation", own(p, id), update, now)
 }
 
-// DeleteConversation hides a conversation that is p's to delete from every method, for ever, and returns it as it was at the end. Its documents
-// stay. It takes one round trip, in a single attempt: the next would find
-// nothing to delete.
+// DeleteConversation hides a conversation that is p's to delete from every method, for ever,
+// and returns it as it was at the end. Its documents stay. It takes one round trip, in a single
+// attempt: the next would find nothing to delete.
 func (s *Store) DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error) {
 	update := bson.M{
 		"$set": bson.M{"isDeleted": true, "deletedAt": now},

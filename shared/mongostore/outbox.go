@@ -16,8 +16,8 @@ const maxDue = 100
 
 // DueBefore returns messages of which something is due at now: those first that
 // nobody tried to deliver, and of those that were tried as often the longest due.
-// So whoever cannot be reached is behind those who can. At most limit (100), and not more than about 0.75 MB of them. Deleted
-// ones are among them. It takes one round trip.
+// So whoever cannot be reached is behind those who can. At most limit (100), and not more than
+// about 0.75 MB of them. Deleted ones are among them. It takes one round trip.
 func (s *Store) DueBefore(ctx context.Context, now time.Time, limit int) ([]chat.Message, error) {
 	limit = min(max(limit, 1), maxDue)
 	docs, _, err := findWithin[messageDoc](ctx, s.messages, bson.M{"due.at": bson.M{"$lte": now}}, "read what is due",

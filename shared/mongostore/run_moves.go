@@ -146,9 +146,9 @@ func (s *Store) BeginCall(ctx context.Context, r chat.Run, call chat.CallID) (ch
 }
 
 // WaitRun has a run wait for a decision about a call, whose message has a seq, until expires: it
-// is no longer busy, and how long it was is kept. The caller looks for the decision, and for a stop, afterwards, and takes the
-// oldest queued run. Nothing waits of a run that somebody wants to end. It takes one round trip,
-// and one more where the run does not wait.
+// is no longer busy, and how long it was is kept. The caller looks for the decision, and for a
+// stop, afterwards, and takes the oldest queued run. Nothing waits of a run that somebody wants
+// to end. It takes one round trip, and one more where the run does not wait.
 func (s *Store) WaitRun(ctx context.Context, r chat.Run, call chat.CallID, seq int64, expires, now time.Time) (chat.Run, chat.RunVerdict, error) {
 	condition := held(r)
 	condition["stop"] = missing

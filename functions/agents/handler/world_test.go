@@ -45,8 +45,9 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// The cast: alice and the agent bot are in the conversation, bob was, eve never; mallory has alice's
-// id in another organisation, and every role there. A token is a name, with "+" and its roles.
+// The cast: alice and the agent bot are in the conversation, bob was, eve never; mallory has
+// alice's id in another organisation, and every role there. A token is a name, with "+" and its
+// roles.
 var cast = map[string]chat.Principal{
 	"alice":   {Type: chat.User, ID: "alice", OrgID: "o1"},
 	"bob":     {Type: chat.User, ID: "bob", OrgID: "o1"},

@@ -103,8 +103,8 @@ func pathPrincipal(r *gateway.HTTPRequest) (chat.Principal, error) {
 }
 
 // online says of every participant whether they are connected now, or answered for by the
-// backend. Who was added and
-// has neither joined nor written is not to be watched: they are always offline.
+// backend. Who was added and has neither joined nor written is not to be watched: they are
+// always offline.
 func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	q := r.Query()
 	id := chat.ConversationID(q.RequiredID("conversationId"))

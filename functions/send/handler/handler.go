@@ -117,8 +117,8 @@ func (h *Handler) SendREST(ctx context.Context, sender chat.Principal, in protoc
 }
 
 // send takes what a client says, which is not under an id of what the backend says itself:
-// that is for Place and Enforce. It returns when everything that follows from the message is done, or left
-// due: a Lambda instance freezes on return.
+// that is for Place and Enforce. It returns when everything that follows from the message is
+// done, or left due: a Lambda instance freezes on return.
 func (h *Handler) send(ctx context.Context, caller chat.Connection, in protocol.MessageInput, w way, ack func(protocol.Sent)) error {
 	seen := observe.Of(ctx)
 	var f chat.Faults

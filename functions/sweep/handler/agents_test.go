@@ -11,9 +11,9 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// An agent that is stored as online and has no connection is set offline, and
-// nobody else, and those who saw it come are told; where that cannot be found out, the messages have their turn all
-// the same.
+// An agent that is stored as online and has no connection is set offline, and nobody else,
+// and those who saw it come are told; where that cannot be found out, the messages have their
+// turn all the same.
 func TestAgentsLeftOnline(t *testing.T) {
 	for _, tt := range []struct{ fails, stays string }{{"", "a"}, {"UncheckedAgents ", "ab"}, {"Stamp ", "ab"}, {"Online ", "ab"}, {"SetAgentStatus ", "ab"}} {
 		t.Run(tt.fails, inBubble(func(t *testing.T) {

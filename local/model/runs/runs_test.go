@@ -5,14 +5,17 @@
 // there changes it here first.
 package runs
 
-// One conversation, one managed agent. Runs: 0 answers m1, 1 answers m2 (which may come at any time), 2 regenerates m1.
-// A reply of the model is a tool call or the answer, and differs from one attempt to the next; the call of step 0 is under `ask`,
-// that of step 1 under `allow`, step 2 can only answer. Jobs come twice, invocations of `answer` overlap and die between any two
-// steps, a lease is lost while its holder goes on, two devices decide, approvals expire, somebody stops, sweep comes at any time.
-// Variants named "as written" are readings of an earlier design that fail; the others that fail each lack one rule.
-// Under `reject` (of two questions) send looks and inserts in two steps, the runs ended since are what the clocks of a run tell, and a
-// ghost says which were busy. Not modelled: the budget, the policy `interrupt` (a stop of the busy run), idempotent tools, several calls in a step.
-// Checked are each step, each state, and that from every state the good end can be reached without luck (no death, no person).
+// One conversation, one managed agent. Runs: 0 answers m1, 1 answers m2 (which may come at any
+// time), 2 regenerates m1. A reply of the model is a tool call or the answer, and differs from
+// one attempt to the next; the call of step 0 is under `ask`, that of step 1 under `allow`, step 2
+// can only answer. Jobs come twice, invocations of `answer` overlap and die between any two steps,
+// a lease is lost while its holder goes on, two devices decide, approvals expire, somebody stops,
+// sweep comes at any time. Variants named "as written" are readings of an earlier design that
+// fail; the others that fail each lack one rule. Under `reject` (of two questions) send looks and
+// inserts in two steps, the runs ended since are what the clocks of a run tell, and a ghost says
+// which were busy. Not modelled: the budget, the policy `interrupt` (a stop of the busy run),
+// idempotent tools, several calls in a step. Checked are each step, each state, and that from
+// every state the good end can be reached without luck (no death, no person).
 
 import (
 	"fmt"
