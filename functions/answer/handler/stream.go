@@ -267,26 +267,7 @@ func (s *stream) cast(ctx context.Context, frame []byte) (failed bool) {
 // has ended or taken over is told no further; what Redis has lost begins anew. One round trip
 // for each part.
 func (s *stream) keep(ctx context.Context) (goesOn bool) {
-	type piece struct {
-		of   *written
-		text string
-	}
-	s.mu.Lock()
-	var pieces []piece
-	for _, p := range s.parts {
-		if p.kept < len(p.text) {
-			pieces = append(pieces, piece{p, p.text[p.kept:]})
-		}
-	}
-	doing := s.doing
-	s.mu.Unlock()
-	if silent := time.Since(s.kept) >= signOfLife; doing != s.keptDoing || len(pieces) == 0 && silent {
-		pieces = append(pieces, piece{nil, ""})
-		if silent {
-			s.said = "" // told again: clients take who is silent for stalled
-			s.nudge()
-		}
-	}
+	pieces, doing := s.unkept()
 	for _, p := range pieces {
 		s.kept = time.Now()
 		it := chat.StreamPiece{Doing: doing}
@@ -317,6 +298,33 @@ func (s *stream) keep(ctx context.Context) (goesOn bool) {
 		}
 	}
 	return true
+}
+
+// A piece is what is to be kept of a part; of none it is what the agent does.
+type piece struct {
+	of   *written
+	text string
+}
+
+// unkept returns the pieces that are to be kept now, and what the agent does. A stream that has
+// nothing to say gives a sign of life.
+func (s *stream) unkept() (pieces []piece, doing string) {
+	s.mu.Lock()
+	for _, p := range s.parts {
+		if p.kept < len(p.text) {
+			pieces = append(pieces, piece{p, p.text[p.kept:]})
+		}
+	}
+	doing = s.doing
+	s.mu.Unlock()
+	if silent := time.Since(s.kept) >= signOfLife; doing != s.keptDoing || len(pieces) == 0 && silent {
+		pieces = append(pieces, piece{nil, ""})
+		if silent {
+			s.said = "" // told again: clients take who is silent for stalled
+			s.nudge()
+		}
+	}
+	return pieces, doing
 }
 
 // ended notes in Redis which message a stream became. Where that fails its job does it.
