@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"aiwm-chat/shared/chat"
@@ -59,7 +60,7 @@ func TestRejectedAtOnce(t *testing.T) {
 	} {
 		for _, swapped := range []bool{false, true} {
 			for policy, answers := range map[chat.BusyPolicy]int{chat.BusyReject: 1, chat.BusyEnqueue: 2} {
-				t.Run(name+" "+string(policy), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %s, swapped %t", name, policy, swapped), func(t *testing.T) {
 					t.Parallel()
 					w := newWorld(t, chat.Managed{Busy: policy})
 					questions := w.together(t, swapped, func() { between(t, w) })

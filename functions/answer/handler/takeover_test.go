@@ -11,6 +11,23 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
+// assembled is what a client shows of an answer by what the room was told of it.
+func (w *world) assembled(t *testing.T, stream string) string {
+	t.Helper()
+	var a client.Assembler
+	for _, d := range w.deltas {
+		b, err := protocol.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Frame(client.Frame{Event: protocol.EventStreamDelta, Data: b}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	is, _ := a.Show(w.id, stream, time.Now())
+	return is.Text(protocol.PartContent)
+}
+
 // What an attempt told and could not keep is not the beginning of what the next one tells.
 func TestToldAndNotKept(t *testing.T) {
 	t.Parallel()
@@ -47,18 +64,7 @@ func TestToldAndNotKept(t *testing.T) {
 	if err := w.handler().Handle(ctx, w.job(q)); err != nil {
 		t.Fatal(err)
 	}
-	var a client.Assembler
-	for _, d := range w.deltas {
-		b, err := protocol.Marshal(d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := a.Frame(client.Frame{Event: protocol.EventStreamDelta, Data: b}, time.Now()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	shown, _ := a.Show(w.id, s.st.ID, time.Now())
-	if text := shown.Text(protocol.PartContent); text != answer && text != "" {
+	if text := w.assembled(t, s.st.ID); text != answer && text != "" {
 		t.Errorf("shown is %q", text)
 	}
 }
@@ -101,18 +107,8 @@ func TestLostWhileItWrites(t *testing.T) {
 	if err := w.work(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var a client.Assembler
-	for _, d := range w.deltas {
-		b, err := protocol.Marshal(d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := a.Frame(client.Frame{Event: protocol.EventStreamDelta, Data: b}, time.Now()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if shown, _ := a.Show(w.id, id, time.Now()); shown.Text(protocol.PartContent) != "One, two, " {
-		t.Errorf("shown is %q", shown.Text(protocol.PartContent))
+	if text := w.assembled(t, id); text != "One, two, " {
+		t.Errorf("shown is %q", text)
 	}
 	w.check(t)
 }
