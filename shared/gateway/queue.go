@@ -21,7 +21,7 @@ type QueueHandler = func(context.Context, events.SQSEvent) (events.SQSEventRespo
 // back to the queue alone, and in the end to the dead letters.
 func Queue[Job any](handle func(ctx context.Context, job Job) error) QueueHandler {
 	return func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
-		ctx, seen := begin(ctx, "queue "+nameOf(event), "", "")
+		ctx, seen := begin(ctx, "queue "+queueOf(event), "", "")
 		defer seen.End()
 		errs := make([]error, len(event.Records))
 		var wg sync.WaitGroup
@@ -71,8 +71,8 @@ func Schedule(handle func(ctx context.Context) error) func(context.Context, even
 	}
 }
 
-// nameOf is the name of the queue that an event comes from: a batch has one source.
-func nameOf(event events.SQSEvent) string {
+// queueOf is the name of the queue that an event comes from: a batch has one source.
+func queueOf(event events.SQSEvent) string {
 	if len(event.Records) == 0 {
 		return ""
 	}

@@ -24,8 +24,8 @@ type store interface {
 	DeleteConversation(ctx context.Context, p chat.Principal, id chat.ConversationID, now time.Time) (chat.Conversation, error)
 	DeletedConversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
-	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
 	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (c chat.Conversation, removed bool, err error)
+	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
 }
 
 type presence interface {
