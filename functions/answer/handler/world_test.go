@@ -266,7 +266,7 @@ func (p process) EnqueueRun(_ context.Context, job protocol.RunJob) error {
 	return nil
 }
 
-// EnqueueRunIn has a job wait: who is not asked for it by a test never comes.
+// EnqueueRunIn notes how long a job is to wait. It never comes by itself.
 func (p process) EnqueueRunIn(ctx context.Context, job protocol.RunJob, delay time.Duration) error {
 	if delay == 0 {
 		return p.EnqueueRun(ctx, job)

@@ -161,8 +161,9 @@ func (w *world) check(t *testing.T, text string, s *seen) {
 }
 
 // schedules is how many orders of their steps are tried of each two things that happen
-// at once: one before the other, the other before the one, and others by chance; under the
-// race detector, which is slow and learns little from one more, a single one of those.
+// at once: one before the other, the other before the one, and others by chance; with
+// -short, as under the race detector, which is slow and learns little from one more, a single
+// one of those.
 func schedules() int {
 	if testing.Short() {
 		return 3

@@ -43,6 +43,7 @@ func (w *world) EnqueueRun(ctx context.Context, job protocol.RunJob) error {
 	return w.EnqueueRunIn(ctx, job, 0)
 }
 
+// EnqueueRunIn forgets what is to come later: the tests of answer have that.
 func (w *world) EnqueueRunIn(_ context.Context, job protocol.RunJob, delay time.Duration) error {
 	if delay > 0 {
 		return nil
