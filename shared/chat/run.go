@@ -121,7 +121,7 @@ type Run struct {
 	ExpiresAt  time.Time        // until when
 	Decided    bool             // it was noted that it is decided, of a waiting one: what was, the log knows
 	Usage      Usage
-	Error      Code // of a failed one
+	Error      Code // of a failed one; Conflict of a cancelled one that was rejected
 
 	CreatedAt time.Time
 	StartedAt time.Time     // when it last left the queue
