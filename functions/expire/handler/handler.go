@@ -61,7 +61,7 @@ func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
 			return err
 		}
 		if left := time.Until(st.Lease); !job.Stop && st.State == chat.StreamOpen && left > 0 {
-			return h.alive(ctx, job, left)
+			return h.lookLater(ctx, job, left)
 		}
 		again, err := h.end(ctx, job, st)
 		if err != nil || !again {
@@ -83,10 +83,10 @@ func isOver(st chat.Stream, stop bool) bool {
 	return false
 }
 
-// alive looks at a stream again when its lease is over; unless its agent was removed, or the
+// lookLater looks at a stream again when its lease is over; unless its agent was removed, or the
 // conversation closed, by somebody who died before the stream was dropped: else it would
 // write into the room for as long as it likes. What cannot be known now is known then.
-func (h *Handler) alive(ctx context.Context, job protocol.StreamJob, left time.Duration) error {
+func (h *Handler) lookLater(ctx context.Context, job protocol.StreamJob, left time.Duration) error {
 	if chat.Refuses(h.sender.Takes(ctx, job.Agent(), job.ConversationID)) {
 		_, err := h.drop(ctx, job, "refused", true)
 		return err
