@@ -128,7 +128,7 @@ func Public(err error) *Error {
 	return Errorf(Internal, "something went wrong on our side")
 }
 
-// CodeOf returns the code of err, Internal for an error that is no *Error.
+// CodeOf returns the code of err, Internal for an error that is no *Error, and for nil.
 func CodeOf(err error) Code { return Public(err).Code }
 
 // ErrOneTooMany is what a connection is told that had to make room for a newer one.
