@@ -21,7 +21,7 @@ type QueueHandler = func(context.Context, events.SQSEvent) (events.SQSEventRespo
 // back to the queue alone, and in the end to the dead letters.
 func Queue[Job any](handle func(ctx context.Context, job Job) error) QueueHandler {
 	return func(ctx context.Context, event events.SQSEvent) (events.SQSEventResponse, error) {
-		ctx, seen := begin(ctx, "queue "+queueOf(event), "", "")
+		ctx, seen := begin(ctx, strings.TrimSpace("queue "+queueOf(event)), "", "")
 		defer seen.End()
 		errs := make([]error, len(event.Records))
 		var wg sync.WaitGroup

@@ -122,8 +122,9 @@ func (h *Handler) online(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	}
 	page := protocol.PresencePage{ConversationID: id}
 	for i, p := range who {
-		there := online[i] || p.Type == chat.Agent && h.profiles.Answers(ctx, p)
-		page.Data = append(page.Data, protocol.PresenceNow(p, there && !c.Participants[i].Invited))
+		seen := !c.Participants[i].Invited
+		there := seen && (online[i] || p.Type == chat.Agent && h.profiles.Answers(ctx, p))
+		page.Data = append(page.Data, protocol.PresenceNow(p, there))
 	}
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
 }

@@ -131,8 +131,11 @@ func (h *Handler) stopFor(ctx context.Context, r, newer chat.Run) (chat.Run, err
 	}
 	// The fast way to who holds it; else they see it with their next look at the run.
 	_ = h.presence.StopQuestion(ctx, r.ConversationID, chat.MessageID(r.ID), chat.Principal{Type: chat.User, ID: newer.UserID, OrgID: r.OrgID})
-	if now.Status == chat.RunActive {
-		return now, nil
+	if now.Status != chat.RunActive {
+		return now, h.jobs.EnqueueRun(ctx, protocol.RunJobOf(now))
 	}
-	return now, h.jobs.EnqueueRun(ctx, protocol.RunJobOf(now))
+	if left := max(0, time.Until(now.LeaseUntil)); left == 0 || r.Stop == nil { // who holds it may be dead
+		return now, h.jobs.EnqueueRunIn(ctx, protocol.RunJobOf(now), left)
+	}
+	return now, nil
 }

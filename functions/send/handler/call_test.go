@@ -86,6 +86,9 @@ func TestRunIsQueued(t *testing.T) {
 			if !slices.Equal(got, c.want) || len(w.runJobs) != c.jobs || w.due() != "" {
 				t.Errorf("runs %v, %d jobs, due %q", got, len(w.runJobs), w.due())
 			}
+			if active := c.managed.Busy == chat.BusyInterrupt && c.before == chat.RunActive; active != (len(w.laterJobs) == 1) {
+				t.Errorf("%d jobs look whether who is interrupted is dead", len(w.laterJobs))
+			}
 			if interrupts := c.managed.Busy == chat.BusyInterrupt; interrupts != (len(w.runs) > 1 && w.runs[0].Stop != nil) {
 				t.Errorf("stopped: %+v", w.runs[0])
 			}

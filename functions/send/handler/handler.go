@@ -56,6 +56,7 @@ type announcer interface {
 type jobs interface {
 	EnqueueSummary(ctx context.Context, job protocol.SummaryJob) error
 	EnqueueRun(ctx context.Context, job protocol.RunJob) error
+	EnqueueRunIn(ctx context.Context, job protocol.RunJob, delay time.Duration) error
 }
 
 // Handler handles send.

@@ -75,6 +75,7 @@ type world struct {
 	lookups      int                // of it
 	runs         []*chat.Run
 	runJobs      []protocol.RunJob
+	laterJobs    []protocol.RunJob // for the end of a lease
 	stopped      map[chat.MessageID]bool
 }
 
@@ -486,6 +487,10 @@ func (w *world) QuestionStopped(_ context.Context, _ chat.ConversationID, id cha
 
 func (w *world) StopQuestion(_ context.Context, _ chat.ConversationID, id chat.MessageID, _ chat.Principal) error {
 	return w.step("StopQuestion", func() { w.stopped[id] = true })
+}
+
+func (w *world) EnqueueRunIn(_ context.Context, job protocol.RunJob, delay time.Duration) error {
+	return w.step("EnqueueRunIn", func() { w.laterJobs = append(w.laterJobs, job) })
 }
 
 func (w *world) EnqueueRun(_ context.Context, job protocol.RunJob) error {
