@@ -121,7 +121,11 @@ func Command(ctx context.Context, args []string, out io.Writer, getenv func(stri
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 	defer cancel()
-	return errors.Join(err, s.Close(ctx))
+	closed := s.Close(ctx)
+	if errors.Is(closed, context.DeadlineExceeded) {
+		closed = fmt.Errorf("something was still running (an answer goes on within a minute and a half of the next start): %w", closed)
+	}
+	return errors.Join(err, closed)
 }
 
 // fit refuses flags that do nothing, or too much, together.

@@ -148,7 +148,7 @@ func (h *Handler) waits(ctx context.Context, org chat.OrgID, in protocol.Approve
 	case found:
 		return &decision, nil
 	case late:
-		return nil, chat.Detailed(chat.Errorf(chat.Conflict, "the time to decide is over"), "expiresAt", m.Approval.ExpiresAt.UTC().Format(time.RFC3339))
+		return nil, chat.Detailed(chat.Errorf(chat.Conflict, "the time to decide is over"), "expiresAt", m.Approval.ExpiresAt.UTC().Format(protocol.Timestamp))
 	}
 	return nil, chat.Errorf(chat.Conflict, "the run is over")
 }
