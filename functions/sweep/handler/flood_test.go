@@ -137,7 +137,8 @@ func (f *flood) StopQuestion(context.Context, chat.ConversationID, chat.MessageI
 	return nil
 }
 
-func (f *flood) EnqueueRun(context.Context, protocol.RunJob) error { return nil }
+func (f *flood) EnqueueRun(context.Context, protocol.RunJob) error                  { return nil }
+func (f *flood) EnqueueRunIn(context.Context, protocol.RunJob, time.Duration) error { return nil }
 
 func (f *flood) RunDecided(context.Context, chat.RunID, time.Time) error { return nil }
 
