@@ -12,14 +12,15 @@ import (
 // was refused, where it has been changed, and reports whether to try again.
 func (c *client) authenticate(ctx context.Context, used redis.UniversalClient, err error) bool {
 	refused := unauthenticated(err)
-	if c.renewal == nil || !refused && !errors.Is(err, redis.ErrClosed) {
+	_, answered := errors.AsType[redis.Error](err)
+	if c.renewal == nil || answered && !refused {
 		return false
 	}
 	c.mu.Lock()
 	password, renewed := c.options.Password, c.current != used
 	c.mu.Unlock()
 	if renewed || !refused {
-		return renewed // somebody else did, and may have closed it meanwhile
+		return renewed // somebody else did, and the error may be that of closing it
 	}
 	next, changed := c.renewal.Renew(ctx, password)
 	c.mu.Lock()
