@@ -29,7 +29,7 @@ soak: ## two minutes in which everything fails, and what became of the promises
 
 test: ## every test, on the embedded databases
 	$(GO) test -shuffle=on $$($(GO) list ./... | grep -v '/$(ALONE)$$')
-	$(GO) test -shuffle=on -parallel=12 ./$(ALONE)
+	$(GO) test -shuffle=on -parallel=6 ./$(ALONE)
 
 # What measures how long answers take runs when nothing is compiled beside it. Its tests
 # wait more than they compute.
