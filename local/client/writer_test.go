@@ -18,9 +18,9 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-// forgetful is a server that has lost a stream when its first piece comes, and of which
-// another connection has written some pieces when it is begun again.
-func forgetful(t *testing.T, theirs int, appended chan<- protocol.Stream) string {
+// answering is a server for one connection, which answers each frame of a stream with a
+// reply, or with nothing.
+func answering(t *testing.T, reply func(in protocol.Stream) string) (url string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"bearer"}})
@@ -29,7 +29,6 @@ func forgetful(t *testing.T, theirs int, appended chan<- protocol.Stream) string
 		}
 		defer conn.CloseNow()
 		conn.SetReadLimit(128 << 10)
-		starts := 0
 		for {
 			_, text, err := conn.Read(r.Context())
 			if err != nil {
@@ -39,26 +38,34 @@ func forgetful(t *testing.T, theirs int, appended chan<- protocol.Stream) string
 			if err := json.Unmarshal(text, &in); err != nil {
 				t.Errorf("the client sent %s: %v", text, err)
 			}
-			reply := ""
-			switch {
-			case in.State == protocol.StreamStart:
-				if starts++; starts == 1 {
-					reply = fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{}}}`, in.ID)
-				} else {
-					reply = fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{"content":%d}}}`, in.ID, theirs)
-				}
-			case starts == 1:
-				reply = fmt.Sprintf(`{"event":"error","id":%q,"error":{"code":"not_found","message":"there is no such stream"}}`, in.ID)
-			default:
-				appended <- in
-			}
-			if reply != "" && conn.Write(r.Context(), websocket.MessageText, []byte(reply)) != nil {
+			if out := reply(in); out != "" && conn.Write(r.Context(), websocket.MessageText, []byte(out)) != nil {
 				return
 			}
 		}
 	}))
 	t.Cleanup(server.Close)
 	return "ws" + strings.TrimPrefix(server.URL, "http")
+}
+
+// forgetful is a server that has lost a stream when its first piece comes, and of which
+// another connection has written some pieces when it is begun again.
+func forgetful(t *testing.T, theirs int, appended chan<- protocol.Stream) (url string) {
+	t.Helper()
+	starts := 0
+	return answering(t, func(in protocol.Stream) string {
+		switch {
+		case in.State == protocol.StreamStart && starts == 0:
+			starts++
+			return fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{}}}`, in.ID)
+		case in.State == protocol.StreamStart:
+			starts++
+			return fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{"content":%d}}}`, in.ID, theirs)
+		case starts == 1:
+			return fmt.Sprintf(`{"event":"error","id":%q,"error":{"code":"not_found","message":"there is no such stream"}}`, in.ID)
+		}
+		appended <- in
+		return ""
+	})
 }
 
 // What was lost is begun again with all of it, after whatever another connection has
@@ -118,45 +125,25 @@ func TestWriterBeginsAgain(t *testing.T) {
 // the writer sends that again, and the stream goes on.
 func TestWriterSendsWhatIsMissing(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"bearer"}})
-		if err != nil {
-			return
+	next, lost := 0, false
+	url := answering(t, func(in protocol.Stream) string {
+		switch {
+		case in.State == protocol.StreamStart:
+			return fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{}}}`, in.ID)
+		case in.State == protocol.StreamEnd && in.Pieces[protocol.PartContent] == next:
+			return fmt.Sprintf(`{"event":"message:sent","id":%q,"data":{"seq":7}}`, in.ID)
+		case in.State == protocol.StreamEnd, *in.Index > next:
+			return fmt.Sprintf(`{"event":"error","id":%q,"error":{"code":"conflict","message":"pieces are missing","details":{"next":{"content":%d}}}}`, in.ID, next)
+		case *in.Index == 1 && !lost:
+			lost = true
+		case *in.Index == next:
+			next++
 		}
-		defer conn.CloseNow()
-		conn.SetReadLimit(128 << 10)
-		next, lost := 0, false
-		for {
-			_, text, err := conn.Read(r.Context())
-			if err != nil {
-				return
-			}
-			var in protocol.Stream
-			if err := json.Unmarshal(text, &in); err != nil {
-				t.Errorf("the client sent %s: %v", text, err)
-			}
-			reply := ""
-			switch {
-			case in.State == protocol.StreamStart:
-				reply = fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{}}}`, in.ID)
-			case in.State == protocol.StreamEnd && in.Pieces[protocol.PartContent] == next:
-				reply = fmt.Sprintf(`{"event":"message:sent","id":%q,"data":{"seq":7}}`, in.ID)
-			case in.State == protocol.StreamEnd, *in.Index > next:
-				reply = fmt.Sprintf(`{"event":"error","id":%q,"error":{"code":"conflict","message":"pieces are missing","details":{"next":{"content":%d}}}}`, in.ID, next)
-			case *in.Index == 1 && !lost:
-				lost = true
-			case *in.Index == next:
-				next++
-			}
-			if reply != "" && conn.Write(r.Context(), websocket.MessageText, []byte(reply)) != nil {
-				return
-			}
-		}
-	}))
-	t.Cleanup(server.Close)
+		return ""
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	c, err := client.Dial(ctx, "ws"+strings.TrimPrefix(server.URL, "http"), token)
+	c, err := client.Dial(ctx, url, token)
 	if err != nil {
 		t.Fatal(err)
 	}
