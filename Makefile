@@ -36,7 +36,7 @@ test: ## every test, on the embedded databases
 ALONE := local/e2e
 
 # One goroutine each, or nothing that the end-to-end suite does not run with it.
-SEQUENTIAL := /(shared/(chat|config|protocol)|local|local/(model/.*|cold|contract|cost|docs|migrate|soak))$$
+SEQUENTIAL := /(shared/(chat|protocol)|local|local/(model/.*|cold|contract|cost|docs|migrate|soak))$$
 
 race: race-units ## the same with the race detector, but for what has nothing to race
 	$(GO) test -race -short -shuffle=on ./$(ALONE)
