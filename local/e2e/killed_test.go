@@ -34,7 +34,7 @@ type operation struct {
 	function string   // whose steps are counted
 	also     []string // what else it kills
 	framed   bool     // it is a frame: API Gateway says so when its function died
-	ticks    bool     // some of its steps are the clock's, and do not come each time
+	ticks    bool     // some of its steps are the clock's or a retry's, and do not come each time
 	scale    float64
 	prepare  func(k *killing)               // what it takes that the operation can be done
 	run      func(k *killing)               // it is asked for once, and answered or not

@@ -197,10 +197,11 @@ func killedDeletion() operation {
 }
 
 // killedWelcome greets an agent for which a message is waiting. The queue brings
-// the job again after two minutes, which are one second here.
+// the job again after two minutes, which are one second here. A connection that cannot be
+// reached yet is posted to once more.
 func killedWelcome() operation {
 	return operation{
-		name: "welcome", function: "WelcomeFunction", scale: 120,
+		name: "welcome", function: "WelcomeFunction", scale: 120, ticks: true,
 		prepare: func(k *killing) {
 			if !k.user.here {
 				k.user.here = true

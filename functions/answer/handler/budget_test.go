@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -19,9 +18,8 @@ func TestBudgetOfStoppedAnswers(t *testing.T) {
 		w.mu.Lock()
 		w.deltas = nil
 		w.mu.Unlock()
-		done := make(chan error, 1)
-		go func() { done <- w.work(context.Background()) }()
-		for w.shown() == "" && !w.last(t).Status.Over() {
+		done := w.working()
+		for !w.telling() && !w.last(t).Status.Over() && len(done) == 0 {
 			time.Sleep(5 * time.Millisecond)
 		}
 		if _, err := w.StopRun(t.Context(), r.OrgID, r.ID, user.ID, time.Now()); err != nil {

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"aiwm-chat/local/scripted"
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/completion"
+	"aiwm-chat/shared/protocol"
 )
 
 // scripted has the world's model be a service that does as it is told.
@@ -98,11 +100,8 @@ func TestStopWhileItWrites(t *testing.T) {
 			}
 			w.say(t, user, "#tokens 5000 Hello")
 			r := w.last(t)
-			done := make(chan error)
-			go func() { done <- w.work(context.Background()) }()
-			for w.shown() == "" {
-				time.Sleep(time.Millisecond)
-			}
+			done := w.working()
+			w.until(t, "a piece of the content is told", done, w.telling)
 			if _, err := w.StopRun(t.Context(), r.OrgID, r.ID, user.ID, time.Now()); err != nil {
 				t.Fatal(err)
 			}
@@ -133,6 +132,14 @@ func TestStopWhileItWrites(t *testing.T) {
 	}
 }
 
+// telling reports whether a piece of the content was told. It need not be shown: of the first
+// pieces on a busy machine one may be lacking.
+func (w *world) telling() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.deltas, func(d protocol.StreamDelta) bool { return d.Part == protocol.PartContent })
+}
+
 // shown is what a client shows of the content, by the rules of the protocol.
 func (w *world) shown() (text string) {
 	w.mu.Lock()
@@ -155,15 +162,18 @@ func TestStopWhileAToolWorks(t *testing.T) {
 	w.shopping(`slow_report {"seconds":60}`)
 	w.say(t, user, "A report")
 	r := w.last(t)
-	done := make(chan error)
 	began := make(chan bool)
 	w.before = func(step string) {
 		if step == "BeginCall" {
 			close(began)
 		}
 	}
-	go func() { done <- w.work(context.Background()) }()
-	<-began
+	done := w.working()
+	select {
+	case <-began:
+	case err := <-done:
+		t.Fatalf("no tool was called: %v\n%s", err, w.told(t))
+	}
 	if _, err := w.StopRun(t.Context(), r.OrgID, r.ID, user.ID, time.Now()); err != nil {
 		t.Fatal(err)
 	}

@@ -60,11 +60,8 @@ func TestStopWhileAServerHangs(t *testing.T) {
 			}
 			w.say(t, user, "Refund it")
 			r := w.last(t)
-			done := make(chan error, 1)
-			go func() { done <- w.work(context.Background()) }()
-			for h.calls.Load() == 0 {
-				time.Sleep(time.Millisecond)
-			}
+			done := w.working()
+			w.until(t, "a call hangs", done, func() bool { return h.calls.Load() > 0 })
 			time.Sleep(300 * time.Millisecond)
 			began := time.Now()
 			if _, err := w.StopRun(t.Context(), r.OrgID, r.ID, user.ID, time.Now()); err != nil {
@@ -73,13 +70,9 @@ func TestStopWhileAServerHangs(t *testing.T) {
 			if err := w.presence.StopQuestion(t.Context(), w.id, chat.MessageID(r.ID), user); err != nil {
 				t.Fatal(err)
 			}
-			for !w.last(t).Status.Over() {
-				time.Sleep(5 * time.Millisecond)
-			}
-			select {
-			case <-done:
+			w.until(t, "the end is committed", done, func() bool { return w.last(t).Status.Over() })
+			if len(done) > 0 {
 				t.Error("the servers were told before the end was committed")
-			default:
 			}
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("it took %v", took)
@@ -107,11 +100,8 @@ func TestStopOfARunWithoutAStream(t *testing.T) {
 	w.servers = tools.New(tools.Options{Configured: map[string]config.ToolServer{"shop": {URL: server.URL}}, Local: true})
 	w.say(t, user, "Hello")
 	r := w.last(t)
-	done := make(chan error, 1)
-	go func() { done <- w.work(context.Background()) }()
-	for h.calls.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	done := w.working()
+	w.until(t, "a call hangs", done, func() bool { return h.calls.Load() > 0 })
 	began := time.Now()
 	now, err := w.StopRun(t.Context(), r.OrgID, r.ID, user.ID, time.Now())
 	if err != nil {

@@ -33,7 +33,8 @@ func TestToldAndNotKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, chat.Managed{})
 	q := w.say(t, user, "Hi")
-	ctx := t.Context()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	r, _, err := w.TakeRun(ctx, w.id, bot.ID, time.Now(), time.Now().Add(-time.Second))
 	if err != nil {
 		t.Fatal(err)
@@ -48,15 +49,15 @@ func TestToldAndNotKept(t *testing.T) {
 	}
 	s, _ := w.handler().begin(ctx, r, 0, thinking, func() {})
 	s.add("content", "Half an ans")
-	for told() == 0 {
+	for told() == 0 && ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
 	}
 	s.close()
 	const answer = "Something else, and more of it"
-	w.model = func(_ context.Context, _ completion.Request, on func(completion.Piece)) (completion.Answer, error) {
+	w.model = func(ctx context.Context, _ completion.Request, on func(completion.Piece)) (completion.Answer, error) {
 		before := told()
 		on(completion.Piece{Content: answer})
-		for told() == before {
+		for told() == before && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
 		return completion.Answer{Content: answer, Finish: "stop"}, nil

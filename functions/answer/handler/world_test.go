@@ -347,6 +347,24 @@ func (w *world) work(ctx context.Context) (err error) {
 	return errors.Join(err, errors.New("the jobs do not come to an end"))
 }
 
+// working does so beside the test, which it never outlives for want of a reader.
+func (w *world) working() <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- w.work(context.Background()) }()
+	return done
+}
+
+// until waits for what must come before the work is done.
+func (w *world) until(t testing.TB, what string, done <-chan error, is func() bool) {
+	t.Helper()
+	for !is() {
+		if len(done) > 0 && !is() {
+			t.Fatalf("the work was done before %s: %v\n%s", what, <-done, w.told(t))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // recover is what happens when a process has died: time passes, and sweep comes, as
 // often as it takes.
 func (w *world) recover(t testing.TB) {
