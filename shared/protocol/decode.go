@@ -2,7 +2,9 @@ package protocol
 
 import (
 	"errors"
+	"reflect"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -69,7 +71,7 @@ func decodeError(err error) error {
 		if errors.Is(semantic.Err, json.ErrUnknownName) {
 			return chat.Invalid(field, "is not known here")
 		}
-		return chat.Invalid(field, "has the wrong type or is out of range")
+		return chat.Invalid(field, "%s", wanted(semantic.GoType, semantic.JSONKind))
 	}
 	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		if errors.Is(syntactic.Err, jsontext.ErrDuplicateName) {
@@ -80,6 +82,31 @@ func decodeError(err error) error {
 		}
 	}
 	return chat.Errorf(chat.BadRequest, "the body is not valid JSON")
+}
+
+// wanted says what a field must be that is something else.
+func wanted(t reflect.Type, got jsontext.Kind) string {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == nil:
+	case t == reflect.TypeFor[time.Time]():
+		return `must be a time such as "2026-01-31T12:00:00Z"`
+	case t.Kind() == reflect.String:
+		return "must be a string"
+	case t.Kind() == reflect.Bool:
+		return "must be true or false"
+	case t.Kind() == reflect.Slice:
+		return "must be an array"
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
+		return "must be an object"
+	case (t.Kind() == reflect.Int || t.Kind() == reflect.Int64) && got != jsontext.KindNumber:
+		return "must be a whole number"
+	case t.Kind() == reflect.Float64 && got != jsontext.KindNumber:
+		return "must be a number"
+	}
+	return "has the wrong type or is out of range"
 }
 
 // fieldName turns "/usage/promptTokens" into "usage.promptTokens". The client

@@ -2,11 +2,14 @@ package protocol_test
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
@@ -255,6 +258,43 @@ func TestDecodedSend(t *testing.T) {
 	}
 	if !reflect.DeepEqual(d, want) {
 		t.Errorf("draft %+v\nwant %+v", d, want)
+	}
+}
+
+// What is of another type is told what it must be; nothing of Go is in that.
+func TestDecodeSaysWhatAFieldMustBe(t *testing.T) {
+	type all struct {
+		protocol.Send
+		Float *float64
+		When  *time.Time
+	}
+	for data, want := range map[string]string{
+		`{"content":7}`:                    "content: must be a string",
+		`{"conversationId":{}}`:            "conversationId: must be a string",
+		`{"attachments":"a"}`:              "attachments: must be an array",
+		`{"attachments":[1]}`:              "attachments.0: must be a string",
+		`{"thinking":"hm"}`:                "thinking: must be an object",
+		`{"thinking":{"visible":1}}`:       "thinking.visible: must be true or false",
+		`{"usage":{"promptTokens":"1"}}`:   "usage.promptTokens: must be a whole number",
+		`{"usage":{"promptTokens":1.5}}`:   "usage.promptTokens: has the wrong type or is out of range",
+		`{"usage":{"promptTokens":1e300}}`: "usage.promptTokens: has the wrong type or is out of range",
+		`{"Float":"1"}`:                    "Float: must be a number",
+		`{"When":1}`:                       `When: must be a time such as "2026-01-31T12:00:00Z"`,
+		`{"When":"yesterday"}`:             `When: must be a time such as "2026-01-31T12:00:00Z"`,
+	} {
+		_, err := protocol.Decode[all]([]byte(data))
+		refusal, ok := errors.AsType[*chat.Error](err)
+		if !ok || refusal.Code != chat.ValidationFailed {
+			t.Errorf("%s: %v", data, err)
+			continue
+		}
+		var got string
+		for field, why := range refusal.Details {
+			got += fmt.Sprintf("%s: %v", field, why)
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", data, got, want)
+		}
 	}
 }
 
