@@ -40,6 +40,7 @@ type server struct {
 	raw     redis.UniversalClient
 	mini    *miniredis.Miniredis // nil on a real one
 	spy     spy
+	began   time.Time
 	elapsed atomic.Int64 // the time that a test let pass
 }
 
@@ -74,7 +75,7 @@ func onMini(t testing.TB, limits presence.Limits) *server {
 
 func connect(t testing.TB, o presence.Options) *server {
 	t.Helper()
-	s := &server{token: rand.Text()[:10]}
+	s := &server{token: rand.Text()[:10], began: time.Now().UTC()}
 	o.Now = s.now
 	if o.Dial == nil {
 		o.Dial = s.spy.dial
@@ -128,7 +129,7 @@ func (s *server) abroad(p chat.Principal) chat.Principal {
 func (s *server) connection(id string, p chat.Principal) chat.Connection {
 	return chat.Connection{
 		ID: chat.ConnectionID(id + "." + s.token + "="), Principal: p,
-		ExpiresAt: s.now().Add(24 * time.Hour).Truncate(time.Second).UTC(),
+		ExpiresAt: s.began.Add(time.Duration(s.elapsed.Load()) + 24*time.Hour).Truncate(time.Second), // the same, whenever the test says it
 	}
 }
 
