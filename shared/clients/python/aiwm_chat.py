@@ -1,0 +1,1894 @@
+"""An AI agent on aiwm-chat, in ten lines.
+
+    async with Agent(url, token) as agent:
+        async for message in agent:
+            async with message.answer() as out:
+                async for token in llm(message.content):
+                    await out.write(token)
+
+It connects, stays connected, resumes, and gives each question once; an answer is seen as it
+is written, and stops when somebody stops it. One file, for Python 3.9 and later, on asyncio
+and the library websockets, 10.4 or later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+import json
+import logging
+import random
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import (
+    Any, AsyncIterator, Awaitable, Callable, Coroutine, Dict, Iterable, List, Mapping, Optional, Set, Tuple, Type, Union,
+)
+
+try:  # websockets 13 and later
+    from websockets.asyncio.client import connect as _connect
+
+    _HEADERS = "additional_headers"
+except ImportError:
+    from websockets import connect as _connect  # type: ignore[attr-defined, no-redef]
+
+    _HEADERS = "extra_headers"
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+__all__ = [
+    "Agent", "Message", "Answer", "Sent", "ChatError", "Unauthorized", "TooManyConnections", "ConnectFailed", "AnswerFailed",
+]
+
+log = logging.getLogger("aiwm_chat")
+# What the library logs of a handshake contains the token.
+_wire = logging.getLogger("aiwm_chat.wire")
+_wire.setLevel(logging.WARNING)
+
+JSON = Dict[str, Any]
+Token = Union[str, Callable[[], Union[str, Awaitable[str]]]]
+
+MAX_FRAME = 32_000  # bytes; over 32 KB the connection is closed
+MAX_REPAIR = 19_500  # bytes of JSON of a part that is sent whole in place of a piece; the server's limit is 20,000
+MAX_SEND = 24 << 10  # bytes of content over WebSocket; more goes over REST
+MAX_PARTS = {"content": 256 << 10, "thinking": 128 << 10}  # bytes that a stream may have
+MAX_REASON = 2000  # characters
+REMEMBERED = 100_000  # questions, so that none comes twice
+LOOK_BACK = 20  # messages of a log that are looked at when a conversation is entered
+REPEAT_EVERY = 0.05  # seconds between pieces that are sent again: the server takes no more in the long run
+HEARTBEAT = 10.0  # seconds of silence after which a stream gives a sign of life; it is thought dead after 30
+OVER_AFTER = 2.0  # seconds after which it is looked up whether such a stream is still there
+LOST_AFTER = 60.0  # seconds after which a stream that another connection is said to write is begun under another id
+
+_SUBPROTOCOL = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_TOOL = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_STATUSES = ("thinking", "generating", "tool", "waiting")
+
+
+class ChatError(Exception):
+    """What the server refused. ``code`` is one of the protocol's, ``details`` what it says of it."""
+
+    def __init__(self, code: str, message: str, details: Optional[JSON] = None, retryable: bool = False) -> None:
+        super().__init__(f"{code}: {message}" + (f" ({_told(details)})" if details else ""))
+        self.code = code
+        self.details: JSON = details or {}
+        self.retryable = retryable
+
+
+class Unauthorized(ChatError):
+    """The token was refused, or is not an agent's. Nobody tries again by themselves."""
+
+
+class TooManyConnections(ChatError):
+    """The agent has as many connections as it may have. Nobody tries again by themselves."""
+
+
+class ConnectFailed(ChatError):
+    """There is no such server, or it does not speak this protocol; only of the first connection, later ones are tried again."""
+
+
+class AnswerFailed(Exception):
+    """Raise it in the body of an answer to say, in its text, why there is none: people see that text."""
+
+
+class _LinkLost(Exception):
+    """The connection ended before there was a reply."""
+
+
+def _told(details: JSON) -> str:
+    return ", ".join(f"{name} {details[name]}" for name in sorted(details))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of something that was sent: the message, durable, or none where ``message_id`` is empty.
+
+    ``status`` is ``sent``; of an answer also ``cancelled`` (stopped), ``failed``, ``dropped`` (there is no
+    message) or ``elsewhere`` (somebody else had answered, such as another process of this agent).
+    """
+
+    message_id: str
+    conversation_id: str
+    seq: int
+    status: str = "sent"
+    duplicate: bool = False
+
+    @staticmethod
+    def _of(data: JSON, conversation: str, status: str = "sent") -> "Sent":
+        seq = data.get("seq")
+        return Sent(
+            _text(data.get("messageId")), conversation, seq if isinstance(seq, int) else 0,
+            _text(data.get("status")) or status, data.get("duplicate") is True,
+        )
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message of a conversation. ``raw`` is all that the server says of it, as it came."""
+
+    id: str
+    conversation_id: str
+    seq: int
+    participant_id: str
+    participant_type: str
+    role: str
+    type: str
+    content: str
+    parent_id: str
+    status: str
+    created_at: str
+    raw: JSON = field(repr=False, compare=False)
+    _agent: "Agent" = field(repr=False, compare=False)
+    _answers: List[str] = field(repr=False, compare=False, default_factory=list)
+
+    def answer(self) -> "Answer":
+        """Begin an answer that is seen while it is written: ``async with message.answer() as out``.
+
+        Its id follows from the question's: of several processes of one agent one answers, and one that is
+        started again goes on where the one before broke off. A second answer to the same message has
+        an id of its own.
+        """
+        return Answer(self._agent, self.conversation_id, self._next_id(), self.id)
+
+    async def reply(self, text: str, **fields: Any) -> Sent:
+        """Answer with one message. ``fields`` are those of :meth:`Agent.send`.
+
+        Where another process of this agent has answered with another text, the result says ``elsewhere``.
+        """
+        fields.setdefault("parent_id", self.id)
+        try:
+            return await self._agent.send(self.conversation_id, text, client_message_id=self._next_id(), **fields)
+        except ChatError as e:
+            if e.code != "conflict":
+                raise
+            return Sent._of({**e.details, "status": "elsewhere"}, self.conversation_id)
+
+    async def history(self, limit: int = 50) -> List["Message"]:
+        """Return the messages up to this one, itself included, oldest first."""
+        return await self._agent.history(self.conversation_id, limit=limit, before_seq=self.seq + 1)
+
+    def _next_id(self) -> str:
+        name = f"answer-{self.id}" + (f"-{len(self._answers) + 1}" if self._answers else "")
+        self._answers.append(name)
+        return name
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _message(agent: "Agent", d: Any) -> Optional[Message]:
+    """Return a message of the wire, None where it is none."""
+    if not isinstance(d, dict) or not isinstance(d.get("seq"), int) or not _text(d.get("id")) or not _text(d.get("conversationId")):
+        return None
+    return Message(
+        d["id"], d["conversationId"], d["seq"], _text(d.get("participantId")), _text(d.get("participantType")), _text(d.get("role")),
+        _text(d.get("type")), _text(d.get("content")), _text(d.get("parentId")), _text(d.get("status")), _text(d.get("createdAt")), d, agent,
+    )
+
+
+# --- what is pure: tables in the tests ---
+
+
+def backoff(n: int, base: float = 0.3, cap: float = 20.0, rand: Callable[[], float] = random.random) -> float:
+    """Return how long to wait before the n-th further attempt, from 0: full jitter."""
+    return rand() * min(cap, base * 2.0 ** min(n, 30))
+
+
+def clean(text: str) -> str:
+    """Join halves of surrogate pairs, and put U+FFFD for those that are alone: they are no text."""
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def unfinished(text: str) -> int:
+    """Return how many characters at the end wait for more: 1 where that is half of a surrogate pair."""
+    return 1 if text and "\ud800" <= text[-1] <= "\udbff" else 0
+
+
+def encode(value: Any) -> bytes:
+    """Return the JSON that goes over the wire."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def encoded_len(text: str) -> int:
+    """Return how many bytes of JSON a text has."""
+    return len(encode(text))
+
+
+def up_to(text: str, start: int, most: int) -> int:
+    """Return where a piece that begins at start ends, if it may have so many bytes of JSON."""
+    end = min(len(text), start + most)
+    while encoded_len(text[start:end]) > most:
+        end = start + (end - start) // 2
+    return end
+
+
+class Pace:
+    """When pieces of an answer are sent: the first at once, each 100 ms for 2 s, then each 250 ms."""
+
+    AT_FIRST, LATER, LATER_AT, SLOWEST, REPAIR_EVERY = 0.1, 0.25, 2.0, 4.0, 5.0
+
+    def __init__(self) -> None:
+        self.first: Optional[float] = None
+        self.last = 0.0
+        self.repaired = 0.0
+        self.widened = 0
+
+    def due(self) -> float:
+        """Return when the next piece may be sent; 0 is at once."""
+        if self.first is None:
+            return 0.0
+        every = self.LATER if self.last - self.first >= self.LATER_AT else self.AT_FIRST
+        return self.last + min(every * (1 << self.widened), self.SLOWEST)
+
+    def repairs(self, now: float) -> bool:
+        """Report whether the whole part should be sent now: it costs the same, and heals what was lost."""
+        return self.first is not None and now - self.repaired >= self.REPAIR_EVERY
+
+    def sent(self, now: float, whole: bool) -> None:
+        """Note that a piece was sent, or the whole part."""
+        if self.first is None:
+            self.first = self.repaired = now
+        self.last = now
+        if whole:
+            self.repaired = now
+
+    def widen(self) -> None:
+        """Send half as often from now on."""
+        self.widened = min(self.widened + 1, 5)
+
+
+class Part:
+    """One of the texts of an answer, and the pieces of it that were sent."""
+
+    def __init__(self, name: str, first: int = 0) -> None:
+        self.name = name
+        self.text = ""  # what is in pieces, or about to be
+        self.pending: List[str] = []  # what is not
+        self.bytes = 0
+        self.first = first  # what was written before, by another process, has the pieces below
+        self.pieces: List[Tuple[int, bool]] = []  # where each ends in text; whether it is the whole up to there
+        self.again = first  # from this index on to be sent again; next: none
+
+    @property
+    def next(self) -> int:
+        """The index of the next piece."""
+        return self.first + len(self.pieces)
+
+    @property
+    def reached(self) -> int:
+        """How much of text is in pieces."""
+        return self.pieces[-1][0] if self.pieces else 0
+
+    def take(self, last: bool) -> None:
+        """Move what is pending to the text, but for half a character, unless it is the last."""
+        if not self.pending:
+            return
+        fresh = "".join(self.pending)
+        keep = 0 if last else unfinished(fresh)
+        self.pending = [fresh[-1]] if keep else []
+        self.text += clean(fresh[: len(fresh) - keep])
+
+    def waits(self) -> bool:
+        """Report whether there is something to send."""
+        return self.again < self.next or self.reached < len(self.text) or len(self.pending) > 1 or any(not unfinished(p) for p in self.pending)
+
+    def piece(self, index: int) -> Tuple[str, bool]:
+        """Return a piece that was sent, as it was."""
+        at = index - self.first
+        end, whole = self.pieces[at]
+        start = 0 if whole or at == 0 else self.pieces[at - 1][0]
+        return self.text[start:end], whole
+
+    def add(self, end: int, whole: bool) -> int:
+        """Note a new piece, and return its index."""
+        self.pieces.append((end, whole))
+        self.again = self.next
+        return self.next - 1
+
+    def moved(self, there: int) -> None:
+        """On another connection pieces may be cut anew from where the server goes on."""
+        if self.first <= there <= self.next:
+            del self.pieces[there - self.first :]
+        else:  # not ours: only the whole can take their place
+            self.first, self.pieces = there, []
+        self.again = self.next
+
+    def missing(self, there: int) -> None:
+        """On the same connection an index has the same text for ever: it is sent again."""
+        self.again = max(min(self.again, there), self.first)
+
+
+def questions(agent_id: str, log_: Iterable[Message]) -> List[Message]:
+    """Return what users said in a stretch of a log that the agent has not answered.
+
+    A message is answered by one of the agent's with it as parent; by one with a later question as parent, for questions
+    are answered in their order; and by one without a parent that comes after it.
+    """
+    asked = {m.id: m for m in sorted(log_, key=lambda m: m.seq) if m.participant_type == "user"}
+    done: Set[str] = set()
+    upto = 0
+    for m in log_:
+        if m.participant_type != "agent" or m.participant_id != agent_id:
+            continue
+        if not m.parent_id:
+            upto = max(upto, m.seq)
+        elif m.parent_id in asked:
+            done.add(m.parent_id)
+            upto = max(upto, asked[m.parent_id].seq)
+    return [m for m in asked.values() if m.seq > upto and m.id not in done and not m.raw.get("isDeleted")]
+
+
+def expiry(token: str) -> Optional[float]:
+    """Return when a JWT expires, None where it does not say."""
+    exp = _claims(token).get("exp")
+    return float(exp) if isinstance(exp, (int, float)) and not isinstance(exp, bool) else None
+
+
+def _claims(token: str) -> JSON:
+    try:
+        part = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        return claims if isinstance(claims, dict) else {}
+    except (IndexError, ValueError):
+        return {}
+
+
+def rest_url(url: str) -> str:
+    """Return where REST is if it is beside the WebSocket, as locally; "" where that cannot be known."""
+    u = urllib.parse.urlsplit(url)
+    if not u.path.rstrip("/").endswith("/ws"):
+        return ""
+    scheme = "https" if u.scheme in ("wss", "https") else "http"
+    return urllib.parse.urlunsplit((scheme, u.netloc, u.path.rstrip("/")[: -len("/ws")], "", ""))
+
+
+# --- one connection ---
+
+
+class _Link:
+    """One WebSocket connection, and what waits for replies on it."""
+
+    def __init__(self, agent: "Agent", ws: Any, token: str) -> None:
+        self.agent, self.ws, self.token = agent, ws, token
+        self.opened = time.monotonic()
+        self.ended = asyncio.Event()
+        self.connected = asyncio.Event()  # the server has said so
+        self.pending: Dict[str, "asyncio.Future[Optional[JSON]]"] = {}
+        self.rooms: Set[str] = set()
+        self.answers: Set["Answer"] = set()
+        self.expired = False
+        self.count = 0
+
+    async def send(self, frame: JSON) -> None:
+        text = encode(frame)
+        if len(text) > MAX_FRAME:
+            raise ChatError("payload_too_large", f"a frame has at most {MAX_FRAME} bytes, and this one {len(text)}")
+        if self.ended.is_set():
+            raise _LinkLost
+        try:
+            await self.ws.send(text.decode())
+        except (ConnectionClosed, OSError) as e:
+            raise _LinkLost from e
+
+    async def read(self) -> None:
+        """Take frames until the connection ends."""
+        try:
+            async for raw in self.ws:
+                try:
+                    self.agent._frame(self, raw)
+                except Exception:  # whatever it sends, the next frame counts again
+                    log.exception("a frame could not be handled")
+        except (ConnectionClosed, OSError):
+            pass
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        self.ended.set()
+        for future in self.pending.values():
+            if not future.done():
+                future.set_exception(_LinkLost())
+        self.pending.clear()
+        for answer in list(self.answers):
+            answer._wake.set()
+
+    async def keep_alive(self) -> None:
+        """Notice a network that is gone without a word. Who has never answered such a ping is not asked to."""
+        answers = False
+        while not self.ended.is_set():
+            await _wait(self.agent.keep_alive, self.ended)
+            try:
+                pong = asyncio.ensure_future(await self.ws.ping())
+                pong.add_done_callback(lambda f: f.cancelled() or f.exception())
+                await asyncio.wait({pong}, timeout=self.agent.keep_alive)
+            except (ConnectionClosed, OSError):
+                return
+            if pong.done() and not pong.cancelled() and pong.exception() is None:
+                answers = True
+                continue
+            if answers:
+                log.warning("the connection does not answer any more")
+                self.abort()
+                return
+
+    def abort(self) -> None:
+        transport = getattr(self.ws, "transport", None)
+        if transport is not None:
+            transport.abort()
+        self.end()
+
+    async def close(self) -> None:
+        try:
+            await asyncio.wait_for(self.ws.close(), 3)
+        except Exception:
+            self.abort()
+        self.end()
+
+    async def request(self, fields: JSON) -> JSON:
+        """Send a frame and return the one that replies, sending it again while there is none."""
+        self.count += 1
+        name = f"r{self.count}"
+        frame = {**fields, "id": name}
+        tries = 0
+        while True:
+            future: "asyncio.Future[Optional[JSON]]" = asyncio.get_running_loop().create_future()
+            if self.ended.is_set():
+                raise _LinkLost
+            self.pending[name] = future
+            try:
+                await self.send(frame)
+                await asyncio.wait({future}, timeout=self.agent.ack_timeout)
+                if future.done():
+                    reply = future.result()
+                    if reply is not None:
+                        return reply
+                    await asyncio.sleep(0.1 + backoff(tries))  # API Gateway refused it, or another frame
+            finally:
+                self.pending.pop(name, None)
+                if future.done() and not future.cancelled():
+                    future.exception()  # it is known
+                future.cancel()
+            tries += 1
+
+
+@dataclass
+class _Conversation:
+    """What is known of a conversation in which the agent is asked."""
+
+    id: str
+    asks: bool = False  # the agent is the one who is asked there
+    wanted: bool = False  # it is to be in the room
+    have: Optional[int] = None  # the log is known up to here
+    head: int = 0  # and goes up to here, at least
+    ahead: Set[int] = field(default_factory=set)
+    stretch: Dict[int, Message] = field(default_factory=dict)  # of the log, until it is complete
+    touched: float = 0.0
+    mending: bool = False
+    entering: bool = False
+
+    def note(self, seq: int) -> None:
+        self.head = max(self.head, seq)
+        if self.have is None:
+            return
+        if seq > self.have:
+            self.ahead.add(seq)
+        while self.have + 1 in self.ahead:
+            self.have += 1
+            self.ahead.discard(self.have)
+
+
+# --- an answer ---
+
+
+class Answer:
+    """An answer that is seen while it is written. It is begun by ``async with``, and committed at its end.
+
+    - The body ends: the message is committed as ``sent``, with exactly what was written.
+    - Somebody stops it: the body is cancelled, as by ``task.cancel()``: ``asyncio.CancelledError`` comes out of what it
+      awaits. What was written is committed as ``cancelled``, and the program goes on after the block;
+      ``stopped`` is true. Clean up with ``try … finally``; catch the error only to raise it again.
+    - The body raises: what was written is committed as ``failed``, and the exception goes on. People are
+      told that the agent failed, and nothing of the exception, unless it is an :class:`AnswerFailed`. Where
+      nothing was written there is no message, and the question comes again when the process is started again.
+    - It was answered elsewhere, or the conversation is not the agent's any more: the body is cancelled likewise.
+
+    ``sent`` is what it became, once it has ended. When the connection is lost the body goes on, and what it writes
+    follows when there is another one.
+    """
+
+    def __init__(self, agent: "Agent", conversation_id: str, stream_id: str, parent_id: str = "") -> None:
+        self.conversation_id = conversation_id
+        self.stream_id = stream_id
+        self.sent: Optional[Sent] = None
+        self.stopped = False
+        self._agent, self._parent, self._base = agent, parent_id, stream_id
+        self._parts: Dict[str, Part] = {}
+        self._there: Dict[str, int] = {}  # pieces of another process
+        self._fields: JSON = {}
+        self._doing = "thinking"
+        self._told = ""
+        self._pace = Pace()
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._link: Optional[_Link] = None
+        self._tag = ""
+        self._begun = 0
+        self._names = 1
+        self._lost = False  # the server knows nothing of it
+        self._rest_until = 0.0
+        self._beat = 0.0
+        self._task: Optional["asyncio.Task[Any]"] = None
+        self._pumping: Optional["asyncio.Task[None]"] = None
+        self._closing = False
+        self._cancelled = False
+        self._cancelling = 0
+        self._error: Optional[BaseException] = None
+        self._started = time.monotonic()
+
+    # what the author does
+
+    async def write(self, text: str) -> None:
+        """Add to the answer. It waits for nobody, but lets others run."""
+        await self._write("content", text)
+
+    async def think(self, text: str) -> None:
+        """Add to the reasoning, which is shown and committed beside the answer."""
+        await self._write("thinking", text)
+
+    async def tool(self, call_id: str, text: str) -> None:
+        """Add to what is shown of a call of a tool; it is not part of the message."""
+        if not _TOOL.fullmatch(call_id):
+            raise ValueError("the id of a call is 1 to 64 characters of A-Z a-z 0-9 _ . : -")
+        await self._write("tool:" + call_id, text)
+
+    async def status(self, doing: str) -> None:
+        """Say what the agent does: ``thinking``, ``generating``, ``tool`` or ``waiting``."""
+        if doing not in _STATUSES:
+            raise ValueError("a status is thinking, generating, tool or waiting")
+        self._doing = doing
+        self._wake.set()
+        await asyncio.sleep(0)
+
+    def usage(self, prompt_tokens: int, completion_tokens: int, total_tokens: Optional[int] = None) -> None:
+        """Say what it cost, for the message."""
+        total = prompt_tokens + completion_tokens if total_tokens is None else total_tokens
+        self._fields["usage"] = {"promptTokens": prompt_tokens, "completionTokens": completion_tokens, "totalTokens": total}
+
+    def attach(
+        self, *, attachments: Optional[List[str]] = None, tool_calls: Optional[List[JSON]] = None, tool_results: Optional[List[JSON]] = None,
+        type: str = "", name: str = "",
+    ) -> None:
+        """Say what else the message has: URLs, calls and results of tools as objects of your own, another type, a name."""
+        self._fields.update(_given(attachments=attachments, toolCalls=tool_calls, toolResults=tool_results, type=type, name=name))
+
+    @property
+    def text(self) -> str:
+        """What was written so far."""
+        part = self._parts.get("content")
+        return clean(part.text + "".join(part.pending)) if part else ""
+
+    async def _write(self, name: str, text: str) -> None:
+        if self._closing:
+            raise RuntimeError("the answer has ended")
+        if text and not self.stopped:
+            part = self._part(name)
+            part.bytes += len(text.encode("utf-8", "surrogatepass"))
+            if part.bytes > MAX_PARTS.get(name, 256 << 10):
+                raise ChatError("validation_failed", "the answer is too long", {name: f"must be at most {MAX_PARTS.get(name, 256 << 10)} bytes"})
+            part.pending.append(text)
+            if name == "content" and self._doing == "thinking":
+                self._doing = self._told = "generating"  # the text says so
+            self._wake.set()
+        await asyncio.sleep(0)
+
+    def _part(self, name: str) -> Part:
+        if name not in self._parts:
+            self._parts[name] = Part(name, self._there.get(name, 0))
+        return self._parts[name]
+
+    # its life
+
+    async def __aenter__(self) -> "Answer":
+        self._task = asyncio.current_task()
+        self._agent._answers.add(self)
+        try:
+            await self._begin()
+        except BaseException:
+            self._leave()
+            self._agent._answers.discard(self)
+            raise
+        self._pumping = self._agent._spawn(self._pump())
+        if self.stopped or self.sent:
+            self._cancel()
+        return self
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> bool:
+        self._closing = True
+        ours = False
+        if self._cancelled:
+            if kind is None:  # it has not come yet, or the body has caught it
+                try:
+                    await asyncio.sleep(0)
+                except asyncio.CancelledError:
+                    pass
+                ours = True
+            else:
+                ours = kind is asyncio.CancelledError
+            uncancel = getattr(self._task, "uncancel", None)  # Python 3.11
+            if uncancel is not None and uncancel() > self._cancelling and ours:
+                ours = False  # somebody else cancels it as well
+        try:
+            if self._pumping is not None:
+                self._pumping.cancel()
+                await asyncio.wait({self._pumping})
+            await self._finish(kind, error, ours)
+        finally:
+            self._leave()
+            self._agent._answers.discard(self)
+        if self._error is not None and (kind is None or ours):
+            raise self._error
+        return ours
+
+    def _leave(self) -> None:
+        if self._link is not None:
+            self._link.answers.discard(self)
+            self._link = None
+
+    async def _finish(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], ours: bool) -> None:
+        if self.sent is not None or self._error is not None and self._agent._over:
+            return
+        if kind is None and not self.stopped and self._error is None:
+            await self._end()
+            return
+        reason = ""
+        if not self.stopped:
+            reason = "the agent failed"
+            if isinstance(error, AnswerFailed):
+                reason = clean(str(error))[:MAX_REASON] or reason
+            elif kind is not None and issubclass(kind, asyncio.CancelledError) and not ours:
+                reason = "the agent was interrupted"
+        limit = self._agent.abort_timeout
+        abort = asyncio.ensure_future(self._abort(reason))
+        try:
+            await asyncio.wait({abort}, timeout=limit)
+            if abort.done() and abort.exception() is not None:
+                log.warning("an answer could not be broken off: %s", abort.exception())
+            elif not abort.done():
+                log.warning("an answer could not be broken off in %g s; the server does it", limit)
+        finally:
+            abort.cancel()
+        if self.sent is None:
+            self.sent = Sent("", self.conversation_id, 0, "cancelled" if self.stopped else "failed")
+
+    def _cancel(self) -> None:
+        """Cancel the body, once."""
+        if self._cancelled or self._closing or self._task is None:
+            return
+        self._cancelled = True
+        cancelling = getattr(self._task, "cancelling", None)
+        self._cancelling = cancelling() if cancelling else 0
+        self._task.cancel()
+
+    def _stop(self) -> None:
+        """Somebody wants it to end."""
+        if self._closing or self.stopped:
+            return
+        self.stopped = True
+        if self._pumping is not None:  # else it is being begun
+            self._cancel()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+        self._cancel()
+
+    def _ended(self, data: JSON) -> None:
+        """The log has a message under its id."""
+        if self.sent is not None or self._lost:
+            return
+        status = _text(data.get("status"))
+        if status == "failed" and self._begun and not self.stopped:
+            self._rename()  # the server thought that it was dead: all of it follows, as another one
+            return
+        self.stopped = self.stopped or status == "cancelled"
+        self.sent = Sent._of(data, self.conversation_id)
+        if not self.stopped and not self._closing:
+            self.sent = Sent(self.sent.message_id, self.conversation_id, self.sent.seq, "elsewhere")
+        if self._pumping is not None:
+            self._cancel()
+
+    def _drop(self) -> None:
+        self.sent = Sent("", self.conversation_id, 0, "dropped")
+        if self._pumping is not None:
+            self._cancel()
+
+    def _rename(self) -> None:
+        """Go on under another id, with all that was written."""
+        self._names += 1
+        if self._names > 4:
+            self.sent = Sent("", self.conversation_id, 0, "failed")
+            self._fail(ChatError("conflict", "the answer was ended by others again and again"))
+            return
+        self.stream_id = f"{self._base}-again-{self._names}"
+        self._there = {}
+        for part in self._parts.values():
+            part.first, part.pieces, part.again = 0, [], 0
+        self._leave()
+        self._lost = True
+        self._wake.set()
+
+    # frames
+
+    def _frame(self, state: str, **fields: Any) -> JSON:
+        return {"action": "stream", "state": state, "conversationId": self.conversation_id, "streamId": self.stream_id, **fields}
+
+    async def _begin(self) -> None:
+        """Begin it, or go on with it on another connection, or after the server has lost it."""
+        n, since = 0, time.monotonic()
+        while self.sent is None:
+            link = await self._agent._ready()
+            name = self.stream_id
+            try:
+                reply = await self._agent._request(self._frame("start", **_given(parentId=self._parent)), link)
+            except _LinkLost:
+                continue
+            except ChatError as e:
+                if e.code in ("not_found", "conversation_closed") or "parentId" in e.details:
+                    self._drop()  # the conversation takes nothing of the agent, or the question was deleted
+                    return
+                if e.code != "conflict":
+                    raise
+                if "messageId" in e.details:
+                    self._lost = False
+                    self._ended(e.details)
+                    continue
+                past = time.monotonic() - since
+                if past > LOST_AFTER or past > OVER_AFTER and await self._agent._is_over(self.conversation_id, name):
+                    since = time.monotonic()
+                    self._rename()
+                    continue
+                # A connection that is gone, and not yet known to be, or another process.
+                await asyncio.sleep(0.1 + backoff(n, cap=2.0))
+                n += 1
+                continue
+            self._adopt(link, reply.get("data"))
+            return
+
+    def _adopt(self, link: _Link, data: Any) -> None:
+        data = data if isinstance(data, dict) else {}
+        told = data.get("next")
+        there = {k: v for k, v in told.items() if isinstance(v, int)} if isinstance(told, dict) else {}
+        same = self._link is link
+        for name, part in self._parts.items():
+            if same and there.get(name, 0) <= part.next:
+                part.missing(there.get(name, 0))
+            else:
+                part.moved(there.get(name, 0))
+        self._there = there
+        self._leave()
+        self._link = link
+        link.answers.add(self)
+        self._tag = self._agent._tag(self)
+        self._lost = False
+        self._begun += 1
+        self._beat = time.monotonic()
+        self._told = ""
+        if data.get("stoppedBy"):
+            self._stop()
+
+    async def _here(self) -> _Link:
+        """Return the connection that writes it."""
+        if self._link is None or self._link.ended.is_set() or self._lost:
+            await self._begin()
+        if self._link is None:
+            raise _LinkLost
+        return self._link
+
+    async def _pump(self) -> None:
+        """Send what is pending when it is due, and signs of life."""
+        try:
+            while self.sent is None:
+                now = time.monotonic()
+                due = self._due()
+                if due > now:
+                    self._wake.clear()
+                    await _wait(due - now, self._wake)
+                    continue
+                self._wake.clear()
+                try:
+                    async with self._lock:
+                        await self._flush(False)
+                except _LinkLost:
+                    await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            raise
+        except ChatError as e:
+            self._fail(e)
+        except Exception as e:
+            log.exception("an answer cannot be written")
+            self._fail(e)
+
+    def _due(self) -> float:
+        if self._link is None or self._link.ended.is_set() or self._lost:
+            return 0.0
+        beat = self._beat + HEARTBEAT
+        if self._doing != self._told and self._told != "" or any(p.waits() for p in self._parts.values()):
+            beat = min(beat, max(self._pace.due(), self._rest_until))
+        elif self._doing != self._told:
+            beat = min(beat, self._beat + 0.2)
+        return beat
+
+    async def _flush(self, last: bool) -> None:
+        """Send what is pending, and what is to be sent again."""
+        link = await self._here()
+        if self.sent is not None:
+            return
+        for part in list(self._parts.values()):
+            part.take(last)
+            await self._flush_part(link, part)
+        now = time.monotonic()
+        if not last and (self._doing != self._told or now - self._beat >= HEARTBEAT):
+            self._beat, self._told = now, self._doing
+            await link.send(self._frame("append", id=self._tag, status=self._doing))
+
+    async def _flush_part(self, link: _Link, part: Part) -> None:
+        again = part.again < part.next
+        if not again and part.reached >= len(part.text):
+            return
+        theirs = part.first > 0 and not part.pieces  # only the whole can take the place of what others wrote
+        now = time.monotonic()
+        if again or theirs or self._pace.repairs(now):
+            if len(part.text) <= MAX_REPAIR and encoded_len(part.text) <= MAX_REPAIR:
+                await self._append(link, part, part.add(len(part.text), True))
+                return
+            if theirs:
+                self._rename()
+                return
+        while part.again < part.next:
+            index, part.again = part.again, part.again + 1
+            await self._append(link, part, index)
+            await asyncio.sleep(REPEAT_EVERY)
+            if self._rest_until > time.monotonic():
+                return  # it is refused again
+        while part.reached < len(part.text):
+            await self._append(link, part, part.add(up_to(part.text, part.reached, MAX_REPAIR), False))
+
+    async def _append(self, link: _Link, part: Part, index: int) -> None:
+        text, whole = part.piece(index)
+        self._beat = now = time.monotonic()
+        self._pace.sent(now, whole)
+        if index >= 15_000:
+            self._pace.widened = 5  # there are 20,000 of a part
+        if self._told == "":
+            self._told = self._doing
+        await link.send(self._frame("append", id=self._tag, index=index, text=text, part=part.name, **({"whole": True} if whole else {})))
+
+    def _refused(self, error: ChatError) -> None:
+        """Do what the error of an append asks for."""
+        details = error.details
+        if details.get("streamId", self.stream_id) != self.stream_id:
+            return
+        part, index = self._parts.get(_text(details.get("part"))), details.get("index")
+        told = details.get("next")
+        if error.code == "not_found":
+            self._lost = True
+        elif error.code == "conflict" and "messageId" in details:
+            self._ended(details)
+        elif error.code == "conflict" and isinstance(told, dict):
+            for name, n in told.items():
+                if name in self._parts and isinstance(n, int):
+                    self._parts[name].missing(n)
+        elif error.code == "conflict":
+            self._lost = True
+        elif error.code in ("rate_limited", "unavailable", "internal", "token_expired"):
+            if error.code == "rate_limited":
+                self._pace.widen()
+            self._rest_until = time.monotonic() + _retry_after(error, 0.2)
+            if part is not None and isinstance(index, int):
+                part.missing(index)
+            elif "index" not in details and "part" not in details:
+                for p in self._parts.values():
+                    p.missing(p.first)
+        else:
+            self._fail(error)
+        self._wake.set()
+
+    def _last(self) -> JSON:
+        """The frame that ends it: it says all of it if that fits, else how many pieces there are."""
+        content, thinking = self._part("content"), self._parts.get("thinking")
+        fields = {**self._fields, **_given(parentId=self._parent)}
+        if content.text and encoded_len(content.text) + (encoded_len(thinking.text) if thinking else 0) <= MAX_REPAIR:
+            whole = self._frame("end", content=content.text, **fields)
+            if thinking:
+                whole["thinking"] = {"content": thinking.text, "visible": True}
+            if len(encode(whole)) <= MAX_FRAME:
+                return whole
+        pieces = {"content": content.next}
+        if thinking:
+            pieces["thinking"] = thinking.next
+        return self._frame("end", pieces=pieces, **fields)
+
+    async def _end(self) -> None:
+        """Commit it, however often the connection is lost meanwhile."""
+        if not any(p.text or p.pending for name, p in self._parts.items() if not name.startswith("tool:")) and not self._fields:
+            await self._abort("")
+            return
+        self._fields.setdefault("latency", min(int((time.monotonic() - self._started) * 1000), 86_400_000))
+        n = 0
+        while self.sent is None:
+            try:
+                async with self._lock:
+                    link = await self._here()
+                    await self._flush(True)
+                    if self._link is not link or self._lost or self.sent is not None:
+                        continue
+                    reply = await self._agent._request(self._last(), link)
+                self._done(reply)
+            except _LinkLost:
+                continue
+            except ChatError as e:
+                await self._refused_end(e, n)
+                n += 1
+
+    async def _refused_end(self, e: ChatError, n: int) -> None:
+        if e.code not in ("conflict", "not_found") or n > 100:
+            raise e
+        if "messageId" in e.details:
+            self._ended(e.details)
+        elif e.code == "conflict" and isinstance(e.details.get("next"), dict):
+            if n % 2 == 0:  # mostly they are still on their way
+                await asyncio.sleep(0.1)
+                return
+            for name, part in self._parts.items():
+                part.missing(int(e.details["next"].get(name, 0)))
+        else:
+            self._lost = True
+            await asyncio.sleep(0.05)
+
+    async def _abort(self, reason: str) -> None:
+        """Break it off. Nothing orders frames: it waits until what was written has arrived."""
+        n = 0
+        while self.sent is None:
+            try:
+                async with self._lock:
+                    link = await self._here()
+                    await self._flush(True)
+                    if self._link is not link or self._lost or self.sent is not None:
+                        continue
+                    if any(p.pieces for p in self._parts.values()) and n < 20 and not await self._arrived(link):
+                        n += 1
+                        continue
+                    frame = self._frame("abort", **_given(reason=reason))
+                    if self.stopped:
+                        frame["cancelled"] = True
+                    self._done(await self._agent._request(frame, link))
+            except _LinkLost:
+                continue
+            except ChatError as e:
+                await self._refused_end(e, n)
+                n += 1
+
+    async def _arrived(self, link: _Link) -> bool:
+        """Report whether the server has all pieces, after a moment where it has not: what begins again is told that."""
+        for wait in (0.0, 0.1, 0.2):
+            await asyncio.sleep(wait)
+            reply = await self._agent._request(self._frame("start", **_given(parentId=self._parent)), link)
+            data = reply.get("data")
+            told = data.get("next") if isinstance(data, dict) else None
+            there = told if isinstance(told, dict) else {}
+            if all(there.get(name, 0) >= part.next for name, part in self._parts.items()):
+                return True
+        for name, part in self._parts.items():
+            part.missing(int(there.get(name, 0)))
+        return False
+
+    def _done(self, reply: JSON) -> None:
+        data = reply.get("data")
+        data = data if isinstance(data, dict) else {}
+        status = "dropped" if reply.get("event") == "stream:dropped" else "sent"
+        self.sent = Sent._of(data, self.conversation_id, status)
+        if self.sent.status == "cancelled":
+            self.stopped = True
+        self._agent._said(self.conversation_id, self.sent.seq)
+
+
+def _given(**fields: Any) -> JSON:
+    return {name: value for name, value in fields.items() if value not in (None, "", [])}
+
+
+def _retry_after(error: ChatError, otherwise: float) -> float:
+    ms = error.details.get("retryAfterMs")
+    return min(float(ms) / 1000, 60.0) if isinstance(ms, (int, float)) else otherwise
+
+
+async def _wait(timeout: float, *events: asyncio.Event) -> None:
+    """Wait for the first of some events."""
+    waiters = {asyncio.ensure_future(event.wait()) for event in events}
+    try:
+        await asyncio.wait(waiters, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for waiter in waiters:
+            waiter.cancel()
+
+
+# --- the agent ---
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None  # the token is for nobody else
+
+
+class Agent:
+    """An agent: ``async with Agent(url, token) as agent``, then ``async for message in agent`` or :meth:`run`.
+
+    ``url`` is the address of the WebSocket, ``ws://127.0.0.1:3003/ws`` or ``wss://…``. ``token`` is a JWT, or a function, also
+    an async one, that returns one and is asked before each connection and before the token expires.
+    ``conversations`` are entered from the beginning, and all that users say there is a question; else the
+    agent is given what it is asked. ``rest_url`` is the address of REST where that is not beside the WebSocket; it is needed for
+    long messages, for long histories and for a long backlog. ``headers`` go with the handshake and REST, for a proxy that wants some.
+
+    Each question comes once, and again in another process only if its answer is not in the log. Entering raises
+    :class:`ConnectFailed`, :class:`Unauthorized` or :class:`TooManyConnections`. Later the connection is restored for ever,
+    until the token is refused; then the iteration and all that waits raise that.
+    """
+
+    def __init__(
+        self, url: str, token: Token, *, conversations: Iterable[str] = (), rest_url: str = "", headers: Optional[Mapping[str, str]] = None,
+        ack_timeout: float = 5.0, connect_timeout: float = 10.0, ping_every: float = 540.0, keep_alive: float = 20.0,
+        max_age: float = 6600.0, max_age_jitter: float = 300.0, drain: float = 240.0, abort_timeout: float = 8.0,
+        backoff_base: float = 0.3, backoff_cap: float = 20.0, look_back: float = 86_400.0, max_rooms: int = 100,
+    ) -> None:
+        scheme, found, rest = url.partition("://")
+        if not found or scheme not in ("ws", "wss", "http", "https"):
+            raise ValueError(f"the address of the server begins with ws:// or wss://, and not as {url!r}")
+        self.url = {"http": "ws", "https": "wss"}.get(scheme, scheme) + "://" + rest
+        self.rest_url = rest_url.rstrip("/") or globals()["rest_url"](url)
+        self.agent_id = ""
+        self.ack_timeout, self.connect_timeout, self.ping_every, self.keep_alive = ack_timeout, connect_timeout, ping_every, keep_alive
+        self.max_age, self.max_age_jitter, self.drain, self.abort_timeout = max_age, max_age_jitter, drain, abort_timeout
+        self.backoff_base, self.backoff_cap, self.look_back, self.max_rooms = backoff_base, backoff_cap, look_back, max_rooms
+        self._ask = token
+        self._token = ""
+        self._headers = dict(headers or {})
+        self._given = list(conversations)
+        self._link: Optional[_Link] = None
+        self._over = False
+        self._fatal: Optional[BaseException] = None
+        self._tasks: Set["asyncio.Task[Any]"] = set()
+        self._answers: Set[Answer] = set()
+        self._tags: Dict[str, Answer] = {}
+        self._tagged = 0
+        self._rooms: Dict[str, _Conversation] = {}
+        self._queue: List[Message] = []
+        self._seen: "OrderedDict[str, None]" = OrderedDict()
+        self._sending: Dict[str, "asyncio.Future[JSON]"] = {}
+        self._paging = False
+        self._opener = urllib.request.build_opener(_NoRedirect())
+
+    # its life
+
+    async def __aenter__(self) -> "Agent":
+        self._changed = asyncio.Event()
+        try:
+            link = await self._open()
+        except (Unauthorized, TooManyConnections, ConnectFailed):
+            raise
+        except (OSError, asyncio.TimeoutError, InvalidHandshake) as e:
+            raise ConnectFailed("unavailable", f"nothing answers at {self.url}: {_reason(e)}") from e
+        self._use(link)
+        self._spawn(self._supervise(link))
+        for name in self._given:
+            self._enter(self._conversation(name, asks=True))
+        if self.look_back > 0:
+            self._spawn(self._look_back())
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End it: connections are closed, and what waits is woken."""
+        links = {a._link for a in self._answers if a._link} | ({self._link} if self._link else set())
+        self._finish(None)
+        for task in list(self._tasks):
+            task.cancel()
+        for link in links:
+            if link:
+                await link.close()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=5)
+
+    def _finish(self, error: Optional[BaseException]) -> None:
+        if not self._over:
+            self._over, self._fatal = True, error
+        self._changed.set()
+        for answer in list(self._answers):
+            answer._fail(self._why())
+        for future in list(self._sending.values()):
+            if not future.done():
+                future.cancel()
+
+    def _why(self) -> BaseException:
+        return self._fatal or ChatError("unavailable", "the agent is closed")
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        error = task.exception()
+        if not isinstance(error, (_LinkLost, ChatError)):
+            log.error("something has failed", exc_info=error)
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self
+
+    async def __anext__(self) -> Message:
+        """Return the next question, and wait for it."""
+        while True:
+            if self._queue and not self._over:
+                return self._queue.pop(0)
+            if self._over:
+                if self._fatal is not None:
+                    raise self._fatal
+                raise StopAsyncIteration
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def run(self, handler: Callable[[Message], Awaitable[Any]], *, concurrency: int = 8) -> None:
+        """Call handler for each question, several at once, those of one conversation one after the other.
+
+        What a handler raises is logged, and the next question follows. It returns when the agent is closed.
+        """
+        free = asyncio.Semaphore(concurrency)
+        waiting: Dict[str, List[Message]] = {}
+        tasks: Set["asyncio.Task[None]"] = set()
+
+        async def talk(conversation: str) -> None:
+            while waiting[conversation]:
+                async with free:
+                    message = waiting[conversation].pop(0)
+                    try:
+                        await handler(message)
+                    except Exception:
+                        log.exception("the question %s was not answered", message.id)
+            del waiting[conversation]
+
+        try:
+            async for message in self:
+                if message.conversation_id in waiting:
+                    waiting[message.conversation_id].append(message)
+                    continue
+                waiting[message.conversation_id] = [message]
+                task = asyncio.ensure_future(talk(message.conversation_id))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+        finally:
+            for task in list(tasks):
+                task.cancel()
+            if tasks:
+                await asyncio.wait(set(tasks))
+
+    # what an author asks for
+
+    async def send(
+        self, conversation_id: str, text: str, *, parent_id: str = "", client_message_id: str = "", type: str = "", role: str = "", name: str = "",
+        attachments: Optional[List[str]] = None, thinking: Optional[JSON] = None, tool_calls: Optional[List[JSON]] = None,
+        tool_results: Optional[List[JSON]] = None, usage: Optional[JSON] = None, latency: Optional[int] = None, error: str = "",
+    ) -> Sent:
+        """Send a message, and return when it is durable. Whatever is lost on the way, it is stored once."""
+        fields = _given(
+            content=clean(text), parentId=parent_id, type=type, role=role, name=name, attachments=attachments, thinking=thinking,
+            toolCalls=tool_calls, toolResults=tool_results, usage=usage, latency=latency, error=error,
+        )
+        fields["conversationId"] = conversation_id
+        fields["clientMessageId"] = name_ = client_message_id or uuid.uuid4().hex
+        if len(fields.get("content", "").encode()) > MAX_SEND or len(encode(fields)) > MAX_FRAME - 200:
+            data = await self._rest("POST", "/messages", fields)
+        else:
+            data = await self._acknowledged(name_, fields)
+        sent = Sent._of(data, conversation_id)
+        self._said(conversation_id, sent.seq)
+        return sent
+
+    async def _acknowledged(self, name: str, fields: JSON) -> JSON:
+        """Send over whichever connection there is. What comes back as a message counts as a reply, too."""
+        told: "asyncio.Future[JSON]" = asyncio.get_running_loop().create_future()
+        self._sending[name] = told
+        asked = asyncio.ensure_future(self._anywhere({"action": "send", **fields}))
+        try:
+            await asyncio.wait({told, asked}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                data = asked.result().get("data")
+                return data if isinstance(data, dict) else {}
+            if told.cancelled():
+                raise self._why()
+            return told.result()
+        finally:
+            self._sending.pop(name, None)
+            told.cancel()
+            asked.cancel()
+
+    def stream(self, conversation_id: str, *, stream_id: str = "", parent_id: str = "") -> Answer:
+        """Begin something that is seen while it is written, and answers nothing in particular."""
+        return Answer(self, conversation_id, stream_id or uuid.uuid4().hex, parent_id)
+
+    async def history(self, conversation_id: str, *, limit: int = 50, before_seq: Optional[int] = None) -> List[Message]:
+        """Return the last messages of a conversation, oldest first. It needs REST."""
+        found: List[Message] = []
+        while len(found) < limit:
+            query = {"conversationId": conversation_id, "limit": str(min(100, limit - len(found)))}
+            if before_seq is not None:
+                query["beforeSeq"] = str(before_seq)
+            page = await self._rest("GET", "/messages?" + urllib.parse.urlencode(query))
+            found = _messages(self, page.get("data")) + found
+            more = page.get("pagination")
+            before_seq = more.get("nextBeforeSeq") if isinstance(more, dict) and more.get("hasMore") else None
+            if not isinstance(before_seq, int):
+                break
+        return found
+
+    # the connection
+
+    async def _open(self) -> _Link:
+        """Open a connection, and wait until the server has said that it is one."""
+        self._token = await self._new_token()
+        options: Dict[str, Any] = {
+            "subprotocols": ["aiwm.v2", "bearer", self._token], "compression": None, "max_size": 256 << 10, "max_queue": 256, "ping_interval": None,
+            "close_timeout": 2, "open_timeout": self.connect_timeout, "logger": _wire,
+        }
+        if self._headers:
+            options[_HEADERS] = self._headers
+        try:
+            ws = await _connect(self.url, **options)
+        except InvalidURI as e:
+            raise ConnectFailed("bad_request", f"{self.url} is no address of a WebSocket") from e
+        except (InvalidHandshake, ValueError, EOFError) as e:
+            raise self._refusal(e) from e
+        link = _Link(self, ws, self._token)
+        self._spawn(link.read())
+        self._spawn(link.keep_alive())
+        try:
+            await self._greeted(link)
+        except BaseException:
+            await link.close()
+            raise
+        return link
+
+    async def _new_token(self) -> str:
+        token: Any = self._ask
+        if callable(token):
+            token = token()
+            if inspect.isawaitable(token):
+                token = await token
+        if not isinstance(token, str) or not _SUBPROTOCOL.fullmatch(token):
+            raise Unauthorized("unauthorized", "the token is not a JWT")
+        return token
+
+    def _refusal(self, e: Exception) -> Exception:
+        """Say what a handshake that was refused means."""
+        status = getattr(e, "status_code", None) or getattr(getattr(e, "response", None), "status_code", None)
+        if status == 401:
+            return Unauthorized("unauthorized", "the server refuses the token (status 401)")
+        if status == 403:  # also of API Gateway, of another stage
+            return ConnectFailed("forbidden", f"there is no chat at {self.url}, or it is not for this token (status 403)")
+        if status == 429:
+            return TooManyConnections("too_many_connections", "the agent has too many connections (status 429)")
+        if status is not None and status >= 500:
+            return ConnectFailed("unavailable", f"the server is not available (status {status})", retryable=True)
+        if status is not None:
+            return ConnectFailed("not_found", f"there is no chat at {self.url} (status {status})")
+        return ConnectFailed("unavailable", f"there is no WebSocket at {self.url}: {_reason(e)}", retryable=True)
+
+    async def _greeted(self, link: _Link) -> None:
+        """Wait for connected. That may be lost: a pong says the same."""
+        await _wait(self.connect_timeout / 2, link.connected, link.ended)
+        if not link.connected.is_set() and not link.ended.is_set():
+            ping = asyncio.ensure_future(link.request({"action": "ping"}))
+            ended = asyncio.ensure_future(link.ended.wait())
+            try:
+                await asyncio.wait({ping, ended}, timeout=self.connect_timeout / 2, return_when=asyncio.FIRST_COMPLETED)
+                if ping.done() and ping.exception() is None:
+                    link.connected.set()
+            finally:
+                ping.cancel()
+                ended.cancel()
+        if self._fatal is not None:
+            raise self._fatal
+        if link.expired:
+            raise Unauthorized("token_expired", "the token has expired")
+        if not link.connected.is_set():
+            raise ConnectFailed("unavailable", f"what answers at {self.url} does not speak this protocol", retryable=True)
+        if not self.agent_id:
+            claims = _claims(link.token)
+            self.agent_id = _text(claims.get("agentId")) or _text(claims.get("sub"))
+
+    def _use(self, link: _Link) -> None:
+        self._link = link
+        self._changed.set()
+        for answer in list(self._answers):
+            answer._wake.set()
+
+    async def _ready(self) -> _Link:
+        """Return the connection, and wait for one."""
+        while True:
+            if self._over:
+                raise self._why()
+            link = self._link
+            if link is not None and not link.ended.is_set():
+                return link
+            await asyncio.sleep(0.05)
+
+    async def _supervise(self, link: _Link) -> None:
+        """Keep a connection, until that is in vain."""
+        try:
+            await self._keep(link)
+        except (Unauthorized, TooManyConnections, ConnectFailed) as e:
+            self._finish(e)
+        except Exception as e:
+            log.exception("the agent has failed")
+            self._finish(e)
+
+    async def _keep(self, link: _Link) -> None:
+        """Open a new connection before the old one ends, and where it has ended."""
+        age = self._age(link)
+        failures = refused = 0
+        was: Optional[_Link] = link
+        while not self._over:
+            await self._live(link, age)
+            old = None if link.ended.is_set() else link
+            if old is None and was is link:
+                was = None
+                log.info("the connection was lost")
+                if time.monotonic() - link.opened > 10:
+                    failures = 0
+            try:
+                if old is None:
+                    await asyncio.sleep(backoff(failures, self.backoff_base, self.backoff_cap))
+                    failures += 1
+                new = await self._open()
+            except TooManyConnections:  # perhaps those that are gone still count
+                refused += 1
+                if refused > 2 and old is None:
+                    raise
+                age = self._later(link)
+                continue
+            except Unauthorized:
+                if old is not None:  # as long as the old token counts
+                    log.warning("the server refuses a new token")
+                    age = self._later(link)
+                    continue
+                raise
+            except asyncio.CancelledError:
+                raise
+            except Exception as e:  # also of who gives the token
+                if isinstance(e, ConnectFailed) and e.code == "forbidden" and old is None:
+                    raise
+                log.warning("no connection: %s", _reason(e))
+                age = self._later(link)
+                continue
+            refused = 0
+            if not self._stays(new, link if old else None):
+                await new.close()
+                age = float("inf")
+                continue
+            self._use(new)
+            rooms = [c for c in self._rooms.values() if c.wanted]
+            work = self._spawn(self._enter_all(new, rooms))
+            if old is not None:
+                await asyncio.wait({work}, timeout=30)
+                self._spawn(self._retire(old))
+            link, age = new, self._age(new)
+            was = link
+
+    def _stays(self, new: _Link, old: Optional[_Link]) -> bool:
+        """Report whether a new connection is better than an old one: not if the token is the same, and about to expire."""
+        if old is None or time.monotonic() - old.opened > self.max_age - self.max_age_jitter:
+            return True
+        return (expiry(new.token) or float("inf")) > (expiry(old.token) or 0)
+
+    def _age(self, link: _Link) -> float:
+        """Return at which age a connection is followed by another one."""
+        age = self.max_age + random.uniform(-1, 1) * self.max_age_jitter
+        exp = expiry(link.token)
+        if exp is not None and callable(self._ask):
+            left = exp - time.time()
+            age = min(age, max(left - min(60.0, left / 4), 0.5))
+        return age
+
+    def _later(self, link: _Link) -> float:
+        return time.monotonic() - link.opened + min(30.0, self.max_age / 10)
+
+    async def _live(self, link: _Link, age: float) -> None:
+        """Ping, until the connection has ended or is old."""
+        next_ping = time.monotonic() + self.ping_every
+        while not link.ended.is_set():
+            now = time.monotonic()
+            left = link.opened + age - now
+            if left <= 0:
+                return
+            if now >= next_ping:
+                self._spawn(self._ping(link))
+                next_ping = now + self.ping_every
+            await _wait(max(0.01, min(left, next_ping - now, 3600.0)), link.ended)
+
+    async def _retire(self, link: _Link) -> None:
+        """Close an old connection when what is written on it has ended."""
+        end = time.monotonic() + self.drain
+        while link.answers and time.monotonic() < end and not link.ended.is_set():
+            await asyncio.sleep(0.05)
+        await link.close()
+
+    async def _ping(self, link: _Link) -> None:
+        """Ask what the server knows: enter again what is missing, and read what is ahead."""
+        before = {c.id for c in self._rooms.values() if c.id in link.rooms}
+        try:
+            reply = await self._request({"action": "ping"}, link)
+        except _LinkLost:
+            return
+        data = reply.get("data")
+        data = data if isinstance(data, dict) else {}
+        rooms = data.get("rooms")
+        heads = {
+            r["conversationId"]: r["lastSeq"] for r in rooms
+            if isinstance(r, dict) and isinstance(r.get("conversationId"), str) and isinstance(r.get("lastSeq"), int)
+        } if isinstance(rooms, list) else {}
+        for name in before & set(self._rooms):
+            c = self._rooms[name]
+            if name in heads:
+                c.head = max(c.head, heads[name])
+                self._mend(c)
+            elif not data.get("truncated"):
+                link.rooms.discard(name)
+                self._enter(c)
+
+    async def _request(self, fields: JSON, link: _Link) -> JSON:
+        """Ask on one connection, and wait as long as the server wants. What it refuses for good is raised."""
+        n = 0
+        while True:
+            reply = await link.request(fields)
+            error = _refused(reply)
+            if error is None:
+                return reply
+            if error.code == "token_expired":
+                link.expired = True
+                await link.close()
+                raise _LinkLost
+            if error.code not in ("rate_limited", "unavailable") and not (error.code == "internal" and n < 3):
+                raise error
+            await asyncio.sleep(max(_retry_after(error, 0.0), 0.05 + backoff(n)))
+            n += 1
+
+    async def _anywhere(self, fields: JSON) -> JSON:
+        """Ask on whatever connection there is, until there is an answer."""
+        while True:
+            try:
+                return await self._request(fields, await self._ready())
+            except _LinkLost:
+                await asyncio.sleep(0.01)
+
+    # what comes
+
+    def _frame(self, link: _Link, raw: Any) -> None:
+        """Take a frame."""
+        try:
+            frame = json.loads(raw) if isinstance(raw, str) else None
+        except (ValueError, RecursionError):
+            frame = None
+        if not isinstance(frame, dict):
+            log.warning("the server sent what is no frame")
+            return
+        event, name, data = frame.get("event"), _text(frame.get("id")), frame.get("data")
+        if event is None and "message" in frame:  # API Gateway itself; it does not say of what
+            for future in link.pending.values():
+                if not future.done():
+                    future.set_result(None)
+            return
+        if event == "messages:history":
+            self._history(data)
+            return
+        waiting = link.pending.get(name)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(frame)
+        if event == "error":
+            self._error(link, name, frame)
+        elif event == "connected" and isinstance(data, dict):
+            self._connected(link, data)
+        elif isinstance(data, dict):
+            self._event(link, event, data)
+
+    def _connected(self, link: _Link, data: JSON) -> None:
+        if data.get("type") == "user":
+            self._finish(Unauthorized("forbidden", "the token is a user's, and an agent's is needed"))
+            link.connected.set()
+            return
+        self.agent_id = _text(data.get("agentId")) or self.agent_id
+        link.connected.set()
+
+    def _error(self, link: _Link, name: str, frame: JSON) -> None:
+        error = _refused(frame)
+        if error is None:
+            return
+        if isinstance(error, TooManyConnections):
+            self._finish(error)
+        elif error.code == "token_expired":
+            link.expired = True
+            if not callable(self._ask):
+                self._finish(Unauthorized("token_expired", "the token has expired, and there is no function that gets another one"))
+        answer = self._tags.get(name)
+        if answer is not None and answer._link is link:
+            answer._refused(error)
+
+    def _event(self, link: _Link, event: Any, data: JSON) -> None:
+        conversation = _text(data.get("conversationId"))
+        if event in ("message:new", "message:from-user"):
+            self._said_by(data, event == "message:from-user" or data.get("forYou") is True)
+        elif event == "stream:stop":
+            for answer in list(self._answers):
+                if answer.stream_id == data.get("streamId") and answer.conversation_id == conversation:
+                    answer._stop()
+        elif event == "backlog" and data.get("more") is True and not self._paging:
+            self._paging = True
+            self._spawn(self._backlog(_text(data.get("cursor"))))
+        elif event == "message:deleted":
+            self._queue = [m for m in self._queue if m.id != data.get("messageId")]
+        elif event in ("conversation:left", "conversation:deleted"):
+            link.rooms.discard(conversation)
+            if link is self._link or event == "conversation:deleted":
+                self._rooms.pop(conversation, None)
+            if event == "conversation:deleted":
+                self._queue = [m for m in self._queue if m.conversation_id != conversation]
+        elif event == "message:sent" and data.get("resync") is True:
+            self._spawn(self._ping(link))
+
+    def _said_by(self, data: JSON, asked: bool) -> None:
+        """Take a message that has just been written, or that waited."""
+        m = _message(self, data)
+        if m is None:
+            return
+        c = self._conversation(m.conversation_id, asks=asked)
+        c.note(m.seq)
+        self._mend(c)
+        if m.participant_type == "agent" and m.participant_id == self.agent_id:
+            self._own(m)
+        elif m.participant_type == "user" and (asked or m.conversation_id in self._given):
+            self._question(m)
+
+    def _own(self, m: Message) -> None:
+        """A message of this agent, by whichever connection: of one that is being sent it is the reply."""
+        client = _text(m.raw.get("clientMessageId"))
+        told = {"messageId": m.id, "seq": m.seq, "status": m.status, "duplicate": False}
+        future = self._sending.get(client)
+        if future is not None and not future.done():
+            future.set_result(told)
+        for answer in list(self._answers):
+            if answer.stream_id == client and answer.conversation_id == m.conversation_id and answer._link is not None and m.status != "sent":
+                answer._ended(told)
+
+    def _history(self, data: Any) -> None:
+        """Take a stretch of a log. What is asked in it is known when all of it is there."""
+        if not isinstance(data, dict) or not isinstance(data.get("messages"), list):
+            return
+        c = self._rooms.get(_text(data.get("conversationId")))
+        if c is None:
+            return
+        for m in _messages(self, data["messages"]):
+            c.stretch[m.seq] = m
+            c.note(m.seq)
+        self._whole(c)
+        self._mend(c)
+
+    def _whole(self, c: _Conversation) -> None:
+        """Give what is asked in a stretch of the log, once nothing of it is missing."""
+        if c.have is None or c.have < c.head:
+            return
+        found, c.stretch = c.stretch, {}
+        if c.asks:
+            for m in questions(self.agent_id, found.values()):
+                self._question(m)
+
+    def _question(self, m: Message) -> None:
+        """Give a question, once, and before later ones of its conversation."""
+        if m.id in self._seen or m.raw.get("isDeleted"):
+            return
+        self._seen[m.id] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        c = self._conversation(m.conversation_id, asks=True)
+        c.touched = time.monotonic()
+        if m.raw.get("truncated"):
+            self._spawn(self._complete(m))
+        else:
+            self._put(m)
+        self._enter(c, m.seq)
+
+    def _put(self, m: Message) -> None:
+        at = len(self._queue)
+        for i, other in enumerate(self._queue):
+            if other.conversation_id == m.conversation_id and other.seq > m.seq:
+                at = i
+                break
+        self._queue.insert(at, m)
+        self._changed.set()
+
+    async def _complete(self, m: Message) -> None:
+        """A message that did not fit a frame is read over REST."""
+        for n in range(5):
+            try:
+                whole = _message(self, await self._rest("GET", "/messages/" + urllib.parse.quote(m.id, safe="")))
+                if whole is not None:
+                    self._put(whole)
+                    return
+            except ChatError as e:
+                if e.code == "not_found":
+                    return  # deleted meanwhile
+                log.warning("a long message could not be read: %s", e)
+                if not self.rest_url:
+                    break
+            await asyncio.sleep(backoff(n + 1))
+        self._put(m)
+
+    def _said(self, conversation: str, seq: int) -> None:
+        """Note a message of this agent's own, which comes back to other connections only."""
+        c = self._rooms.get(conversation)
+        if c is not None and seq > 0:
+            c.note(seq)
+            self._mend(c)
+
+    # rooms
+
+    def _conversation(self, name: str, asks: bool = False) -> _Conversation:
+        c = self._rooms.get(name)
+        if c is None:
+            c = self._rooms[name] = _Conversation(name)
+        c.asks = c.asks or asks
+        return c
+
+    def _enter(self, c: _Conversation, seq: Optional[int] = None) -> None:
+        """Have the agent be in a conversation, so that it notices what it misses."""
+        if seq is not None and c.have is None:
+            c.have, c.head = max(0, seq - 1 - LOOK_BACK), max(c.head, seq)
+            c.ahead.add(seq)
+        c.wanted = True
+        link = self._link
+        if link is None or c.id in link.rooms or c.entering:
+            return
+        self._spawn(self._join(link, c))
+
+    async def _enter_all(self, link: _Link, rooms: List[_Conversation]) -> None:
+        free = asyncio.Semaphore(8)
+
+        async def one(c: _Conversation) -> None:
+            async with free:
+                await self._join(link, c)
+
+        await asyncio.gather(*(one(c) for c in rooms))
+
+    async def _join(self, link: _Link, c: _Conversation) -> None:
+        c.entering = True
+        try:
+            while len(link.rooms) >= self.max_rooms and self._make_room(link, c):
+                pass
+            fields: JSON = {"action": "join", "conversationId": c.id, "streams": "final"}
+            if c.have is not None:
+                fields["afterSeq"] = c.have
+            reply = await self._request(fields, link)
+            data = reply.get("data")
+            last = data.get("lastSeq") if isinstance(data, dict) else None
+            link.rooms.add(c.id)
+            if isinstance(last, int):
+                if c.have is None:
+                    c.have = max(0, last - LOOK_BACK)
+                    for seq in sorted(c.stretch):
+                        c.note(seq)
+                c.head = max(c.head, last)
+                self._whole(c)
+                self._mend(c)
+        except _LinkLost:
+            pass  # the next connection enters it
+        except ChatError as e:
+            if e.code == "too_many_rooms" and self._make_room(link, c):
+                self._spawn(self._join(link, c))
+                return
+            log.warning("the conversation %s was not entered: %s", c.id, e)
+            if e.code != "too_many_rooms":
+                self._rooms.pop(c.id, None)
+            c.wanted = False
+        finally:
+            c.entering = False
+
+    def _make_room(self, link: _Link, but: _Conversation) -> bool:
+        """Leave the conversation in which nothing was asked for longest; one may be asked there all the same."""
+        busy = {a.conversation_id for a in self._answers} | {m.conversation_id for m in self._queue} | set(self._given) | {but.id}
+        idle = [c for c in self._rooms.values() if c.id in link.rooms and c.id not in busy]
+        if not idle:
+            return False
+        c = min(idle, key=lambda c: c.touched)
+        link.rooms.discard(c.id)
+        del self._rooms[c.id]
+        self._spawn(self._leave(link, c.id))
+        return True
+
+    async def _leave(self, link: _Link, conversation: str) -> None:
+        try:
+            await self._request({"action": "leave", "conversationId": conversation}, link)
+        except (_LinkLost, ChatError) as e:
+            log.debug("a conversation was not left: %s", e)
+
+    def _mend(self, c: _Conversation) -> None:
+        """Read what is missing of a log, if it does not come by itself."""
+        if c.wanted and not c.mending and c.have is not None and c.have < c.head:
+            c.mending = True
+            self._spawn(self._mending(c))
+
+    async def _mending(self, c: _Conversation) -> None:
+        wait = 1.0
+        try:
+            while self._rooms.get(c.id) is c and c.have is not None and c.have < c.head:
+                have = c.have
+                await asyncio.sleep(wait)
+                if c.have < c.head and not c.entering and c.have == have:
+                    await self._join(await self._ready(), c)
+                    wait = min(wait * 2, 30.0) if c.have == have else 1.0
+        finally:
+            c.mending = False
+            self._whole(c)
+
+    async def _look_back(self) -> None:
+        """Enter what was talked in of late: a question may have been left there when an answer to another one was the last."""
+        if not self.rest_url:
+            return
+        try:
+            page = await self._rest("GET", "/conversations?" + urllib.parse.urlencode({"agentId": self.agent_id, "status": "active", "limit": "100"}))
+        except ChatError as e:
+            log.warning("what was talked of late could not be read: %s", e)
+            return
+        data = page.get("data")
+        since = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - self.look_back))
+        for d in (data if isinstance(data, list) else [])[: self.max_rooms // 2]:
+            if isinstance(d, dict) and _text(d.get("id")) and _text(d.get("updatedAt")) >= since and d.get("totalMessages"):
+                self._enter(self._conversation(d["id"], asks=True))
+
+    async def _backlog(self, cursor: str) -> None:
+        """Read what waits beyond what came by itself."""
+        try:
+            n = 0
+            while cursor:
+                query = urllib.parse.urlencode({"cursor": cursor, "limit": "200"})
+                try:
+                    page = await self._rest("GET", f"/agents/{urllib.parse.quote(self.agent_id, safe='')}/backlog?{query}")
+                except ChatError as e:
+                    log.warning("the backlog could not be read: %s", e)
+                    if n > 5 or not self.rest_url:
+                        return  # the next connection tells of it again
+                    await asyncio.sleep(backoff(n + 2))
+                    n += 1
+                    continue
+                for m in _messages(self, page.get("data")):
+                    self._said_by(m.raw, True)
+                more = page.get("pagination")
+                cursor = _text(more.get("cursor")) if isinstance(more, dict) and more.get("hasMore") else ""
+        finally:
+            self._paging = False
+
+    # answers
+
+    def _tag(self, answer: Answer) -> str:
+        for name in [n for n, a in self._tags.items() if a is answer or a not in self._answers]:
+            del self._tags[name]
+        self._tagged += 1
+        self._tags[f"a{self._tagged}"] = answer
+        return f"a{self._tagged}"
+
+    async def _is_over(self, conversation: str, stream: str) -> bool:
+        """Report whether a stream that may not be begun has ended without a message."""
+        if not self.rest_url:
+            return False
+        try:
+            await self._rest("GET", f"/conversations/{urllib.parse.quote(conversation, safe='')}/streams/{urllib.parse.quote(stream, safe='')}", tries=1)
+        except ChatError as e:
+            return e.code == "not_found"
+        return False
+
+    # REST
+
+    async def _rest(self, method: str, path: str, body: Optional[JSON] = None, tries: int = 4) -> JSON:
+        """Call REST in a thread."""
+        if not self.rest_url:
+            raise ConnectFailed("unavailable", "the address of REST is not known: give rest_url")
+        loop = asyncio.get_running_loop()
+        for n in range(tries):
+            try:
+                return await loop.run_in_executor(None, self._call, method, path, body)
+            except ChatError as e:
+                if not e.retryable or n + 1 == tries:
+                    raise
+                await asyncio.sleep(max(_retry_after(e, 0.0), backoff(n)))
+        raise AssertionError("tries is at least 1")
+
+    def _call(self, method: str, path: str, body: Optional[JSON]) -> JSON:
+        headers = {**self._headers, "Authorization": "Bearer " + self._token, "Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(self.rest_url + path, None if body is None else encode(body), headers, method=method)
+        try:
+            with self._opener.open(request, timeout=35) as response:
+                found = json.loads(response.read())
+        except urllib.error.HTTPError as e:
+            raise _problem(e) from None
+        except (OSError, ValueError) as e:
+            raise ChatError("unavailable", f"no answer of REST: {_reason(e)}", retryable=True) from e
+        return found if isinstance(found, dict) else {}
+
+
+def _messages(agent: Agent, data: Any) -> List[Message]:
+    found = [_message(agent, d) for d in data] if isinstance(data, list) else []
+    return [m for m in found if m is not None]
+
+
+def _refused(frame: JSON) -> Optional[ChatError]:
+    """Return the error of a frame, None of any other frame."""
+    if frame.get("event") != "error":
+        return None
+    e = frame.get("error")
+    e = e if isinstance(e, dict) else {}
+    details = e.get("details")
+    kind = TooManyConnections if e.get("code") == "too_many_connections" else ChatError
+    return kind(_text(e.get("code")) or "internal", _text(e.get("message")), details if isinstance(details, dict) else {}, e.get("retryable") is True)
+
+
+def _problem(e: urllib.error.HTTPError) -> ChatError:
+    """Return the error of an answer of REST."""
+    try:
+        d = json.loads(e.read())
+    except (OSError, ValueError):
+        d = {}
+    d = d if isinstance(d, dict) else {}
+    code = _text(d.get("code")) or {401: "unauthorized", 404: "not_found", 429: "rate_limited"}.get(e.code, "internal" if e.code < 500 else "unavailable")
+    details = d.get("details")
+    kind = Unauthorized if e.code == 401 else ChatError
+    return kind(
+        code, _text(d.get("detail")) or _text(d.get("message")) or f"status {e.code}", details if isinstance(details, dict) else {},
+        e.code in (429, 502, 503, 504),
+    )
+
+
+def _reason(e: BaseException) -> str:
+    return str(e) or type(e).__name__
