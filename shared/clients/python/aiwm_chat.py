@@ -399,6 +399,7 @@ class _Link:
         try:
             await self.ws.send(text.decode())
         except (ConnectionClosed, OSError) as e:
+            self.end()  # now: who tries again at once must not find it open
             raise _LinkLost from e
 
     async def read(self) -> None:
@@ -551,6 +552,7 @@ class Answer:
         self._task: Optional["asyncio.Task[Any]"] = None
         self._pumping: Optional["asyncio.Task[None]"] = None
         self._closing = False
+        self._aborting = False
         self._cancelled = False
         self._cancelling = 0
         self._error: Optional[BaseException] = None
@@ -620,6 +622,8 @@ class Answer:
     # its life
 
     async def __aenter__(self) -> "Answer":
+        if self._task is not None:
+            raise RuntimeError("an answer is begun once")
         self._task = asyncio.current_task()
         self._agent._answers.add(self)
         try:
@@ -669,8 +673,13 @@ class Answer:
         if self.sent is not None or self._error is not None and self._agent._over:
             return
         if kind is None and not self.stopped and self._error is None:
-            await self._end()
-            return
+            try:
+                await self._end()
+                return
+            except Exception as e:  # what else it has is refused: what was written stays
+                self._error = e
+                if self._agent._over:
+                    return
         reason = ""
         if not self.stopped:
             reason = "the agent failed"
@@ -718,7 +727,7 @@ class Answer:
         if self.sent is not None or self._lost:
             return
         status = _text(data.get("status"))
-        if status == "failed" and self._begun and not self.stopped:
+        if status == "failed" and self._begun and not self.stopped and not self._aborting:
             self._rename()  # the server thought that it was dead: all of it follows, as another one
             return
         self.stopped = self.stopped or status == "cancelled"
@@ -762,6 +771,7 @@ class Answer:
             try:
                 reply = await self._agent._request(self._frame("start", **_given(parentId=self._parent)), link)
             except _LinkLost:
+                await asyncio.sleep(0.01)
                 continue
             except ChatError as e:
                 if e.code in ("not_found", "conversation_closed") or "parentId" in e.details:
@@ -956,7 +966,7 @@ class Answer:
                     reply = await self._agent._request(self._last(), link)
                 self._done(reply)
             except _LinkLost:
-                continue
+                await asyncio.sleep(0.01)
             except ChatError as e:
                 await self._refused_end(e, n)
                 n += 1
@@ -978,6 +988,7 @@ class Answer:
 
     async def _abort(self, reason: str) -> None:
         """Break it off. Nothing orders frames: it waits until what was written has arrived."""
+        self._aborting = True
         n = 0
         while self.sent is None:
             try:
@@ -994,7 +1005,7 @@ class Answer:
                         frame["cancelled"] = True
                     self._done(await self._agent._request(frame, link))
             except _LinkLost:
-                continue
+                await asyncio.sleep(0.01)
             except ChatError as e:
                 await self._refused_end(e, n)
                 n += 1
@@ -1477,6 +1488,8 @@ class Agent:
                 self._mend(c)
             elif not data.get("truncated"):
                 link.rooms.discard(name)
+        for c in list(self._rooms.values()):
+            if c.wanted and c.id not in link.rooms:
                 self._enter(c)
 
     async def _request(self, fields: JSON, link: _Link) -> JSON:
@@ -1573,8 +1586,12 @@ class Agent:
             link.rooms.discard(conversation)
             if link is self._link or event == "conversation:deleted":
                 self._rooms.pop(conversation, None)
+            if conversation in self._given:
+                self._conversation(conversation, asks=True).wanted = True
             if event == "conversation:deleted":
                 self._queue = [m for m in self._queue if m.conversation_id != conversation]
+        elif event == "conversation:added" and data.get("id") in self._given:
+            self._enter(self._conversation(data["id"], asks=True))
         elif event == "message:sent" and data.get("resync") is True:
             self._spawn(self._ping(link))
 
@@ -1728,9 +1745,9 @@ class Agent:
                 self._spawn(self._join(link, c))
                 return
             log.warning("the conversation %s was not entered: %s", c.id, e)
-            if e.code != "too_many_rooms":
+            if c.id not in self._given:  # those are tried again with each ping
                 self._rooms.pop(c.id, None)
-            c.wanted = False
+                c.wanted = False
         finally:
             c.entering = False
 

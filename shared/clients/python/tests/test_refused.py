@@ -247,6 +247,22 @@ class Refused(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(opened > 1, answers)
             fake.close()
 
+    async def test_closed_before_it_is_read(self) -> None:
+        """A connection whose end nobody has read yet is over for who writes: trying again at once would never let it be read."""
+
+        class Closed:
+            async def send(self, text: str) -> None:
+                raise a.ConnectionClosed(None, None)
+
+        agent = self.agent("ws://h/ws")
+        link = a._Link(agent, Closed(), TOKEN)
+        agent._link = link
+        with self.assertRaises(a._LinkLost):
+            await link.request({"action": "ping"})
+        self.assertTrue(link.ended.is_set())
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(agent._ready(), 0.3)
+
     async def test_newer_library(self) -> None:
         """With websockets 13 and later headers have another name, and errors another form."""
         seen: Dict[str, Any] = {}
