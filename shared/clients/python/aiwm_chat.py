@@ -1073,6 +1073,13 @@ class Agent:
     Each question comes once, and again in another process only if its answer is not in the log. Entering raises
     :class:`ConnectFailed`, :class:`Unauthorized` or :class:`TooManyConnections`. Later the connection is restored for ever,
     until the token is refused; then the iteration and all that waits raise that.
+
+    The rest are seconds, and seldom changed. ``ack_timeout``: then a frame is sent again; ``connect_timeout``: of a handshake; ``ping_every``: between
+    pings, which find what was missed; ``keep_alive``: silence after which a network is thought dead; ``max_age``: when a new
+    connection takes over, give or take ``max_age_jitter``, and ``drain``: how long the old one stays for the answers on it; ``abort_timeout``:
+    how long breaking an answer off may take; ``backoff_base`` and ``backoff_cap``: the waits between connections; ``look_back``: how old a
+    conversation may be in which a new process looks for a question that was left behind an answer, 0 for none; ``max_rooms``: in how many
+    conversations it is at a time.
     """
 
     def __init__(

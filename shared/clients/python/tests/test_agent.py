@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-import time
+import sys
 import unittest
 from typing import Any, List
 
@@ -252,6 +253,59 @@ class Talks(AgentTest):
             self.assertEqual(m.content, "second")
             await m.reply("done, too")
             await self.nothing(agent)
+
+    async def test_process_dies(self) -> None:
+        """The process dies in the middle of an answer; the next one answers in other words, in the same one message."""
+        c = await self.user.open(self.name)
+        code = """if True:
+            import asyncio, sys
+            from aiwm_chat import Agent
+            async def main():
+                async with Agent(*sys.argv[1:]) as agent:
+                    async for message in agent:
+                        async with message.answer() as out:
+                            await out.think("the first one thinks")
+                            for i in range(1000):
+                                await out.write(f" first {i}")
+                                await asyncio.sleep(0.05)
+            asyncio.run(main())"""
+        first = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, self.server.url, self.token, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(harness.CLIENT), os.environ.get("PYTHONPATH", "")])},
+        )
+        try:
+            await self.user.ask(c, "Go on")
+            await self.user.sees(c, "first 20")
+        finally:
+            first.kill()
+            await first.wait()
+        async with a.Agent(self.server.url, self.token) as agent:
+            message = await asyncio.wait_for(agent.__anext__(), 30)
+            async with message.answer() as out:
+                for i in range(30):
+                    await out.write(f" second {i} 🌊")
+                    await asyncio.sleep(0.02)
+            [m] = await self.user.answers(c, 1)
+            self.assertEqual((m["content"], m["status"], m["parentId"]), ("".join(f" second {i} 🌊" for i in range(30)), "sent", message.id))
+            await self.nothing(agent)
+
+    async def test_nothing_was_said(self) -> None:
+        """A process that fails before the first word leaves the question to the next one."""
+        c = await self.user.open(self.name)
+        question = await self.user.ask(c, "Go on")
+        for text in ("", "said"):
+            async with a.Agent(self.server.url, self.token) as agent:
+                message = await asyncio.wait_for(agent.__anext__(), 30)
+                self.assertEqual(message.id, question)
+                if not text:
+                    with self.assertRaises(RuntimeError):
+                        async with message.answer() as out:
+                            raise RuntimeError
+                    self.assertEqual(out.sent.status if out.sent else "", "dropped")
+                    continue
+                async with message.answer() as out:
+                    await out.write(text)
+        [m] = await self.user.answers(c, 1)
+        self.assertEqual((m["content"], m["parentId"]), ("said", question))
 
     async def test_long_question(self) -> None:
         """A question that does not fit a frame is read over REST."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,26 @@ class Page(AgentTest):
 
     async def _writes(self, c: str) -> bool:
         return len(await self.user.shown(c)) > 20
+
+
+class Package(unittest.TestCase):
+    def test_has_types(self) -> None:
+        """What is installed is the file, as a package that says that it has types."""
+        try:
+            import setuptools  # noqa: F401
+        except ImportError:
+            self.skipTest("setuptools is not installed")
+        with tempfile.TemporaryDirectory() as made:
+            folder = made + "/source"
+            shutil.copytree(CLIENT, folder, ignore=shutil.ignore_patterns("tests", "__pycache__"))
+            subprocess.run([sys.executable, "-W", "ignore", "setup.py", "-q", "build", "--build-lib", made + "/lib"], cwd=folder, check=True, capture_output=True)
+            found = {str(f.relative_to(made + "/lib")) for f in pathlib.Path(made + "/lib").rglob("*") if f.is_file()}
+            self.assertEqual(found, {"aiwm_chat/__init__.py", "aiwm_chat/py.typed"})
+            shown = subprocess.run(
+                [sys.executable, "-B", "-c", "import aiwm_chat; print(aiwm_chat.Agent.__module__, aiwm_chat.__file__)"],
+                cwd=made, env={**os.environ, "PYTHONPATH": made + "/lib" + os.pathsep + os.environ.get("PYTHONPATH", "")}, capture_output=True, text=True,
+            ).stdout.split()
+            self.assertEqual(shown, ["aiwm_chat", made + "/lib/aiwm_chat/__init__.py"])
 
 
 class Reference(unittest.TestCase):
