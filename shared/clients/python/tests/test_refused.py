@@ -202,7 +202,7 @@ class Refused(unittest.IsolatedAsyncioTestCase):
                     await ws.send(frame("message:sent", {"messageId": "m1", "seq": 4}, f["id"]))
 
         async with Fake(server) as fake:
-            async with self.agent(fake.url, ack_timeout=0.3) as agent:
+            async with self.agent(fake.url, ack_timeout=1.5) as agent:
                 for text, n in [("silence", 2), ("limited", 2), ("gateway", 2), ("message", 1)]:
                     got.clear()
                     sent = await asyncio.wait_for(agent.send("c", text), 30)

@@ -89,7 +89,7 @@ class Writer(unittest.IsolatedAsyncioTestCase):
     async def write(self, trouble: Any, pieces: List[str] = PIECES, fails: Optional[Exception] = None, **attach: Any) -> Any:
         streams = Streams(trouble)
         async with Fake(streams) as fake:
-            async with a.Agent(fake.url, TOKEN, look_back=0, ack_timeout=0.4, rest_url="http://127.0.0.1:9") as agent:
+            async with a.Agent(fake.url, TOKEN, look_back=0, ack_timeout=2.0, rest_url="http://127.0.0.1:9") as agent:
                 out = agent.stream("c")
                 try:
                     async with out:
@@ -109,7 +109,7 @@ class Writer(unittest.IsolatedAsyncioTestCase):
         appends = [f for f in streams.of("append") if "index" in f]
         self.assertEqual([f["index"] for f in appends], list(range(len(appends))))
         self.assertEqual("".join(f["text"] for f in appends), TEXT)
-        self.assertTrue(5 < len(appends) < 14, len(appends))
+        self.assertTrue(2 < len(appends) < len(PIECES), len(appends))
         self.assertEqual(streams.of("end")[0]["content"], TEXT)
 
     async def test_refusals(self) -> None:
@@ -132,7 +132,7 @@ class Writer(unittest.IsolatedAsyncioTestCase):
             return None
 
         limited = error("rate_limited", retryAfterMs=300, part="content", index=2)
-        for name, trouble, status, starts in [
+        cases: List[Any] = [
             ("a piece is lost", at("append", 2, "lost"), "sent", 1),
             ("a piece is limited", at("append", 2, limited), "sent", 1),
             ("a piece is not taken", at("append", 2, error("unavailable", part="content", index=2)), "sent", 1),
@@ -147,9 +147,10 @@ class Writer(unittest.IsolatedAsyncioTestCase):
             ("the end is early", at("end", 0, error("conflict", next={"content": 3})), "sent", 1),
             ("the end finds nothing", at("end", 0, error("not_found")), "sent", None),
             ("another connection", at("append", 3, error("conflict")), "sent", 2),
-        ]:
+        ]
+        found = await asyncio.gather(*(self.write(trouble) for _, trouble, _, _ in cases))
+        for (name, _, status, starts), (streams, out, e) in zip(cases, found):
             with self.subTest(name):
-                streams, out, e = await self.write(trouble)
                 self.assertIsNone(e)
                 self.assertEqual(out.sent.status, status)
                 if status == "sent":
