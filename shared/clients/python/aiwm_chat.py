@@ -63,8 +63,7 @@ REMEMBERED = 100_000  # questions, so that none comes twice
 LOOK_BACK = 20  # messages of a log that are looked at when a conversation is entered
 REPEAT_EVERY = 0.05  # seconds between pieces that are sent again: the server takes no more in the long run
 HEARTBEAT = 10.0  # seconds of silence after which a stream gives a sign of life; it is thought dead after 30
-OVER_AFTER = 2.0  # seconds after which it is looked up whether such a stream is still there
-LOST_AFTER = 60.0  # seconds after which a stream that another connection is said to write is begun under another id
+OVER_AFTER = 2.0  # seconds after which it is looked up whether a stream that somebody else is said to write is still there
 
 _SUBPROTOCOL = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _TOOL = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
@@ -764,10 +763,9 @@ class Answer:
 
     async def _begin(self) -> None:
         """Begin it, or go on with it on another connection, or after the server has lost it."""
-        n, since = 0, time.monotonic()
+        n, since, over = 0, time.monotonic(), False
         while self.sent is None:
             link = await self._agent._ready()
-            name = self.stream_id
             try:
                 reply = await self._agent._request(self._frame("start", **_given(parentId=self._parent)), link)
             except _LinkLost:
@@ -783,12 +781,14 @@ class Answer:
                     self._lost = False
                     self._ended(e.details)
                     continue
-                past = time.monotonic() - since
-                if past > LOST_AFTER or past > OVER_AFTER and await self._agent._is_over(self.conversation_id, name):
-                    since = time.monotonic()
+                if over:  # and no message: one that has ended so may not be begun anew
+                    since, over = time.monotonic(), False
                     self._rename()
                     continue
-                # A connection that is gone, and not yet known to be, or another process.
+                if time.monotonic() - since > OVER_AFTER and await self._agent._is_over(self.conversation_id, self.stream_id):
+                    over = True  # perhaps just now, and with a message: that is asked once more
+                    continue
+                # A connection that is gone, and not yet known to be, or another process, however long it takes.
                 await asyncio.sleep(0.1 + backoff(n, cap=2.0))
                 n += 1
                 continue

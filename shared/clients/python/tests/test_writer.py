@@ -6,6 +6,7 @@ import asyncio
 import json
 import unittest
 from typing import Any, Callable, Dict, List, Optional
+from unittest import mock
 
 import harness
 from test_refused import CONNECTED, Fake, frame
@@ -187,6 +188,25 @@ class Writer(unittest.IsolatedAsyncioTestCase):
         streams, out, e = await self.write(lambda *_: None, tool_calls=[{"x": float("nan")}])
         self.assertIsInstance(e, ValueError)
         self.assertEqual((streams.text, out.sent.status), (TEXT, "failed"))
+
+    async def test_others_write(self) -> None:
+        """Who waits for another process looks whether that still writes: it may have ended just then, with a message or without."""
+        for message in (True, False):
+            streams = Streams(lambda s, f, n: error("conflict") if f["state"] == "start" and f["streamId"] == "s" and "s" not in s.ended else None)
+
+            async def over(self: Any, conversation: str, stream: str) -> bool:
+                if message:
+                    streams.ended["s"] = {"messageId": "m1", "seq": 1, "status": "sent"}
+                return stream == "s"
+
+            with mock.patch.object(a, "OVER_AFTER", 0.2), mock.patch.object(a.Agent, "_is_over", over):
+                async with Fake(streams) as fake:
+                    async with a.Agent(fake.url, TOKEN, look_back=0, rest_url="http://127.0.0.1:9") as agent:
+                        async with agent.stream("c", stream_id="s") as out:
+                            await out.write("mine")
+                            await asyncio.sleep(0.1)
+            self.assertEqual(out.sent.status if out.sent else "", "elsewhere" if message else "sent")
+            self.assertEqual({f["streamId"] for f in streams.frames}, {"s"} if message else {"s", "s-again-2"})
 
     async def test_refused_for_good(self) -> None:
         """A stream that may not be written cancels the body and says why."""
