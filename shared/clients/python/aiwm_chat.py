@@ -552,6 +552,7 @@ class Answer:
         self._pumping: Optional["asyncio.Task[None]"] = None
         self._closing = False
         self._aborting = False
+        self._asked = False  # the server was asked to commit it, so what it has may be ours
         self._cancelled = False
         self._cancelling = 0
         self._error: Optional[BaseException] = None
@@ -731,7 +732,7 @@ class Answer:
             return
         self.stopped = self.stopped or status == "cancelled"
         self.sent = Sent._of(data, self.conversation_id)
-        if not self.stopped and not self._closing:
+        if not self.stopped and not self._asked:
             self.sent = Sent(self.sent.message_id, self.conversation_id, self.sent.seq, "elsewhere")
         if self._pumping is not None:
             self._cancel()
@@ -749,7 +750,7 @@ class Answer:
             self._fail(ChatError("conflict", "the answer was ended by others again and again"))
             return
         self.stream_id = f"{self._base}-again-{self._names}"
-        self._there = {}
+        self._there, self._asked = {}, False
         for part in self._parts.values():
             part.first, part.pieces, part.again = 0, [], 0
         self._leave()
@@ -963,7 +964,9 @@ class Answer:
                     await self._flush(True)
                     if self._link is not link or self._lost or self.sent is not None:
                         continue
-                    reply = await self._agent._request(self._last(), link)
+                    last = self._last()
+                    self._asked = True
+                    reply = await self._agent._request(last, link)
                 self._done(reply)
             except _LinkLost:
                 await asyncio.sleep(0.01)
@@ -976,7 +979,9 @@ class Answer:
             raise e
         if "messageId" in e.details:
             self._ended(e.details)
-        elif e.code == "conflict" and isinstance(e.details.get("next"), dict):
+            return
+        self._asked = False
+        if e.code == "conflict" and isinstance(e.details.get("next"), dict):
             if n % 2 == 0:  # mostly they are still on their way
                 await asyncio.sleep(0.1)
                 return
@@ -1003,6 +1008,7 @@ class Answer:
                     frame = self._frame("abort", **_given(reason=reason))
                     if self.stopped:
                         frame["cancelled"] = True
+                    self._asked = True
                     self._done(await self._agent._request(frame, link))
             except _LinkLost:
                 await asyncio.sleep(0.01)

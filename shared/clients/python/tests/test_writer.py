@@ -126,6 +126,13 @@ class Writer(unittest.IsolatedAsyncioTestCase):
                 s.parts.clear()
             return None
 
+        def ends_it(s: Streams, f: Dict[str, Any], n: int) -> Any:
+            if f["state"] == "end" and n == 0:  # another connection writes it
+                return error("conflict")
+            if f["state"] == "start" and n == 1:
+                s.ended[f["streamId"]] = {"messageId": "m1", "seq": 1, "status": "sent"}
+            return None
+
         def stopped(s: Streams, f: Dict[str, Any], n: int) -> Any:
             if f["state"] == "append" and n == 3:
                 s.ended[f["streamId"]] = {"messageId": "m1", "seq": 1, "status": "cancelled"}
@@ -141,6 +148,7 @@ class Writer(unittest.IsolatedAsyncioTestCase):
             ("the stream is lost", forgets, "sent", 2),
             ("it is broken off", gives_up, "sent", 2),
             ("it is stopped", stopped, "cancelled", 1),
+            ("somebody else has ended it", ends_it, "elsewhere", 2),
             ("the end is not answered", at("end", 0, "unanswered"), "sent", 1),
             ("the end is lost", at("end", 0, "lost"), "sent", 1),
             ("the start is lost", at("start", 0, "lost"), "sent", 2),
