@@ -586,14 +586,14 @@ class Killed(unittest.IsolatedAsyncioTestCase):
             server.close()
 
     async def test_two_hours(self) -> None:
-        """API Gateway's two hours, in six seconds: connections end, and the answers do not."""
-        server = Server("-timescale", "1200")
+        """API Gateway's two hours, in twelve seconds: connections end, and the answers do not."""
+        server = Server("-timescale", "600")
         try:
             user = User(server)
             c = await user.open("a1")
             pieces = [f" {i}🌊" for i in range(150)]
             async with a.Agent(
-                server.url, harness.token("agent", "a1"), max_age=5.0, max_age_jitter=0.2, drain=0.5, ping_every=0.2, keep_alive=60, backoff_cap=0.5,
+                server.url, harness.token("agent", "a1"), max_age=8.0, max_age_jitter=0.5, drain=1.0, ping_every=0.25, keep_alive=60, backoff_cap=0.5,
             ) as agent:
                 async with agent.stream(c) as out:
                     for piece in pieces:
