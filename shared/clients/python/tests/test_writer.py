@@ -168,7 +168,8 @@ class Writer(unittest.IsolatedAsyncioTestCase):
                     self.assertEqual(len(streams.of("start")), starts)
                 if name == "a piece is limited":
                     appends = [f for f in streams.of("append") if "index" in f]
-                    self.assertGreaterEqual(appends[3]["at"] - appends[2]["at"], 0.15)
+                    # One more may have been on its way; then it waits as long as it was told.
+                    self.assertGreaterEqual(max(g["at"] - f["at"] for f, g in zip(appends[2:], appends[3:])), 0.18)
 
     async def test_more_than_a_frame(self) -> None:
         """The end says how many pieces there are; what is lost of them follows."""
