@@ -2,6 +2,8 @@ module aiwm-chat
 
 go 1.26.0
 
+ignore ./shared/clients/typescript/node_modules
+
 require (
 	github.com/MicahParks/jwkset v0.11.4
 	github.com/alicebob/miniredis/v2 v2.40.0

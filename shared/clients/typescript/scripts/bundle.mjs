@@ -1,0 +1,51 @@
+// Writes the core as one minified ESM file: npm run bundle -- FILE.
+//
+// Its first line names what it was made of:
+//
+//   /*! @aiwm/chat sources sha256:<hex> */
+//
+// The hash is of the .ts files of src that the core consists of, which are those that
+// src/index.ts reaches and that are not types alone: all but react, ai-sdk, ag-ui,
+// assistant-ui (.ts, .tsx). In the order of their names (byte by byte) each adds
+// "<name>\n<length in bytes, decimal>\n<content>" to it, with the name as in src, such as
+// "client.ts".
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const src = fileURLToPath(new URL("../src/", import.meta.url));
+const adapters = /^(react|ai-sdk|ag-ui|assistant-ui)\b/;
+
+export function sourcesHash() {
+  const hash = createHash("sha256");
+  const names = readdirSync(src).filter((name) => name.endsWith(".ts") && !adapters.test(name));
+  for (const name of names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))) {
+    const content = readFileSync(src + name);
+    hash.update(`${name}\n${content.length}\n`).update(content);
+  }
+  return hash.digest("hex");
+}
+
+export async function bundle(outfile) {
+  return build({
+    entryPoints: [`${src}index.ts`],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    outfile,
+    write: outfile !== undefined,
+    banner: { js: `/*! @aiwm/chat sources sha256:${sourcesHash()} */` },
+    legalComments: "none",
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const outfile = process.argv[2];
+  if (!outfile) {
+    console.error("npm run bundle -- FILE");
+    process.exit(2);
+  }
+  await bundle(outfile);
+}

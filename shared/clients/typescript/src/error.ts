@@ -1,0 +1,42 @@
+import type { Code, ErrorBody } from "./protocol.gen.js";
+
+/**
+ * A refusal, or that nothing could be reached. `code` is one of the protocol's, or of the
+ * client's own: `wrong_url`, `queue_full`, `discarded`, `closed`.
+ */
+export class ChatError extends Error {
+  readonly code: Code | "wrong_url" | "queue_full" | "discarded" | "closed";
+  /** The same may be tried again, as it was. */
+  readonly retryable: boolean;
+  /** Of `validation_failed`: a text for each field. */
+  readonly details?: Record<string, unknown>;
+  /** Of HTTP. */
+  readonly status?: number;
+  /** Of `rate_limited`: when to try again. */
+  readonly retryAfterMs?: number;
+
+  constructor(code: ChatError["code"], message: string, more: Partial<Pick<ChatError, "retryable" | "details" | "status" | "retryAfterMs">> = {}) {
+    super(message);
+    this.name = "ChatError";
+    this.code = code;
+    this.retryable = more.retryable ?? false;
+    this.details = more.details;
+    this.status = more.status;
+    this.retryAfterMs = more.retryAfterMs ?? (more.details?.retryAfterMs as number | undefined);
+  }
+}
+
+/** @internal */
+export function refusal(body: ErrorBody): ChatError {
+  return new ChatError(body.code, body.message, { retryable: body.retryable, details: body.details });
+}
+
+/** @internal */
+export function unavailable(message: string): ChatError {
+  return new ChatError("unavailable", message, { retryable: true });
+}
+
+/** @internal */
+export function asChatError(e: unknown): ChatError {
+  return e instanceof ChatError ? e : unavailable(e instanceof Error ? e.message : String(e));
+}
