@@ -1,44 +1,453 @@
-import type { Message } from "./protocol.gen.js";
+import { Assembler } from "./assembler.js";
+import type { Core } from "./core.js";
+import { asChatError, type ChatError } from "./error.js";
+import { Listeners } from "./listeners.js";
+import type { Frame, Link } from "./link.js";
+import { Log } from "./log.js";
+import type { ConversationInfo, Identity, Joined, Membership, Message } from "./protocol.gen.js";
+import { newId } from "./rest.js";
+import { backoff, sleep } from "./timing.js";
+import { TypingOthers, TypingOwn } from "./typing.js";
 import type { ConversationSnapshot, Outgoing, OutgoingInput } from "./types.js";
-import type { StreamWriter } from "./writer.js";
+import { StreamWriter } from "./writer.js";
 
-const soon = () => new Error("not there yet");
+/** How much of the log a first join shows. */
+const firstPage = 50;
+/** A room that was left is left a little later: mostly it is only opened anew. */
+const linger = 500;
 
+/** One conversation: what is said in it, and what one says. There is one object for each id. */
 export class Conversation {
   readonly id: string;
+  readonly #core: Core;
+  readonly #listeners = new Listeners();
+  readonly #log = new Log();
+  readonly #streams: Assembler;
+  readonly #typing = new TypingOthers(() => this.#changed());
+  readonly #own: TypingOwn;
+  readonly #members = new Map<string, Identity>();
+  readonly #cut = new Map<string, number>(); // truncated messages that are being read, by id
+  #opens = 0;
+  #gone = false;
+  #error?: ChatError;
+  #agentOnline?: boolean;
+  #info?: ConversationInfo;
+  #snapshot?: ConversationSnapshot;
+  #gap?: ReturnType<typeof setTimeout>;
+  #tick?: ReturnType<typeof setInterval>;
+  #filling = false;
+  #failures = 0; // to read what is missing, in a row
+
   /** @internal */
-  constructor(id: string) {
+  constructor(id: string, core: Core) {
     this.id = id;
+    this.#core = core;
+    this.#streams = new Assembler(core.timing);
+    this.#own = new TypingOwn(core.timing, (state) => {
+      const there = core.link?.rooms.has(id) ?? false;
+      if (there) core.link?.post({ action: "typing", conversationId: id, state });
+      return there;
+    });
   }
+
+  /** Joins, as soon as there is a connection, and stays in until the function that it returns was called, for each call of open. */
   open(): () => void {
-    return () => {};
+    this.#opens++;
+    if (this.#gone) this.#gone = false; // perhaps one was added meanwhile
+    this.#sync();
+    let open = true;
+    return () => {
+      if (!open) return;
+      open = false;
+      if (--this.#opens > 0) return;
+      this.blur();
+      setTimeout(() => this.#sync(), linger);
+    };
   }
-  subscribe(_listener: () => void): () => void {
-    return () => {};
+
+  /** Calls the listener, in a microtask, when {@link getSnapshot} has something new, until the function that it returns is called. */
+  readonly subscribe = (listener: () => void): (() => void) => this.#listeners.add(listener);
+
+  /** What there is to show; the same object while nothing changed. */
+  readonly getSnapshot = (): ConversationSnapshot => (this.#snapshot ??= this.#make());
+
+  /**
+   * Says something: shown at once among `outgoing`, sent when there is a connection, after
+   * what was said before, and stored once. What it throws is never of the network.
+   */
+  send(message: string | OutgoingInput): Outgoing {
+    this.#own.stop();
+    return this.#core.outbox.add(this.id, typeof message === "string" ? { content: message } : message);
   }
-  getSnapshot(): ConversationSnapshot {
-    throw soon();
+
+  /** Sends one that failed again, under the same id. */
+  retry(clientMessageId: string): void {
+    this.#core.outbox.retry(clientMessageId);
   }
-  send(_message: string | OutgoingInput): Outgoing {
-    throw soon();
+
+  /** Takes one back that failed, or that has not been sent. */
+  discard(clientMessageId: string): void {
+    this.#core.outbox.discard(clientMessageId);
   }
-  retry(_clientMessageId: string): void {}
-  discard(_clientMessageId: string): void {}
-  loadOlder(_limit = 50): Promise<boolean> {
-    throw soon();
+
+  /** Reads what was said before what is shown; false: there is nothing older. */
+  async loadOlder(limit = 50): Promise<boolean> {
+    if (!this.#log.based || this.#log.first <= 1) return false;
+    const page = await this.#core.rest.messages({ conversationId: this.id, beforeSeq: this.#log.first, limit });
+    for (const m of page.data) this.#noted(m);
+    if (this.#log.prepend(page.data)) this.#changed();
+    return this.#log.first > 1 && page.pagination.hasMore;
   }
-  keystroke(): void {}
-  blur(): void {}
-  stop(_streamId?: string): Promise<void> {
-    throw soon();
+
+  /** Reads who is online of those who are not in the room. */
+  async loadPresence(): Promise<void> {
+    const { data } = await this.#core.rest.presence(this.id);
+    this.#core.present(data);
   }
-  stopAnswer(_messageId: string): Promise<void> {
-    throw soon();
+
+  /** The user types: tells the others, now and then. */
+  keystroke(): void {
+    this.#own.keystroke();
   }
-  approve(_toolCallId: string, _decision: { approved: boolean; reason?: string; arguments?: Record<string, unknown> }): Promise<void> {
-    throw soon();
+
+  /** The user does something else. */
+  blur(): void {
+    this.#own.stop();
   }
-  answer(_question: string | Message, _streamId?: string): Promise<StreamWriter> {
-    throw soon();
+
+  /** Asks an answer to end, or all that are being written here. */
+  stop(streamId?: string): Promise<void> {
+    return this.#stop({ streamId });
+  }
+
+  /** Asks the answer to a question to end, also before it has begun. */
+  stopAnswer(messageId: string): Promise<void> {
+    return this.#stop({ messageId });
+  }
+
+  /** Decides a tool call that asks first. */
+  async approve(toolCallId: string, decision: { approved: boolean; reason?: string; arguments?: Record<string, unknown> }): Promise<void> {
+    const { data } = await this.#request("approve", { toolCallId, ...decision });
+    // To who decided, only the reply comes.
+    this.add(await this.#core.rest.message(data.messageId));
+  }
+
+  /**
+   * For agents: begins an answer, or, under the id of one that was begun on a connection
+   * that is gone, goes on with it.
+   */
+  async answer(question: string | Message, streamId: string = newId()): Promise<StreamWriter> {
+    const writer = new StreamWriter(this.#core, this, streamId, typeof question === "string" ? question : question.id);
+    await writer.begin();
+    return writer;
+  }
+
+  /** @internal */
+  get isOpen(): boolean {
+    return this.#opens > 0 && !this.#gone;
+  }
+
+  /** @internal Makes a link have joined, or left, as is wanted. */
+  sync(link: Link): Promise<void> {
+    let going = link.syncing.get(this.id);
+    if (!going) {
+      going = this.#joinOrLeave(link).finally(() => link.syncing.delete(this.id));
+      link.syncing.set(this.id, going);
+    }
+    return going;
+  }
+
+  /** @internal Takes a message, from wherever it comes. */
+  add(m: Message): void {
+    this.#noted(m);
+    if (this.#log.add(m)) this.#changed();
+    this.#look();
+  }
+
+  /** @internal The log is at least so long. */
+  reaches(seq: number): void {
+    this.#log.head = Math.max(this.#log.head, seq);
+    this.#look();
+  }
+
+  /** @internal */
+  connectionChanged(): void {
+    if (!this.#core.link) this.#typing.clear();
+    if (this.#core.connection.state === "initialized") {
+      clearInterval(this.#tick);
+      clearTimeout(this.#gap);
+      this.#tick = this.#gap = undefined;
+    }
+    this.#changed();
+  }
+
+  /** @internal */
+  presenceChanged(all: readonly { type: string; id: string; status: "online" | "offline" }[]): void {
+    for (const p of all) if (p.type === "agent" && p.id === this.#info?.agentId) this.#agentOnline = p.status === "online";
+    this.#changed();
+  }
+
+  /** @internal */
+  outgoingChanged(sent?: Message): void {
+    if (sent) {
+      this.add(sent);
+      this.#settle();
+    }
+    this.#changed();
+  }
+
+  /** @internal A frame that is about this conversation. */
+  frame(f: Frame, link: Link): void {
+    const { data } = f;
+    const now = Date.now();
+    switch (f.event) {
+      case "messages:history":
+        for (const m of data.messages) this.add(m);
+        return;
+      case "message:new":
+      case "message:from-user":
+        this.#core.outbox.seen(data);
+        this.#typing.stop({ type: data.participantType, id: data.participantId });
+        this.add(data);
+        return;
+      case "message:sent":
+        this.reaches(data.seq);
+        return;
+      case "message:deleted":
+        this.#cut.delete(data.messageId);
+        if (this.#log.delete(data.seq)) this.#changed();
+        return;
+      case "conversation:activity":
+        this.reaches(data.lastSeq);
+        return;
+      case "conversation:updated":
+        this.#info = data;
+        break;
+      case "conversation:added":
+        this.#info = data;
+        this.#gone = false;
+        this.#sync();
+        break;
+      case "conversation:left":
+        if (f.id !== undefined) return; // answers our own leave
+        link.rooms.delete(this.id);
+        this.#gone = true;
+        break;
+      case "conversation:deleted":
+        this.#gone = true;
+        break;
+      case "user:joined":
+      case "user:left":
+        this.#moved(data, f.event === "user:joined");
+        break;
+      case "typing:start":
+        return this.#typing.start(data);
+      case "typing:stop":
+        return this.#typing.stop(data);
+      case "stream:start":
+        this.#streams.begun(data, now);
+        break;
+      case "stream:delta":
+        this.#streams.delta(data, now);
+        break;
+      case "stream:snapshot":
+        this.#streams.snapshot(data, now);
+        break;
+      case "stream:stopping":
+        this.#streams.stopping(data.streamIds);
+        break;
+      case "stream:dropped":
+        this.#streams.dropped(data.streamId);
+        break;
+      default:
+        return;
+    }
+    this.#look();
+    this.#changed();
+  }
+
+  #sync(): void {
+    this.#changed();
+    const { link } = this.#core;
+    if (link) void this.sync(link);
+  }
+
+  async #joinOrLeave(link: Link): Promise<void> {
+    for (let attempt = 0; !link.closed; ) {
+      const wanted = this.isOpen ? this.#core.streams : undefined;
+      if (link.rooms.get(this.id) === wanted) return;
+      try {
+        if (wanted) {
+          const afterSeq = this.#log.based ? this.#log.last : undefined;
+          const { data } = await link.request("join", { conversationId: this.id, afterSeq, streams: wanted });
+          link.rooms.set(this.id, wanted);
+          this.#joined(data);
+        } else {
+          link.rooms.delete(this.id);
+          await link.request("leave", { conversationId: this.id });
+        }
+        attempt = 0;
+      } catch (cause) {
+        if (link.closed) return;
+        const error = asChatError(cause);
+        if (!wanted) return; // the next pong tells whether it is still in
+        this.#error = error;
+        if (!error.retryable) {
+          this.#gone = error.code !== "too_many_rooms";
+          this.#changed();
+          return;
+        }
+        this.#changed();
+        await sleep(error.retryAfterMs ?? backoff(attempt++, this.#core.timing));
+      }
+    }
+  }
+
+  #joined(d: Joined): void {
+    this.#error = undefined;
+    this.#log.base(Math.max(0, d.lastSeq - firstPage));
+    this.#members.clear();
+    this.#typing.clear();
+    for (const m of d.members) this.#members.set(`${m.type}:${m.id}`, m);
+    for (const t of d.typing ?? []) this.#typing.start(t);
+    this.#agentOnline = d.agentOnline;
+    this.#core.present(d.members.map((m) => ({ ...m, status: "online" })));
+    this.reaches(d.lastSeq);
+    this.#changed();
+  }
+
+  #moved(d: Membership, here: boolean): void {
+    for (const { type, id } of [d, ...(d.more ?? [])]) {
+      const key = `${type}:${id}`;
+      if (here) this.#members.set(key, { type, id });
+      else this.#members.delete(key);
+      if (!here) this.#typing.stop({ type, id });
+    }
+    if (here) this.#core.present([{ type: d.type, id: d.id, status: "online" }]);
+  }
+
+  /** What a message means besides its place in the log. */
+  #noted(m: Message): void {
+    this.#streams.message(m);
+    if (m.truncated && !m.isDeleted && !this.#cut.has(m.id)) {
+      this.#cut.set(m.id, m.seq);
+      if (this.#cut.size === 1) void this.#readWhole();
+    }
+  }
+
+  /** Reads the messages that did not fit their frames, one after the other. */
+  async #readWhole(): Promise<void> {
+    for (let attempt = 0; this.#cut.size > 0; ) {
+      const [[id, seq]] = this.#cut as unknown as [[string, number]];
+      try {
+        const m = await this.#core.rest.message(id);
+        this.#cut.delete(id);
+        this.#streams.message(m);
+        if (this.#log.add(m)) this.#changed();
+        attempt = 0;
+      } catch (cause) {
+        const error = asChatError(cause);
+        if (error.code === "not_found" && this.#log.delete(seq)) this.#changed();
+        if (!error.retryable || attempt > 10) this.#cut.delete(id);
+        else await sleep(error.retryAfterMs ?? backoff(attempt++, this.#core.timing));
+      }
+    }
+  }
+
+  /** Looks whether something is missing, and whether time may run out for a stream. */
+  #look(): void {
+    const { gapPatience } = this.#core.timing;
+    if (this.#log.based && this.#log.head > this.#log.last && this.isOpen && !this.#filling) {
+      this.#gap ??= setTimeout(() => void this.#fill(), gapPatience + backoff(this.#failures, this.#core.timing) * Math.min(this.#failures, 1));
+    }
+    if (this.#streams.busy) this.#tick ??= setInterval(() => this.#watch(), gapPatience);
+  }
+
+  /** Reads the messages that did not come. */
+  async #fill(): Promise<void> {
+    this.#gap = undefined;
+    this.#filling = true;
+    const log = this.#log;
+    try {
+      while (log.head > log.last && this.isOpen) {
+        const before = log.last;
+        const page = await this.#core.rest.messages({ conversationId: this.id, afterSeq: before, limit: 100 });
+        for (const m of page.data) {
+          this.#core.outbox.seen(m);
+          this.add(m);
+        }
+        this.#failures = log.last === before ? this.#failures + 1 : 0;
+        if (log.last === before) break; // the database that was asked is behind: again a little later
+      }
+    } catch (cause) {
+      const error = asChatError(cause);
+      this.#failures++;
+      if (error.code === "not_found" || error.code === "forbidden") {
+        this.#gone = true;
+        this.#error = error;
+        this.#changed();
+      }
+    }
+    this.#filling = false;
+    this.#look();
+  }
+
+  #watch(): void {
+    for (const id of this.#streams.missing(Date.now())) {
+      this.#core.rest.stream(this.id, id).then(
+        (d) => {
+          this.#streams.snapshot({ ...d, truncated: false }, Date.now());
+          this.#changed();
+        },
+        () => {}, // it has ended: its message comes
+      );
+    }
+    if (!this.#streams.busy || !this.isOpen) {
+      clearInterval(this.#tick);
+      this.#tick = undefined;
+    }
+    this.#changed(); // one may be stalled by now, or over
+  }
+
+  async #stop(what: { streamId?: string; messageId?: string }): Promise<void> {
+    const { data } = await this.#request("stop", what);
+    this.#streams.stopping(data.streamIds);
+    this.#changed();
+  }
+
+  async #request(action: string, fields: object): Promise<Frame> {
+    const { link } = this.#core;
+    if (!link) throw asChatError("There is no connection");
+    return link.request(action, { conversationId: this.id, ...fields });
+  }
+
+  #changed(): void {
+    this.#snapshot = undefined;
+    this.#listeners.tell();
+  }
+
+  /** Forgets the outgoing ones that are among the messages, or that nobody looks at. */
+  #settle(): void {
+    this.#core.outbox.settle(this.id, this.#log.based ? this.#log.last : this.isOpen ? 0 : Infinity);
+  }
+
+  #make(): ConversationSnapshot {
+    const log = this.#log;
+    this.#settle();
+    const joined = this.#core.link?.rooms.has(this.id);
+    return Object.freeze({
+      state: this.#gone ? "gone" : !this.#opens ? "idle" : joined ? "joined" : this.#error && !this.#error.retryable ? "idle" : "joining",
+      error: this.#error,
+      messages: log.messages,
+      outgoing: this.#core.outbox.of(this.id),
+      streams: this.#streams.shown(Date.now(), (m) => log.based && m.seq <= log.last),
+      typing: this.#typing.who,
+      members: [...this.#members.values()],
+      presence: this.#core.presence,
+      agentOnline: this.#agentOnline,
+      conversation: this.#info,
+      hasOlder: log.based && log.first > 1,
+      lastSeq: log.head,
+    });
   }
 }

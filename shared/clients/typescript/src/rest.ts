@@ -22,6 +22,8 @@ interface Call {
 }
 
 const maxWait = 5000;
+/** A little longer than API Gateway waits for a function. */
+const timeout = 35_000;
 
 /**
  * The REST interface, with the client's token. What fails is a {@link ChatError}; what is
@@ -153,15 +155,22 @@ export class Rest {
 
   /** @internal */
   async once<T>(token: string, method: string, path: string, call: Call = {}): Promise<T> {
-    const url = new URL(`${this.#o.url}/${path}`);
+    let url: URL;
+    try {
+      url = new URL(`${this.#o.url}/${path}`);
+    } catch {
+      throw new ChatError("wrong_url", `${this.#o.url} is no address`);
+    }
     for (const [key, value] of Object.entries(call.query ?? {})) {
       if (value !== undefined) url.searchParams.set(key, String(value));
     }
     const headers: Record<string, string> = { Authorization: `Bearer ${token}`, ...call.headers };
     if (call.body !== undefined) headers["Content-Type"] = "application/json";
+    const late = AbortSignal.timeout(timeout);
+    const signal = call.signal ? AbortSignal.any([call.signal, late]) : late;
     let response: Response;
     try {
-      response = await this.#o.fetch(url, { method, headers, body: call.body === undefined ? undefined : JSON.stringify(call.body), signal: call.signal });
+      response = await this.#o.fetch(url, { method, headers, body: call.body === undefined ? undefined : JSON.stringify(call.body), signal });
     } catch (cause) {
       if (call.signal?.aborted) throw cause;
       throw unavailable(`${url.origin} cannot be reached`);

@@ -1,0 +1,213 @@
+import type { Message, StreamBegun, StreamDelta, StreamSnapshot } from "./protocol.gen.js";
+import type { Timing } from "./types.js";
+import type { StreamView } from "./types.js";
+
+/** The most pieces that are kept aside: what is more comes with the snapshot. */
+const maxAside = 1000;
+/** Ended streams that are remembered, so that what comes late of them is dropped. */
+const maxEnded = 500;
+const defaultLease = 30_000;
+
+interface Piece {
+  offset: number;
+  length: number;
+  text: string;
+}
+
+interface Part {
+  name: string;
+  text: string;
+  aside: Piece[];
+  since: number; // since when something has been missing
+}
+
+interface Assembly {
+  epoch: number;
+  parts: Part[];
+  status?: string;
+  truncated: boolean; // the whole has to be asked for
+  stopping: boolean;
+  dropped: boolean;
+  final?: Message;
+  participantId: string;
+  parentId?: string;
+  startedAt?: string;
+  heard: number;
+  lease: number;
+  asked: number; // when missing named it
+  view?: StreamView;
+}
+
+/**
+ * @internal Makes of the frames of a conversation's streams the texts to show, in whatever
+ * order they come, lost, doubled or overtaken. It asks nobody and has no clock.
+ */
+export class Assembler {
+  readonly #all = new Map<string, Assembly>();
+  readonly #timing: Pick<Timing, "gapPatience" | "streamSilence">;
+
+  constructor(timing: Pick<Timing, "gapPatience" | "streamSilence">) {
+    this.#timing = timing;
+  }
+
+  begun(d: StreamBegun, now: number): void {
+    this.#disown(d.streamId, d.participantId);
+    const s = this.#open(d.streamId, d.epoch, now);
+    if (s) Object.assign(s, { participantId: d.participantId, parentId: d.parentId, startedAt: d.startedAt, lease: d.leaseMs || defaultLease });
+  }
+
+  /** A snapshot, from a frame or from REST. */
+  snapshot(d: StreamSnapshot, now: number): void {
+    this.#disown(d.streamId, d.participantId);
+    const s = this.#open(d.streamId, d.epoch, now);
+    if (!s) return;
+    Object.assign(s, { participantId: d.participantId, parentId: d.parentId, startedAt: d.startedAt, lease: d.leaseMs || s.lease, truncated: d.truncated ?? false });
+    s.status = d.status ?? s.status;
+    for (const p of d.parts) take(part(s, p.part), { offset: 0, length: p.length, text: p.text }, now);
+  }
+
+  delta(d: StreamDelta, now: number): void {
+    const s = this.#open(d.streamId, d.epoch, now);
+    if (!s) return;
+    s.status = d.status ?? s.status;
+    if (d.part !== undefined && d.offset !== undefined) {
+      take(part(s, d.part), { offset: d.offset, length: d.length ?? 0, text: d.text ?? "" }, now);
+    }
+  }
+
+  stopping(ids: readonly string[]): void {
+    for (const id of ids) {
+      const s = this.#all.get(id);
+      if (s) [s.stopping, s.view] = [true, undefined];
+    }
+  }
+
+  dropped(id: string): void {
+    const s = this.#stream(id);
+    s.dropped = true;
+    s.parts = [];
+    s.view = undefined;
+    this.#forget();
+  }
+
+  /**
+   * A message, from wherever it comes. One of a stream is all that counts of that from now
+   * on: if it is of who began the stream, for an id alone may be anybody's.
+   */
+  message(m: Message): void {
+    if (!m.streamId) return;
+    const s = this.#stream(m.streamId);
+    if (s.participantId && s.participantId !== m.participantId) return;
+    if (s.final && !s.final.truncated) return;
+    s.final = m;
+    s.parts = [];
+    s.view = undefined;
+    s.participantId = m.participantId;
+    this.#forget();
+  }
+
+  /** The streams of which a piece has been missing for a while, and those that were cut: to be asked for. Each is named once in a while. */
+  missing(now: number): string[] {
+    const { gapPatience, streamSilence } = this.#timing;
+    const ids: string[] = [];
+    for (const [id, s] of this.#all) {
+      if (!this.#isOpen(s) || now - s.heard >= streamSilence || now - s.asked < gapPatience) continue;
+      if (s.truncated || s.parts.some((p) => p.aside.length > 0 && now - p.since >= gapPatience)) {
+        s.asked = now;
+        ids.push(id);
+      }
+    }
+    return ids;
+  }
+
+  /** There is something whose time may run out. */
+  get busy(): boolean {
+    for (const s of this.#all.values()) if (this.#isOpen(s)) return true;
+    return false;
+  }
+
+  /** Those to show, in the order in which they began: also one that has ended, until its message is shown. */
+  shown(now: number, isShown: (m: Message) => boolean): StreamView[] {
+    const views: StreamView[] = [];
+    for (const [id, s] of this.#all) {
+      if (s.final ? isShown(s.final) : s.dropped || s.epoch === 0 || now - s.heard >= this.#timing.streamSilence) continue;
+      const stalled = !s.final && now - s.heard >= s.lease;
+      if (s.view?.stalled !== stalled) s.view = undefined;
+      views.push((s.view ??= view(id, s, stalled)));
+    }
+    return views;
+  }
+
+  #isOpen(s: Assembly): boolean {
+    return !s.final && !s.dropped && s.epoch > 0;
+  }
+
+  #stream(id: string): Assembly {
+    let s = this.#all.get(id);
+    if (!s) {
+      s = { epoch: 0, parts: [], truncated: false, stopping: false, dropped: false, participantId: "", heard: 0, lease: defaultLease, asked: 0 };
+      this.#all.set(id, s);
+    }
+    return s;
+  }
+
+  /** The stream that a frame of an epoch is about, unless that counts no more. */
+  #open(id: string, epoch: number, now: number): Assembly | undefined {
+    const s = this.#stream(id);
+    if (s.final || s.dropped || epoch < s.epoch) return undefined;
+    if (epoch > s.epoch) Object.assign(s, { epoch, parts: [], status: undefined, truncated: false, asked: 0 });
+    s.heard = now;
+    s.view = undefined;
+    return s;
+  }
+
+  /** Forgets a message that was taken for that of a stream which somebody else begins: it has the same id, and came first. */
+  #disown(id: string, by: string): void {
+    const s = this.#all.get(id);
+    if (s?.final && s.participantId !== by) this.#all.delete(id);
+  }
+
+  #forget(): void {
+    if (this.#all.size <= maxEnded) return;
+    for (const [id, s] of this.#all) {
+      if (this.#all.size <= maxEnded) return;
+      if (!this.#isOpen(s)) this.#all.delete(id);
+    }
+  }
+}
+
+function part(s: Assembly, name: string): Part {
+  let p = s.parts.find((p) => p.name === name);
+  if (!p) s.parts.push((p = { name, text: "", aside: [], since: 0 }));
+  return p;
+}
+
+/** Adds a piece, and then whatever waited for it. */
+function take(p: Part, one: Piece, now: number): void {
+  if (one.offset > p.text.length) {
+    if (p.aside.length === 0) p.since = now;
+    if (p.aside.length < maxAside) p.aside.push(one);
+    return;
+  }
+  const before = p.text.length;
+  for (let next: Piece | undefined = one; next; ) {
+    if (next.offset + next.length > p.text.length) p.text += next.text.slice(p.text.length - next.offset);
+    const at = p.aside.findIndex((a) => a.offset <= p.text.length);
+    next = at < 0 ? undefined : p.aside.splice(at, 1)[0];
+  }
+  if (p.text.length > before) p.since = now; // what is missing now has only begun to be
+}
+
+function view(streamId: string, s: Assembly, stalled: boolean): StreamView {
+  const { final, participantId, startedAt, stopping } = s;
+  let parts = s.parts.map((p) => ({ part: p.name, text: p.text }));
+  if (final) {
+    parts = [{ part: "content", text: final.content }];
+    if (final.thinking) parts.unshift({ part: "thinking", text: final.thinking.content });
+  }
+  const text = (name: string) => parts.find((p) => p.part === name)?.text ?? "";
+  return Object.freeze({
+    streamId, participantId, parentId: final?.parentId ?? s.parentId, startedAt, parts, content: text("content"), thinking: text("thinking"),
+    status: s.status, stopping, stalled,
+  });
+}

@@ -1,0 +1,286 @@
+import { asChatError, ChatError, unavailable } from "./error.js";
+import { type Frame, Link, type LinkEvents } from "./link.js";
+import { watchPage } from "./page.js";
+import type { Rest } from "./rest.js";
+import { backoff, sleep } from "./timing.js";
+import { expiry, type Tokens } from "./tokens.js";
+import type { ChatOptions, ConnectionState, Timing } from "./types.js";
+
+/** @internal What a connection needs, and whom it tells. */
+export interface ConnectionHost {
+  readonly options: ChatOptions;
+  readonly timing: Timing;
+  readonly tokens: Tokens;
+  readonly rest: Rest;
+  changed(): void;
+  /** A link is there: what is open is to be joined on it. */
+  enter(link: Link): Promise<unknown>;
+  /** The link of {@link Connection} is another now. */
+  swapped(link: Link): void;
+  frame(f: Frame, link: Link): void;
+  pong(data: { rooms: { conversationId: string; lastSeq: number }[]; resync?: boolean; truncated?: boolean }, before: ReadonlySet<string>, link: Link): void;
+  wire(dir: "in" | "out", text: string): void;
+  streamsWanted(mode: "full" | "final"): void;
+}
+
+/** Handshakes that are refused in a row, while REST answers, before the address is thought wrong. */
+const maxRefused = 8;
+
+/** What the server ends a connection with. */
+const endings = new Set(["unauthorized", "token_expired", "too_many_connections", "switched_off"]);
+
+/** @internal Keeps one link to the server: connects, comes back, changes over before the old one ends. */
+export class Connection implements LinkEvents {
+  state: ConnectionState = "initialized";
+  error?: ChatError;
+  retryAt?: number;
+  /** The open one, if there is any. */
+  link?: Link;
+  #next?: Link; // that takes over
+  #opening?: Link;
+  #token = "";
+  #run = 0; // what was begun before the last close goes nowhere
+  #attempt = 0;
+  #refused = 0;
+  #everOpen = false;
+  #retry?: ReturnType<typeof setTimeout>;
+  #roll?: ReturnType<typeof setTimeout>;
+  #beat?: ReturnType<typeof setTimeout>;
+  #final?: ReturnType<typeof setTimeout>;
+  #pinging?: Link;
+  #unwatch?: () => void;
+  readonly #host: ConnectionHost;
+
+  constructor(host: ConnectionHost) {
+    this.#host = host;
+  }
+
+  connect(): void {
+    if (this.state !== "initialized" && this.state !== "failed") return;
+    this.#attempt = this.#refused = 0;
+    this.#everOpen = false;
+    this.#unwatch ??= watchPage({ online: this.#hurry, visible: this.#visible, hidden: this.#hidden });
+    void this.#try();
+  }
+
+  close(): void {
+    this.#end("initialized");
+  }
+
+  /** Sends a ping at once, and takes the link for dead if twice nothing comes back. */
+  async ping(): Promise<void> {
+    const { link } = this;
+    if (!link || this.#pinging === link) return;
+    clearTimeout(this.#beat);
+    this.#pinging = link;
+    try {
+      for (let tries = 0; !link.closed; tries++) {
+        const before = new Set(link.rooms.keys());
+        const since = Date.now();
+        try {
+          this.#host.pong((await link.request("ping")).data, before, link);
+          break;
+        } catch {
+          if (tries === 0) continue;
+          if (link.heard >= since) break; // it lives
+          link.close();
+        }
+      }
+    } finally {
+      if (this.#pinging === link) this.#pinging = undefined;
+      if (this.link) this.#beat = setTimeout(() => void this.ping(), this.#host.timing.pingEvery);
+    }
+  }
+
+  // LinkEvents
+
+  open(link: Link): void {
+    this.#everOpen = true;
+    this.#refused = 0;
+    if (link !== this.#opening) return; // #rollOver goes on
+    this.#opening = undefined;
+    this.#take(link);
+    void this.#host.enter(link);
+  }
+
+  frame(f: Frame, link: Link): void {
+    if (f.event && f.event !== "error") this.#attempt = 0;
+    this.#host.frame(f, link);
+    if (f.error && !f.id && endings.has(f.error.code)) {
+      link.reason = new ChatError(f.error.code, f.error.message, { details: f.error.details, retryable: f.error.retryable });
+      link.close();
+    }
+  }
+
+  silent(link: Link): void {
+    if (link === this.link) void this.ping();
+  }
+
+  wire(dir: "in" | "out", text: string): void {
+    this.#host.wire(dir, text);
+  }
+
+  closed(link: Link): void {
+    if (link === this.#opening) {
+      this.#opening = undefined;
+      void this.#whyRefused(link, this.#run);
+    } else if (link === this.#next) {
+      this.#next = undefined;
+    } else if (link === this.link) {
+      this.link = undefined;
+      if (this.#next?.open) this.#take(this.#next);
+      else this.#lost(link.reason ?? unavailable("The connection was lost"));
+    }
+  }
+
+  /** Makes a link the one that is used. */
+  #take(link: Link): void {
+    this.#next = undefined;
+    this.link = link;
+    this.state = "connected";
+    this.error = this.retryAt = undefined;
+    const { timing } = this.#host;
+    clearTimeout(this.#beat);
+    this.#beat = setTimeout(() => void this.ping(), timing.pingEvery);
+    const now = Date.now();
+    const left = expiry(this.#token) - now;
+    this.#rollIn(Math.min(timing.rolloverAfter + (2 * Math.random() - 1) * timing.rolloverJitter, left - Math.min(60_000, left / 5)));
+    this.#host.swapped(link);
+    this.#host.changed();
+  }
+
+  #rollIn(ms: number): void {
+    clearTimeout(this.#roll);
+    this.#roll = setTimeout(() => void this.#rollOver(), Math.min(Math.max(ms, 1000), 2 ** 31 - 1));
+  }
+
+  async #try(): Promise<void> {
+    const run = ++this.#run;
+    clearTimeout(this.#retry);
+    this.state = "connecting";
+    this.retryAt = undefined;
+    this.#host.changed();
+    try {
+      const token = await this.#host.tokens.get(true);
+      if (run !== this.#run) return;
+      if (this.error?.code === "token_expired" && token === this.#token) return this.#fail(this.error);
+      this.#token = token;
+      this.#opening = this.#dial(token);
+    } catch (e) {
+      if (run === this.#run) this.#lost(asChatError(e));
+    }
+  }
+
+  #dial(token: string): Link {
+    const { options, timing } = this.#host;
+    const Socket = options.WebSocket ?? globalThis.WebSocket;
+    if (!Socket) throw new ChatError("wrong_url", "There is no WebSocket here: pass the option WebSocket");
+    let ws: WebSocket;
+    try {
+      ws = new Socket(options.url, ["aiwm.v2", "bearer", token]);
+    } catch {
+      throw new ChatError("wrong_url", `${options.url} is no address of a WebSocket, or the token has characters that none has`);
+    }
+    return new Link(ws, this, timing.ackTimeout);
+  }
+
+  /** A browser does not tell why a handshake is refused: REST does. */
+  async #whyRefused(link: Link, run: number): Promise<void> {
+    const { rest, options, timing } = this.#host;
+    let error: ChatError;
+    try {
+      if (link.reason) throw link.reason;
+      await rest.once(this.#token, "GET", "conversations", { query: { limit: 1 }, signal: AbortSignal.timeout(3 * timing.ackTimeout) });
+      error =
+        ++this.#refused >= maxRefused && !this.#everOpen
+          ? new ChatError("wrong_url", `Nothing takes connections at ${options.url}, although ${options.restUrl} answers`)
+          : unavailable(`${options.url} refuses the connection`);
+    } catch (e) {
+      error = asChatError(e);
+    }
+    if (run === this.#run) this.#lost(error);
+  }
+
+  #lost(error: ChatError): void {
+    this.#stopTimers();
+    if (error.code === "token_expired" && this.#attempt++ === 0) {
+      this.error = error;
+      void this.#try();
+      return;
+    }
+    if (!error.retryable && error.code !== "token_expired" && error.code !== "switched_off") return this.#fail(error);
+    this.state = "disconnected";
+    this.error = error;
+    const wait = Math.max(backoff(this.#attempt++, this.#host.timing), error.retryAfterMs ?? 0);
+    this.retryAt = Date.now() + wait;
+    this.#retry = setTimeout(() => void this.#try(), wait);
+    this.#host.changed();
+  }
+
+  #fail(error: ChatError): void {
+    this.#end("failed", error);
+  }
+
+  #end(state: ConnectionState, error?: ChatError): void {
+    this.#run++;
+    this.#stopTimers();
+    clearTimeout(this.#final);
+    this.#unwatch?.();
+    this.#unwatch = undefined;
+    const links = [this.link, this.#next, this.#opening];
+    this.link = this.#next = this.#opening = undefined;
+    for (const link of links) link?.close();
+    this.state = state;
+    this.error = error;
+    this.retryAt = undefined;
+    this.#host.changed();
+  }
+
+  #stopTimers(): void {
+    for (const timer of [this.#retry, this.#roll, this.#beat]) clearTimeout(timer);
+  }
+
+  /** Make before break: what is open is joined on a second link before the first is let go. */
+  async #rollOver(): Promise<void> {
+    const run = this.#run;
+    const old = this.link;
+    if (!old || this.#next) return;
+    const { timing, tokens } = this.#host;
+    try {
+      const token = await tokens.get(true);
+      if (run !== this.#run || this.link !== old) return;
+      this.#token = token;
+      const link = (this.#next = this.#dial(token));
+      while (!link.open && !link.closed) await sleep(20);
+      if (!link.closed) await this.#host.enter(link);
+      if (run !== this.#run || link.closed) throw unavailable("The second connection was lost");
+      if (this.link !== old) return; // it was lost meanwhile
+      this.#take(link);
+      for (const until = Date.now() + 60 * timing.ackTimeout; !old.idle && !old.closed && Date.now() < until; ) await sleep(50);
+      old.close();
+    } catch {
+      if (this.#next) {
+        const link = this.#next;
+        this.#next = undefined;
+        link.close();
+      }
+      if (this.link === old) this.#rollIn(timing.backoffMax);
+    }
+  }
+
+  readonly #hurry = () => {
+    if (this.state === "disconnected") void this.#try();
+    else if (this.state === "connected") void this.ping();
+  };
+
+  readonly #visible = (hiddenFor: number) => {
+    clearTimeout(this.#final);
+    this.#host.streamsWanted("full");
+    if (this.state === "disconnected") void this.#try();
+    else if (hiddenFor >= this.#host.timing.hiddenPing) void this.ping();
+  };
+
+  readonly #hidden = () => {
+    this.#final = setTimeout(() => this.#host.streamsWanted("final"), this.#host.timing.hiddenFinal);
+  };
+}

@@ -1,0 +1,183 @@
+import { Connection, type ConnectionHost } from "./connection.js";
+import { Conversation } from "./conversation.js";
+import { guarded, Listeners } from "./listeners.js";
+import type { Frame, Link } from "./link.js";
+import { Outbox, type OutboxHost } from "./outbox.js";
+import type { Identity, Message, Sent, ServerFrame } from "./protocol.gen.js";
+import { Questions } from "./questions.js";
+import { Rest } from "./rest.js";
+import { defaults } from "./timing.js";
+import { Tokens } from "./tokens.js";
+import type { ChatOptions, ClientEvents, ClientSnapshot, Timing } from "./types.js";
+import type { StreamWriter } from "./writer.js";
+
+/** @internal What the parts of a client share. */
+export class Core implements ConnectionHost, OutboxHost {
+  readonly options: ChatOptions;
+  readonly timing: Timing;
+  readonly tokens: Tokens;
+  readonly rest: Rest;
+  readonly connection: Connection;
+  readonly outbox: Outbox;
+  readonly listeners = new Listeners();
+  readonly conversations = new Map<string, Conversation>();
+  readonly writers = new Set<StreamWriter>();
+  readonly storage: Storage | undefined;
+  readonly storageKey: string;
+  me: Identity | undefined;
+  /** Of everybody of whom something is known. */
+  presence: Readonly<Record<string, "online" | "offline">> = {};
+  streams: "full" | "final";
+  readonly #presenceAt = new Map<string, string>();
+  readonly #on: { [E in keyof ClientEvents]: Set<ClientEvents[E]> } = { frame: new Set(), event: new Set(), activity: new Set(), question: new Set() };
+  readonly #questions: Questions;
+  #snapshot?: ClientSnapshot;
+
+  constructor(options: ChatOptions) {
+    this.options = options;
+    this.timing = { ...defaults, ...options.timing };
+    this.tokens = new Tokens(options.getToken);
+    this.rest = new Rest({ url: options.restUrl, token: this.tokens.get, fetch: options.fetch ?? ((...args) => fetch(...args)) });
+    this.storage = options.storage;
+    this.storageKey = options.storageKey ?? "aiwm-chat";
+    this.streams = options.streams === "final" ? "final" : "full";
+    this.connection = new Connection(this);
+    this.outbox = new Outbox(this);
+    this.#questions = new Questions(this.rest, (m) => this.emit("question", (tell) => tell(m)));
+  }
+
+  get link(): Link | undefined {
+    return this.connection.link;
+  }
+
+  get snapshot(): ClientSnapshot {
+    const { state, error, retryAt } = this.connection;
+    return (this.#snapshot ??= Object.freeze({ state, me: this.me, error, retryAt }));
+  }
+
+  conversation(id: string): Conversation {
+    let one = this.conversations.get(id);
+    if (!one) this.conversations.set(id, (one = new Conversation(id, this)));
+    return one;
+  }
+
+  on<E extends keyof ClientEvents>(event: E, listener: ClientEvents[E]): () => void {
+    this.#on[event].add(listener);
+    return () => void this.#on[event].delete(listener);
+  }
+
+  emit<E extends keyof ClientEvents>(event: E, call: (listener: ClientEvents[E]) => void): void {
+    for (const listener of [...this.#on[event]]) guarded(() => call(listener));
+  }
+
+  // ConnectionHost
+
+  changed(): void {
+    this.#snapshot = undefined;
+    this.listeners.tell();
+    for (const c of this.conversations.values()) c.connectionChanged();
+  }
+
+  enter(link: Link): Promise<unknown> {
+    return Promise.all([...this.conversations.values()].map((c) => c.sync(link)));
+  }
+
+  swapped(): void {
+    this.outbox.flush();
+    for (const w of this.writers) w.relink();
+  }
+
+  wire(dir: "in" | "out", text: string): void {
+    if (this.#on.frame.size > 0) this.emit("frame", (tell) => tell({ dir, text, at: Date.now() }));
+  }
+
+  streamsWanted(mode: "full" | "final"): void {
+    if ((this.options.streams ?? "auto") !== "auto" || this.streams === mode) return;
+    this.streams = mode;
+    if (this.link) void this.enter(this.link);
+  }
+
+  /** What the server knows of this connection is held against what it should be. */
+  pong(data: { rooms: { conversationId: string; lastSeq: number }[]; resync?: boolean; truncated?: boolean }, before: ReadonlySet<string>, link: Link): void {
+    const rooms = new Map(data.rooms.map((r) => [r.conversationId, r.lastSeq]));
+    for (const [id, lastSeq] of rooms) {
+      const one = this.conversations.get(id);
+      one?.reaches(lastSeq);
+      // Left, but the server has not heard of it.
+      if (!link.rooms.has(id) && !link.syncing.has(id) && !one?.isOpen) void link.request("leave", { conversationId: id }).catch(() => {});
+    }
+    for (const id of before) {
+      if (rooms.has(id) || (data.truncated && !data.resync)) continue;
+      link.rooms.delete(id);
+      void this.conversations.get(id)?.sync(link);
+    }
+  }
+
+  frame(f: Frame, link: Link): void {
+    if (!f.event) return;
+    this.emit("event", (tell) => tell(f as ServerFrame));
+    const { data } = f;
+    if (f.error) {
+      const id = f.error.details?.streamId;
+      for (const w of this.writers) if (w.tag === f.id || (f.id === undefined && w.streamId === id)) w.refused(f.error, link);
+      return;
+    }
+    const one = data?.conversationId === undefined ? undefined : this.conversations.get(data.conversationId);
+    switch (f.event) {
+      case "connected":
+        this.me = { type: data.type, id: data.userId ?? data.agentId };
+        this.changed();
+        this.outbox.flush();
+        return;
+      case "backlog":
+        if (this.me) void this.#questions.backlog(this.me.id, data.cursor);
+        return;
+      case "message:sent":
+        this.outbox.acknowledged(data);
+        if ((data as Sent).resync) void this.connection.ping();
+        break;
+      case "message:from-user":
+        this.#questions.take(data);
+        break;
+      case "message:new":
+        if ((data as Message).forYou) this.#questions.take(data);
+        break;
+      case "presence:update":
+        this.present([data, ...(data.more ?? [])].map((p: Identity) => ({ ...p, status: data.status })), data.at);
+        return;
+      case "stream:stop":
+        for (const w of this.writers) if (w.streamId === data.streamId && w.conversationId === data.conversationId) w.stop();
+        return;
+      case "conversation:added":
+      case "conversation:updated":
+        this.emit("activity", (tell) => tell({ event: f.event as "conversation:added", conversationId: data.id, conversation: data }));
+        this.conversations.get(data.id)?.frame(f, link);
+        return;
+      case "conversation:activity":
+      case "conversation:deleted":
+      case "conversation:left":
+        // A reply to leave is nothing that happened to the conversation.
+        if (f.id === undefined) this.emit("activity", (tell) => tell({ event: f.event as "conversation:deleted", ...data }));
+    }
+    one?.frame(f, link);
+  }
+
+  /** Notes who is there; what was decided before what is known does not count. */
+  present(all: readonly { type: string; id: string; status: "online" | "offline" }[], at = ""): void {
+    const next = { ...this.presence };
+    for (const { type, id, status } of all) {
+      const key = `${type}:${id}`;
+      if (at < (this.#presenceAt.get(key) ?? "")) continue;
+      if (at) this.#presenceAt.set(key, at);
+      next[key] = status;
+    }
+    this.presence = next;
+    for (const c of this.conversations.values()) c.presenceChanged(all);
+  }
+
+  // OutboxHost
+
+  outgoing(conversationId: string, sent?: Message): void {
+    this.conversation(conversationId).outgoingChanged(sent);
+  }
+}

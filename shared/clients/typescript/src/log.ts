@@ -1,0 +1,100 @@
+import type { Message } from "./protocol.gen.js";
+
+/** The most messages that are kept aside; what is more is read when its turn comes. */
+const maxAside = 2000;
+
+/** @internal The messages of a conversation from one on, without a gap, however they come. */
+export class Log {
+  /** Where it begins: what is before has not been read. */
+  first = 1;
+  /** The last message of which all before are there. */
+  last = 0;
+  /** The end of the log, as far as it is known. */
+  head = 0;
+  /** It is known where to begin. */
+  based = false;
+  #list: Message[] = [];
+  #shown?: readonly Message[];
+  readonly #aside = new Map<number, Message>();
+  readonly #deleted = new Set<number>();
+
+  /** Begins after a message; once. */
+  base(after: number): void {
+    if (this.based) return;
+    this.based = true;
+    this.first = after + 1;
+    this.last = after;
+    for (const seq of this.#aside.keys()) if (seq <= after) this.#aside.delete(seq);
+    this.#drain();
+  }
+
+  /** Takes a message, and says whether that changed what is shown. */
+  add(m: Message): boolean {
+    if (this.#deleted.has(m.seq) && !m.isDeleted) m = emptied(m);
+    this.head = Math.max(this.head, m.seq);
+    if (this.based && m.seq <= this.last) {
+      const have = this.#list[m.seq - this.first];
+      // A message never changes, but it may have been cut, and it may be deleted.
+      if (!have || have.isDeleted || !(m.isDeleted || (have.truncated && !m.truncated))) return false;
+      return this.#replace(m);
+    }
+    const aside = this.#aside.get(m.seq);
+    if (!aside || m.isDeleted || (aside.truncated && !m.truncated && !aside.isDeleted)) {
+      if (aside || this.#aside.size < maxAside || m.seq === this.last + 1) this.#aside.set(m.seq, m);
+    }
+    return this.based && this.#drain();
+  }
+
+  /** Takes an older page, which ends where the log begins. */
+  prepend(page: readonly Message[]): boolean {
+    const older = page.filter((m) => m.seq < this.first);
+    if (older.length === 0 || older[older.length - 1]!.seq !== this.first - 1) return false;
+    for (const [i, m] of older.entries()) if (m.seq !== older[0]!.seq + i) return false;
+    this.#list = older.map((m) => (this.#deleted.has(m.seq) && !m.isDeleted ? emptied(m) : m)).concat(this.#list);
+    this.first = older[0]!.seq;
+    this.#shown = undefined;
+    return true;
+  }
+
+  /** Notes that a message was deleted, which may not have come yet. */
+  delete(seq: number): boolean {
+    this.#deleted.add(seq);
+    this.head = Math.max(this.head, seq);
+    const aside = this.#aside.get(seq);
+    if (aside) this.#aside.set(seq, emptied(aside));
+    const have = this.#list[seq - this.first];
+    return have !== undefined && !have.isDeleted && this.#replace(emptied(have));
+  }
+
+  /** What is shown; the same array while nothing changed. */
+  get messages(): readonly Message[] {
+    this.#shown ??= Object.freeze(this.#list.slice());
+    return this.#shown;
+  }
+
+  #replace(m: Message): boolean {
+    this.#list[m.seq - this.first] = m;
+    this.#shown = undefined;
+    return true;
+  }
+
+  #drain(): boolean {
+    let some = false;
+    for (let m: Message | undefined; (m = this.#aside.get(this.last + 1)); some = true) {
+      this.#aside.delete(m.seq);
+      this.#list.push(m);
+      this.last = m.seq;
+    }
+    if (some) this.#shown = undefined;
+    this.head = Math.max(this.head, this.last);
+    return some;
+  }
+}
+
+/** What is left of a message that was deleted. */
+function emptied(m: Message): Message {
+  const { id, conversationId, seq, participantId, participantType, role, type, status, clientMessageId, streamId, createdAt, updatedAt } = m;
+  const left: Message = { id, conversationId, seq, participantId, participantType, role, type, content: "", status, clientMessageId, createdAt, updatedAt, isDeleted: true };
+  if (streamId) left.streamId = streamId;
+  return left;
+}

@@ -1,0 +1,27 @@
+/** @internal What a browser tells of the page and the network; elsewhere nothing. */
+export interface PageEvents {
+  online(): void;
+  /** Seen again, after so many ms. */
+  visible(hiddenFor: number): void;
+  hidden(): void;
+}
+
+/** @internal Listens until the function that it returns is called. */
+export function watchPage(on: PageEvents): () => void {
+  const page = globalThis.document as Document | undefined;
+  let since = Date.now();
+  const seen = () => {
+    if (page?.visibilityState === "hidden") {
+      since = Date.now();
+      on.hidden();
+    } else {
+      on.visible(Date.now() - since);
+    }
+  };
+  globalThis.addEventListener?.("online", on.online);
+  page?.addEventListener("visibilitychange", seen);
+  return () => {
+    globalThis.removeEventListener?.("online", on.online);
+    page?.removeEventListener("visibilitychange", seen);
+  };
+}

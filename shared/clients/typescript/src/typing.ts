@@ -1,0 +1,65 @@
+import type { Identity, TypingNotice } from "./protocol.gen.js";
+import type { Timing } from "./types.js";
+
+/** @internal Who types, until they stop or nothing more is heard of it. */
+export class TypingOthers {
+  readonly #all = new Map<string, { who: Identity; timer?: ReturnType<typeof setTimeout> }>();
+  readonly #changed: () => void;
+
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  get who(): Identity[] {
+    return [...this.#all.values()].map((t) => t.who);
+  }
+
+  start({ type, id, expiresIn }: Pick<TypingNotice, "type" | "id" | "expiresIn">): void {
+    const key = `${type}:${id}`;
+    clearTimeout(this.#all.get(key)?.timer);
+    this.#all.set(key, { who: { type, id }, timer: setTimeout(() => this.stop({ type, id }), expiresIn ?? 5000) });
+    this.#changed();
+  }
+
+  stop({ type, id }: { type: string; id: string }): void {
+    const key = `${type}:${id}`;
+    const one = this.#all.get(key);
+    if (!one) return;
+    clearTimeout(one.timer);
+    this.#all.delete(key);
+    this.#changed();
+  }
+
+  clear(): void {
+    for (const t of this.#all.values()) clearTimeout(t.timer);
+    this.#all.clear();
+  }
+}
+
+/** @internal Tells others that the user types: not with each keystroke, and when it is over. */
+export class TypingOwn {
+  #told = 0; // when it was told that it began; 0: it is over
+  #over?: ReturnType<typeof setTimeout>;
+  readonly #timing: Timing;
+  readonly #tell: (state: "start" | "stop") => boolean;
+
+  /** tell returns false where nobody can be told. */
+  constructor(timing: Timing, tell: (state: "start" | "stop") => boolean) {
+    this.#timing = timing;
+    this.#tell = tell;
+  }
+
+  keystroke(): void {
+    const now = Date.now();
+    if (now - this.#told >= this.#timing.typingEvery && this.#tell("start")) this.#told = now;
+    clearTimeout(this.#over);
+    this.#over = setTimeout(() => this.stop(), this.#timing.typingStop);
+  }
+
+  /** told: by something else, such as the message itself. */
+  stop(told = false): void {
+    clearTimeout(this.#over);
+    if (this.#told && !told) this.#tell("stop");
+    this.#told = 0;
+  }
+}
