@@ -50,20 +50,21 @@ export class Assembler {
     this.#timing = timing;
   }
 
-  begun(d: StreamBegun, now: number): void {
-    this.#disown(d.streamId, d.participantId);
-    const s = this.#open(d.streamId, d.epoch, now);
-    if (s) Object.assign(s, { participantId: d.participantId, parentId: d.parentId, startedAt: d.startedAt, lease: d.leaseMs || defaultLease });
-  }
-
-  /** A snapshot, from a frame or from REST. */
-  snapshot(d: StreamSnapshot, now: number): void {
-    this.#disown(d.streamId, d.participantId);
+  /** That a stream begins; or a snapshot of it, from a frame or from REST. */
+  begun(d: StreamBegun | StreamSnapshot, now: number): void {
+    // Somebody else's message with the same id came first: it is not of this stream.
+    const had = this.#all.get(d.streamId);
+    if (had?.final && had.participantId !== d.participantId) this.#all.delete(d.streamId);
     const s = this.#open(d.streamId, d.epoch, now);
     if (!s) return;
-    Object.assign(s, { participantId: d.participantId, parentId: d.parentId, startedAt: d.startedAt, lease: d.leaseMs || s.lease, truncated: d.truncated ?? false });
+    s.participantId = d.participantId;
+    s.parentId = d.parentId;
+    s.startedAt = d.startedAt;
+    s.lease = d.leaseMs || s.lease;
+    if (!("parts" in d)) return;
+    s.truncated = d.truncated ?? false;
     s.status = d.status ?? s.status;
-    for (const p of d.parts) take(part(s, p.part), { offset: 0, length: p.length, text: p.text }, now);
+    for (const p of d.parts) take(part(s, p.part), { offset: 0, ...p }, now);
   }
 
   delta(d: StreamDelta, now: number): void {
@@ -78,7 +79,7 @@ export class Assembler {
   stopping(ids: readonly string[]): void {
     for (const id of ids) {
       const s = this.#all.get(id);
-      if (s) [s.stopping, s.view] = [true, undefined];
+      if (s) s.stopping = !(s.view = undefined);
     }
   }
 
@@ -111,7 +112,7 @@ export class Assembler {
     const { gapPatience, streamSilence } = this.#timing;
     const ids: string[] = [];
     for (const [id, s] of this.#all) {
-      if (!this.#isOpen(s) || now - s.heard >= streamSilence || now - s.asked < gapPatience) continue;
+      if (!isOpen(s) || now - s.heard >= streamSilence || now - s.asked < gapPatience) continue;
       if (s.truncated || s.parts.some((p) => p.aside.length > 0 && now - p.since >= gapPatience)) {
         s.asked = now;
         ids.push(id);
@@ -122,8 +123,7 @@ export class Assembler {
 
   /** There is something whose time may run out. */
   get busy(): boolean {
-    for (const s of this.#all.values()) if (this.#isOpen(s)) return true;
-    return false;
+    return [...this.#all.values()].some(isOpen);
   }
 
   /** Those to show, in the order in which they began: also one that has ended, until its message is shown. */
@@ -136,10 +136,6 @@ export class Assembler {
       views.push((s.view ??= view(id, s, stalled)));
     }
     return views;
-  }
-
-  #isOpen(s: Assembly): boolean {
-    return !s.final && !s.dropped && s.epoch > 0;
   }
 
   #stream(id: string): Assembly {
@@ -161,19 +157,13 @@ export class Assembler {
     return s;
   }
 
-  /** Forgets a message that was taken for that of a stream which somebody else begins: it has the same id, and came first. */
-  #disown(id: string, by: string): void {
-    const s = this.#all.get(id);
-    if (s?.final && s.participantId !== by) this.#all.delete(id);
-  }
-
   #forget(): void {
-    if (this.#all.size <= maxEnded) return;
-    for (const [id, s] of this.#all) {
-      if (this.#all.size <= maxEnded) return;
-      if (!this.#isOpen(s)) this.#all.delete(id);
-    }
+    for (const [id, s] of this.#all) if (this.#all.size > maxEnded && !isOpen(s)) this.#all.delete(id);
   }
+}
+
+function isOpen(s: Assembly): boolean {
+  return !s.final && !s.dropped && s.epoch > 0;
 }
 
 function part(s: Assembly, name: string): Part {
@@ -200,7 +190,7 @@ function take(p: Part, one: Piece, now: number): void {
 
 function view(streamId: string, s: Assembly, stalled: boolean): StreamView {
   const { final, participantId, startedAt, stopping } = s;
-  let parts = s.parts.map((p) => ({ part: p.name, text: p.text }));
+  let parts = s.parts.map(({ name: part, text }) => ({ part, text }));
   if (final) {
     parts = [{ part: "content", text: final.content }];
     if (final.thinking) parts.unshift({ part: "thinking", text: final.thinking.content });

@@ -1,4 +1,4 @@
-import { asChatError, ChatError, unavailable } from "./error.js";
+import { asChatError, ChatError, refusal, unavailable } from "./error.js";
 import { type Frame, Link, type LinkEvents } from "./link.js";
 import { watchPage } from "./page.js";
 import type { Rest } from "./rest.js";
@@ -27,10 +27,11 @@ export interface ConnectionHost {
 const maxRefused = 8;
 
 /** What the server ends a connection with. */
-const endings = new Set(["unauthorized", "token_expired", "too_many_connections", "switched_off"]);
+const endings = /^(unauthorized|token_expired|too_many_connections|switched_off)$/;
 
 /** @internal Keeps one link to the server: connects, comes back, changes over before the old one ends. */
 export class Connection implements LinkEvents {
+  readonly wire: LinkEvents["wire"];
   state: ConnectionState = "initialized";
   error?: ChatError;
   retryAt?: number;
@@ -41,8 +42,7 @@ export class Connection implements LinkEvents {
   #token = "";
   #run = 0; // what was begun before the last close goes nowhere
   #attempt = 0;
-  #refused = 0;
-  #everOpen = false;
+  #refused = 0; // handshakes in a row, before the first that was not
   #retry?: ReturnType<typeof setTimeout>;
   #roll?: ReturnType<typeof setTimeout>;
   #beat?: ReturnType<typeof setTimeout>;
@@ -53,12 +53,12 @@ export class Connection implements LinkEvents {
 
   constructor(host: ConnectionHost) {
     this.#host = host;
+    this.wire = host.wire;
   }
 
   connect(): void {
     if (this.state !== "initialized" && this.state !== "failed") return;
     this.#attempt = this.#refused = 0;
-    this.#everOpen = false;
     this.#unwatch ??= watchPage({ online: this.#hurry, visible: this.#visible, hidden: this.#hidden });
     void this.#try();
   }
@@ -95,8 +95,7 @@ export class Connection implements LinkEvents {
   // LinkEvents
 
   open(link: Link): void {
-    this.#everOpen = true;
-    this.#refused = 0;
+    this.#refused = -Infinity;
     if (link !== this.#opening) return; // #rollOver goes on
     this.#opening = undefined;
     this.#take(link);
@@ -106,18 +105,14 @@ export class Connection implements LinkEvents {
   frame(f: Frame, link: Link): void {
     if (f.event && f.event !== "error") this.#attempt = 0;
     this.#host.frame(f, link);
-    if (f.error && !f.id && endings.has(f.error.code)) {
-      link.reason = new ChatError(f.error.code, f.error.message, { details: f.error.details, retryable: f.error.retryable });
+    if (f.error && !f.id && endings.test(f.error.code)) {
+      link.reason = refusal(f.error);
       link.close();
     }
   }
 
   silent(link: Link): void {
     if (link === this.link) void this.ping();
-  }
-
-  wire(dir: "in" | "out", text: string): void {
-    this.#host.wire(dir, text);
   }
 
   closed(link: Link): void {
@@ -163,7 +158,7 @@ export class Connection implements LinkEvents {
     try {
       const token = await this.#host.tokens.get(true);
       if (run !== this.#run) return;
-      if (this.error?.code === "token_expired" && token === this.#token) return this.#fail(this.error);
+      if (this.error?.code === "token_expired" && token === this.#token) return this.#end("failed", this.error);
       this.#token = token;
       this.#opening = this.#dial(token);
     } catch (e) {
@@ -174,12 +169,12 @@ export class Connection implements LinkEvents {
   #dial(token: string): Link {
     const { options, timing } = this.#host;
     const Socket = options.WebSocket ?? globalThis.WebSocket;
-    if (!Socket) throw new ChatError("wrong_url", "There is no WebSocket here: pass the option WebSocket");
+    if (!Socket) throw new ChatError("wrong_url", "The option WebSocket is needed here");
     let ws: WebSocket;
     try {
       ws = new Socket(options.url, ["aiwm.v2", "bearer", token]);
     } catch {
-      throw new ChatError("wrong_url", `${options.url} is no address of a WebSocket, or the token has characters that none has`);
+      throw new ChatError("wrong_url", `${options.url} is no address of a WebSocket, or the token is none`);
     }
     return new Link(ws, this, timing.ackTimeout);
   }
@@ -190,9 +185,9 @@ export class Connection implements LinkEvents {
     let error: ChatError;
     try {
       if (link.reason) throw link.reason;
-      await rest.once(this.#token, "GET", "conversations", { query: { limit: 1 }, signal: AbortSignal.timeout(3 * timing.ackTimeout) });
+      await rest.once(this.#token, "GET", "conversations", AbortSignal.timeout(3 * timing.ackTimeout), { limit: 1 });
       error =
-        ++this.#refused >= maxRefused && !this.#everOpen
+        ++this.#refused >= maxRefused
           ? new ChatError("wrong_url", `Nothing takes connections at ${options.url}, although ${options.restUrl} answers`)
           : unavailable(`${options.url} refuses the connection`);
     } catch (e) {
@@ -208,17 +203,13 @@ export class Connection implements LinkEvents {
       void this.#try();
       return;
     }
-    if (!error.retryable && error.code !== "token_expired" && error.code !== "switched_off") return this.#fail(error);
+    if (!error.retryable && !/^(token_expired|switched_off)$/.test(error.code)) return this.#end("failed", error);
     this.state = "disconnected";
     this.error = error;
     const wait = Math.max(backoff(this.#attempt++, this.#host.timing), error.retryAfterMs ?? 0);
     this.retryAt = Date.now() + wait;
     this.#retry = setTimeout(() => void this.#try(), wait);
     this.#host.changed();
-  }
-
-  #fail(error: ChatError): void {
-    this.#end("failed", error);
   }
 
   #end(state: ConnectionState, error?: ChatError): void {
@@ -259,11 +250,7 @@ export class Connection implements LinkEvents {
       for (const until = Date.now() + 60 * timing.ackTimeout; !old.idle && !old.closed && Date.now() < until; ) await sleep(50);
       old.close();
     } catch {
-      if (this.#next) {
-        const link = this.#next;
-        this.#next = undefined;
-        link.close();
-      }
+      this.#next?.close();
       if (this.link === old) this.#rollIn(timing.backoffMax);
     }
   }

@@ -9,7 +9,7 @@ import { newId } from "./rest.js";
 import { backoff, sleep } from "./timing.js";
 import { TypingOthers, TypingOwn } from "./typing.js";
 import type { ConversationSnapshot, Outgoing, OutgoingInput } from "./types.js";
-import { StreamWriter } from "./writer.js";
+import type { StreamWriter } from "./writer.js";
 
 /** How much of the log a first join shows. */
 const firstPage = 50;
@@ -26,7 +26,7 @@ export class Conversation {
   readonly #typing = new TypingOthers(() => this.#changed());
   readonly #own: TypingOwn;
   readonly #members = new Map<string, Identity>();
-  readonly #cut = new Map<string, number>(); // truncated messages that are being read, by id
+  readonly #cut = new Set<string>(); // truncated messages that are being read
   #opens = 0;
   #gone = false;
   #error?: ChatError;
@@ -127,9 +127,7 @@ export class Conversation {
 
   /** Decides a tool call that asks first. */
   async approve(toolCallId: string, decision: { approved: boolean; reason?: string; arguments?: Record<string, unknown> }): Promise<void> {
-    const { data } = await this.#request("approve", { toolCallId, ...decision });
-    // To who decided, only the reply comes.
-    this.add(await this.#core.rest.message(data.messageId));
+    this.add(await this.#core.rest.decide(this.id, toolCallId, decision));
   }
 
   /**
@@ -137,6 +135,7 @@ export class Conversation {
    * that is gone, goes on with it.
    */
   async answer(question: string | Message, streamId: string = newId()): Promise<StreamWriter> {
+    const { StreamWriter } = await import("./writer.js"); // most clients never write one
     const writer = new StreamWriter(this.#core, this, streamId, typeof question === "string" ? question : question.id);
     await writer.begin();
     return writer;
@@ -166,7 +165,7 @@ export class Conversation {
 
   /** @internal The log is at least so long. */
   reaches(seq: number): void {
-    this.#log.head = Math.max(this.#log.head, seq);
+    this.#log.reaches(seq);
     this.#look();
   }
 
@@ -183,7 +182,7 @@ export class Conversation {
 
   /** @internal */
   presenceChanged(all: readonly { type: string; id: string; status: "online" | "offline" }[]): void {
-    for (const p of all) if (p.type === "agent" && p.id === this.#info?.agentId) this.#agentOnline = p.status === "online";
+    for (const p of all) if (p.type === "agent" && (!this.#info || p.id === this.#info.agentId)) this.#agentOnline = p.status === "online";
     this.#changed();
   }
 
@@ -245,13 +244,11 @@ export class Conversation {
       case "typing:stop":
         return this.#typing.stop(data);
       case "stream:start":
+      case "stream:snapshot":
         this.#streams.begun(data, now);
         break;
       case "stream:delta":
         this.#streams.delta(data, now);
-        break;
-      case "stream:snapshot":
-        this.#streams.snapshot(data, now);
         break;
       case "stream:stopping":
         this.#streams.stopping(data.streamIds);
@@ -329,25 +326,20 @@ export class Conversation {
   /** What a message means besides its place in the log. */
   #noted(m: Message): void {
     this.#streams.message(m);
-    if (m.truncated && !m.isDeleted && !this.#cut.has(m.id)) {
-      this.#cut.set(m.id, m.seq);
-      if (this.#cut.size === 1) void this.#readWhole();
-    }
+    if (m.truncated && !this.#cut.has(m.id) && this.#cut.add(m.id).size === 1) void this.#readWhole();
   }
 
   /** Reads the messages that did not fit their frames, one after the other. */
   async #readWhole(): Promise<void> {
     for (let attempt = 0; this.#cut.size > 0; ) {
-      const [[id, seq]] = this.#cut as unknown as [[string, number]];
+      const [id] = this.#cut as unknown as [string];
       try {
-        const m = await this.#core.rest.message(id);
+        this.add(await this.#core.rest.message(id));
         this.#cut.delete(id);
-        this.#streams.message(m);
-        if (this.#log.add(m)) this.#changed();
         attempt = 0;
       } catch (cause) {
         const error = asChatError(cause);
-        if (error.code === "not_found" && this.#log.delete(seq)) this.#changed();
+        // It was deleted meanwhile, which a frame tells; or else its beginning has to do.
         if (!error.retryable || attempt > 10) this.#cut.delete(id);
         else await sleep(error.retryAfterMs ?? backoff(attempt++, this.#core.timing));
       }
@@ -396,7 +388,7 @@ export class Conversation {
     for (const id of this.#streams.missing(Date.now())) {
       this.#core.rest.stream(this.id, id).then(
         (d) => {
-          this.#streams.snapshot({ ...d, truncated: false }, Date.now());
+          this.#streams.begun({ ...d, truncated: false }, Date.now());
           this.#changed();
         },
         () => {}, // it has ended: its message comes
@@ -410,15 +402,9 @@ export class Conversation {
   }
 
   async #stop(what: { streamId?: string; messageId?: string }): Promise<void> {
-    const { data } = await this.#request("stop", what);
-    this.#streams.stopping(data.streamIds);
-    this.#changed();
-  }
-
-  async #request(action: string, fields: object): Promise<Frame> {
     const { link } = this.#core;
     if (!link) throw asChatError("There is no connection");
-    return link.request(action, { conversationId: this.id, ...fields });
+    await link.request("stop", { conversationId: this.id, ...what }); // the reply is taken as what tells the others
   }
 
   #changed(): void {

@@ -4,11 +4,11 @@ import { guarded, Listeners } from "./listeners.js";
 import type { Frame, Link } from "./link.js";
 import { Outbox, type OutboxHost } from "./outbox.js";
 import type { Identity, Message, Sent, ServerFrame } from "./protocol.gen.js";
-import { Questions } from "./questions.js";
+import type { Questions } from "./questions.js";
 import { Rest } from "./rest.js";
 import { defaults } from "./timing.js";
 import { Tokens } from "./tokens.js";
-import type { ChatOptions, ClientEvents, ClientSnapshot, Timing } from "./types.js";
+import type { Activity, ChatOptions, ClientEvents, ClientSnapshot, Timing } from "./types.js";
 import type { StreamWriter } from "./writer.js";
 
 /** @internal What the parts of a client share. */
@@ -30,7 +30,7 @@ export class Core implements ConnectionHost, OutboxHost {
   streams: "full" | "final";
   readonly #presenceAt = new Map<string, string>();
   readonly #on: { [E in keyof ClientEvents]: Set<ClientEvents[E]> } = { frame: new Set(), event: new Set(), activity: new Set(), question: new Set() };
-  readonly #questions: Questions;
+  #questions?: Promise<Questions>;
   #snapshot?: ClientSnapshot;
 
   constructor(options: ChatOptions) {
@@ -43,7 +43,6 @@ export class Core implements ConnectionHost, OutboxHost {
     this.streams = options.streams === "final" ? "final" : "full";
     this.connection = new Connection(this);
     this.outbox = new Outbox(this);
-    this.#questions = new Questions(this.rest, (m) => this.emit("question", (tell) => tell(m)));
   }
 
   get link(): Link | undefined {
@@ -87,9 +86,9 @@ export class Core implements ConnectionHost, OutboxHost {
     for (const w of this.writers) w.relink();
   }
 
-  wire(dir: "in" | "out", text: string): void {
+  readonly wire = (dir: "in" | "out", text: string): void => {
     if (this.#on.frame.size > 0) this.emit("frame", (tell) => tell({ dir, text, at: Date.now() }));
-  }
+  };
 
   streamsWanted(mode: "full" | "final"): void {
     if ((this.options.streams ?? "auto") !== "auto" || this.streams === mode) return;
@@ -122,7 +121,6 @@ export class Core implements ConnectionHost, OutboxHost {
       for (const w of this.writers) if (w.tag === f.id || (f.id === undefined && w.streamId === id)) w.refused(f.error, link);
       return;
     }
-    const one = data?.conversationId === undefined ? undefined : this.conversations.get(data.conversationId);
     switch (f.event) {
       case "connected":
         this.me = { type: data.type, id: data.userId ?? data.agentId };
@@ -130,17 +128,15 @@ export class Core implements ConnectionHost, OutboxHost {
         this.outbox.flush();
         return;
       case "backlog":
-        if (this.me) void this.#questions.backlog(this.me.id, data.cursor);
+        this.#asked((q) => q.backlog(this.me!.id, data.cursor));
         return;
       case "message:sent":
         this.outbox.acknowledged(data);
         if ((data as Sent).resync) void this.connection.ping();
         break;
       case "message:from-user":
-        this.#questions.take(data);
-        break;
       case "message:new":
-        if ((data as Message).forYou) this.#questions.take(data);
+        if (f.event === "message:from-user" || (data as Message).forYou) this.#asked((q) => q.take(data));
         break;
       case "presence:update":
         this.present([data, ...(data.more ?? [])].map((p: Identity) => ({ ...p, status: data.status })), data.at);
@@ -148,18 +144,20 @@ export class Core implements ConnectionHost, OutboxHost {
       case "stream:stop":
         for (const w of this.writers) if (w.streamId === data.streamId && w.conversationId === data.conversationId) w.stop();
         return;
-      case "conversation:added":
-      case "conversation:updated":
-        this.emit("activity", (tell) => tell({ event: f.event as "conversation:added", conversationId: data.id, conversation: data }));
-        this.conversations.get(data.id)?.frame(f, link);
-        return;
-      case "conversation:activity":
-      case "conversation:deleted":
-      case "conversation:left":
-        // A reply to leave is nothing that happened to the conversation.
-        if (f.id === undefined) this.emit("activity", (tell) => tell({ event: f.event as "conversation:deleted", ...data }));
     }
-    one?.frame(f, link);
+    // Of a whole conversation the id is its own. Its replies have one too, and are nothing that happened to it.
+    const conversationId = data?.conversationId ?? data?.id;
+    if (f.event.startsWith("conversation:") && f.id === undefined) {
+      const { event } = f as { event: Activity["event"] };
+      this.emit("activity", (tell) => tell({ event, conversationId, lastSeq: data.lastSeq, conversation: data.id && data }));
+    }
+    this.conversations.get(conversationId)?.frame(f, link);
+  }
+
+  /** What agents need is loaded by them. */
+  #asked(what: (q: Questions) => unknown): void {
+    this.#questions ??= import("./questions.js").then(({ Questions }) => new Questions(this.rest, (m) => this.emit("question", (tell) => tell(m))));
+    void this.#questions.then(what);
   }
 
   /** Notes who is there; what was decided before what is known does not count. */

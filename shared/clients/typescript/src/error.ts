@@ -22,13 +22,13 @@ export class ChatError extends Error {
     this.retryable = more.retryable ?? false;
     this.details = more.details;
     this.status = more.status;
-    this.retryAfterMs = more.retryAfterMs ?? (more.details?.retryAfterMs as number | undefined);
+    this.retryAfterMs = more.retryAfterMs ?? (more.details?.retryAfterMs as number);
   }
 }
 
 /** @internal */
 export function refusal(body: ErrorBody): ChatError {
-  return new ChatError(body.code, body.message, { retryable: body.retryable, details: body.details });
+  return new ChatError(body.code, body.message, body);
 }
 
 /** @internal */

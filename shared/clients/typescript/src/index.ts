@@ -2,6 +2,6 @@ export { ChatClient } from "./client.js";
 export { Conversation } from "./conversation.js";
 export { ChatError } from "./error.js";
 export { Rest } from "./rest.js";
-export { StreamWriter } from "./writer.js";
+export type { StreamWriter } from "./writer.js";
 export type * from "./types.js";
 export type * from "./protocol.gen.js";

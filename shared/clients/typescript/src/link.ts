@@ -5,7 +5,6 @@ import type { ErrorBody } from "./protocol.gen.js";
 export interface Frame {
   event?: string;
   id?: string;
-  // biome-ignore lint: what it is, event says
   data?: any;
   error?: ErrorBody;
   message?: string; // of API Gateway itself
@@ -87,10 +86,7 @@ export class Link {
   }
 
   post(frame: object): void {
-    if (!this.open || this.closed) {
-      this.#fail(unavailable("There is no connection"));
-      return;
-    }
+    if (!this.open || this.closed) return this.#fail(unavailable("There is no connection"));
     const text = JSON.stringify(frame);
     this.#ws.send(text);
     this.#on.wire("out", text);
@@ -100,11 +96,7 @@ export class Link {
     if (this.closed) return;
     this.closed = true;
     this.#fail(this.reason ?? unavailable("The connection was lost"));
-    try {
-      this.#ws.close();
-    } catch {
-      // It was not open yet: some throw then.
-    }
+    this.#ws.close();
     this.#on.closed(this);
   }
 

@@ -28,10 +28,15 @@ export class Log {
     this.#drain();
   }
 
+  /** The log is at least so long. */
+  reaches(seq: number): void {
+    this.head = Math.max(this.head, seq);
+  }
+
   /** Takes a message, and says whether that changed what is shown. */
   add(m: Message): boolean {
-    if (this.#deleted.has(m.seq) && !m.isDeleted) m = emptied(m);
-    this.head = Math.max(this.head, m.seq);
+    m = this.#asDeleted(m);
+    this.reaches(m.seq);
     if (this.based && m.seq <= this.last) {
       const have = this.#list[m.seq - this.first];
       // A message never changes, but it may have been cut, and it may be deleted.
@@ -39,19 +44,17 @@ export class Log {
       return this.#replace(m);
     }
     const aside = this.#aside.get(m.seq);
-    if (!aside || m.isDeleted || (aside.truncated && !m.truncated && !aside.isDeleted)) {
-      if (aside || this.#aside.size < maxAside || m.seq === this.last + 1) this.#aside.set(m.seq, m);
-    }
+    if (aside ? m.isDeleted || aside.truncated : this.#aside.size < maxAside || m.seq === this.last + 1) this.#aside.set(m.seq, m);
     return this.based && this.#drain();
   }
 
   /** Takes an older page, which ends where the log begins. */
   prepend(page: readonly Message[]): boolean {
     const older = page.filter((m) => m.seq < this.first);
-    if (older.length === 0 || older[older.length - 1]!.seq !== this.first - 1) return false;
-    for (const [i, m] of older.entries()) if (m.seq !== older[0]!.seq + i) return false;
-    this.#list = older.map((m) => (this.#deleted.has(m.seq) && !m.isDeleted ? emptied(m) : m)).concat(this.#list);
-    this.first = older[0]!.seq;
+    const first = older[0]?.seq;
+    if (first === undefined || older.some((m, i) => m.seq !== first + i) || first + older.length !== this.first) return false;
+    this.#list = older.map((m) => this.#asDeleted(m)).concat(this.#list);
+    this.first = first;
     this.#shown = undefined;
     return true;
   }
@@ -59,7 +62,7 @@ export class Log {
   /** Notes that a message was deleted, which may not have come yet. */
   delete(seq: number): boolean {
     this.#deleted.add(seq);
-    this.head = Math.max(this.head, seq);
+    this.reaches(seq);
     const aside = this.#aside.get(seq);
     if (aside) this.#aside.set(seq, emptied(aside));
     const have = this.#list[seq - this.first];
@@ -70,6 +73,10 @@ export class Log {
   get messages(): readonly Message[] {
     this.#shown ??= Object.freeze(this.#list.slice());
     return this.#shown;
+  }
+
+  #asDeleted(m: Message): Message {
+    return this.#deleted.has(m.seq) && !m.isDeleted ? emptied(m) : m;
   }
 
   #replace(m: Message): boolean {
@@ -86,15 +93,13 @@ export class Log {
       this.last = m.seq;
     }
     if (some) this.#shown = undefined;
-    this.head = Math.max(this.head, this.last);
+    this.reaches(this.last);
     return some;
   }
 }
 
-/** What is left of a message that was deleted. */
+/** What is left of a message that was deleted: whose it was, and its place. */
 function emptied(m: Message): Message {
-  const { id, conversationId, seq, participantId, participantType, role, type, status, clientMessageId, streamId, createdAt, updatedAt } = m;
-  const left: Message = { id, conversationId, seq, participantId, participantType, role, type, content: "", status, clientMessageId, createdAt, updatedAt, isDeleted: true };
-  if (streamId) left.streamId = streamId;
-  return left;
+  const left = Object.entries(m).filter(([name]) => /^(id|seq|role|type|status|streamId|conv.*|part.*|client.*|created.*|updated.*)$/.test(name));
+  return { ...(Object.fromEntries(left) as unknown as Message), content: "", isDeleted: true };
 }

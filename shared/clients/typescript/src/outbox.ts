@@ -63,12 +63,10 @@ export class Outbox {
 
   /** Of a failed one, under the same id. */
   retry(id: string): void {
-    const at = this.#find(id);
-    const old = this.#entries[at];
-    if (old?.out.status !== "failed") return;
-    const { clientMessageId, content, input } = old.out;
+    const entry = this.#find(id);
+    if (entry?.out.status !== "failed") return;
     // Its promise is spent.
-    const entry = (this.#entries[at] = pending(old.conversationId, { clientMessageId, content, input, at: old.out.at }));
+    Object.assign(entry, pending(entry.conversationId, { ...entry.out, error: undefined }));
     this.#keep(entry);
     this.#host.outgoing(entry.conversationId);
     void this.#send(entry.conversationId);
@@ -76,9 +74,10 @@ export class Outbox {
 
   /** Of one that is not on its way, which may have arrived. */
   discard(id: string): void {
-    const entry = this.#entries[this.#find(id)];
+    const entry = this.#find(id);
     if (!entry || entry.out.status === "sending") return;
-    this.#remove(entry);
+    this.#entries = this.#entries.filter((e) => e !== entry);
+    this.#store(id);
     entry.reject(new ChatError("discarded", "The message was taken back"));
     this.#host.outgoing(entry.conversationId);
   }
@@ -95,7 +94,7 @@ export class Outbox {
 
   /** The server has stored a message, as its reply says. */
   acknowledged(d: Sent): void {
-    const entry = this.#entries[this.#find(d.clientMessageId)];
+    const entry = this.#find(d.clientMessageId);
     const { me } = this.#host;
     if (!entry || entry.conversationId !== d.conversationId || !me) return;
     this.#arrived(entry, committed(me, entry.out.input, d));
@@ -103,7 +102,7 @@ export class Outbox {
 
   /** A message came, which may be one's own: of another device, or because its reply was lost. */
   seen(m: Message): void {
-    const entry = this.#entries[this.#find(m.clientMessageId)];
+    const entry = this.#find(m.clientMessageId);
     const { me } = this.#host;
     if (!entry || entry.conversationId !== m.conversationId || me?.id !== m.participantId || me.type !== m.participantType) return;
     this.#arrived(entry, m);
@@ -161,13 +160,13 @@ export class Outbox {
   #arrived(entry: Entry, m: Message): void {
     if (entry.sent) return;
     entry.sent = m;
-    this.#store(entry.out.clientMessageId, undefined);
+    this.#store(entry.out.clientMessageId);
     entry.resolve(m);
     this.#host.outgoing(entry.conversationId, m);
   }
 
-  #find(id: string): number {
-    return this.#entries.findIndex((e) => e.out.clientMessageId === id);
+  #find(id: string): Entry | undefined {
+    return this.#entries.find((e) => e.out.clientMessageId === id);
   }
 
   #entry(conversationId: string, out: Unsent): Entry {
@@ -186,11 +185,6 @@ export class Outbox {
     entry.reject(error);
   }
 
-  #remove(entry: Entry): void {
-    this.#entries = this.#entries.filter((e) => e !== entry);
-    this.#store(entry.out.clientMessageId, undefined);
-  }
-
   // Each message has a key of its own, so that two tabs do not overwrite each other's.
 
   get #prefix(): string {
@@ -200,11 +194,11 @@ export class Outbox {
 
   #keep({ conversationId, out }: Entry): void {
     const { clientMessageId, input, at, status, error } = out;
-    const failed = status === "failed" && error ? { code: error.code, message: error.message, details: error.details } : undefined;
+    const failed = status === "failed" && error && { ...error, message: error.message };
     this.#store(clientMessageId, JSON.stringify({ conversationId, clientMessageId, input, at, failed }));
   }
 
-  #store(id: string, text: string | undefined): void {
+  #store(id: string, text?: string): void {
     const { storage } = this.#host;
     const prefix = this.#prefix;
     if (!storage || !prefix) return;
@@ -225,7 +219,7 @@ export class Outbox {
     for (const entry of this.#entries) if (!entry.sent) this.#keep(entry);
     try {
       for (const key of Array.from({ length: storage.length }, (_, i) => storage.key(i))) {
-        if (!key?.startsWith(prefix) || this.#find(key.slice(prefix.length)) >= 0) continue;
+        if (!key?.startsWith(prefix) || this.#find(key.slice(prefix.length))) continue;
         const { conversationId, failed, ...out } = JSON.parse(storage.getItem(key)!);
         const entry = this.#entry(conversationId, { ...out, content: out.input.content ?? "" });
         if (failed) this.#failed(entry, new ChatError(failed.code, failed.message, failed));
@@ -238,7 +232,7 @@ export class Outbox {
   }
 }
 
-type Unsent = Pick<Outgoing, "clientMessageId" | "content" | "input" | "at">;
+type Unsent = Pick<Outgoing, "clientMessageId" | "content" | "input" | "at" | "error">;
 
 function pending(conversationId: string, unsent: Unsent): Entry {
   let resolve!: Entry["resolve"];
@@ -250,21 +244,9 @@ function pending(conversationId: string, unsent: Unsent): Entry {
 
 /** @internal The message that something became which was sent: what was sent, and what the server added. */
 export function committed(me: Identity, input: OutgoingInput, d: Sent): Message {
-  return {
-    ...input,
-    id: d.messageId,
-    conversationId: d.conversationId,
-    seq: d.seq,
-    participantId: me.id,
-    participantType: me.type,
-    role: input.role ?? me.type,
-    type: input.type ?? "text",
-    content: input.content ?? "",
-    status: d.status ?? "sent",
-    clientMessageId: d.clientMessageId,
-    createdAt: d.createdAt,
-    updatedAt: d.createdAt,
-  } as Message;
+  const { messageId: id, conversationId, seq, clientMessageId, createdAt, status = "sent" } = d;
+  const { type, id: participantId } = me;
+  return { role: type, type: "text", content: "", ...input, id, conversationId, seq, participantId, participantType: type, status, clientMessageId, createdAt, updatedAt: createdAt } as Message;
 }
 
 function bytes(text: string): number {

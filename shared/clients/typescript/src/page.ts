@@ -18,10 +18,8 @@ export function watchPage(on: PageEvents): () => void {
       on.visible(Date.now() - since);
     }
   };
-  globalThis.addEventListener?.("online", on.online);
-  page?.addEventListener("visibilitychange", seen);
-  return () => {
-    globalThis.removeEventListener?.("online", on.online);
-    page?.removeEventListener("visibilitychange", seen);
-  };
+  const stop = new AbortController();
+  globalThis.addEventListener?.("online", on.online, stop);
+  page?.addEventListener("visibilitychange", seen, stop);
+  return () => stop.abort();
 }
