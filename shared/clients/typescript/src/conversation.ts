@@ -158,6 +158,7 @@ export class Conversation {
 
   /** @internal Takes a message, from wherever it comes. */
   add(m: Message): void {
+    m = this.#core.outbox.seen(m); // before it is shown, so that it is not shown twice
     this.#noted(m);
     if (this.#log.add(m)) this.#changed();
     this.#look();
@@ -205,7 +206,6 @@ export class Conversation {
         return;
       case "message:new":
       case "message:from-user":
-        this.#core.outbox.seen(data);
         this.#typing.stop({ type: data.participantType, id: data.participantId });
         this.add(data);
         return;
@@ -364,10 +364,7 @@ export class Conversation {
       while (log.head > log.last && this.isOpen) {
         const before = log.last;
         const page = await this.#core.rest.messages({ conversationId: this.id, afterSeq: before, limit: 100 });
-        for (const m of page.data) {
-          this.#core.outbox.seen(m);
-          this.add(m);
-        }
+        for (const m of page.data) this.add(m);
         this.#failures = log.last === before ? this.#failures + 1 : 0;
         if (log.last === before) break; // the database that was asked is behind: again a little later
       }

@@ -100,12 +100,17 @@ export class Outbox {
     this.#arrived(entry, committed(me, entry.out.input, d));
   }
 
-  /** A message came, which may be one's own: of another device, or because its reply was lost. */
-  seen(m: Message): void {
+  /** A message came, which may be one's own: its reply was lost, or is on its way. Returns it, whole if it is. */
+  seen(m: Message): Message {
     const entry = this.#find(m.clientMessageId);
     const { me } = this.#host;
-    if (!entry || entry.conversationId !== m.conversationId || me?.id !== m.participantId || me.type !== m.participantType) return;
+    if (entry?.conversationId !== m.conversationId || me?.id !== m.participantId || me.type !== m.participantType) return m;
+    if (m.truncated) {
+      const { truncated, ...rest } = m;
+      m = { ...rest, ...entry.out.input } as Message;
+    }
     this.#arrived(entry, m);
+    return m;
   }
 
   /** Forgets what the log shows, up to its end. */
@@ -171,7 +176,7 @@ export class Outbox {
 
   #entry(conversationId: string, out: Unsent): Entry {
     const entry = pending(conversationId, out);
-    this.#entries.push(entry);
+    this.#entries = [...this.#entries, entry];
     return entry;
   }
 
@@ -216,7 +221,8 @@ export class Outbox {
     const prefix = this.#prefix;
     if (!storage || !prefix || this.#restored === prefix) return;
     this.#restored = prefix;
-    for (const entry of this.#entries) if (!entry.sent) this.#keep(entry);
+    const now = this.#entries;
+    for (const entry of now) if (!entry.sent) this.#keep(entry);
     try {
       for (const key of Array.from({ length: storage.length }, (_, i) => storage.key(i))) {
         if (!key?.startsWith(prefix) || this.#find(key.slice(prefix.length))) continue;
@@ -228,7 +234,8 @@ export class Outbox {
     } catch {
       // Somebody else's.
     }
-    this.#entries.sort((a, b) => a.out.at - b.out.at);
+    const restored = this.#entries.filter((e) => !now.includes(e));
+    this.#entries = restored.sort((a, b) => a.out.at - b.out.at).concat(now);
   }
 }
 

@@ -378,7 +378,7 @@ describe("the connection", () => {
     await until(() => b.getSnapshot().state !== "connected");
     proxy.hang = false;
     await said.done;
-    await until(() => contents(c).length === 1);
+    await until(() => contents(c).length === 1 && contents(ca).length === 1);
     assert.deepEqual(contents(ca), ["through"]);
     b.close();
     await proxy.close();
