@@ -31,10 +31,10 @@ export async function freePort() {
 }
 
 // token signs one for a user, or with agent: true for an agent.
-export function token(id, { agent = false, ttl = 3600, key = secret } = {}) {
+export function token(id, { agent = false, ttl = 3600, key = secret, org = "test" } = {}) {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const now = Math.floor(Date.now() / 1000);
-  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ ...(agent ? { agentId: id } : { userId: id }), sub: id, orgId: "test", iat: now, exp: now + ttl })}`;
+  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ ...(agent ? { agentId: id } : { userId: id }), sub: id, orgId: org, iat: now, exp: now + ttl })}`;
   return `${text}.${createHmac("sha256", key).update(text).digest("base64url")}`;
 }
 
