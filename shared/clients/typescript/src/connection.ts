@@ -160,35 +160,35 @@ export class Connection implements LinkEvents {
       if (run !== this.#run) return;
       if (this.error?.code === "token_expired" && token === this.#token) return this.#end("failed", this.error);
       this.#token = token;
-      this.#opening = this.#dial(token);
+      this.#opening = this.#dial();
     } catch (e) {
       if (run === this.#run) this.#lost(asChatError(e));
     }
   }
 
-  #dial(token: string): Link {
+  #dial(): Link {
     const { options, timing } = this.#host;
     const Socket = options.WebSocket ?? globalThis.WebSocket;
-    if (!Socket) throw new ChatError("wrong_url", "The option WebSocket is needed here");
+    if (!Socket) throw new ChatError("wrong_url", "Pass a WebSocket");
     let ws: WebSocket;
     try {
-      ws = new Socket(options.url, ["aiwm.v2", "bearer", token]);
+      ws = new Socket(options.url, ["aiwm.v2", "bearer", this.#token]);
     } catch {
-      throw new ChatError("wrong_url", `${options.url} is no address of a WebSocket, or the token is none`);
+      throw new ChatError("wrong_url", `${options.url} is no address`);
     }
     return new Link(ws, this, timing.ackTimeout);
   }
 
   /** A browser does not tell why a handshake is refused: REST does. */
   async #whyRefused(link: Link, run: number): Promise<void> {
-    const { rest, options, timing } = this.#host;
+    const { rest, options } = this.#host;
     let error: ChatError;
     try {
       if (link.reason) throw link.reason;
-      await rest.once(this.#token, "GET", "conversations", AbortSignal.timeout(3 * timing.ackTimeout), { limit: 1 });
+      await rest.once(this.#token, "GET", "conversations", undefined, { limit: 1 });
       error =
         ++this.#refused >= maxRefused
-          ? new ChatError("wrong_url", `Nothing takes connections at ${options.url}, although ${options.restUrl} answers`)
+          ? new ChatError("wrong_url", `Nothing takes connections at ${options.url}`)
           : unavailable(`${options.url} refuses the connection`);
     } catch (e) {
       error = asChatError(e);
@@ -228,7 +228,7 @@ export class Connection implements LinkEvents {
   }
 
   #stopTimers(): void {
-    for (const timer of [this.#retry, this.#roll, this.#beat]) clearTimeout(timer);
+    [this.#retry, this.#roll, this.#beat].forEach(clearTimeout);
   }
 
   /** Make before break: what is open is joined on a second link before the first is let go. */
@@ -238,13 +238,12 @@ export class Connection implements LinkEvents {
     if (!old || this.#next) return;
     const { timing, tokens } = this.#host;
     try {
-      const token = await tokens.get(true);
+      this.#token = await tokens.get(true);
       if (run !== this.#run || this.link !== old) return;
-      this.#token = token;
-      const link = (this.#next = this.#dial(token));
+      const link = (this.#next = this.#dial());
       while (!link.open && !link.closed) await sleep(20);
       if (!link.closed) await this.#host.enter(link);
-      if (run !== this.#run || link.closed) throw unavailable("The second connection was lost");
+      if (run !== this.#run || link.closed) throw unavailable("The connection was lost");
       if (this.link !== old) return; // it was lost meanwhile
       this.#take(link);
       for (const until = Date.now() + 60 * timing.ackTimeout; !old.idle && !old.closed && Date.now() < until; ) await sleep(50);

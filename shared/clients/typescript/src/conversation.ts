@@ -1,5 +1,5 @@
 import { Assembler } from "./assembler.js";
-import type { Core } from "./core.js";
+import type { ChatClient } from "./client.js";
 import { asChatError, type ChatError } from "./error.js";
 import { Listeners } from "./listeners.js";
 import type { Frame, Link } from "./link.js";
@@ -19,7 +19,7 @@ const linger = 500;
 /** One conversation: what is said in it, and what one says. There is one object for each id. */
 export class Conversation {
   readonly id: string;
-  readonly #core: Core;
+  readonly #core: ChatClient;
   readonly #listeners = new Listeners();
   readonly #log = new Log();
   readonly #streams: Assembler;
@@ -39,7 +39,7 @@ export class Conversation {
   #failures = 0; // to read what is missing, in a row
 
   /** @internal */
-  constructor(id: string, core: Core) {
+  constructor(id: string, core: ChatClient) {
     this.id = id;
     this.#core = core;
     this.#streams = new Assembler(core.timing);
@@ -53,7 +53,7 @@ export class Conversation {
   /** Joins, as soon as there is a connection, and stays in until the function that it returns was called, for each call of open. */
   open(): () => void {
     this.#opens++;
-    if (this.#gone) this.#gone = false; // perhaps one was added meanwhile
+    this.#gone = false; // perhaps one was added meanwhile
     this.#sync();
     let open = true;
     return () => {

@@ -5,15 +5,15 @@ import type { Code, ErrorBody } from "./protocol.gen.js";
  * client's own: `wrong_url`, `queue_full`, `discarded`, `closed`.
  */
 export class ChatError extends Error {
-  readonly code: Code | "wrong_url" | "queue_full" | "discarded" | "closed";
+  declare readonly code: Code | "wrong_url" | "queue_full" | "discarded" | "closed";
   /** The same may be tried again, as it was. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** Of `validation_failed`: a text for each field. */
-  readonly details?: Record<string, unknown>;
+  declare readonly details?: Record<string, unknown>;
   /** Of HTTP. */
-  readonly status?: number;
+  declare readonly status?: number;
   /** Of `rate_limited`: when to try again. */
-  readonly retryAfterMs?: number;
+  declare readonly retryAfterMs?: number;
 
   constructor(code: ChatError["code"], message: string, more: Partial<Pick<ChatError, "retryable" | "details" | "status" | "retryAfterMs">> = {}) {
     super(message);

@@ -110,7 +110,7 @@ export class Link {
     } catch {
       return; // of another server
     }
-    if (f === null || typeof f !== "object") return;
+    if (!f) return;
     this.#on.frame(f, this);
     // API Gateway does not say which frame it could not deliver.
     const id = f.event === undefined && f.message !== undefined && this.#waiting.size === 1 ? this.#waiting.keys().next().value : f.id;

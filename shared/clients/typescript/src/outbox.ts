@@ -52,12 +52,10 @@ export class Outbox {
   }
 
   add(conversationId: string, input: OutgoingInput): Outgoing {
-    const waiting = this.#entries.filter((e) => e.out.status !== "failed" && !e.sent).length;
+    const waiting = this.#entries.filter(waits).length;
     const entry = this.#entry(conversationId, { clientMessageId: newId(), content: input.content ?? "", input, at: (this.#at = Math.max(Date.now(), this.#at + 1)) });
     if (waiting >= maxWaiting) this.#failed(entry, new ChatError("queue_full", `${maxWaiting} messages wait already`, { retryable: true }));
-    else this.#keep(entry);
-    this.#host.outgoing(conversationId);
-    void this.#send(conversationId);
+    else this.#queue(entry);
     return entry.out;
   }
 
@@ -67,6 +65,10 @@ export class Outbox {
     if (entry?.out.status !== "failed") return;
     // Its promise is spent.
     Object.assign(entry, pending(entry.conversationId, { ...entry.out, error: undefined }));
+    this.#queue(entry);
+  }
+
+  #queue(entry: Entry): void {
     this.#keep(entry);
     this.#host.outgoing(entry.conversationId);
     void this.#send(entry.conversationId);
@@ -78,7 +80,7 @@ export class Outbox {
     if (!entry || entry.out.status === "sending") return;
     this.#entries = this.#entries.filter((e) => e !== entry);
     this.#store(id);
-    entry.reject(new ChatError("discarded", "The message was taken back"));
+    entry.reject(new ChatError("discarded", "Taken back"));
     this.#host.outgoing(entry.conversationId);
   }
 
@@ -122,7 +124,7 @@ export class Outbox {
     if (this.#lanes.has(conversationId)) return;
     this.#lanes.set(conversationId, () => {});
     for (let attempt = 0; ; ) {
-      const entry = this.#entries.find((e) => e.conversationId === conversationId && e.out.status !== "failed" && !e.sent);
+      const entry = this.#entries.find((e) => e.conversationId === conversationId && waits(e));
       const { link } = this.#host;
       if (!entry || !link) break;
       this.#set(entry, { status: "sending", error: undefined });
@@ -200,16 +202,16 @@ export class Outbox {
   #keep({ conversationId, out }: Entry): void {
     const { clientMessageId, input, at, status, error } = out;
     const failed = status === "failed" && error && { ...error, message: error.message };
-    this.#store(clientMessageId, JSON.stringify({ conversationId, clientMessageId, input, at, failed }));
+    this.#store(clientMessageId, { conversationId, clientMessageId, input, at, failed });
   }
 
-  #store(id: string, text?: string): void {
+  #store(id: string, kept?: object): void {
     const { storage } = this.#host;
     const prefix = this.#prefix;
     if (!storage || !prefix) return;
     try {
-      if (text === undefined) storage.removeItem(prefix + id);
-      else storage.setItem(prefix + id, text);
+      if (kept) storage.setItem(prefix + id, JSON.stringify(kept));
+      else storage.removeItem(prefix + id);
     } catch {
       // It is full, or forbidden: memory has the message.
     }
@@ -237,6 +239,10 @@ export class Outbox {
     const restored = this.#entries.filter((e) => !now.includes(e));
     this.#entries = restored.sort((a, b) => a.out.at - b.out.at).concat(now);
   }
+}
+
+function waits(e: Entry): boolean {
+  return e.out.status !== "failed" && !e.sent;
 }
 
 type Unsent = Pick<Outgoing, "clientMessageId" | "content" | "input" | "at" | "error">;

@@ -18,7 +18,7 @@ export const defaults: Timing = {
 
 /** @internal How long to wait before the attempt that follows so many: anything up to a bound that doubles, so that clients who were cut off together do not come back together. */
 export function backoff(attempt: number, t: Pick<Timing, "backoffBase" | "backoffMax">, random = Math.random): number {
-  return random() * Math.min(t.backoffMax, t.backoffBase * 2 ** Math.min(attempt, 30));
+  return random() * Math.min(t.backoffMax, t.backoffBase * 2 ** attempt);
 }
 
 /** @internal */

@@ -1,5 +1,5 @@
 import type { Conversation } from "./conversation.js";
-import type { Core } from "./core.js";
+import type { ChatClient } from "./client.js";
 import { asChatError, ChatError, refusal } from "./error.js";
 import type { Link } from "./link.js";
 import { committed } from "./outbox.js";
@@ -48,7 +48,7 @@ export class StreamWriter {
   readonly conversationId: string;
   /** @internal The id of its frames, by which their errors are known. */
   readonly tag = `w${++writers}`;
-  readonly #core: Core;
+  readonly #core: ChatClient;
   readonly #conversation: Conversation;
   readonly #parentId: string;
   readonly #stopped = new AbortController();
@@ -64,7 +64,7 @@ export class StreamWriter {
   #running?: Promise<void>;
 
   /** @internal */
-  constructor(core: Core, conversation: Conversation, streamId: string, parentId: string) {
+  constructor(core: ChatClient, conversation: Conversation, streamId: string, parentId: string) {
     this.#core = core;
     this.#conversation = conversation;
     this.conversationId = conversation.id;
