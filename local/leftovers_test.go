@@ -28,10 +28,12 @@ func TestLeftovers(t *testing.T) {
 }
 
 // foundByTools are the files that tools find by themselves. A README.md may be
-// in any folder.
+// in any folder, and so may what npm and the tests of Node find.
 var foundByTools = []string{
 	"LICENSE", "CHANGELOG.md", "go.mod", "go.sum", "Makefile", "template.yaml", "samconfig.toml", ".gitignore", ".env.example", ".ci/run",
 }
+
+var foundByNode = regexp.MustCompile(`(^|/)(package(-lock)?\.json|\.npmrc|tsconfig\.json|typedoc\.json|[\w-]+\.test\.mjs)$`)
 
 // repository returns the files of the repository and what is in them, without
 // hidden folders other than that of CI, and without what Git ignores.
@@ -45,7 +47,7 @@ func repository(t *testing.T) map[string]string {
 		}
 		name := entry.Name()
 		if entry.IsDir() {
-			if strings.HasPrefix(name, ".") && name != ".ci" || name == "node_modules" {
+			if strings.HasPrefix(name, ".") && name != ".ci" || slices.Contains(ignored, name+"/") {
 				return fs.SkipDir
 			}
 			return nil
@@ -67,7 +69,8 @@ func repository(t *testing.T) map[string]string {
 	return files
 }
 
-// ignoredNames are the patterns of .gitignore that are for files anywhere.
+// ignoredNames are the patterns of .gitignore that are for files, and with a / at
+// their end for folders, anywhere.
 func ignoredNames(t *testing.T) (patterns []string) {
 	t.Helper()
 	f, err := os.Open("../.gitignore")
@@ -76,7 +79,7 @@ func ignoredNames(t *testing.T) (patterns []string) {
 	}
 	defer f.Close()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if line := strings.TrimSpace(lines.Text()); line != "" && line[0] != '#' && !strings.Contains(line, "/") {
+		if line := strings.TrimSpace(lines.Text()); line != "" && line[0] != '#' && !strings.Contains(strings.TrimSuffix(line, "/"), "/") {
 			patterns = append(patterns, line)
 		}
 	}
@@ -86,7 +89,7 @@ func ignoredNames(t *testing.T) (patterns []string) {
 // unnamedFiles returns the files, other than Go's, that no file needs.
 func unnamedFiles(files map[string]string) (unnamed []string) {
 	for file := range files {
-		if path.Ext(file) == ".go" || path.Base(file) == "README.md" || slices.Contains(foundByTools, file) {
+		if path.Ext(file) == ".go" || path.Base(file) == "README.md" || slices.Contains(foundByTools, file) || foundByNode.MatchString(file) {
 			continue
 		}
 		if !isNamed(files, file) {
@@ -106,7 +109,11 @@ func isNamed(files map[string]string, file string) bool {
 		}
 		return false
 	}
-	word := regexp.MustCompile(`(^|[^\w.-])` + regexp.QuoteMeta(path.Base(file)) + `($|[^\w-])`)
+	name := regexp.QuoteMeta(path.Base(file))
+	if stem, ok := strings.CutSuffix(strings.TrimSuffix(path.Base(file), "x"), ".ts"); ok {
+		name = regexp.QuoteMeta(stem) + `\.(tsx?|js)` // which is what TypeScript imports
+	}
+	word := regexp.MustCompile(`(^|[^\w.-])` + name + `($|[^\w-])`)
 	for other, content := range files {
 		if other != file && word.MatchString(content) {
 			return true
