@@ -12,6 +12,9 @@ import { ChatClient } from "../../dist/index.js";
 const root = fileURLToPath(new URL("../../../../../", import.meta.url));
 const secret = "a secret for tests alone, of 32 bytes and more";
 
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
 let binary = process.env.AIWM_LOCAL;
 
 function build() {
@@ -66,7 +69,14 @@ export class Server {
     const args = [...(this.data ? [] : ["-memory"]), "-template", join(root, "template.yaml"), ...this.flags];
     const env = { ...process.env, PORT: String(this.port), JWT_SECRET: secret, ...this.env };
     const child = (this.#process = spawn(build(), args, { cwd: this.#dir, env, stdio: ["ignore", "pipe", "pipe"] }));
+    // A test that fails leaves it to the end of the process, which it does not hold up.
+    child.unref();
+    child.stdout.unref();
+    child.stderr.unref();
+    running.add(child);
+    child.once("exit", () => running.delete(child));
     let out = "";
+    const waiting = setInterval(() => {}, 1000);
     await new Promise((resolve, reject) => {
       const heard = (chunk) => {
         if (out.length < 100_000) out += chunk;
@@ -75,13 +85,14 @@ export class Server {
       child.stdout.on("data", heard);
       child.stderr.on("data", heard);
       child.once("exit", () => reject(new Error(`the server ended:\n${out}`)));
-    });
+    }).finally(() => clearInterval(waiting));
   }
 
   // kill ends it without warning.
   async kill() {
     const child = this.#process;
     if (child.exitCode === null && child.signalCode === null) {
+      child.ref();
       child.kill("SIGKILL");
       await new Promise((resolve) => child.once("exit", resolve));
     }
