@@ -114,7 +114,7 @@ export class Server {
 }
 
 // until waits for what a condition returns.
-export async function until(condition, { within = 20_000, what = String(condition) } = {}) {
+export async function until(condition, { within = 60_000, what = String(condition) } = {}) {
   for (const end = Date.now() + within; ; ) {
     const value = await condition();
     if (value) return value;
