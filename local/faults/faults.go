@@ -10,7 +10,10 @@ package faults
 import (
 	"flag"
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -46,7 +49,8 @@ var usage = []struct {
 }
 
 // Faults holds the probabilities and the random sequences. A nil *Faults never
-// misbehaves. It is safe for concurrent use once its flags are parsed.
+// misbehaves. It is safe for concurrent use once its flags are parsed; Set may be used
+// meanwhile.
 type Faults struct {
 	seed   uint64
 	kinds  map[Kind]*sequence // fixed by construction
@@ -57,10 +61,12 @@ type Faults struct {
 }
 
 type sequence struct {
-	probability float64
+	probability atomic.Uint64 // the bits of a float64: it changes while others roll
 	mu          sync.Mutex
 	random      *rand.Rand
 }
+
+func (s *sequence) likely() float64 { return math.Float64frombits(s.probability.Load()) }
 
 // New returns faults with the given probabilities (0 to 1; a kind left out
 // never happens). The same seed gives the same decisions. Delays reach 200 ms
@@ -141,7 +147,7 @@ func (f *Faults) String() string {
 	}
 	var b strings.Builder
 	for _, u := range usage {
-		if p := f.kinds[u.kind].probability; p > 0 {
+		if p := f.kinds[u.kind].likely(); p > 0 {
 			fmt.Fprintf(&b, "-%s %g ", u.kind, p)
 		}
 	}
@@ -150,6 +156,40 @@ func (f *Faults) String() string {
 	}
 	fmt.Fprintf(&b, "-seed %d", f.seed)
 	return b.String()
+}
+
+// A Switch is one fault as it is set.
+type Switch struct {
+	Kind        Kind
+	Text        string // what it does
+	Probability float64
+}
+
+// Switches returns all of them, in their order.
+func (f *Faults) Switches() []Switch {
+	var all []Switch
+	for _, u := range usage {
+		all = append(all, Switch{u.kind, strings.TrimPrefix(strings.ReplaceAll(u.text, "`", ""), "probability that "), f.kinds[u.kind].likely()})
+	}
+	return all
+}
+
+// Set changes probabilities while the server runs. Where one is refused none is changed.
+func (f *Faults) Set(probabilities map[Kind]float64) error {
+	for _, kind := range slices.Sorted(maps.Keys(probabilities)) {
+		if f.kinds[kind] == nil {
+			return fmt.Errorf("unknown fault %q", kind)
+		}
+		if err := (&sequence{}).set(probabilities[kind]); err != nil {
+			return fmt.Errorf("fault %s: %w", kind, err)
+		}
+	}
+	for kind, p := range probabilities {
+		if err := f.kinds[kind].set(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Stop ends all faults for good.
@@ -165,12 +205,12 @@ func (f *Faults) roll(kind Kind) (bool, float64) {
 		return false, 0
 	}
 	s := f.kinds[kind]
-	if s == nil || s.probability == 0 {
+	if s == nil || s.likely() == 0 {
 		return false, 0
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hit, share := s.random.Float64() < s.probability, s.random.Float64()
+	hit, share := s.random.Float64() < s.likely(), s.random.Float64()
 	if hit {
 		f.happened.Add(1)
 	}
@@ -190,6 +230,6 @@ func (s *sequence) set(p float64) error {
 	if !(p >= 0 && p <= 1) { // NaN is refused too
 		return fmt.Errorf("probability %v is not between 0 and 1", p)
 	}
-	s.probability = p
+	s.probability.Store(math.Float64bits(p))
 	return nil
 }

@@ -142,3 +142,35 @@ func TestStop(t *testing.T) {
 		t.Errorf("before: %s, after: %s, %d happened", before, after, f.Happened())
 	}
 }
+
+// Faults change while they happen, all that are asked for or none.
+func TestSet(t *testing.T) {
+	t.Parallel()
+	f, err := New(1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, wrong := range []map[Kind]float64{{"latency": 0.5, "unknown": 1}, {"latency": 0.5, "reorder": 1.1}, {"reorder": math.NaN()}} {
+		if err := f.Set(wrong); err == nil || f.String() != "none" {
+			t.Errorf("%v: %v, and it is %s", wrong, err, f)
+		}
+	}
+	done := make(chan int)
+	go func() {
+		n := 0
+		for n == 0 {
+			if f.Roll(Reorder) {
+				n++
+			}
+		}
+		done <- n
+	}()
+	if err := f.Set(map[Kind]float64{Reorder: 1}); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	all := f.Switches()
+	if len(all) != 7 || all[1] != (Switch{Kind: Reorder, Text: "a frame is held back by up to -reorder-max, so that later ones overtake it", Probability: 1}) {
+		t.Errorf("got %+v", all)
+	}
+}
