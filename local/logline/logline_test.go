@@ -58,3 +58,25 @@ func TestQuieter(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A tail keeps the last lines, whatever the log itself shows.
+func TestTail(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	tail := logline.NewTail(2)
+	l := slog.New(tail.Handler(logline.New(&out, slog.LevelWarn))).With("function", "send").WithGroup("g")
+	l.Info("first")
+	l.Info("second", "n", 1)
+	l.Debug("not this")
+	l.Warn("third")
+	if got := out.String(); strings.Contains(got, "second") || !strings.HasSuffix(got, " WARN third function=send\n") {
+		t.Errorf("the log is %q", got)
+	}
+	lines := tail.After(0)
+	if len(lines) != 2 || lines[0].N != 2 || lines[0].Level != "INFO" || !strings.HasSuffix(lines[0].Text, " second function=send g.n=1") || lines[1].Level != "WARN" {
+		t.Errorf("the tail is %+v", lines)
+	}
+	if after := tail.After(2); len(after) != 1 || after[0] != lines[1] || len(tail.After(3)) != 0 {
+		t.Errorf("after the second: %+v", after)
+	}
+}
