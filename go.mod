@@ -2,7 +2,10 @@ module aiwm-chat
 
 go 1.26.0
 
-ignore ./shared/clients/typescript/node_modules
+ignore (
+	./local/console/test/node_modules
+	./shared/clients/typescript/node_modules
+)
 
 require (
 	github.com/MicahParks/jwkset v0.11.4

@@ -69,7 +69,8 @@ var floors = map[string]int{
 	"local/indexes":           6,
 	"local/migrate":           6,
 	"local/token":             6,
-	"local/serve":             7,
+	"local/console":           7,
+	"local/serve":             8,
 
 	"local/checker/evidence": 7,
 	"local/e2e":              8,

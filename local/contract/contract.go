@@ -12,6 +12,7 @@ package contract
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,11 @@ func Routes() (keys []string) {
 		keys = append(keys, r.method+" "+r.path)
 	}
 	return keys
+}
+
+// IsOf reports whether these routes, whatever their order, are those of the contract.
+func IsOf(routes []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(routes)), slices.Sorted(slices.Values(Routes())))
 }
 
 // New makes the documents of an installation.

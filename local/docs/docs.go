@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/swaggest/swgui/v5/static"
@@ -30,12 +29,10 @@ var own embed.FS
 // Pages are those of the contract, by path; none where the routes are not those that
 // it is of: another template is run.
 func Pages(routes []string) map[string]http.Handler {
-	have, want := slices.Sorted(slices.Values(routes)), slices.Sorted(slices.Values(contract.Routes()))
-	if !slices.Equal(have, want) {
+	if !contract.IsOf(routes) {
 		return nil
 	}
 	return map[string]http.Handler{
-		"/":                         http.RedirectHandler(Path, http.StatusFound), // who opens the address of the greeting
 		"/" + contract.OpenAPIName:  documentPage(func(d contract.Documents) []byte { return d.OpenAPI }),
 		"/" + contract.AsyncAPIName: documentPage(func(d contract.Documents) []byte { return d.AsyncAPI }),
 		Path:                        file(own, "index.html"),

@@ -24,7 +24,7 @@ const patience = 90 * time.Second
 
 func start(t *testing.T) *server.Server {
 	t.Helper()
-	return servertest.Start(t, server.Options{Pages: docs.Pages})
+	return servertest.Start(t, server.Options{Pages: func(_ *server.Server, routes []string) map[string]http.Handler { return docs.Pages(routes) }})
 }
 
 func get(t *testing.T, method, url, encoding string) (*http.Response, []byte) {
@@ -44,23 +44,6 @@ func get(t *testing.T, method, url, encoding string) (*http.Response, []byte) {
 		t.Fatal(err)
 	}
 	return response, body
-}
-
-// Who opens the address that the greeting names is led on; nothing else is.
-func TestRootLeadsToTheDocumentation(t *testing.T) {
-	t.Parallel()
-	s := start(t)
-	web := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for path, want := range map[string]int{"/": http.StatusFound, "/nothing": http.StatusNotFound, "/health": http.StatusOK} {
-		r, err := web.Get(s.URL() + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Body.Close()
-		if to := r.Header.Get("Location"); r.StatusCode != want || (to == docs.Path) != (want == http.StatusFound) {
-			t.Errorf("%s: %s, to %q", path, r.Status, to)
-		}
-	}
 }
 
 // The contract is served, as this installation has it.

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"time"
 
 	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/local/command"
+	"aiwm-chat/local/console"
 	"aiwm-chat/local/docs"
 	"aiwm-chat/local/server"
 )
@@ -27,6 +27,10 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
 		summaries = "offline, because OPENAI_API_KEY is not set"
 	}
 	var more string
+	first := ""
+	if s.Shows(console.Path) {
+		first = fmt.Sprintf("  Open          %s\n\n", s.URL()+console.Path)
+	}
 	if s.Shows(docs.Path) {
 		more += fmt.Sprintf("  Docs          %s\n", s.URL()+docs.Path)
 	}
@@ -50,7 +54,7 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
 	}
 	_, err = fmt.Fprintf(out, `aiwm-chat is running
 
-  WebSocket     %s
+%s  WebSocket     %s
   REST          %s
   @connections  %s
   MongoDB       %s
@@ -61,7 +65,7 @@ func greet(out io.Writer, s *server.Server, o server.Options, getenv func(string
   Tools         %s (a shop's, over MCP)
 %s
 %s    Stop: Ctrl-C
-`, webSocket, rest, connections, where(s.MongoURI(), getenv("MONGODB_URI")),
+`, first, webSocket, rest, connections, where(s.MongoURI(), getenv("MONGODB_URI")),
 		where(s.RedisAddr(), getenv("REDIS_ADDR")), data, summaries, s.ModelURL(), s.ToolsURL(), more, tokens)
 	return err
 }
@@ -81,15 +85,11 @@ func tokensOf(s *server.Server, getenv func(string) string) (string, error) {
 	if name := foreign(getenv); name != "" {
 		return "Tokens are those of your issuer, as " + name + " says.", nil
 	}
-	user, err := s.Token(command.DemoUser, 24*time.Hour)
+	t, err := sign(s)
 	if err != nil {
 		return "", err
 	}
-	agent, err := s.Token(command.DemoAgent, 24*time.Hour)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("  User token    %s\n  Agent token   %s\n\nThe agent %q answers by itself. More tokens: go run ./local token -user u1", user, agent, command.Assistant.ID), nil
+	return fmt.Sprintf("  User token    %s\n  Agent token   %s\n\nThe agent %q answers by itself. More tokens: go run ./local token -user u1", t.User, t.Agent, command.Assistant.ID), nil
 }
 
 // where shows an embedded database's address; a real one's may hold a password.

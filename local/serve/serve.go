@@ -9,13 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"aiwm-chat/local/command"
-	"aiwm-chat/local/docs"
 	"aiwm-chat/local/faults"
 	"aiwm-chat/local/filelock"
 	"aiwm-chat/local/logline"
@@ -73,12 +73,16 @@ func flagsOfServe(o *server.Options) (*flag.FlagSet, *serveFlags) {
 
 // Command runs the local server until it is interrupted.
 func Command(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {
-	o := server.Options{Getenv: getenv, Pages: docs.Pages, Model: scripted.Options{Delay: tokenDelay}}
+	o := server.Options{Getenv: getenv, Model: scripted.Options{Delay: tokenDelay}}
 	fs, f := flagsOfServe(&o)
+	tail := logline.NewTail(shownLines)
+	o.Pages = func(s *server.Server, routes []string) map[string]http.Handler {
+		return pagesOf(s, o, routes, tail, getenv)
+	}
 	if err := command.Parse(fs, args); err != nil {
 		return err
 	}
-	if err := setLog(f.log, f.verbose); err != nil {
+	if err := setLog(f.log, f.verbose, tail); err != nil {
 		return err
 	}
 	if o.TimeScale <= 0 {
@@ -158,7 +162,7 @@ func address(bind string, getenv func(string) string) (string, error) {
 	return net.JoinHostPort(bind, port), nil
 }
 
-func setLog(form string, verbose bool) error {
+func setLog(form string, verbose bool, tail *logline.Tail) error {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug
@@ -172,6 +176,6 @@ func setLog(form string, verbose bool) error {
 	default:
 		return fmt.Errorf("-log must be text or json, not %q", form)
 	}
-	slog.SetDefault(slog.New(h))
+	slog.SetDefault(slog.New(tail.Handler(h)))
 	return nil
 }

@@ -47,6 +47,7 @@ func (s *Server) serve() error {
 			case s.page(r) != nil && routeOf(api, r) == "":
 				s.page(r).ServeHTTP(w, r)
 			default:
+				s.meter.requests.Add(1)
 				rest.ServeHTTP(w, r)
 			}
 		}),

@@ -77,7 +77,7 @@ func (s *Server) startFunctions(ctx context.Context) error {
 	}
 	invoker, err := start(ctx)
 	if err == nil {
-		s.functions, s.invoker = invoker, s.tracer.Functions(invoker)
+		s.functions, s.invoker = invoker, s.meter.functions(s.template, s.tracer.Functions(invoker))
 	}
 	return err
 }
@@ -194,7 +194,7 @@ func (s *Server) openClients(ctx context.Context, p *wire.Process) (err error) {
 	}
 	if cfg.Mongo.URI != "" {
 		mongo := mongostore.OptionsOf(cfg)
-		mongo.Dial = s.databases.dialMongo()
+		mongo.Dial = s.meter.dialMongo(s.databases.dialMongo())
 		if s.clients.store, err = mongostore.Open(cfg.Mongo.URI, cfg.Mongo.Database, mongo); err != nil {
 			return err
 		}
@@ -204,7 +204,7 @@ func (s *Server) openClients(ctx context.Context, p *wire.Process) (err error) {
 		return nil
 	}
 	redis := presence.OptionsOf(cfg)
-	redis.Dial, redis.MaxIdle = s.databases.dialRedis(), maxIdle
+	redis.Dial, redis.MaxIdle = s.meter.dialRedis(s.databases.dialRedis()), maxIdle
 	if s.clients.presence, err = presence.Open(redis); err != nil {
 		return err
 	}

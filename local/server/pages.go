@@ -21,23 +21,32 @@ func (s *Server) openPages(api *httpapi.Handler) {
 		}
 	}
 	if s.options.Pages != nil {
-		maps.Copy(s.pages, s.options.Pages(routes))
+		maps.Copy(s.pages, s.options.Pages(s, routes))
 	}
-	for _, path := range slices.Sorted(maps.Keys(s.pages)) {
-		if why := s.hides(api, path); why != "" {
-			s.options.Logger.Warn(fmt.Sprintf("%s: %s is not shown: %s is there", s.options.Template, path, why))
-			delete(s.pages, path)
+	for _, key := range slices.Sorted(maps.Keys(s.pages)) {
+		if why := s.hides(api, key); why != "" {
+			s.options.Logger.Warn(fmt.Sprintf("%s: %s is not shown: %s is there", s.options.Template, key, why))
+			delete(s.pages, key)
 		}
 	}
 }
 
+// methodAndPath takes the key of a page apart: a path is of GET.
+func methodAndPath(key string) (method, path string) {
+	if method, path, other := strings.Cut(key, " "); other {
+		return method, path
+	}
+	return http.MethodGet, key
+}
+
 // hides says what of the template is at the path of a page.
-func (s *Server) hides(api *httpapi.Handler, path string) string {
+func (s *Server) hides(api *httpapi.Handler, key string) string {
+	method, path := methodAndPath(key)
 	if name := strings.Trim(path, "/"); s.websocket != nil && (name == mappingKey || name == s.stage) {
 		return "the WebSocket API"
 	}
 	if api != nil {
-		if key := api.RouteKey(http.MethodGet, path); key != "" {
+		if key := api.RouteKey(method, path); key != "" {
 			return "the HTTP route " + key
 		}
 	}
@@ -48,7 +57,7 @@ func (s *Server) hides(api *httpapi.Handler, path string) string {
 // has all below it, but for the root.
 func (s *Server) page(r *http.Request) http.Handler {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return nil
+		return s.pages[r.Method+" "+r.URL.Path]
 	}
 	if page := s.pages[r.URL.Path]; page != nil {
 		return page

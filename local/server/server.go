@@ -63,10 +63,11 @@ type Options struct {
 	// whatever the time scale; 30 s if zero.
 	ReadTimeout time.Duration
 	Faults      *faults.Faults // nil: none
-	// Pages makes what this server shows beside the APIs, given the keys of the HTTP
-	// API's routes: handlers of GET by path, or by all paths below one that ends with
-	// a slash. Routes of the template go before them. Nil: nothing.
-	Pages    func(routes []string) map[string]http.Handler
+	// Pages makes what this server shows beside the APIs, given the server, which does
+	// not run yet, and the keys of the HTTP API's routes: handlers of GET by path, or by
+	// all paths below one that ends with a slash, and of another method by it and a path,
+	// such as "PUT /faults". Routes of the template go before them. Nil: nothing.
+	Pages    func(s *Server, routes []string) map[string]http.Handler
 	Model    scripted.Options // of the model at ModelURL
 	Unproven Unproven
 	Logger   *slog.Logger // nil: slog.Default
@@ -119,6 +120,7 @@ type Server struct {
 	pages     map[string]http.Handler // by path; one that ends with a slash is all below it
 	schedules *schedule.Scheduler
 	numbers   *prometheus.Numbers
+	meter     *meter
 	served    chan error
 }
 
@@ -126,7 +128,7 @@ type Server struct {
 // nothing is left running and the error is one line for the user.
 func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	o = o.withDefaults()
-	s := &Server{options: o, served: make(chan error, 1), numbers: prometheus.New()}
+	s := &Server{options: o, served: make(chan error, 1), numbers: prometheus.New(), meter: newMeter()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))

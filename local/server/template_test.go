@@ -216,9 +216,9 @@ func TestPagesGiveWay(t *testing.T) {
 	}
 	var log logtest.Buffer
 	var told []string
-	pages := func(routes []string) map[string]http.Handler {
+	pages := func(_ *server.Server, routes []string) map[string]http.Handler {
 		told = routes
-		return map[string]http.Handler{"/ws": page("ws"), "/live": page("live"), "/elsewhere": page("elsewhere"), "/a/page": page("a page"), "/a/tree/": page("a tree")}
+		return map[string]http.Handler{"/ws": page("ws"), "/live": page("live"), "/elsewhere": page("elsewhere"), "/a/page": page("a page"), "/a/tree/": page("a tree"), "PUT /a/page": page("put")}
 	}
 	s := startTemplate(t, both, server.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Pages: pages})
 	if !slices.Contains(told, "GET /elsewhere") || len(told) != 4 {
@@ -236,7 +236,7 @@ func TestPagesGiveWay(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"GET /elsewhere": "G", "GET /a/page": "a page", "GET /a/tree/leaf": "a tree", "GET /b": "G",
-		"GET /a/page/": `{"message":"Not Found"}`, "POST /a/page": `{"message":"Not Found"}`, "GET /a/tree": `{"message":"Not Found"}`,
+		"GET /a/page/": `{"message":"Not Found"}`, "POST /a/page": `{"message":"Not Found"}`, "PUT /a/page": "put", "GET /a/tree": `{"message":"Not Found"}`,
 	} {
 		method, path, _ := strings.Cut(path, " ")
 		if _, body := do(t, method, s.URL()+path); body != want {

@@ -66,6 +66,7 @@ type API struct {
 
 	frames   sync.Pool     // *[]byte: bodies of posts, with room for a frame header
 	failures atomic.Uint32 // post-error faults so far
+	in, out  atomic.Int64  // what would have been billed
 
 	mu          sync.RWMutex
 	closing     bool

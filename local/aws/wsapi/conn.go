@@ -96,6 +96,7 @@ func (c *conn) post(frame []byte) error {
 	err := c.write(frame)
 	if err == nil {
 		c.touch()
+		c.api.out.Add(billed(len(frame)))
 	}
 	return err
 }

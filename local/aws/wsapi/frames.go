@@ -173,6 +173,7 @@ func (c *conn) message(body []byte) error {
 	}
 	if c.end.Load() == nil { // a message that crosses our close frame is lost
 		c.touch()
+		c.api.in.Add(billed(len(body)))
 		c.dispatch(body)
 	}
 	return nil

@@ -1,0 +1,42 @@
+// What is shown of what others wrote. Nothing of it is trusted.
+
+// What turns text around, or hides in it: embeddings, overrides, isolates, marks.
+export const turning = /[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g;
+const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
+/** A name or title without what would turn its surroundings around. */
+export const clean = (name) => String(name ?? "").replace(turning, "").trim();
+
+/** JSON as people check it: nothing in it is invisible. */
+export function code(value) {
+  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2) ?? "";
+  return text.replace(hidden, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+}
+
+/** The address if it may be opened: http(s) and mailto. */
+export function safeURL(text, schemes = /^(https?|mailto):$/) {
+  try {
+    const url = new URL(text);
+    return schemes.test(url.protocol) ? url.href : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+
+export const time = (at) => clock.format(new Date(at));
+export const exact = (at) => full.format(new Date(at));
+
+/** "14:05" of today, "3 Nov" of another day. */
+export function ago(at) {
+  const d = new Date(at);
+  return d.toDateString() === new Date().toDateString() ? clock.format(d) : date.format(d);
+}
+export const day = (at) => new Date(at).toDateString();
+
+export function today(at) {
+  return day(at) === day(Date.now()) ? "Today" : new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" }).format(new Date(at));
+}
