@@ -175,6 +175,17 @@ test("on a static host the same files ask for addresses and a token", async () =
   await new Promise((done) => host.close(done));
 });
 
+test("the local page says why it cannot talk to another backend", async () => {
+  await page.click("[aria-label=Settings]");
+  await page.waitForSelector("dialog input");
+  await page.evaluate(() => { for (const [i, v] of ["wss://a.example/prod", "https://b.example"].entries()) { const e = document.querySelectorAll("dialog input")[i]; e.value = v; e.dispatchEvent(new Event("input", { bubbles: true })); } });
+  await click(page, "Connect", "dialog button");
+  await until(page, "it is said", () => /talks to 127\.0\.0\.1:\d+ alone/.test(document.querySelector("dialog .failed")?.innerText ?? ""));
+  await page.keyboard.press("Escape");
+  await until(page, "the dialog is closed", () => !document.querySelector("dialog"));
+  assert.deepEqual(page.elsewhere, []);
+});
+
 test("an address that is wrong and a token that is refused are told in one sentence", async () => {
   for (const [set, said] of [[{ token: "x.y.z" }, /token was refused/i], [{ restUrl: server.url + "docs", token: "" }, /chat|address|answers/i]]) {
     await page.evaluate((s) => {

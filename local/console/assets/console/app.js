@@ -145,7 +145,7 @@ function Console({ session, change }) {
     ${dialog === "people" && about?.participants && html`<${People} ...${{ client, about, close, presence: talk.getSnapshot().presence }} changed=${() => client.rest.getConversation(id).then((c) => { setInfo(c); list.put(c); }, () => {})} />`}
     ${dialog === "rename" && about && html`<${Rename} ...${{ about, close }} act=${(title) => update({ title })} />`}
     ${dialog === "remove" && about && html`<${Remove} ...${{ about, close }} act=${async () => { await client.rest.deleteConversation(id); list.drop(id); location.hash = ""; }} />`}
-    ${dialog === "settings" && html`<${Settings} ...${{ close, demo: session.demo, save: change }} value=${{ url: session.url, restUrl: session.restUrl, token: settings().token }} reset=${session.local && !session.demo ? () => change(undefined) : undefined} />`}
+    ${dialog === "settings" && html`<${Settings} ...${{ close, demo: session.demo, local: session.local, save: change }} value=${{ url: session.url, restUrl: session.restUrl, token: settings().token }} reset=${session.local && !session.demo ? () => change(undefined) : undefined} />`}
   </div>`;
 }
 
@@ -155,7 +155,7 @@ function App() {
   useEffect(() => { begin(); }, []);
   const change = (s) => { saveSettings(s); session.client?.close(); set(undefined); begin(); };
   if (!session) return html`<p class="boot">aiwm-chat</p>`;
-  if (session.asks) return html`<${Settings} value=${session.asks} save=${change} why="This page talks to a backend of yours. It needs two addresses and a token." />`;
+  if (session.asks) return html`<${Settings} value=${session.asks} local=${session.local} save=${change} why="This page talks to a backend of yours. It needs two addresses and a token." />`;
   return html`<${Console} key=${session.url} session=${session} change=${change} />`;
 }
 

@@ -8,7 +8,12 @@ export function Dialog({ title, close, children }) {
   useEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
-    return () => before?.isConnected && before.focus();
+    return () => {
+      // Where one was; or, if that is gone with what the dialog did, where one types.
+      const back = () => { if (document.activeElement === document.body) (before?.isConnected && before !== document.body ? before : document.querySelector(".composer textarea"))?.focus(); };
+      setTimeout(back);
+      setTimeout(back, 150);
+    };
   }, []);
   return html`<dialog ref=${box} aria-label=${title} onClose=${close} onClick=${(e) => { if (e.target === box.current) close(); }}>
     <div class="sheet"><header><h2>${title}</h2><button class="icon quiet" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></header>${children}</div></dialog>`;
@@ -76,10 +81,14 @@ export function Remove({ about, close, act }) {
   return html`<${Dialog} title="Delete this conversation?" close=${close}><p>“<bdi>${clean(about.title)}</bdi>” goes for everybody who takes part. It cannot be brought back.</p><${Form} label="Delete" danger close=${close} act=${act} /><//>`;
 }
 
-export function Settings({ value, demo, close, save, reset, why }) {
+export function Settings({ value, demo, local, close, save, reset, why }) {
   const [s, set] = useState({ url: "", restUrl: "", token: "", ...value });
   const field = (name) => ({ value: s[name], onInput: (e) => set({ ...s, [name]: e.target.value.trim() }) });
-  const body = html`<${Form} label="Connect" close=${close} act=${async () => save(s)}>
+  const body = html`<${Form} label="Connect" close=${close} act=${async () => {
+    // The policy of this very page would stop it without a word.
+    for (const address of [s.url, s.restUrl]) if (local && new URL(address).host !== location.host) throw new Error(`From the local server this page talks to ${location.host} alone. For another backend put its files on a static host: local/README.md says how`);
+    save(s);
+  }}>
     ${why && html`<p>${why}</p>`}
     <${Field} label="Address of the WebSocket API" type="url" required placeholder="wss://….execute-api.us-east-1.amazonaws.com/prod" ...${field("url")} />
     <${Field} label="Address of the HTTP API" type="url" required placeholder="https://….execute-api.us-east-1.amazonaws.com" ...${field("restUrl")} />

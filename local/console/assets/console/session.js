@@ -39,7 +39,7 @@ export async function start() {
   const here = await local("session").catch(() => undefined);
   const url = own.url || here?.webSocketUrl, restUrl = own.restUrl || here?.restUrl;
   const elsewhere = !!own.url && own.url !== here?.webSocketUrl;
-  if (!url || !restUrl || (!own.token && (elsewhere || !here?.token))) return { asks: { url: url || "", restUrl: restUrl || "", token: own.token } };
+  if (!url || !restUrl || (!own.token && (elsewhere || !here?.token))) return { asks: { url: url || "", restUrl: restUrl || "", token: own.token }, local: !!here };
   let last = here;
   const fresh = async (which) => {
     if (own.token) return own.token;
