@@ -157,7 +157,8 @@ function Composer({ talk, writes, closed, about, view, tell, focus, actions, sen
       <button type="button" class="icon quiet" aria-label="Attach by address" aria-expanded=${url !== null} onClick=${() => setURL(url === null ? "" : null)}><${Icon} name="clip" /></button>
       <textarea ref=${box} rows="1" dir="auto" aria-label="Message" placeholder="Message" value=${text}
         onInput=${(e) => { setText(e.target.value); if (e.target.value) talk.keystroke(); }} onBlur=${() => talk.blur()} onKeyDown=${keydown}></textarea>
-      ${writes || (asked && !text) ? html`<button type="button" class="stop" onClick=${stop} title="Esc">Stop</button>` : html`<button class="primary send" disabled=${!text.trim() && !url}>Send</button>`}
+      ${writes || (asked && !text) ? html`<button type="button" class="stop" onClick=${stop} title="Esc">Stop</button>` : null}
+      ${!(writes || asked) || text || url ? html`<button class="primary send" disabled=${!text.trim() && !url}>Send</button>` : null}
     </div>
   </form>`;
 }
