@@ -1,0 +1,122 @@
+import type { ChatClient } from "../client.js";
+import type { Conversation } from "../conversation.js";
+import { ChatError } from "../error.js";
+import type { Message } from "../protocol.gen.js";
+import { AnswerReader, type End, type Piece, type Question } from "./answer.js";
+
+/** A stream that is neither there nor in the log any more was dropped; its message may be late. */
+const patience = 10_000;
+
+/**
+ * Follows an answer until it ends, and tells what is new each time that something is. It is
+ * rejected when the conversation or the connection is lost for good, or the answer was
+ * dropped; and with the signal's reason.
+ */
+export function follow(client: ChatClient, conversation: Conversation, reader: AnswerReader, signal: AbortSignal, tell: (pieces: Piece[]) => void): Promise<End> {
+  return new Promise((resolve, reject) => {
+    let lost: ReturnType<typeof setTimeout> | undefined;
+    const settle = (then: () => void) => {
+      clearTimeout(lost);
+      signal.removeEventListener("abort", aborted);
+      forget.forEach((f) => f());
+      then();
+    };
+    const aborted = () => settle(() => reject(signal.reason));
+    const look = () => {
+      const snapshot = conversation.getSnapshot();
+      const pieces = reader.read(snapshot);
+      try {
+        if (pieces.length > 0) tell(pieces);
+      } catch (e) {
+        return settle(() => reject(e));
+      }
+      const { end } = reader;
+      if (end) return settle(() => resolve(end));
+      const failed = gone(client, conversation);
+      if (failed) return settle(() => reject(failed));
+      // While the connection is away nobody knows.
+      if (reader.lost.length === 0 || snapshot.state !== "joined") {
+        clearTimeout(lost);
+        lost = undefined;
+      } else {
+        lost ??= setTimeout(() => settle(() => reject(new ChatError("unavailable", "The answer broke off, and nothing of it was kept"))), patience);
+      }
+    };
+    const forget = [conversation.subscribe(look), client.subscribe(look)];
+    signal.addEventListener("abort", aborted);
+    if (signal.aborted) aborted();
+    else look();
+  });
+}
+
+/** Why nothing more will come of a conversation. */
+export function gone(client: ChatClient, conversation: Conversation): ChatError | undefined {
+  const { state, error } = conversation.getSnapshot();
+  if (state === "idle" && error && !error.retryable) return error;
+  if (state === "gone") return error ?? new ChatError("not_found", "There is no such conversation any more");
+  const connection = client.getSnapshot();
+  if (connection.state === "failed") return connection.error ?? new ChatError("unavailable", "The chat cannot be reached");
+  return undefined;
+}
+
+/** Waits until the conversation is joined, and what was said last is there. */
+export async function joined(client: ChatClient, conversation: Conversation, signal?: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const settle = (then: () => void) => {
+      forget.forEach((f) => f());
+      signal?.removeEventListener("abort", look);
+      then();
+    };
+    const look = () => {
+      const failed = signal?.aborted ? signal.reason : gone(client, conversation);
+      const { state, messages, lastSeq } = conversation.getSnapshot();
+      if (failed) settle(() => reject(failed));
+      else if (state === "joined" && (messages.at(-1)?.seq ?? 0) >= lastSeq) settle(resolve);
+    };
+    const forget = [conversation.subscribe(look), client.subscribe(look)];
+    signal?.addEventListener("abort", look);
+    look();
+  });
+}
+
+/**
+ * The answer that is being written, or waited for, in a conversation that is joined: to
+ * the question of an open stream, or to the last one.
+ */
+export async function unfinished(client: ChatClient, conversation: Conversation, signal?: AbortSignal): Promise<{ question: Question; reader: AnswerReader } | undefined> {
+  // Those that are open come after the log, one by one: only the server knows when that is all.
+  const { data: streams } = await client.rest.streams(conversation.id, signal);
+  const stream = streams.at(-1);
+  if (stream && !stream.parentId) {
+    const question = { after: conversation.getSnapshot().lastSeq, streamId: stream.streamId };
+    return { question, reader: new AnswerReader(question) };
+  }
+  const find = () => conversation.getSnapshot().messages.filter((m) => (stream?.parentId ? m.id === stream.parentId : m.role === "user" && !m.isDeleted)).at(-1);
+  const asked = await found(conversation, find);
+  if (!asked) return undefined;
+  const { question, reader } = lastAnswer(conversation, asked);
+  if (reader.end) return undefined;
+  if (reader.began || stream) return { question, reader: new AnswerReader(question) };
+  const { data } = await client.rest.runs(conversation.id, {}, signal);
+  const run = data.find((r) => r.messageId === asked.id && (r.status === "queued" || r.status === "active"));
+  return run && { question, reader: new AnswerReader(question) };
+}
+
+/** Looks for something in the log, back to its beginning. */
+export async function found<T>(conversation: Conversation, find: () => T | undefined): Promise<T | undefined> {
+  let it = find();
+  for (let more = true; it === undefined && more; it = find()) more = await conversation.loadOlder();
+  return it;
+}
+
+/** A question may have been answered several times: this is the last answer, or the one to come. */
+export function lastAnswer(conversation: Conversation, asked: Message): { question: Question; reader: AnswerReader } {
+  const snapshot = conversation.getSnapshot();
+  let question: Question = { id: asked.id, after: asked.seq };
+  for (;;) {
+    const reader = new AnswerReader(question);
+    reader.read(snapshot);
+    if (!reader.end || reader.end.how === "waiting") return { question, reader };
+    question = { id: asked.id, after: reader.end.message.seq };
+  }
+}
