@@ -1,6 +1,6 @@
 import type { ChatTransport, UIMessage, UIMessageChunk } from "ai";
 import { AnswerReader, type Piece, type Question } from "./adapters/answer.js";
-import { follow, found, joined, unfinished } from "./adapters/follow.js";
+import { answerFrom, decide, follow, found, joined, unfinished } from "./adapters/follow.js";
 import { AnswerChunks } from "./adapters/ui-chunks.js";
 import { answerMetadata, type ChatUIMessage } from "./adapters/ui-messages.js";
 import type { ChatClient } from "./client.js";
@@ -103,14 +103,8 @@ export class AiwmChatTransport implements ChatTransport<ChatUIMessage> {
     const first = await found(conversation, find);
     if (!first) throw new ChatError("not_found", "What is to go on is not in this conversation");
     const chunks = new AnswerChunks(message);
-    for (const { callId, ...decision } of chunks.decisions()) {
-      await conversation.approve(callId, decision).catch((e: unknown) => {
-        // Somebody was faster, and what they decided counts.
-        if (!(e instanceof ChatError) || e.code !== "conflict") throw e;
-      });
-    }
-    const run = /^(.+):\d+:\d+$/.exec(message.id)?.[1];
-    const question: Question = { id: first.parentId, after: first.seq - 1, streamId: message.id, run };
+    for (const { callId, ...decision } of chunks.decisions()) await decide(this.#client, conversation, callId, decision);
+    const question = answerFrom(first);
     return this.#answer(conversation, question, new AnswerReader(question), chunks, () => true, signal);
   }
 

@@ -2,10 +2,13 @@ import type { ChatClient } from "../client.js";
 import type { Conversation } from "../conversation.js";
 import { ChatError } from "../error.js";
 import type { Message } from "../protocol.gen.js";
+import type { ConversationSnapshot } from "../types.js";
 import { AnswerReader, type End, type Piece, type Question } from "./answer.js";
 
 /** A stream that is neither there nor in the log any more was dropped; its message may be late. */
 const patience = 10_000;
+/** How long a decision of somebody else may be on its way. */
+const decisionTakes = 5_000;
 
 /**
  * Follows an answer until it ends, and tells what is new each time that something is. It is
@@ -61,7 +64,11 @@ export function gone(client: ChatClient, conversation: Conversation): ChatError 
 
 /** Waits until the conversation is joined, and what was said last is there. */
 export async function joined(client: ChatClient, conversation: Conversation, signal?: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
+  await shows(client, conversation, ({ state, messages, lastSeq }) => state === "joined" && (messages.at(-1)?.seq ?? 0) >= lastSeq, signal);
+}
+
+function shows(client: ChatClient, conversation: Conversation, is: (s: ConversationSnapshot) => boolean, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
     const settle = (then: () => void) => {
       forget.forEach((f) => f());
       signal?.removeEventListener("abort", look);
@@ -69,14 +76,24 @@ export async function joined(client: ChatClient, conversation: Conversation, sig
     };
     const look = () => {
       const failed = signal?.aborted ? signal.reason : gone(client, conversation);
-      const { state, messages, lastSeq } = conversation.getSnapshot();
       if (failed) settle(() => reject(failed));
-      else if (state === "joined" && (messages.at(-1)?.seq ?? 0) >= lastSeq) settle(resolve);
+      else if (is(conversation.getSnapshot())) settle(resolve);
     };
     const forget = [conversation.subscribe(look), client.subscribe(look)];
     signal?.addEventListener("abort", look);
     look();
   });
+}
+
+/** Decides a call. Where somebody was faster, what they decided counts. */
+export async function decide(client: ChatClient, conversation: Conversation, callId: string, decision: Parameters<Conversation["approve"]>[1]): Promise<void> {
+  try {
+    await conversation.approve(callId, decision);
+  } catch (e) {
+    if (!(e instanceof ChatError) || e.code !== "conflict") throw e;
+    const decided = (s: ConversationSnapshot) => s.messages.some((m) => m.approval?.toolCallId === callId);
+    await shows(client, conversation, decided, AbortSignal.timeout(decisionTakes)).catch(() => Promise.reject(e));
+  }
 }
 
 /**
@@ -119,4 +136,10 @@ export function lastAnswer(conversation: Conversation, asked: Message): { questi
     if (!reader.end || reader.end.how === "waiting") return { question, reader };
     question = { id: asked.id, after: reader.end.message.seq };
   }
+}
+
+/** The answer that an agent gives by what was said first of it, from its beginning. */
+export function answerFrom(first: Message): Question {
+  const streamId = first.streamId ?? first.clientMessageId;
+  return { id: first.parentId, after: first.seq - 1, streamId, run: /^(.+):\d+:\d+$/.exec(streamId)?.[1] };
 }
