@@ -80,7 +80,7 @@ export class Server {
     await new Promise((resolve, reject) => {
       const heard = (chunk) => {
         if (out.length < 100_000) out += chunk;
-        if (out.includes("aiwm-chat is running") && out.includes("Stop: Ctrl-C")) resolve();
+        if (out.includes("aiwm-chat is running") && out.includes("Stop: Ctrl-C")) resolve((this.greeting = out));
       };
       child.stdout.on("data", heard);
       child.stderr.on("data", heard);
