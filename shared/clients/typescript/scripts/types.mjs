@@ -38,7 +38,8 @@ function plain(schema) {
   for (const [key, value] of Object.entries(schema)) {
     if (key === "title" || key === "pattern" || key === "not" || key === "propertyNames" || key === "examples") continue;
     if (key === "required" && Array.isArray(value) && schema.additionalProperties && !schema.properties) continue;
-    out[key] = plain(value);
+    // There the keys are names: a property may well be called title.
+    out[key] = key === "properties" ? Object.fromEntries(Object.entries(value).map(([name, of]) => [name, plain(of)])) : plain(value);
   }
   return out;
 }

@@ -350,6 +350,8 @@ export interface ConnectedFrame {
 export interface ConversationInfo {
   id: ConversationID;
   orgId: OrgID;
+  /** What people call it. */
+  title: string;
   /** What it is about. */
   description: string;
   /** The agent that serves it. */
@@ -575,6 +577,8 @@ export interface ToolSelectionInput {
 }
 /** CreateConversation is the body of POST /conversations. */
 export interface CreateConversation {
+  /** What people call it. */
+  title: string;
   /** The agent that serves it. */
   agentId: PrincipalID;
   /** What it is about. */
@@ -913,6 +917,8 @@ export interface PresenceUpdateFrame {
 export interface Problem {
   /** Always about:blank: the code tells the kind. */
   type: "about:blank";
+  /** The name of the status. */
+  title: string;
   /** The status of HTTP. */
   status: number;
   /** A sentence for people; programs go by the code. */
@@ -1397,6 +1403,8 @@ export interface UpdateAgent {
 }
 /** UpdateConversation is the body of PUT /conversations/{id}. What is left out stays as it is. */
 export interface UpdateConversation {
+  /** What people call it. */
+  title?: string;
   /** What it is about. */
   description?: string;
   /** Only an active one takes messages. */
