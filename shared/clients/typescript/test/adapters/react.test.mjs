@@ -14,7 +14,7 @@ before(async () => {
   act = React.act;
   ({ createRoot, hydrateRoot } = await import("react-dom/client"));
   ({ renderToString } = await import("react-dom/server"));
-  chat = await import("../dist/react.js");
+  chat = await import("../../dist/react.js");
 });
 after(() => dom.window.close());
 
