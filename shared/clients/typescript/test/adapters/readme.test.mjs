@@ -11,7 +11,7 @@ test("what the README shows of the adapters, and the examples, have the right ty
   const dir = `${root}test/.types/`; // inside of the package, which there is imported by its name
   mkdirSync(dir, { recursive: true });
   t.after(() => rmSync(dir, { recursive: true, force: true }));
-  for (const [name, heading] of Object.entries({ react: "React", "ai-sdk": "The AI SDK", "ag-ui": "AG-UI" })) {
+  for (const [name, heading] of Object.entries({ react: "React", "ai-sdk": "The AI SDK", "ag-ui": "AG-UI", "assistant-ui": "assistant-ui" })) {
     const [, section] = new RegExp(`^## ${heading}\n(.*?)(?=^## )`, "ms").exec(readme) ?? assert.fail(`no section ${heading}`);
     const [, kind, code] = /^```(tsx?)\n(.*?)^```/ms.exec(section) ?? assert.fail(`no code in ${heading}`);
     writeFileSync(`${dir}${name}.${kind}`, code);
