@@ -59,6 +59,7 @@ export function gone(client: ChatClient, conversation: Conversation): ChatError 
   if (state === "gone") return error ?? new ChatError("not_found", "There is no such conversation any more");
   const connection = client.getSnapshot();
   if (connection.state === "failed") return connection.error ?? new ChatError("unavailable", "The chat cannot be reached");
+  if (connection.state === "initialized") return new ChatError("closed", "The chat was closed");
   return undefined;
 }
 

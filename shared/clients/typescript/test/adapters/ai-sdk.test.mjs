@@ -202,6 +202,17 @@ test("a page that is opened while something waits to be allowed allows it", asyn
   await assertAsHistory(second);
 });
 
+test("closing the client in the middle of an answer is an error, and stops nothing", async () => {
+  const p = await page();
+  const asked = p.chat.sendMessage({ text: "#tokens 30 #slow 20" });
+  await until("some text", () => answerOf(p.chat));
+  p.client.close();
+  await asked;
+  assert.deepEqual(p.chat.errors, ["The chat was closed"]);
+  await until("the end", async () => (await p.log()).length === 2);
+  assert.equal((await p.log())[1].status, "sent");
+});
+
 test("a message that is said again is said once, and one that is changed is refused", async () => {
   const p = await page();
   const transport = new AiwmChatTransport(p.client);
