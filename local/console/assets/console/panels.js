@@ -77,10 +77,10 @@ function Meter({ id, marks }) {
   const before = new Map(from.functions.map((f) => [f.name, f]));
   const functions = now.functions.map((f) => ({ ...f, invocations: f.invocations - (before.get(f.name)?.invocations ?? 0), gbSeconds: f.gbSeconds - (before.get(f.name)?.gbSeconds ?? 0) })).filter((f) => f.invocations > 0);
   const total = lines.reduce((n, l) => n + l.cost, 0);
-  return html`<div class="tools"><p class="total"><b>${money(total)}</b> <span class="small">on AWS since you opened this conversation, at list prices</span></p><button class="quiet" onClick=${() => { marks.set(id, now); again(); }}>From here</button></div>
+  return html`<div class="tools"><p class="total"><b>${money(total)}</b> <span class="small">on AWS since you opened this conversation, at list prices</span></p><button class="quiet" onClick=${() => { marks.set(id, now); again(); }}>Count from here</button></div>
     ${error && html`<p class="failed">${error}</p>`}
-    <table><caption class="hidden">What it costs</caption><thead><tr><th scope="col">What</th><th scope="col">Pieces</th><th scope="col">Cost</th></tr></thead>
-      <tbody>${lines.map((l) => html`<tr key=${l.name}><td>${l.what}${l.unverified ? " (unverified)" : ""}</td><td>${count.format(l.pieces)}</td><td>${money(l.cost)}</td></tr>`)}</tbody></table>
+    <table><caption class="hidden">What it costs</caption><thead><tr><th scope="col">What</th><th scope="col">Number</th><th scope="col">Cost</th></tr></thead>
+      <tbody>${lines.map((l) => html`<tr key=${l.name}><td>${l.what.replace(/, (million|[\d,]+) /, ", ")}${l.unverified ? " (unverified)" : ""}</td><td>${count.format(l.pieces)}</td><td>${money(l.cost)}</td></tr>`)}</tbody></table>
     <table><caption>What was done</caption><tbody>
       <tr><td>Frames in, each begun 32 KB</td><td>${count.format(now.framesIn - from.framesIn)}</td></tr><tr><td>Frames out</td><td>${count.format(now.framesOut - from.framesOut)}</td></tr>
       ${now.databases ? html`<tr><td>Round trips to MongoDB</td><td>${count.format(now.mongoTrips - from.mongoTrips)}</td></tr><tr><td>Round trips to Redis, commands</td><td>${count.format(now.redisTrips - from.redisTrips)}, ${count.format(now.redisCommands - from.redisCommands)}</td></tr>` : html`<tr><td colspan="2">What is asked of the databases cannot be counted here: they are real ones, or the functions are processes of their own.</td></tr>`}</tbody></table>
