@@ -56,7 +56,7 @@ export class ChatClient {
     this.outbox = new Outbox(this);
   }
 
-  /** Idempotent: the client then keeps itself connected until {@link close}, or until it is failed. */
+  /** The client then keeps itself connected until {@link close}, or until it is failed. While it waits before the next attempt, that is made at once; else a repeat does nothing. */
   connect(): void {
     this.connection.connect();
   }
@@ -95,7 +95,8 @@ export class ChatClient {
 
   /** @internal */
   emit<E extends keyof ClientEvents>(event: E, call: (listener: ClientEvents[E]) => void): void {
-    for (const listener of [...this.#on[event]]) guarded(() => call(listener));
+    const all = this.#on[event];
+    for (const listener of [...all]) if (all.has(listener)) guarded(() => call(listener));
   }
 
   // What the connection needs, and whom it tells.
@@ -140,10 +141,9 @@ export class ChatClient {
       if (!link.rooms.has(id) && !link.syncing.has(id) && !one?.isOpen) void link.request("leave", { conversationId: id }).catch(() => {});
     }
     for (const id of before) {
-      if (rooms.has(id) || (data.truncated && !data.resync)) continue;
-      link.rooms.delete(id);
-      void this.#conversations.get(id)?.sync(link);
+      if (!rooms.has(id) && !link.syncing.has(id) && (!data.truncated || data.resync)) link.rooms.delete(id);
     }
+    void this.enter(link); // also what never came about, whatever was the reason
   }
 
   /** @internal */
@@ -158,8 +158,7 @@ export class ChatClient {
     }
     switch (f.event) {
       case "connected":
-        this.me = { type: data.type, id: data.userId ?? data.agentId };
-        this.changed();
+        this.#is({ type: data.type, id: data.userId ?? data.agentId });
         this.outbox.flush();
         return;
       case "backlog":
@@ -189,23 +188,36 @@ export class ChatClient {
     this.#conversations.get(conversationId)?.frame(f, link);
   }
 
-  /** What agents need is loaded by them. */
-  #asked(what: (q: Questions) => unknown): void {
-    this.#questions ??= import("./questions.js").then(({ Questions }) => new Questions(this.rest, (m) => this.emit("question", (tell) => tell(m))));
-    void this.#questions.then(what);
+  #is(me: Identity): void {
+    if (me.type === this.me?.type && me.id === this.me.id) return;
+    this.me = me;
+    this.changed();
   }
 
-  /** @internal Notes who is there; what was decided before what is known does not count. */
-  present(all: readonly { type: string; id: string; status: "online" | "offline" }[], at = ""): void {
+  /** What agents need is loaded by them. */
+  #asked(what: (q: Questions) => unknown): void {
+    this.#questions ??= import("./questions.js").then(
+      ({ Questions }) => new Questions(this.rest, (m) => this.emit("question", (tell) => tell(m))),
+      (cause) => {
+        this.#questions = undefined; // the next one loads it again
+        throw cause;
+      },
+    );
+    this.#questions.then(what).catch(() => {}); // not loaded, or none of this protocol: a backlog tells what was missed
+  }
+
+  /** @internal Notes who is there. What was decided before what is known does not count; what does not say when is of now. */
+  present(all: readonly { type: string; id: string; status: "online" | "offline" }[], at?: string): void {
+    const news = all.filter(({ type, id }) => !at || at >= (this.#presenceAt.get(`${type}:${id}`) ?? ""));
     const next = { ...this.presence };
-    for (const { type, id, status } of all) {
+    for (const { type, id, status } of news) {
       const key = `${type}:${id}`;
-      if (at < (this.#presenceAt.get(key) ?? "")) continue;
-      if (at) this.#presenceAt.set(key, at);
+      if (at) this.#presenceAt.set(key, at); // by the server's clock alone: the one here may be wrong
       next[key] = status;
     }
-    this.presence = next;
-    for (const c of this.#conversations.values()) c.presenceChanged(all);
+    const changed = news.some(({ type, id, status }) => this.presence[`${type}:${id}`] !== status);
+    if (changed) this.presence = next;
+    for (const c of this.#conversations.values()) c.presenceChanged(news, changed);
   }
 
   /** @internal */

@@ -1,6 +1,6 @@
 import { asChatError, ChatError, refusal, unavailable } from "./error.js";
 import { type Frame, Link, type LinkEvents } from "./link.js";
-import { watchPage } from "./page.js";
+import { isHidden, watchPage } from "./page.js";
 import type { Rest } from "./rest.js";
 import { backoff, sleep } from "./timing.js";
 import { expiry, type Tokens } from "./tokens.js";
@@ -26,6 +26,12 @@ export interface ConnectionHost {
 /** Handshakes that are refused in a row, while REST answers, before the address is thought wrong. */
 const maxRefused = 8;
 
+/** A connection that lived for so long was a good one: the next attempt is a first one again. */
+const lived = 5_000;
+
+/** Between two changes of connection for the sake of the token, whatever it seems to say. */
+const rollsEvery = 60_000;
+
 /** What the server ends a connection with. */
 const endings = /^(unauthorized|token_expired|too_many_connections|switched_off)$/;
 
@@ -39,9 +45,12 @@ export class Connection implements LinkEvents {
   link?: Link;
   #next?: Link; // that takes over
   #opening?: Link;
+  readonly #links = new Set<Link>(); // also old ones that are still needed
   #token = "";
   #run = 0; // what was begun before the last close goes nowhere
   #attempt = 0;
+  #since = 0; // when it was connected
+  #due = 0; // when another link is to take over, whatever the token says
   #refused = 0; // handshakes in a row, before the first that was not
   #retry?: ReturnType<typeof setTimeout>;
   #roll?: ReturnType<typeof setTimeout>;
@@ -57,9 +66,13 @@ export class Connection implements LinkEvents {
   }
 
   connect(): void {
-    if (this.state !== "initialized" && this.state !== "failed") return;
-    this.#attempt = this.#refused = 0;
-    this.#unwatch ??= watchPage({ online: this.#hurry, visible: this.#visible, hidden: this.#hidden });
+    if (this.state === "connecting" || this.state === "connected") return;
+    if (!this.#unwatch) {
+      this.#attempt = this.#refused = 0;
+      this.#unwatch = watchPage({ online: this.#hurry, visible: this.#visible, hidden: this.#hidden });
+      this.#host.streamsWanted("full"); // nobody has listened since
+      if (isHidden()) this.#hidden();
+    }
     void this.#try();
   }
 
@@ -88,6 +101,7 @@ export class Connection implements LinkEvents {
       }
     } finally {
       if (this.#pinging === link) this.#pinging = undefined;
+      clearTimeout(this.#beat);
       if (this.link) this.#beat = setTimeout(() => void this.ping(), this.#host.timing.pingEvery);
     }
   }
@@ -99,11 +113,9 @@ export class Connection implements LinkEvents {
     if (link !== this.#opening) return; // #rollOver goes on
     this.#opening = undefined;
     this.#take(link);
-    void this.#host.enter(link);
   }
 
   frame(f: Frame, link: Link): void {
-    if (f.event && f.event !== "error") this.#attempt = 0;
     this.#host.frame(f, link);
     if (f.error && !f.id && endings.test(f.error.code)) {
       link.reason = refusal(f.error);
@@ -116,6 +128,7 @@ export class Connection implements LinkEvents {
   }
 
   closed(link: Link): void {
+    this.#links.delete(link);
     if (link === this.#opening) {
       this.#opening = undefined;
       void this.#whyRefused(link, this.#run);
@@ -123,6 +136,7 @@ export class Connection implements LinkEvents {
       this.#next = undefined;
     } else if (link === this.link) {
       this.link = undefined;
+      if (Date.now() - this.#since >= Math.min(lived, this.#host.timing.backoffMax / 2)) this.#attempt = 0;
       if (this.#next?.open) this.#take(this.#next);
       else this.#lost(link.reason ?? unavailable("The connection was lost"));
     }
@@ -130,6 +144,9 @@ export class Connection implements LinkEvents {
 
   /** Makes a link the one that is used. */
   #take(link: Link): void {
+    const another = this.state === "connected";
+    const now = Date.now();
+    if (!another) this.#since = now;
     this.#next = undefined;
     this.link = link;
     this.state = "connected";
@@ -137,11 +154,15 @@ export class Connection implements LinkEvents {
     const { timing } = this.#host;
     clearTimeout(this.#beat);
     this.#beat = setTimeout(() => void this.ping(), timing.pingEvery);
-    const now = Date.now();
+    const after = timing.rolloverAfter + (2 * Math.random() - 1) * timing.rolloverJitter;
+    this.#due = now + after;
     const left = expiry(this.#token) - now;
-    this.#rollIn(Math.min(timing.rolloverAfter + (2 * Math.random() - 1) * timing.rolloverJitter, left - Math.min(60_000, left / 5)));
+    const early = left - Math.min(60_000, left / 5);
+    // Where the clock is ahead each token seems to be over, the newest too.
+    this.#rollIn(Math.min(after, another ? Math.max(early, rollsEvery) : early));
     this.#host.swapped(link);
     this.#host.changed();
+    void this.#host.enter(link); // also what was opened or left while it was prepared
   }
 
   #rollIn(ms: number): void {
@@ -176,7 +197,9 @@ export class Connection implements LinkEvents {
     } catch {
       throw new ChatError("wrong_url", `${options.url} is no address`);
     }
-    return new Link(ws, this, timing.ackTimeout);
+    const link = new Link(ws, this, timing.ackTimeout);
+    this.#links.add(link);
+    return link;
   }
 
   /** A browser does not tell why a handshake is refused: REST does. */
@@ -198,7 +221,9 @@ export class Connection implements LinkEvents {
 
   #lost(error: ChatError): void {
     this.#stopTimers();
-    if (error.code === "token_expired" && this.#attempt++ === 0) {
+    this.#next?.close(); // one that does not take over any more would stay for ever
+    if (error.code === "token_expired" && this.#attempt === 0) {
+      this.#attempt++;
       this.error = error;
       void this.#try();
       return;
@@ -218,9 +243,9 @@ export class Connection implements LinkEvents {
     clearTimeout(this.#final);
     this.#unwatch?.();
     this.#unwatch = undefined;
-    const links = [this.link, this.#next, this.#opening];
     this.link = this.#next = this.#opening = undefined;
-    for (const link of links) link?.close();
+    for (const link of [...this.#links]) link.close();
+    this.#host.tokens.forget();
     this.state = state;
     this.error = error;
     this.retryAt = undefined;
@@ -237,10 +262,13 @@ export class Connection implements LinkEvents {
     const old = this.link;
     if (!old || this.#next) return;
     const { timing, tokens } = this.#host;
+    let link: Link | undefined;
     try {
-      this.#token = await tokens.get(true);
+      const token = await tokens.get(true);
       if (run !== this.#run || this.link !== old) return;
-      const link = (this.#next = this.#dial());
+      if (token === this.#token && Date.now() < this.#due) return this.#rollIn(Math.min(rollsEvery, this.#due - Date.now()));
+      this.#token = token;
+      link = this.#next = this.#dial();
       while (!link.open && !link.closed) await sleep(20);
       if (!link.closed) await this.#host.enter(link);
       if (run !== this.#run || link.closed) throw unavailable("The connection was lost");
@@ -249,7 +277,7 @@ export class Connection implements LinkEvents {
       for (const until = Date.now() + 60 * timing.ackTimeout; !old.idle && !old.closed && Date.now() < until; ) await sleep(50);
       old.close();
     } catch {
-      this.#next?.close();
+      link?.close();
       if (this.link === old) this.#rollIn(timing.backoffMax);
     }
   }
@@ -267,6 +295,7 @@ export class Connection implements LinkEvents {
   };
 
   readonly #hidden = () => {
+    clearTimeout(this.#final);
     this.#final = setTimeout(() => this.#host.streamsWanted("final"), this.#host.timing.hiddenFinal);
   };
 }

@@ -182,9 +182,16 @@ export class Conversation {
   }
 
   /** @internal */
-  presenceChanged(all: readonly { type: string; id: string; status: "online" | "offline" }[]): void {
-    for (const p of all) if (p.type === "agent" && (!this.#info || p.id === this.#info.agentId)) this.#agentOnline = p.status === "online";
-    this.#changed();
+  presenceChanged(all: readonly { type: string; id: string; status: "online" | "offline" }[], changed: boolean): void {
+    const before = this.#agentOnline;
+    for (const p of all) if (p.type === "agent" && this.#served(p.id)) this.#agentOnline = p.status === "online";
+    if (changed || this.#agentOnline !== before) this.#changed();
+  }
+
+  /** Whether an agent is known to be the one of this conversation: by what is known of it, or because it is here or has spoken. */
+  #served(agentId: string): boolean {
+    if (this.#info) return this.#info.agentId === agentId;
+    return this.#members.has(`agent:${agentId}`) || this.#log.messages.some((m) => m.participantType === "agent" && m.participantId === agentId);
   }
 
   /** @internal */

@@ -12,7 +12,7 @@ export class ChatError extends Error {
   declare readonly details?: Record<string, unknown>;
   /** Of HTTP. */
   declare readonly status?: number;
-  /** Of `rate_limited`: when to try again. */
+  /** Of `rate_limited`: when to try again; never more than ten minutes, whatever was said. */
   declare readonly retryAfterMs?: number;
 
   constructor(code: ChatError["code"], message: string, more: Partial<Pick<ChatError, "retryable" | "details" | "status" | "retryAfterMs">> = {}) {
@@ -22,8 +22,16 @@ export class ChatError extends Error {
     this.retryable = more.retryable ?? false;
     this.details = more.details;
     this.status = more.status;
-    this.retryAfterMs = more.retryAfterMs ?? (more.details?.retryAfterMs as number);
+    this.retryAfterMs = sane(more.retryAfterMs ?? more.details?.retryAfterMs);
   }
+}
+
+/** The longest wait that is believed. */
+const longest = 600_000;
+
+/** What a timer can wait for: of more than it can count it makes nothing, and a loop of that. */
+function sane(ms: unknown): number | undefined {
+  return typeof ms === "number" && !Number.isNaN(ms) ? Math.min(Math.max(ms, 0), longest) : undefined;
 }
 
 /** @internal */

@@ -111,7 +111,12 @@ export class Link {
       return; // of another server
     }
     if (!f) return;
-    this.#on.frame(f, this);
+    try {
+      this.#on.frame(f, this);
+    } catch {
+      // Of another server, or another version: what does not have what its kind should is left
+      // out, and what comes after it is not. Listeners are called apart, and their faults told.
+    }
     // API Gateway does not say which frame it could not deliver.
     const id = f.event === undefined && f.message !== undefined && this.#waiting.size === 1 ? this.#waiting.keys().next().value : f.id;
     const one = id === undefined ? undefined : this.#waiting.get(id);

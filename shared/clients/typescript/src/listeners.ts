@@ -14,7 +14,7 @@ export class Listeners {
     this.#due = true;
     queueMicrotask(() => {
       this.#due = false;
-      for (const listener of [...this.#all]) guarded(listener);
+      for (const listener of [...this.#all]) if (this.#all.has(listener)) guarded(listener); // one may remove another
     });
   }
 }

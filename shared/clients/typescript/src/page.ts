@@ -6,12 +6,15 @@ export interface PageEvents {
   hidden(): void;
 }
 
+/** @internal Whether nobody sees the page now. */
+export const isHidden = () => globalThis.document?.visibilityState === "hidden";
+
 /** @internal Listens until the function that it returns is called. */
 export function watchPage(on: PageEvents): () => void {
   const page = globalThis.document as Document | undefined;
   let since = Date.now();
   const seen = () => {
-    if (page?.visibilityState === "hidden") {
+    if (isHidden()) {
       since = Date.now();
       on.hidden();
     } else {

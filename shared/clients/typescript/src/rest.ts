@@ -119,7 +119,7 @@ export class Rest {
   }
 
   async #call<T>(method: string, path: string, signal?: AbortSignal, query?: Query, body?: unknown, key?: string): Promise<T> {
-    const { token } = this.#o;
+    const token = (fresh?: boolean) => orAborted(this.#o.token(fresh), signal);
     const used = await token();
     const once = (token: string) => this.once<T>(token, method, path, signal, query, body, key);
     try {
@@ -127,15 +127,16 @@ export class Rest {
     } catch (cause) {
       if (signal?.aborted) throw cause;
       const error = asChatError(cause);
-      const { status, retryAfterMs = 200 + Math.random() * 300 } = error;
+      const { status } = error;
+      const wait = Math.max(error.retryAfterMs ?? 0, 200 + Math.random() * 300);
       if (status === 401) {
         const fresh = await token(true);
         if (fresh === used) throw error;
         return once(fresh);
       }
       // A refusal has changed nothing; of a call without an answer nobody knows.
-      if (!error.retryable || !(status || key || method !== "POST") || retryAfterMs > maxWait) throw error;
-      await sleep(retryAfterMs);
+      if (!error.retryable || !(status || key || method !== "POST") || wait > maxWait) throw error;
+      await orAborted(sleep(wait), signal);
       return once(await token());
     }
   }
@@ -156,15 +157,17 @@ export class Rest {
     if (body) headers["Content-Type"] = "application/json";
     if (key) headers["Idempotency-Key"] = key;
     let response: Response;
+    let text: string;
     try {
       response = await this.#o.fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: signal ?? AbortSignal.timeout(timeout) });
+      text = await response.text();
     } catch (cause) {
       if (signal?.aborted) throw cause;
       throw unavailable(`${at} cannot be reached`);
     }
     const { status, ok } = response;
     if (status === 204) return undefined as T;
-    const answer = await response.json().catch(() => undefined);
+    const answer = parsed(text);
     if (ok && answer) return answer as T;
     const { code, detail, message = `${at} answers ${status}`, retryable, details }: { code?: P.Code; detail?: string; message?: string; retryable?: boolean; details?: Record<string, unknown> } = answer ?? {};
     const retryAfterMs = (details?.retryAfterMs as number) ?? (Number(response.headers.get("Retry-After")) * 1000 || undefined);
@@ -177,6 +180,25 @@ export class Rest {
 }
 
 const e = encodeURIComponent;
+
+function parsed(text: string) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a signal ends for who waits, although what is waited for does not know of it. */
+function orAborted<T>(what: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return what;
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    void what.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
 
 /** @internal An id that nothing else has: also where crypto.randomUUID is not, on pages without TLS. */
 export function newId(): string {

@@ -7,7 +7,7 @@ export interface ChatOptions {
   url: string;
   /** Of the HTTP API. */
   restUrl: string;
-  /** Asked before each connect, and before the token that it gave expires. */
+  /** Asked before each connect, and before the token that it gave expires; what has not come after 30 s is not waited for. */
   getToken: () => string | Promise<string>;
   /** Where unsent messages survive a reload, such as `localStorage`; memory by default. */
   storage?: Storage;
