@@ -32,6 +32,7 @@ interface Assembly {
   participantId: string;
   parentId?: string;
   startedAt?: string;
+  began: number; // as far as is known here
   heard: number;
   lease: number;
   asked: number; // when missing named it
@@ -57,6 +58,7 @@ export class Assembler {
     if (had?.final && had.participantId !== d.participantId) this.#all.delete(d.streamId);
     const s = this.#open(d.streamId, d.epoch, now);
     if (!s) return;
+    s.view = undefined;
     s.participantId = d.participantId;
     s.parentId = d.parentId;
     s.startedAt = d.startedAt;
@@ -67,13 +69,20 @@ export class Assembler {
     for (const p of d.parts) take(part(s, p.part), { offset: 0, ...p }, now);
   }
 
-  delta(d: StreamDelta, now: number): void {
+  /** More of one; says whether that changed what is shown. */
+  delta(d: StreamDelta, now: number): boolean {
     const s = this.#open(d.streamId, d.epoch, now);
-    if (!s) return;
-    s.status = d.status ?? s.status;
+    if (!s) return false;
+    const { status, parts } = s;
+    const had = parts.length;
+    s.status = d.status ?? status;
+    let changed = !s.view || s.view.stalled || s.status !== status;
     if (d.part !== undefined && d.offset !== undefined) {
-      take(part(s, d.part), { offset: d.offset, length: d.length ?? 0, text: d.text ?? "" }, now);
+      const grew = take(part(s, d.part), { offset: d.offset, length: d.length ?? 0, text: d.text ?? "" }, now);
+      changed = grew || parts.length > had || changed;
     }
+    if (changed) s.view = undefined;
+    return changed;
   }
 
   stopping(ids: readonly string[]): void {
@@ -98,7 +107,9 @@ export class Assembler {
   message(m: Message): void {
     if (!m.streamId) return;
     const s = this.#stream(m.streamId);
-    if (s.participantId && s.participantId !== m.participantId) return;
+    const { participantId, participantType } = m;
+    // Before it is known who writes it: only agents do.
+    if (s.participantId ? s.participantId !== participantId : isOpen(s) && participantType === "user") return;
     if (s.final && !s.final.truncated) return;
     s.final = m;
     s.parts = [];
@@ -107,13 +118,30 @@ export class Assembler {
     this.#forget();
   }
 
-  /** The streams of which a piece has been missing for a while, and those that were cut: to be asked for. Each is named once in a while. */
+  /** A message of long ago: those of streams of which nothing was heard need not be remembered. */
+  older(m: Message): void {
+    if (this.#all.has(m.streamId ?? "")) this.message(m);
+  }
+
+  /** Forgets those that have been silent for too long; says whether what is shown is another now. */
+  pass(now: number): boolean {
+    let changed = false;
+    for (const [id, s] of this.#all) {
+      if (!isOpen(s)) continue;
+      const silent = now - s.heard >= this.#timing.streamSilence;
+      if (silent) this.#all.delete(id);
+      if (silent || s.view?.stalled === now - s.heard < s.lease) changed = true;
+    }
+    return changed;
+  }
+
+  /** The streams of which a piece, or who writes them, has been missing for a while, and those that were cut: to be asked for. Each is named once in a while. */
   missing(now: number): string[] {
     const { gapPatience, streamSilence } = this.#timing;
     const ids: string[] = [];
     for (const [id, s] of this.#all) {
       if (!isOpen(s) || now - s.heard >= streamSilence || now - s.asked < gapPatience) continue;
-      if (s.truncated || s.parts.some((p) => p.aside.length > 0 && now - p.since >= gapPatience)) {
+      if (s.truncated || (!s.participantId && now - s.began >= gapPatience) || s.parts.some((p) => p.aside.length > 0 && now - p.since >= gapPatience)) {
         s.asked = now;
         ids.push(id);
       }
@@ -141,7 +169,7 @@ export class Assembler {
   #stream(id: string): Assembly {
     let s = this.#all.get(id);
     if (!s) {
-      s = { epoch: 0, parts: [], truncated: false, stopping: false, dropped: false, participantId: "", heard: 0, lease: defaultLease, asked: 0 };
+      s = { epoch: 0, parts: [], truncated: false, stopping: false, dropped: false, participantId: "", began: 0, heard: 0, lease: defaultLease, asked: 0 };
       this.#all.set(id, s);
     }
     return s;
@@ -151,9 +179,8 @@ export class Assembler {
   #open(id: string, epoch: number, now: number): Assembly | undefined {
     const s = this.#stream(id);
     if (s.final || s.dropped || epoch < s.epoch) return undefined;
-    if (epoch > s.epoch) Object.assign(s, { epoch, parts: [], status: undefined, truncated: false, asked: 0 });
+    if (epoch > s.epoch) Object.assign(s, { epoch, parts: [], status: undefined, truncated: false, asked: 0, began: now, view: undefined });
     s.heard = now;
-    s.view = undefined;
     return s;
   }
 
@@ -172,12 +199,12 @@ function part(s: Assembly, name: string): Part {
   return p;
 }
 
-/** Adds a piece, and then whatever waited for it. */
-function take(p: Part, one: Piece, now: number): void {
+/** Adds a piece, and then whatever waited for it; says whether that made the text longer. */
+function take(p: Part, one: Piece, now: number): boolean {
   if (one.offset > p.text.length) {
     if (p.aside.length === 0) p.since = now;
     if (p.aside.length < maxAside) p.aside.push(one);
-    return;
+    return false;
   }
   const before = p.text.length;
   for (let next: Piece | undefined = one; next; ) {
@@ -185,7 +212,9 @@ function take(p: Part, one: Piece, now: number): void {
     const at = p.aside.findIndex((a) => a.offset <= p.text.length);
     next = at < 0 ? undefined : p.aside.splice(at, 1)[0];
   }
-  if (p.text.length > before) p.since = now; // what is missing now has only begun to be
+  if (p.text.length === before) return false;
+  p.since = now; // what is missing now has only begun to be
+  return true;
 }
 
 function view(streamId: string, s: Assembly, stalled: boolean): StreamView {

@@ -158,8 +158,7 @@ export class ChatClient {
     }
     switch (f.event) {
       case "connected":
-        this.#is({ type: data.type, id: data.userId ?? data.agentId });
-        this.outbox.flush();
+        this.#identified({ type: data.type, id: data.userId ?? data.agentId }, link);
         return;
       case "backlog":
         this.#asked((q) => q.backlog(this.me!.id, data.cursor));
@@ -188,16 +187,21 @@ export class ChatClient {
     this.#conversations.get(conversationId)?.frame(f, link);
   }
 
-  #is(me: Identity): void {
-    if (me.type === this.me?.type && me.id === this.me.id) return;
-    this.me = me;
-    this.changed();
+  #identified(me: Identity, link: Link): void {
+    const same = this.me?.type === me.type && this.me.id === me.id;
+    if (!same) {
+      const known = this.me !== undefined;
+      this.me = me;
+      if (known) for (const c of this.#conversations.values()) c.forget(link);
+      this.changed();
+    }
+    this.outbox.identified(link, me);
   }
 
   /** What agents need is loaded by them. */
   #asked(what: (q: Questions) => unknown): void {
     this.#questions ??= import("./questions.js").then(
-      ({ Questions }) => new Questions(this.rest, (m) => this.emit("question", (tell) => tell(m))),
+      ({ Questions }) => new Questions(this.rest, (m) => this.emit("question", (tell) => tell(m)), this.timing, () => this.link !== undefined),
       (cause) => {
         this.#questions = undefined; // the next one loads it again
         throw cause;

@@ -1,14 +1,15 @@
 import { Assembler } from "./assembler.js";
 import type { ChatClient } from "./client.js";
-import { asChatError, type ChatError } from "./error.js";
+import { asChatError, ChatError } from "./error.js";
 import { Listeners } from "./listeners.js";
 import type { Frame, Link } from "./link.js";
 import { Log } from "./log.js";
 import type { ConversationInfo, Identity, Joined, Membership, Message } from "./protocol.gen.js";
 import { newId } from "./rest.js";
-import { backoff, sleep } from "./timing.js";
+import { backoff } from "./timing.js";
 import { TypingOthers, TypingOwn } from "./typing.js";
 import type { ConversationSnapshot, Outgoing, OutgoingInput } from "./types.js";
+import { pause, waitAfter } from "./waits.js";
 import type { StreamWriter } from "./writer.js";
 
 /** How much of the log a first join shows. */
@@ -21,12 +22,12 @@ export class Conversation {
   readonly id: string;
   readonly #core: ChatClient;
   readonly #listeners = new Listeners();
-  readonly #log = new Log();
-  readonly #streams: Assembler;
+  #log = new Log();
+  #streams: Assembler;
   readonly #typing = new TypingOthers(() => this.#changed());
   readonly #own: TypingOwn;
   readonly #members = new Map<string, Identity>();
-  readonly #cut = new Set<string>(); // truncated messages that are being read
+  readonly #cut = new Set<string>(); // truncated messages that are to be read
   #opens = 0;
   #gone = false;
   #error?: ChatError;
@@ -36,6 +37,7 @@ export class Conversation {
   #gap?: ReturnType<typeof setTimeout>;
   #tick?: ReturnType<typeof setInterval>;
   #filling = false;
+  #reading = false;
   #failures = 0; // to read what is missing, in a row
 
   /** @internal */
@@ -53,6 +55,7 @@ export class Conversation {
   /** Joins, as soon as there is a connection, and stays in until the function that it returns was called, for each call of open. */
   open(): () => void {
     this.#opens++;
+    if (this.#gone) this.#error = undefined;
     this.#gone = false; // perhaps one was added meanwhile
     this.#sync();
     let open = true;
@@ -85,7 +88,11 @@ export class Conversation {
     this.#core.outbox.retry(clientMessageId);
   }
 
-  /** Takes one back that failed, or that has not been sent. */
+  /**
+   * Takes one back that failed, or that is not being sent. Where an attempt has gone
+   * unanswered it may have arrived: then it is not sent again, and its `done` settles only
+   * when the log shows that it is there.
+   */
   discard(clientMessageId: string): void {
     this.#core.outbox.discard(clientMessageId);
   }
@@ -94,7 +101,10 @@ export class Conversation {
   async loadOlder(limit = 50): Promise<boolean> {
     if (!this.#log.based || this.#log.first <= 1) return false;
     const page = await this.#core.rest.messages({ conversationId: this.id, beforeSeq: this.#log.first, limit });
-    for (const m of page.data) this.#noted(m);
+    for (const m of page.data) {
+      this.#streams.older(m);
+      this.#makeWhole(m);
+    }
     if (this.#log.prepend(page.data)) this.#changed();
     return this.#log.first > 1 && page.pagination.hasMore;
   }
@@ -159,24 +169,43 @@ export class Conversation {
   /** @internal Takes a message, from wherever it comes. */
   add(m: Message): void {
     m = this.#core.outbox.seen(m); // before it is shown, so that it is not shown twice
-    this.#noted(m);
+    this.#streams.message(m);
+    this.#makeWhole(m);
     if (this.#log.add(m)) this.#changed();
     this.#look();
   }
 
   /** @internal The log is at least so long. */
   reaches(seq: number): void {
-    this.#log.reaches(seq);
+    if (this.#log.reaches(seq)) this.#changed();
     this.#look();
+  }
+
+  /** @internal Somebody else is connected, to whom nothing of this was said. */
+  forget(link: Link): void {
+    this.#log = new Log();
+    this.#streams = new Assembler(this.#core.timing);
+    this.#members.clear();
+    this.#typing.clear();
+    this.#cut.clear();
+    this.#info = this.#error = this.#agentOnline = undefined;
+    this.#gone = false;
+    link.rooms.delete(this.id); // it was joined as if the old log were there
+    void this.sync(link);
+    this.#changed();
   }
 
   /** @internal */
   connectionChanged(): void {
     if (!this.#core.link) this.#typing.clear();
-    if (this.#core.connection.state === "initialized") {
+    if (this.#isOver) {
       clearInterval(this.#tick);
       clearTimeout(this.#gap);
       this.#tick = this.#gap = undefined;
+      this.#core.outbox.rest(this.id);
+    } else {
+      this.#look();
+      void this.#readWhole();
     }
     this.#changed();
   }
@@ -232,15 +261,15 @@ export class Conversation {
       case "conversation:added":
         this.#info = data;
         this.#gone = false;
+        this.#error = undefined;
         this.#sync();
         break;
       case "conversation:left":
         if (f.id !== undefined) return; // answers our own leave
-        link.rooms.delete(this.id);
-        this.#gone = true;
+        this.#lost(link, new ChatError("forbidden", "You are no participant any more"));
         break;
       case "conversation:deleted":
-        this.#gone = true;
+        this.#lost(link, new ChatError("not_found", "The conversation was deleted"));
         break;
       case "user:joined":
       case "user:left":
@@ -255,8 +284,8 @@ export class Conversation {
         this.#streams.begun(data, now);
         break;
       case "stream:delta":
-        this.#streams.delta(data, now);
-        break;
+        if (this.#streams.delta(data, now)) this.#changed();
+        return this.#look();
       case "stream:stopping":
         this.#streams.stopping(data.streamIds);
         break;
@@ -268,6 +297,12 @@ export class Conversation {
     }
     this.#look();
     this.#changed();
+  }
+
+  #lost(link: Link, error: ChatError): void {
+    link.rooms.delete(this.id);
+    this.#gone = true;
+    this.#error = error;
   }
 
   #sync(): void {
@@ -294,7 +329,10 @@ export class Conversation {
       } catch (cause) {
         if (link.closed) return;
         const error = asChatError(cause);
-        if (!wanted) return; // the next pong tells whether it is still in
+        if (!wanted) {
+          if (this.isOpen) continue; // it was opened meanwhile
+          return; // the next pong tells whether it is still in
+        }
         this.#error = error;
         if (!error.retryable) {
           this.#gone = error.code !== "too_many_rooms";
@@ -302,9 +340,15 @@ export class Conversation {
           return;
         }
         this.#changed();
-        await sleep(error.retryAfterMs ?? backoff(attempt++, this.#core.timing));
+        await pause(waitAfter(error, backoff(attempt++, this.#core.timing)), () => link.closed || this.isOpen !== (wanted !== undefined));
       }
     }
+  }
+
+  /** The client does not want to be connected: nothing is read either. */
+  get #isOver(): boolean {
+    const { state } = this.#core.connection;
+    return state === "initialized" || state === "failed";
   }
 
   #joined(d: Joined): void {
@@ -330,31 +374,36 @@ export class Conversation {
     if (here) this.#core.present([{ type: d.type, id: d.id, status: "online" }]);
   }
 
-  /** What a message means besides its place in the log. */
-  #noted(m: Message): void {
-    this.#streams.message(m);
-    if (m.truncated && !this.#cut.has(m.id) && this.#cut.add(m.id).size === 1) void this.#readWhole();
+  /** One that did not fit its frame is read. */
+  #makeWhole(m: Message): void {
+    if (!m.truncated || this.#cut.has(m.id)) return;
+    this.#cut.add(m.id);
+    void this.#readWhole();
   }
 
   /** Reads the messages that did not fit their frames, one after the other. */
   async #readWhole(): Promise<void> {
-    for (let attempt = 0; this.#cut.size > 0; ) {
+    if (this.#reading) return;
+    this.#reading = true;
+    for (let attempt = 0; this.#cut.size > 0 && !this.#isOver; ) {
       const [id] = this.#cut as unknown as [string];
       try {
-        this.add(await this.#core.rest.message(id));
-        this.#cut.delete(id);
+        const m = await this.#core.rest.message(id);
+        if (this.#cut.delete(id)) this.add(m);
         attempt = 0;
       } catch (cause) {
         const error = asChatError(cause);
         // It was deleted meanwhile, which a frame tells; or else its beginning has to do.
-        if (!error.retryable || attempt > 10) this.#cut.delete(id);
-        else await sleep(error.retryAfterMs ?? backoff(attempt++, this.#core.timing));
+        if (this.#cut.delete(id) && error.retryable) this.#cut.add(id); // after the others
+        if (error.retryable) await pause(waitAfter(error, backoff(attempt++, this.#core.timing)), () => this.#isOver);
       }
     }
+    this.#reading = false;
   }
 
   /** Looks whether something is missing, and whether time may run out for a stream. */
   #look(): void {
+    if (this.#isOver) return;
     const { gapPatience } = this.#core.timing;
     if (this.#log.based && this.#log.head > this.#log.last && this.isOpen && !this.#filling) {
       this.#gap ??= setTimeout(() => void this.#fill(), gapPatience + backoff(this.#failures, this.#core.timing) * Math.min(this.#failures, 1));
@@ -368,9 +417,10 @@ export class Conversation {
     this.#filling = true;
     const log = this.#log;
     try {
-      while (log.head > log.last && this.isOpen) {
+      while (log === this.#log && log.head > log.last && this.isOpen && !this.#isOver) {
         const before = log.last;
         const page = await this.#core.rest.messages({ conversationId: this.id, afterSeq: before, limit: 100 });
+        if (log !== this.#log) break; // of somebody else
         for (const m of page.data) this.add(m);
         this.#failures = log.last === before ? this.#failures + 1 : 0;
         if (log.last === before) break; // the database that was asked is behind: again a little later
@@ -389,10 +439,12 @@ export class Conversation {
   }
 
   #watch(): void {
+    const streams = this.#streams;
+    if (streams.pass(Date.now())) this.#changed(); // one is stalled by now, or over
     for (const id of this.#streams.missing(Date.now())) {
       this.#core.rest.stream(this.id, id).then(
         (d) => {
-          this.#streams.begun({ ...d, truncated: false }, Date.now());
+          streams.begun({ ...d, truncated: false }, Date.now());
           this.#changed();
         },
         () => {}, // it has ended: its message comes
@@ -402,7 +454,6 @@ export class Conversation {
       clearInterval(this.#tick);
       this.#tick = undefined;
     }
-    this.#changed(); // one may be stalled by now, or over
   }
 
   async #stop(what: { streamId?: string; messageId?: string }): Promise<void> {
@@ -418,7 +469,7 @@ export class Conversation {
 
   /** Forgets the outgoing ones that are among the messages, or that nobody looks at. */
   #settle(): void {
-    this.#core.outbox.settle(this.id, this.#log.based ? this.#log.last : this.isOpen ? 0 : Infinity);
+    this.#core.outbox.settle(this.id, !this.isOpen ? Infinity : this.#log.based ? this.#log.last : 0);
   }
 
   #make(): ConversationSnapshot {

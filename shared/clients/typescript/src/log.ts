@@ -20,7 +20,7 @@ export class Log {
 
   /** Begins after a message; once. */
   base(after: number): void {
-    if (this.based) return;
+    if (this.based || !isSeq(after)) return;
     this.based = true;
     this.first = after + 1;
     this.last = after;
@@ -28,15 +28,18 @@ export class Log {
     this.#drain();
   }
 
-  /** The log is at least so long. */
-  reaches(seq: number): void {
-    this.head = Math.max(this.head, seq);
+  /** The log is at least so long; says whether that is news. */
+  reaches(seq: number): boolean {
+    if (!isSeq(seq) || seq <= this.head) return false;
+    this.head = seq;
+    return true;
   }
 
   /** Takes a message, and says whether that changed what is shown. */
   add(m: Message): boolean {
+    if (!isSeq(m.seq)) return false;
     m = this.#asDeleted(m);
-    this.reaches(m.seq);
+    const news = this.reaches(m.seq);
     if (this.based && m.seq <= this.last) {
       const have = this.#list[m.seq - this.first];
       // A message never changes, but it may have been cut, and it may be deleted.
@@ -45,7 +48,7 @@ export class Log {
     }
     const aside = this.#aside.get(m.seq);
     if (aside ? m.isDeleted || aside.truncated : this.#aside.size < maxAside || m.seq === this.last + 1) this.#aside.set(m.seq, m);
-    return this.based && this.#drain();
+    return (this.based && this.#drain()) || news;
   }
 
   /** Takes an older page, which ends where the log begins. */
@@ -61,12 +64,13 @@ export class Log {
 
   /** Notes that a message was deleted, which may not have come yet. */
   delete(seq: number): boolean {
+    if (!isSeq(seq)) return false;
     this.#deleted.add(seq);
-    this.reaches(seq);
+    const news = this.reaches(seq);
     const aside = this.#aside.get(seq);
     if (aside) this.#aside.set(seq, emptied(aside));
     const have = this.#list[seq - this.first];
-    return have !== undefined && !have.isDeleted && this.#replace(emptied(have));
+    return (have !== undefined && !have.isDeleted && this.#replace(emptied(have))) || news;
   }
 
   /** What is shown; the same array while nothing changed. */
@@ -96,6 +100,11 @@ export class Log {
     this.reaches(this.last);
     return some;
   }
+}
+
+/** What else a server says is no place in a log. */
+function isSeq(seq: unknown): boolean {
+  return Number.isSafeInteger(seq) && (seq as number) >= 0;
 }
 
 /** What is left of a message that was deleted: whose it was, and its place. */

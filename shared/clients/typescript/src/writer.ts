@@ -7,6 +7,7 @@ import { Pace } from "./pace.js";
 import type { ErrorBody, Message, Sent, StreamStarted } from "./protocol.gen.js";
 import { sleep } from "./timing.js";
 import type { SendInput } from "./types.js";
+import { pause, waitAfter } from "./waits.js";
 
 /** The most bytes of JSON of a part that is sent whole. */
 const maxWhole = 20_000;
@@ -60,6 +61,8 @@ export class StreamWriter {
   #error?: ChatError; // it takes no more
   #wake = () => {};
   #closing = false;
+  #toClose = () => {};
+  readonly #closed = new Promise<void>((resolve) => (this.#toClose = resolve));
   #alive = Date.now(); // the last sign of life
   #running?: Promise<void>;
 
@@ -101,7 +104,7 @@ export class StreamWriter {
 
   /** Commits the answer: what was written, and the fields. */
   end(fields: SendInput = {}): Promise<Message> {
-    return this.#finish(() => this.#endFrame(fields)) as Promise<Message>;
+    return this.#finish(() => this.#endFrame(fields), fields.content) as Promise<Message>;
   }
 
   /** Breaks the answer off: what was written is committed as failed, or as cancelled where somebody stopped it; where that is nothing there is no message. */
@@ -159,7 +162,7 @@ export class StreamWriter {
       }
       try {
         if (!this.#isDue()) this.#append({ status: this.#status ?? "generating" });
-        await this.#persist(() => this.#flush(false), Infinity);
+        await this.#persist(async () => this.#closing || (await this.#flush(false)), Infinity);
       } catch (e) {
         this.#fail(asChatError(e));
       }
@@ -176,8 +179,8 @@ export class StreamWriter {
   async #persist<T>(what: () => Promise<T>, most: number): Promise<T> {
     for (let attempt = 0; ; ) {
       try {
-        while (!this.#core.link && this.#core.connection.state !== "failed" && this.#core.connection.state !== "initialized") await sleep(repeatEvery);
-        if (!this.#core.link) throw this.#core.connection.error ?? new ChatError("closed", "The client is closed");
+        while (!this.#core.link && !(this.#closing && most === Infinity) && this.#core.connection.state !== "failed" && this.#core.connection.state !== "initialized") await sleep(repeatEvery);
+        if (!this.#core.link && !(this.#closing && most === Infinity)) throw this.#core.connection.error ?? new ChatError("closed", "The client is closed");
         return await what();
       } catch (e) {
         const error = asChatError(e);
@@ -185,7 +188,10 @@ export class StreamWriter {
         const other = error.code === "conflict" && !error.details?.messageId && !error.details?.next && this.#link?.closed;
         if (!this.#again(error) && !other) throw error;
         if (this.#core.link && ++attempt >= (other ? 60 : most)) throw error;
-        await sleep(error.retryAfterMs ?? (other ? 500 : Math.min(attempt, 10) * repeatEvery));
+        const { connection } = this.#core;
+        const isOver = () => connection.state === "failed" || connection.state === "initialized" || (this.#closing && most === Infinity);
+        const waited = pause(waitAfter(error, other ? 500 : Math.min(attempt, 10) * repeatEvery), isOver);
+        await (most === Infinity ? Promise.race([waited, this.#closed]) : waited); // the end has a patience of its own
       }
     }
   }
@@ -302,14 +308,18 @@ export class StreamWriter {
   }
 
   /** Sends what is left, and then the last frame, again where pieces are missing. */
-  async #finish(last: () => object): Promise<Message | undefined> {
+  async #finish(last: () => object, content = ""): Promise<Message | undefined> {
     if (this.#closing) throw new ChatError("closed", "The answer has ended");
     this.#closing = true;
+    this.#toClose();
     this.#wake();
     await this.#running;
     let asked = false;
     try {
       if (this.#error) throw this.#error;
+      const written = this.#part("content");
+      // What does not fit the last frame is written before it.
+      if (written.next === 0 && !written.pending && encoded(content) > maxWhole) written.pending = content;
       return await this.#persist(async () => {
         await this.#flush(true);
         const frame: SendInput = last();

@@ -94,3 +94,31 @@ test("those that have ended are forgotten at last, open ones never", () => {
   assert.equal(a.shown(0, () => true).length, 1);
   assert.ok(a.shown(0, () => false).length <= 501);
 });
+
+test("a piece that is doubled changes nothing, nor does time, until it does", () => {
+  const a = new Assembler(at);
+  a.begun(begun(), 0);
+  assert.equal(a.delta(piece(0, "x"), 0), true);
+  a.shown(0, () => true);
+  assert.equal(a.delta(piece(0, "x"), 1), false);
+  assert.equal(a.delta(piece(2, "z"), 1), false, "which cannot be shown yet");
+  assert.equal(a.pass(30_000), false);
+  assert.equal(a.pass(30_001), true, "stalled");
+  a.shown(30_001, () => true);
+  assert.equal(a.pass(30_002), false);
+  assert.equal(a.delta(piece(0, "x"), 30_003), true, "it lives");
+  assert.equal(a.pass(80_000), true, "silent");
+  assert.equal(a.busy, false);
+  assert.equal(a.pass(80_001), false);
+});
+
+test("a stream whose beginning was lost is asked for, and no user's message ends it", () => {
+  const a = new Assembler(at);
+  a.delta(piece(0, "x"), 10);
+  a.message(message("no", { participantId: "mallory", participantType: "user" }));
+  assert.equal(a.shown(10, () => false)[0].content, "x");
+  assert.deepEqual(a.missing(1009), []);
+  assert.deepEqual(a.missing(1010), ["s"]);
+  a.begun(snapshot("x"), 1020);
+  assert.deepEqual(a.missing(5000), []);
+});

@@ -90,3 +90,16 @@ test("what is kept aside has an end, and the next one is always taken", () => {
   assert.equal(log.last >= 1, true);
   assert.equal(log.head, 5000);
 });
+
+test("what is no place in a log is none", () => {
+  const log = new Log();
+  log.base(0);
+  for (const seq of [undefined, null, NaN, Infinity, -1, 1.5, "2", 2 ** 53]) {
+    assert.equal(log.add(m(seq)), false, `${seq}`);
+    assert.equal(log.reaches(seq), false, `${seq}`);
+    assert.equal(log.delete(seq), false, `${seq}`);
+  }
+  assert.equal(log.head, 0);
+  assert.equal(log.reaches(3), true);
+  assert.equal(log.reaches(3), false);
+});

@@ -57,15 +57,16 @@ test("a reload finds what was queued, in its order, and whose it was", () => {
   assert.deepEqual(others.of("c"), []);
 });
 
-test("what was said before it is known who is connected is kept from then on", () => {
+test("what was said before it is known who is connected is theirs from then on", () => {
   const storage = new Store();
   const h = host({ storage });
   const box = new Outbox(h);
   box.add("c", { content: "early" });
-  assert.equal(storage.length, 0);
+  assert.equal(storage.key(0).startsWith("k:?:"), true);
   h.me = { type: "user", id: "u1" };
-  box.flush();
+  box.identified({}, h.me);
   assert.equal(storage.length, 1);
+  assert.equal(storage.key(0).startsWith("k:user:u1:"), true);
 });
 
 test("a storage that is full or broken is as none", () => {
