@@ -87,7 +87,8 @@ export class AnswerReader {
     }
     const open = new Set<string>();
     for (const s of this.#over ? [] : streams) {
-      if (!this.#mine(s.participantId, s.parentId, s.streamId)) continue;
+      // A piece may overtake the beginning, which says whose it is.
+      if (!s.participantId || !this.#mine(s.participantId, s.parentId, s.streamId)) continue;
       open.add(s.streamId);
       const step = this.#step(s.streamId, s.participantId);
       if (!step.done) this.#say(step, s.thinking, s.content);

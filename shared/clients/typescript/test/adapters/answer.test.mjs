@@ -52,6 +52,14 @@ test("an answer that is begun anew is read anew", async () => {
   assert.deepEqual(events.find((e) => e.type === "MESSAGES_SNAPSHOT").messages.map((m) => m.content), ["?", "Hm", "Other words"]);
 });
 
+test("a piece that overtakes the beginning of its stream waits for it", () => {
+  const ended = message(2, { content: "Hi", streamId: "s" });
+  const unknown = stream("s", "H", { participantId: "", parentId: undefined });
+  const seen = read([{ streams: [unknown] }, { streams: [stream("s", "H")] }, { streams: [stream("s", "Hi")] }, { messages: [ended] }]);
+  assert.deepEqual(seen.types, ["step", "text", "text", "message", "end"]);
+  assert.equal(seen.reader.agent, "bot");
+});
+
 test("a stream that is neither there nor in the log is lost, until its message comes", () => {
   const reader = new AnswerReader({ id: "q", after: 1 });
   reader.read({ messages: [], streams: [stream("s", "a")] });
