@@ -19,12 +19,35 @@ func ours(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w, "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		if !trusted(r) || !sameOrigin(r) {
+		if !near(r) || !trusted(r) || !sameOrigin(r) {
 			refuse(w, http.StatusForbidden, "this is for the console on this machine alone")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// near reports whether the request comes from this machine. With -bind the server is there for
+// functions in containers, and for others in the network: they get no token.
+func near(r *http.Request) bool {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	return from.Addr().Unmap().IsLoopback() || from.Addr().Unmap() == arrivedAt(r)
+}
+
+// arrivedAt is the address of this machine at which a request came in.
+func arrivedAt(r *http.Request) netip.Addr {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return netip.Addr{}
+	}
+	here, err := netip.ParseAddrPort(local.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return here.Addr().Unmap()
 }
 
 // sameOrigin reports whether the page of this very address asks.
@@ -55,13 +78,5 @@ func trusted(r *http.Request) bool {
 	if err != nil || ip.Zone() != "" {
 		return false
 	}
-	if ip.IsLoopback() {
-		return true
-	}
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if !ok {
-		return false
-	}
-	here, err := netip.ParseAddrPort(local.String())
-	return err == nil && here.Addr().Unmap() == ip.Unmap()
+	return ip.IsLoopback() || ip.Unmap() == arrivedAt(r)
 }
