@@ -150,7 +150,7 @@ func (w *StreamWriter) post(ctx context.Context, name string, p *writtenPart, on
 }
 
 func (w *StreamWriter) send(ctx context.Context, name string, one sentPiece) error {
-	f := w.frame(protocol.StreamAppend, fmt.Sprintf("%s%d.%s", w.tag, one.index, name))
+	f := w.frame(protocol.StreamAppend, fmt.Sprintf("%s%d.%d", w.tag, one.index, w.part(name).place))
 	f.Part, f.Index, f.Text, f.Whole = name, &one.index, one.text, one.whole
 	return w.c.Send(ctx, f)
 }

@@ -40,6 +40,7 @@ type StreamWriter struct {
 
 // writtenPart is what was written of one part.
 type writtenPart struct {
+	place   int    // among the parts: names are longer than the id of a frame may be
 	text    string // all of it, unless before
 	before  bool   // it was begun on another connection: the beginning is not known here
 	pending string // what is not yet in a piece
@@ -146,10 +147,19 @@ func (w *StreamWriter) kick() {
 
 func (w *StreamWriter) part(name string) *writtenPart {
 	if w.parts[name] == nil {
-		w.parts[name] = &writtenPart{}
+		w.parts[name] = &writtenPart{place: len(w.order)}
 		w.order = append(w.order, name)
 	}
 	return w.parts[name]
+}
+
+// placed is the part at a place, nil where there is none.
+func (w *StreamWriter) placed(place string) *writtenPart {
+	n, err := strconv.Atoi(place)
+	if err != nil || n < 0 || n >= len(w.order) {
+		return nil
+	}
+	return w.parts[w.order[n]]
 }
 
 func (w *StreamWriter) frame(state, id string) streamFrame {
@@ -194,7 +204,7 @@ func (w *StreamWriter) refused(id string, f Frame) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	defer w.kick()
-	index, part, isPiece := strings.Cut(id, ".")
+	index, place, _ := strings.Cut(id, ".")
 	next, missing := f.Error.Details["next"].(map[string]any)
 	switch code := f.Error.Code; {
 	case code == chat.NotFound:
@@ -209,8 +219,10 @@ func (w *StreamWriter) refused(id string, f Frame) {
 		if code == chat.RateLimited {
 			w.pace.Widen()
 		}
-		if n, err := strconv.Atoi(index); err == nil && isPiece && w.parts[part] != nil {
-			w.parts[part].again = min(w.parts[part].again, n)
+		if p := w.placed(place); p != nil {
+			if n, err := strconv.Atoi(index); err == nil {
+				p.again = min(p.again, n)
+			}
 		}
 	default:
 		if w.err == nil {

@@ -162,3 +162,51 @@ func TestWriterSendsWhatIsMissing(t *testing.T) {
 		t.Errorf("%+v, %v", sent, err)
 	}
 }
+
+// The name of a part is longer than the id of a frame may be: what is refused of such a
+// part is known all the same, and sent again.
+func TestWriterOfALongPart(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	part := "tool:" + strings.Repeat("c", 64)
+	appended := make(chan protocol.Stream, 10)
+	refused := false
+	c, err := client.Dial(ctx, answering(t, func(in protocol.Stream) string {
+		switch {
+		case in.State == protocol.StreamStart:
+			return fmt.Sprintf(`{"event":"stream:started","id":%q,"data":{"next":{}}}`, in.ID)
+		case len(in.ID) > protocol.MaxFrameID:
+			t.Errorf("the id of the frame has %d characters: %s", len(in.ID), in.ID)
+		case !refused && in.Part == part:
+			refused = true
+			return fmt.Sprintf(`{"event":"error","id":%q,"error":{"code":"unavailable","message":"try again","retryable":true}}`, in.ID)
+		}
+		appended <- in
+		return ""
+	}), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	w, err := c.StartStream(ctx, "c", "s", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Write(protocol.PartContent, "Looking"), w.Write(part, "the order")); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		select {
+		case in := <-appended:
+			if in.Part == part {
+				if in.Text != "the order" {
+					t.Errorf("sent again is %q", in.Text)
+				}
+				return
+			}
+		case <-ctx.Done():
+			t.Fatal("what was refused was not sent again")
+		}
+	}
+}
