@@ -1,8 +1,9 @@
-// Fails where the package would contain something else than it should.
+// Fails where the package would contain something else than it should. It packs as somebody does who has built nothing yet.
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 
-const [{ files }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+rmSync("dist", { recursive: true, force: true });
+const [{ files }] = JSON.parse(execFileSync("npm", ["pack", "--dry-run", "--json", "--foreground-scripts=false"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
 const names = files.map((file) => file.path);
 const wrong = names.filter((name) => !/^(package\.json|README\.md|dist\/[\w./-]+\.(js|js\.map|d\.ts))$/.test(name));
 const { exports } = JSON.parse(readFileSync("package.json", "utf8"));
