@@ -161,15 +161,16 @@ func (f *Faults) String() string {
 // A Switch is one fault as it is set.
 type Switch struct {
 	Kind        Kind
-	Text        string // what it does
+	Text        string // what it does, to whom has no flags before them
 	Probability float64
 }
 
 // Switches returns all of them, in their order.
 func (f *Faults) Switches() []Switch {
+	plain := strings.NewReplacer("`probability` that ", "", "-latency-max", f.limits.latency.String(), "-reorder-max", f.limits.reorder.String())
 	var all []Switch
 	for _, u := range usage {
-		all = append(all, Switch{u.kind, strings.TrimPrefix(strings.ReplaceAll(u.text, "`", ""), "probability that "), f.kinds[u.kind].likely()})
+		all = append(all, Switch{u.kind, plain.Replace(u.text), f.kinds[u.kind].likely()})
 	}
 	return all
 }

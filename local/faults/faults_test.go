@@ -170,7 +170,7 @@ func TestSet(t *testing.T) {
 	}
 	<-done
 	all := f.Switches()
-	if len(all) != 7 || all[1] != (Switch{Kind: Reorder, Text: "a frame is held back by up to -reorder-max, so that later ones overtake it", Probability: 1}) {
+	if len(all) != 7 || all[1] != (Switch{Kind: Reorder, Text: "a frame is held back by up to 50ms, so that later ones overtake it", Probability: 1}) {
 		t.Errorf("got %+v", all)
 	}
 }
