@@ -32,7 +32,7 @@ func assistantOf(getenv func(string) string) protocol.CreateAgent {
 			managed.Model, managed.ReasoningEffort = "gpt-6-luna", "none"
 		}
 	}
-	return protocol.CreateAgent{AgentID: command.Assistant.ID, Name: "Assistant", Description: "Answers by itself", Managed: &managed}
+	return protocol.CreateAgent{AgentID: command.Assistant.ID, Name: "Assistant", Description: "Looks up orders of a small shop, and asks before it pays one back", Managed: &managed}
 }
 
 // hire creates the assistant, unless it is there: it is the user's to change then.
