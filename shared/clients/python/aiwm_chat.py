@@ -20,6 +20,7 @@ import json
 import logging
 import random
 import re
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -27,6 +28,7 @@ import urllib.request
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from types import TracebackType
 from typing import (
     Any, AsyncIterator, Awaitable, Callable, Coroutine, Dict, Iterable, List, Mapping, Optional, Set, Tuple, Type, Union,
@@ -40,7 +42,7 @@ except ImportError:
     from websockets import connect as _connect  # type: ignore[attr-defined, no-redef]
 
     _HEADERS = "extra_headers"
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+from websockets.exceptions import ConnectionClosed, InvalidURI, SecurityError, WebSocketException
 
 __all__ = [
     "Agent", "Message", "Answer", "Sent", "ChatError", "Unauthorized", "TooManyConnections", "ConnectFailed", "AnswerFailed",
@@ -63,6 +65,7 @@ REMEMBERED = 100_000  # questions, so that none comes twice
 LOOK_BACK = 20  # messages of a log that are looked at when a conversation is entered
 REPEAT_EVERY = 0.05  # seconds between pieces that are sent again: the server takes no more in the long run
 HEARTBEAT = 10.0  # seconds of silence after which a stream gives a sign of life; it is thought dead after 30
+SELDOM = 5.0  # seconds between connections for the sake of a token, at least
 OVER_AFTER = 2.0  # seconds after which it is looked up whether a stream that somebody else is said to write is still there
 
 _SUBPROTOCOL = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -98,6 +101,16 @@ class AnswerFailed(Exception):
 
 class _LinkLost(Exception):
     """The connection ended before there was a reply."""
+
+
+class _Connect(_connect):  # type: ignore[misc]
+    """A handshake that is not redirected: the token is for nobody else."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+    def handle_redirect(self, uri: str) -> None:  # before websockets 13
+        raise SecurityError("it wants to redirect")
 
 
 def _told(details: JSON) -> str:
@@ -215,8 +228,8 @@ def unfinished(text: str) -> int:
 
 
 def encode(value: Any) -> bytes:
-    """Return the JSON that goes over the wire."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    """Return the JSON that goes over the wire. What is no text in it, at any depth, becomes U+FFFD."""
+    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)).encode()
 
 
 def encoded_len(text: str) -> int:
@@ -382,7 +395,8 @@ class _Link:
         self.agent, self.ws, self.token = agent, ws, token
         self.opened = time.monotonic()
         self.ended = asyncio.Event()
-        self.connected = asyncio.Event()  # the server has said so
+        self.connected = False  # the server has said so
+        self.settled = asyncio.Event()  # it is connected, or has ended
         self.pending: Dict[str, "asyncio.Future[Optional[JSON]]"] = {}
         self.rooms: Set[str] = set()
         self.answers: Set["Answer"] = set()
@@ -416,6 +430,8 @@ class _Link:
 
     def end(self) -> None:
         self.ended.set()
+        self.settled.set()
+        self.agent._links.discard(self)
         for future in self.pending.values():
             if not future.done():
                 future.set_exception(_LinkLost())
@@ -426,8 +442,7 @@ class _Link:
     async def keep_alive(self) -> None:
         """Notice a network that is gone without a word. Who has never answered such a ping is not asked to."""
         answers = False
-        while not self.ended.is_set():
-            await _wait(self.agent.keep_alive, self.ended)
+        while not await _wait(self.agent.keep_alive, self.ended):
             try:
                 pong = asyncio.ensure_future(await self.ws.ping())
                 pong.add_done_callback(lambda f: f.cancelled() or f.exception())
@@ -436,11 +451,9 @@ class _Link:
                 return
             if pong.done() and not pong.cancelled() and pong.exception() is None:
                 answers = True
-                continue
-            if answers:
+            elif answers:
                 log.warning("the connection does not answer any more")
                 self.abort()
-                return
 
     def abort(self) -> None:
         transport = getattr(self.ws, "transport", None)
@@ -451,9 +464,10 @@ class _Link:
     async def close(self) -> None:
         try:
             await asyncio.wait_for(self.ws.close(), 3)
-        except Exception:
+        except Exception as e:
+            log.debug("a connection was not closed as it should be: %s", _reason(e))
+        finally:
             self.abort()
-        self.end()
 
     async def request(self, fields: JSON) -> JSON:
         """Send a frame and return the one that replies, sending it again while there is none."""
@@ -540,7 +554,6 @@ class Answer:
         self._told = ""
         self._pace = Pace()
         self._wake = asyncio.Event()
-        self._lock = asyncio.Lock()
         self._link: Optional[_Link] = None
         self._tag = ""
         self._begun = 0
@@ -550,6 +563,7 @@ class Answer:
         self._beat = 0.0
         self._task: Optional["asyncio.Task[Any]"] = None
         self._pumping: Optional["asyncio.Task[None]"] = None
+        self._starting = False  # the server was asked to begin it, and has not answered
         self._closing = False
         self._aborting = False
         self._asked = False  # the server was asked to commit it, so what it has may be ours
@@ -601,8 +615,8 @@ class Answer:
         return clean(part.text + "".join(part.pending)) if part else ""
 
     async def _write(self, name: str, text: str) -> None:
-        if self._closing:
-            raise RuntimeError("the answer has ended")
+        if self._closing or self._pumping is None:
+            raise RuntimeError("an answer is written in its block: async with message.answer() as out")
         if text and not self.stopped:
             part = self._part(name)
             part.bytes += len(text.encode("utf-8", "surrogatepass"))
@@ -625,12 +639,15 @@ class Answer:
         if self._task is not None:
             raise RuntimeError("an answer is begun once")
         self._task = asyncio.current_task()
+        self._cancelling = _cancelling(self._task)
         self._agent._answers.add(self)
         try:
             await self._begin()
         except BaseException:
+            self._closing = True
+            if self._starting:  # or it has begun, and nobody knows
+                await self._finish("")
             self._leave()
-            self._agent._answers.discard(self)
             raise
         self._pumping = self._agent._spawn(self._pump())
         if self.stopped or self.sent:
@@ -639,74 +656,95 @@ class Answer:
 
     async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> bool:
         self._closing = True
-        ours = False
+        cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
+        others = False  # somebody else cancels the task, too
         if self._cancelled:
             if kind is None:  # it has not come yet, or the body has caught it
                 try:
                     await asyncio.sleep(0)
                 except asyncio.CancelledError:
                     pass
-                ours = True
-            else:
-                ours = kind is asyncio.CancelledError
-            uncancel = getattr(self._task, "uncancel", None)  # Python 3.11
-            if uncancel is not None and uncancel() > self._cancelling and ours:
-                ours = False  # somebody else cancels it as well
+            if hasattr(self._task, "uncancel"):  # Python 3.11
+                others = self._task.uncancel() > self._cancelling  # type: ignore[union-attr]
+        ours = self._cancelled and (cancelled or kind is None) and not others
         try:
             if self._pumping is not None:
                 self._pumping.cancel()
-                await asyncio.wait({self._pumping})
-            await self._finish(kind, error, ours)
+            others = await self._finish(self._why(error, cancelled and not ours)) or others
         finally:
             self._leave()
-            self._agent._answers.discard(self)
+        if others and not cancelled:
+            raise asyncio.CancelledError
         if self._error is not None and (kind is None or ours):
             raise self._error
         return ours
 
-    def _leave(self) -> None:
-        if self._link is not None:
-            self._link.answers.discard(self)
-            self._link = None
+    def _why(self, error: Optional[BaseException], interrupted: bool) -> Optional[str]:
+        """Return for which reason it is broken off, None where it is not."""
+        if self.stopped:
+            return ""
+        if isinstance(error, AnswerFailed):
+            return clean(str(error))[:MAX_REASON] or "the agent failed"
+        if interrupted:
+            return "the agent was interrupted"
+        return "the agent failed" if error is not None or self._error is not None else None
 
-    async def _finish(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], ours: bool) -> None:
-        if self.sent is not None or self._error is not None and self._agent._over:
+    async def _finish(self, why: Optional[str]) -> bool:
+        """Commit it, and report whether somebody cancels that: then it is broken off in place of that, and the second time left."""
+        work = asyncio.ensure_future(self._close(why))
+        interrupted = False
+        try:
+            while not work.done():
+                try:
+                    await asyncio.wait({work})
+                except asyncio.CancelledError:
+                    if interrupted:
+                        raise
+                    interrupted = True
+                    if why is None:
+                        work.cancel()
+                        work = asyncio.ensure_future(self._close("the agent was interrupted"))
+        finally:
+            work.cancel()
+        return interrupted
+
+    async def _close(self, why: Optional[str]) -> None:
+        """Commit it, or break it off; that does not take for ever."""
+        if self.sent is not None or self._agent._over:
             return
-        if kind is None and not self.stopped and self._error is None:
+        if why is None:
             try:
-                await self._end()
-                return
+                return await self._commit(None)
             except Exception as e:  # what else it has is refused: what was written stays
                 self._error = e
                 if self._agent._over:
                     return
-        reason = ""
-        if not self.stopped:
-            reason = "the agent failed"
-            if isinstance(error, AnswerFailed):
-                reason = clean(str(error))[:MAX_REASON] or reason
-            elif kind is not None and issubclass(kind, asyncio.CancelledError) and not ours:
-                reason = "the agent was interrupted"
-        limit = self._agent.abort_timeout
-        abort = asyncio.ensure_future(self._abort(reason))
+                why = "" if self.stopped else "the agent failed"
         try:
-            await asyncio.wait({abort}, timeout=limit)
-            if abort.done() and abort.exception() is not None:
-                log.warning("an answer could not be broken off: %s", abort.exception())
-            elif not abort.done():
-                log.warning("an answer could not be broken off in %g s; the server does it", limit)
-        finally:
-            abort.cancel()
+            await asyncio.wait_for(self._commit(why), self._agent.abort_timeout)
+        except asyncio.TimeoutError:
+            log.warning("an answer could not be broken off in %g s; the server does it", self._agent.abort_timeout)
+        except Exception as e:
+            log.warning("an answer could not be broken off: %s", e)
         if self.sent is None:
             self.sent = Sent("", self.conversation_id, 0, "cancelled" if self.stopped else "failed")
+
+    def _leave(self) -> None:
+        """Be no business of the agent's any more."""
+        self._part_with()
+        self._agent._answers.discard(self)
+
+    def _part_with(self) -> None:
+        """Have no connection."""
+        if self._link is not None:
+            self._link.answers.discard(self)
+            self._link = None
 
     def _cancel(self) -> None:
         """Cancel the body, once."""
         if self._cancelled or self._closing or self._task is None:
             return
         self._cancelled = True
-        cancelling = getattr(self._task, "cancelling", None)
-        self._cancelling = cancelling() if cancelling else 0
         self._task.cancel()
 
     def _stop(self) -> None:
@@ -753,7 +791,7 @@ class Answer:
         self._there, self._asked = {}, False
         for part in self._parts.values():
             part.first, part.pieces, part.again = 0, [], 0
-        self._leave()
+        self._part_with()
         self._lost = True
         self._wake.set()
 
@@ -768,11 +806,13 @@ class Answer:
         while self.sent is None:
             link = await self._agent._ready()
             try:
+                self._starting = True
                 reply = await self._agent._request(self._frame("start", **_given(parentId=self._parent)), link)
             except _LinkLost:
                 await asyncio.sleep(0.01)
                 continue
             except ChatError as e:
+                self._starting = False
                 if e.code in ("not_found", "conversation_closed") or "parentId" in e.details:
                     self._drop()  # the conversation takes nothing of the agent, or the question was deleted
                     return
@@ -793,13 +833,13 @@ class Answer:
                 await asyncio.sleep(0.1 + backoff(n, cap=2.0))
                 n += 1
                 continue
+            self._starting = False
             self._adopt(link, reply.get("data"))
             return
 
     def _adopt(self, link: _Link, data: Any) -> None:
-        data = data if isinstance(data, dict) else {}
-        told = data.get("next")
-        there = {k: v for k, v in told.items() if isinstance(v, int)} if isinstance(told, dict) else {}
+        data = _dict(data)
+        there = _counts(data.get("next"))
         same = self._link is link
         for name, part in self._parts.items():
             if same and there.get(name, 0) <= part.next:
@@ -807,7 +847,7 @@ class Answer:
             else:
                 part.moved(there.get(name, 0))
         self._there = there
-        self._leave()
+        self._part_with()
         self._link = link
         link.answers.add(self)
         self._tag = self._agent._tag(self)
@@ -838,12 +878,9 @@ class Answer:
                     continue
                 self._wake.clear()
                 try:
-                    async with self._lock:
-                        await self._flush(False)
+                    await self._flush(False)
                 except _LinkLost:
                     await asyncio.sleep(0.01)
-        except asyncio.CancelledError:
-            raise
         except ChatError as e:
             self._fail(e)
         except Exception as e:
@@ -911,14 +948,13 @@ class Answer:
         if details.get("streamId", self.stream_id) != self.stream_id:
             return
         part, index = self._parts.get(_text(details.get("part"))), details.get("index")
-        told = details.get("next")
         if error.code == "not_found":
             self._lost = True
         elif error.code == "conflict" and "messageId" in details:
             self._ended(details)
-        elif error.code == "conflict" and isinstance(told, dict):
-            for name, n in told.items():
-                if name in self._parts and isinstance(n, int):
+        elif error.code == "conflict" and "next" in details:
+            for name, n in _counts(details["next"]).items():
+                if name in self._parts:
                     self._parts[name].missing(n)
         elif error.code == "conflict":
             self._lost = True
@@ -935,104 +971,91 @@ class Answer:
             self._fail(error)
         self._wake.set()
 
-    def _last(self) -> JSON:
-        """The frame that ends it: it says all of it if that fits, else how many pieces there are."""
+    def _last(self) -> Optional[JSON]:
+        """Return the frame that ends it: it says all of it if that fits, else how many pieces there are; None where neither is so."""
         content, thinking = self._part("content"), self._parts.get("thinking")
         fields = {**self._fields, **_given(parentId=self._parent)}
-        if content.text and encoded_len(content.text) + (encoded_len(thinking.text) if thinking else 0) <= MAX_REPAIR:
+        if encoded_len(content.text) + (encoded_len(thinking.text) if thinking else 0) <= MAX_REPAIR:
             whole = self._frame("end", content=content.text, **fields)
             if thinking:
                 whole["thinking"] = {"content": thinking.text, "visible": True}
             if len(encode(whole)) <= MAX_FRAME:
                 return whole
+        if content.first and not content.text:
+            return None  # what another process wrote would become ours
         pieces = {"content": content.next}
         if thinking:
             pieces["thinking"] = thinking.next
         return self._frame("end", pieces=pieces, **fields)
 
-    async def _end(self) -> None:
-        """Commit it, however often the connection is lost meanwhile."""
-        if not any(p.text or p.pending for name, p in self._parts.items() if not name.startswith("tool:")) and not self._fields:
-            await self._abort("")
-            return
-        self._fields.setdefault("latency", min(int((time.monotonic() - self._started) * 1000), 86_400_000))
-        n = 0
+    async def _commit(self, why: Optional[str]) -> None:
+        """End it, or break it off for a reason, however often the connection is lost meanwhile."""
+        if why is None and not self._fields and not any(p.text or p.pending for p in self._said()):
+            why = ""
+        if why is None:
+            self._fields.setdefault("latency", min(int((time.monotonic() - self._started) * 1000), 86_400_000))
+        self._aborting = why is not None
+        refused = waited = 0
         while self.sent is None:
             try:
-                async with self._lock:
-                    link = await self._here()
-                    await self._flush(True)
-                    if self._link is not link or self._lost or self.sent is not None:
+                link = await self._here()
+                await self._flush(True)
+                if self._link is not link or self._lost or self.sent is not None:
+                    continue
+                if why is None:
+                    frame = self._last()
+                    if frame is None:
+                        self._rename()
                         continue
-                    last = self._last()
-                    self._asked = True
-                    reply = await self._agent._request(last, link)
-                self._done(reply)
+                else:
+                    if any(p.pieces for p in self._said()) and waited < 5 and not await self._arrived(link):
+                        waited += 1
+                        continue
+                    frame = self._frame("abort", **_given(reason=why, cancelled=self.stopped or None))
+                self._asked = True
+                self._done(await self._agent._request(frame, link))
             except _LinkLost:
                 await asyncio.sleep(0.01)
             except ChatError as e:
-                await self._refused_end(e, n)
-                n += 1
+                if e.code not in ("conflict", "not_found") or refused > 100:
+                    raise
+                await self._refused_end(e, refused)
+                refused += 1
 
     async def _refused_end(self, e: ChatError, n: int) -> None:
-        if e.code not in ("conflict", "not_found") or n > 100:
-            raise e
         if "messageId" in e.details:
             self._ended(e.details)
             return
         self._asked = False
-        if e.code == "conflict" and isinstance(e.details.get("next"), dict):
-            if n % 2 == 0:  # mostly they are still on their way
-                await asyncio.sleep(0.1)
-                return
-            for name, part in self._parts.items():
-                part.missing(int(e.details["next"].get(name, 0)))
-        else:
+        if e.code == "not_found" or "next" not in e.details:
             self._lost = True
             await asyncio.sleep(0.05)
+        elif n % 2 == 0:  # mostly they are still on their way
+            await asyncio.sleep(0.1)
+        else:
+            there = _counts(e.details["next"])
+            for name, part in self._parts.items():
+                part.missing(there.get(name, 0))
 
-    async def _abort(self, reason: str) -> None:
-        """Break it off. Nothing orders frames: it waits until what was written has arrived."""
-        self._aborting = True
-        n = 0
-        while self.sent is None:
-            try:
-                async with self._lock:
-                    link = await self._here()
-                    await self._flush(True)
-                    if self._link is not link or self._lost or self.sent is not None:
-                        continue
-                    if any(p.pieces for p in self._parts.values()) and n < 20 and not await self._arrived(link):
-                        n += 1
-                        continue
-                    frame = self._frame("abort", **_given(reason=reason))
-                    if self.stopped:
-                        frame["cancelled"] = True
-                    self._asked = True
-                    self._done(await self._agent._request(frame, link))
-            except _LinkLost:
-                await asyncio.sleep(0.01)
-            except ChatError as e:
-                await self._refused_end(e, n)
-                n += 1
+    def _said(self) -> List[Part]:
+        """Return what is part of the message."""
+        return [p for name, p in self._parts.items() if not name.startswith("tool:")]
 
     async def _arrived(self, link: _Link) -> bool:
-        """Report whether the server has all pieces, after a moment where it has not: what begins again is told that."""
+        """Report whether the server has what was said, for nothing orders frames, and an abort does not say how many pieces there are."""
+        there: Dict[str, int] = {}
         for wait in (0.0, 0.1, 0.2):
             await asyncio.sleep(wait)
-            reply = await self._agent._request(self._frame("start", **_given(parentId=self._parent)), link)
-            data = reply.get("data")
-            told = data.get("next") if isinstance(data, dict) else None
-            there = told if isinstance(told, dict) else {}
-            if all(there.get(name, 0) >= part.next for name, part in self._parts.items()):
+            reply = await self._agent._request(self._frame("start", **_given(parentId=self._parent)), link)  # begun again, it tells
+            there = _counts(_dict(reply.get("data")).get("next"))
+            if all(there.get(p.name, 0) >= p.next for p in self._said()):
                 return True
-        for name, part in self._parts.items():
-            part.missing(int(there.get(name, 0)))
+        for part in self._said():
+            part.missing(there.get(part.name, 0))
         return False
 
     def _done(self, reply: JSON) -> None:
-        data = reply.get("data")
-        data = data if isinstance(data, dict) else {}
+        data = _dict(reply.get("data"))
         status = "dropped" if reply.get("event") == "stream:dropped" else "sent"
         self.sent = Sent._of(data, self.conversation_id, status)
         if self.sent.status == "cancelled":
@@ -1044,19 +1067,56 @@ def _given(**fields: Any) -> JSON:
     return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 
+def _dict(value: Any) -> JSON:
+    return value if isinstance(value, dict) else {}
+
+
+def _counts(value: Any) -> Dict[str, int]:
+    return {k: v for k, v in _dict(value).items() if isinstance(v, int)}
+
+
 def _retry_after(error: ChatError, otherwise: float) -> float:
     ms = error.details.get("retryAfterMs")
-    return min(float(ms) / 1000, 60.0) if isinstance(ms, (int, float)) else otherwise
+    return min(ms / 1000, 60.0) if isinstance(ms, (int, float)) and ms >= 0 else otherwise
 
 
-async def _wait(timeout: float, *events: asyncio.Event) -> None:
-    """Wait for the first of some events."""
-    waiters = {asyncio.ensure_future(event.wait()) for event in events}
+def _cancelling(task: Optional["asyncio.Task[Any]"]) -> int:
+    cancelling = getattr(task, "cancelling", None)  # Python 3.11
+    return int(cancelling()) if cancelling else 0
+
+
+async def _wait(timeout: float, event: asyncio.Event) -> bool:
+    """Wait for an event, and report whether it has come."""
+    waiting = asyncio.ensure_future(event.wait())
     try:
-        await asyncio.wait(waiters, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({waiting}, timeout=timeout)
     finally:
-        for waiter in waiters:
-            waiter.cancel()
+        waiting.cancel()
+    return event.is_set()
+
+
+async def _in_thread(work: Callable[[], JSON]) -> JSON:
+    """Call what waits, in a thread that holds nobody up: the end of a program would wait for one of asyncio's."""
+    loop = asyncio.get_running_loop()
+    told: "asyncio.Future[JSON]" = loop.create_future()
+
+    def tell(how: Callable[[Any], None], what: Any) -> None:
+        if not told.done():
+            how(what)
+
+    def run() -> None:
+        done: Tuple[Callable[[Any], None], Any]
+        try:
+            done = told.set_result, work()
+        except Exception as e:
+            done = told.set_exception, e
+        try:
+            loop.call_soon_threadsafe(tell, *done)
+        except RuntimeError:
+            pass  # the program has ended
+
+    threading.Thread(target=run, daemon=True).start()
+    return await told
 
 
 # --- the agent ---
@@ -1097,6 +1157,8 @@ class Agent:
         scheme, found, rest = url.partition("://")
         if not found or scheme not in ("ws", "wss", "http", "https"):
             raise ValueError(f"the address of the server begins with ws:// or wss://, and not as {url!r}")
+        if isinstance(conversations, str):
+            raise TypeError("conversations is a list of ids, and not one of them")
         self.url = {"http": "ws", "https": "wss"}.get(scheme, scheme) + "://" + rest
         self.rest_url = rest_url.rstrip("/") or globals()["rest_url"](url)
         self.agent_id = ""
@@ -1108,14 +1170,16 @@ class Agent:
         self._headers = dict(headers or {})
         self._given = list(conversations)
         self._link: Optional[_Link] = None
-        self._over = False
-        self._fatal: Optional[BaseException] = None
+        self._links: Set[_Link] = set()  # all that are open
+        self._over = True
+        self._fatal: Optional[BaseException] = RuntimeError("an agent works in its block: async with Agent(…) as agent")
         self._tasks: Set["asyncio.Task[Any]"] = set()
         self._answers: Set[Answer] = set()
         self._tags: Dict[str, Answer] = {}
         self._tagged = 0
         self._rooms: Dict[str, _Conversation] = {}
-        self._queue: List[Message] = []
+        self._queue: Dict[str, List[Message]] = {}  # by conversation, in their order
+        self._cut: Set[str] = set()  # those in it that are not whole yet
         self._seen: "OrderedDict[str, None]" = OrderedDict()
         self._sending: Dict[str, "asyncio.Future[JSON]"] = {}
         self._paging = False
@@ -1124,17 +1188,24 @@ class Agent:
     # its life
 
     async def __aenter__(self) -> "Agent":
+        if not self._over:
+            raise RuntimeError("the agent is in its block already")
         self._changed = asyncio.Event()
+        self._over, self._fatal = False, None
         try:
             link = await self._open()
-        except (Unauthorized, TooManyConnections, ConnectFailed):
+        except BaseException as e:
+            await self.close()
+            if isinstance(e, (OSError, asyncio.TimeoutError)):
+                raise ConnectFailed("unavailable", f"nothing answers at {self.url}: {_reason(e)}") from e
             raise
-        except (OSError, asyncio.TimeoutError, InvalidHandshake) as e:
-            raise ConnectFailed("unavailable", f"nothing answers at {self.url}: {_reason(e)}") from e
         self._use(link)
         self._spawn(self._supervise(link))
         for name in self._given:
-            self._enter(self._conversation(name, asks=True))
+            self._conversation(name, asks=True).wanted = True
+        for c in list(self._rooms.values()):  # also those of an earlier block
+            if c.wanted:
+                self._enter(c)
         if self.look_back > 0:
             self._spawn(self._look_back())
         return self
@@ -1144,19 +1215,17 @@ class Agent:
 
     async def close(self) -> None:
         """End it: connections are closed, and what waits is woken."""
-        links = {a._link for a in self._answers if a._link} | ({self._link} if self._link else set())
         self._finish(None)
         for task in list(self._tasks):
             task.cancel()
-        for link in links:
-            if link:
-                await link.close()
+        await asyncio.gather(*(link.close() for link in list(self._links)))
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=5)
 
     def _finish(self, error: Optional[BaseException]) -> None:
-        if not self._over:
-            self._over, self._fatal = True, error
+        if self._over:
+            return
+        self._over, self._fatal = True, error
         self._changed.set()
         for answer in list(self._answers):
             answer._fail(self._why())
@@ -1186,32 +1255,45 @@ class Agent:
 
     async def __anext__(self) -> Message:
         """Return the next question, and wait for it."""
-        while True:
-            if self._queue and not self._over:
-                return self._queue.pop(0)
-            if self._over:
-                if self._fatal is not None:
-                    raise self._fatal
-                raise StopAsyncIteration
-            self._changed.clear()
-            await self._changed.wait()
+        while not self._over:
+            for name, waiting in self._queue.items():
+                if waiting[0].id in self._cut:
+                    continue
+                message = waiting.pop(0)
+                del self._queue[name]
+                if waiting:
+                    self._queue[name] = waiting  # behind those of the others
+                return message
+            await self._change()
+        if self._fatal is not None:
+            raise self._fatal
+        raise StopAsyncIteration
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
 
     async def run(self, handler: Callable[[Message], Awaitable[Any]], *, concurrency: int = 8) -> None:
         """Call handler for each question, several at once, those of one conversation one after the other.
 
         What a handler raises is logged, and the next question follows. It returns when the agent is closed.
         """
+        if concurrency < 1:
+            raise ValueError("concurrency is 1 or more")
         free = asyncio.Semaphore(concurrency)
+        ending = False
         waiting: Dict[str, List[Message]] = {}
         tasks: Set["asyncio.Task[None]"] = set()
 
         async def talk(conversation: str) -> None:
-            while waiting[conversation]:
+            while waiting[conversation] and not ending:
                 async with free:
                     message = waiting[conversation].pop(0)
                     try:
                         await handler(message)
-                    except Exception:
+                    except (Exception, asyncio.CancelledError) as e:  # which a handler may have made itself
+                        if ending and isinstance(e, asyncio.CancelledError):
+                            raise
                         log.exception("the question %s was not answered", message.id)
             del waiting[conversation]
 
@@ -1225,6 +1307,7 @@ class Agent:
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
         finally:
+            ending = True
             for task in list(tasks):
                 task.cancel()
             if tasks:
@@ -1260,8 +1343,7 @@ class Agent:
         try:
             await asyncio.wait({told, asked}, return_when=asyncio.FIRST_COMPLETED)
             if asked.done():
-                data = asked.result().get("data")
-                return data if isinstance(data, dict) else {}
+                return _dict(asked.result().get("data"))
             if told.cancelled():
                 raise self._why()
             return told.result()
@@ -1283,10 +1365,11 @@ class Agent:
                 query["beforeSeq"] = str(before_seq)
             page = await self._rest("GET", "/messages?" + urllib.parse.urlencode(query))
             found = _messages(self, page.get("data")) + found
-            more = page.get("pagination")
-            before_seq = more.get("nextBeforeSeq") if isinstance(more, dict) and more.get("hasMore") else None
-            if not isinstance(before_seq, int):
+            more = _dict(page.get("pagination"))
+            next_ = more.get("nextBeforeSeq") if more.get("hasMore") else None
+            if not isinstance(next_, int) or before_seq is not None and next_ >= before_seq:
                 break
+            before_seq = next_
         return found
 
     # the connection
@@ -1301,12 +1384,13 @@ class Agent:
         if self._headers:
             options[_HEADERS] = self._headers
         try:
-            ws = await _connect(self.url, **options)
+            ws = await _Connect(self.url, **options)
         except InvalidURI as e:
             raise ConnectFailed("bad_request", f"{self.url} is no address of a WebSocket") from e
-        except (InvalidHandshake, ValueError, EOFError) as e:
+        except (WebSocketException, ValueError, EOFError) as e:
             raise self._refusal(e) from e
         link = _Link(self, ws, self._token)
+        self._links.add(link)
         self._spawn(link.read())
         self._spawn(link.keep_alive())
         try:
@@ -1321,7 +1405,14 @@ class Agent:
         if callable(token):
             token = token()
             if inspect.isawaitable(token):
-                token = await token
+                asking = asyncio.ensure_future(token)
+                try:
+                    await asyncio.wait({asking}, timeout=self.connect_timeout)
+                    if not asking.done() or asking.cancelled():
+                        raise ConnectFailed("unavailable", f"no token came in {self.connect_timeout:g} s", retryable=True)
+                    token = asking.result()
+                finally:
+                    asking.cancel()
         if not isinstance(token, str) or not _SUBPROTOCOL.fullmatch(token):
             raise Unauthorized("unauthorized", "the token is not a JWT")
         return token
@@ -1343,22 +1434,17 @@ class Agent:
 
     async def _greeted(self, link: _Link) -> None:
         """Wait for connected. That may be lost: a pong says the same."""
-        await _wait(self.connect_timeout / 2, link.connected, link.ended)
-        if not link.connected.is_set() and not link.ended.is_set():
-            ping = asyncio.ensure_future(link.request({"action": "ping"}))
-            ended = asyncio.ensure_future(link.ended.wait())
-            try:
-                await asyncio.wait({ping, ended}, timeout=self.connect_timeout / 2, return_when=asyncio.FIRST_COMPLETED)
-                if ping.done() and ping.exception() is None:
-                    link.connected.set()
-            finally:
-                ping.cancel()
-                ended.cancel()
+        try:
+            if not await _wait(self.connect_timeout / 2, link.settled):
+                await asyncio.wait_for(link.request({"action": "ping"}), self.connect_timeout / 2)
+                link.connected = True
+        except (asyncio.TimeoutError, _LinkLost):
+            pass
         if self._fatal is not None:
             raise self._fatal
         if link.expired:
             raise Unauthorized("token_expired", "the token has expired")
-        if not link.connected.is_set():
+        if not link.connected:
             raise ConnectFailed("unavailable", f"what answers at {self.url} does not speak this protocol", retryable=True)
         if not self.agent_id:
             claims = _claims(link.token)
@@ -1378,7 +1464,7 @@ class Agent:
             link = self._link
             if link is not None and not link.ended.is_set():
                 return link
-            await asyncio.sleep(0.05)
+            await self._change()
 
     async def _supervise(self, link: _Link) -> None:
         """Keep a connection, until that is in vain."""
@@ -1392,59 +1478,46 @@ class Agent:
 
     async def _keep(self, link: _Link) -> None:
         """Open a new connection before the old one ends, and where it has ended."""
-        age = self._age(link)
-        failures = refused = 0
-        was: Optional[_Link] = link
-        while not self._over:
+        age, failures, refused, lost = self._age(link), 0, 0, False
+        while True:
             await self._live(link, age)
-            old = None if link.ended.is_set() else link
-            if old is None and was is link:
-                was = None
+            if link.ended.is_set() and not lost:
+                lost = True
                 log.info("the connection was lost")
                 if time.monotonic() - link.opened > 10:
                     failures = 0
             try:
-                if old is None:
+                if lost:
                     await asyncio.sleep(backoff(failures, self.backoff_base, self.backoff_cap))
                     failures += 1
                 new = await self._open()
             except TooManyConnections:  # perhaps those that are gone still count
                 refused += 1
-                if refused > 2 and old is None:
+                if refused > 2 and lost:
                     raise
                 age = self._later(link)
                 continue
-            except Unauthorized:
-                if old is not None:  # as long as the old token counts
-                    log.warning("the server refuses a new token")
-                    age = self._later(link)
-                    continue
-                raise
-            except asyncio.CancelledError:
-                raise
             except Exception as e:  # also of who gives the token
-                if isinstance(e, ConnectFailed) and e.code == "forbidden" and old is None:
+                if lost and (isinstance(e, Unauthorized) or isinstance(e, ConnectFailed) and e.code == "forbidden"):
                     raise
                 log.warning("no connection: %s", _reason(e))
-                age = self._later(link)
+                age = self._later(link)  # as long as the old token counts
                 continue
             refused = 0
-            if not self._stays(new, link if old else None):
+            if not lost and not self._stays(new, link):
                 await new.close()
                 age = float("inf")
                 continue
             self._use(new)
-            rooms = [c for c in self._rooms.values() if c.wanted]
-            work = self._spawn(self._enter_all(new, rooms))
-            if old is not None:
-                await asyncio.wait({work}, timeout=30)
-                self._spawn(self._retire(old))
-            link, age = new, self._age(new)
-            was = link
+            entering = self._spawn(self._enter_all(new, [c for c in self._rooms.values() if c.wanted]))
+            if not lost:
+                await asyncio.wait({entering}, timeout=30)
+                self._spawn(self._retire(link))
+            link, age, lost = new, self._age(new), False
 
-    def _stays(self, new: _Link, old: Optional[_Link]) -> bool:
+    def _stays(self, new: _Link, old: _Link) -> bool:
         """Report whether a new connection is better than an old one: not if the token is the same, and about to expire."""
-        if old is None or time.monotonic() - old.opened > self.max_age - self.max_age_jitter:
+        if time.monotonic() - old.opened > self.max_age - self.max_age_jitter:
             return True
         return (expiry(new.token) or float("inf")) > (expiry(old.token) or 0)
 
@@ -1454,7 +1527,8 @@ class Agent:
         exp = expiry(link.token)
         if exp is not None and callable(self._ask):
             left = exp - time.time()
-            age = min(age, max(left - min(60.0, left / 4), 0.5))
+            if left > 0:  # else the clock is ahead, and each token seems to be over
+                age = min(age, max(left - min(60.0, left / 4), SELDOM))
         return age
 
     def _later(self, link: _Link) -> float:
@@ -1471,7 +1545,7 @@ class Agent:
             if now >= next_ping:
                 self._spawn(self._ping(link))
                 next_ping = now + self.ping_every
-            await _wait(max(0.01, min(left, next_ping - now, 3600.0)), link.ended)
+            await _wait(min(left, next_ping - now, 3600.0), link.ended)
 
     async def _retire(self, link: _Link) -> None:
         """Close an old connection when what is written on it has ended."""
@@ -1487,17 +1561,14 @@ class Agent:
             reply = await self._request({"action": "ping"}, link)
         except _LinkLost:
             return
-        data = reply.get("data")
-        data = data if isinstance(data, dict) else {}
+        data = _dict(reply.get("data"))
         rooms = data.get("rooms")
-        heads = {
-            r["conversationId"]: r["lastSeq"] for r in rooms
-            if isinstance(r, dict) and isinstance(r.get("conversationId"), str) and isinstance(r.get("lastSeq"), int)
-        } if isinstance(rooms, list) else {}
+        heads = {_text(_dict(r).get("conversationId")): _dict(r).get("lastSeq") for r in (rooms if isinstance(rooms, list) else [])}
         for name in before & set(self._rooms):
             c = self._rooms[name]
-            if name in heads:
-                c.head = max(c.head, heads[name])
+            head = heads.get(name)
+            if isinstance(head, int):
+                c.head = max(c.head, head)
                 self._mend(c)
             elif not data.get("truncated"):
                 link.rooms.discard(name)
@@ -1563,10 +1634,9 @@ class Agent:
     def _connected(self, link: _Link, data: JSON) -> None:
         if data.get("type") == "user":
             self._finish(Unauthorized("forbidden", "the token is a user's, and an agent's is needed"))
-            link.connected.set()
-            return
         self.agent_id = _text(data.get("agentId")) or self.agent_id
-        link.connected.set()
+        link.connected = True
+        link.settled.set()
 
     def _error(self, link: _Link, name: str, frame: JSON) -> None:
         error = _refused(frame)
@@ -1594,7 +1664,7 @@ class Agent:
             self._paging = True
             self._spawn(self._backlog(_text(data.get("cursor"))))
         elif event == "message:deleted":
-            self._queue = [m for m in self._queue if m.id != data.get("messageId")]
+            self._withdraw(lambda m: m.id == data.get("messageId"))
         elif event in ("conversation:left", "conversation:deleted"):
             link.rooms.discard(conversation)
             if link is self._link or event == "conversation:deleted":
@@ -1602,7 +1672,7 @@ class Agent:
             if conversation in self._given:
                 self._conversation(conversation, asks=True).wanted = True
             if event == "conversation:deleted":
-                self._queue = [m for m in self._queue if m.conversation_id != conversation]
+                self._withdraw(lambda m: m.conversation_id == conversation)
         elif event == "conversation:added" and data.get("id") in self._given:
             self._enter(self._conversation(data["id"], asks=True))
         elif event == "message:sent" and data.get("resync") is True:
@@ -1663,37 +1733,44 @@ class Agent:
             self._seen.popitem(last=False)
         c = self._conversation(m.conversation_id, asks=True)
         c.touched = time.monotonic()
+        self._put(m)
         if m.raw.get("truncated"):
+            self._cut.add(m.id)
             self._spawn(self._complete(m))
-        else:
-            self._put(m)
         self._enter(c, m.seq)
 
     def _put(self, m: Message) -> None:
-        at = len(self._queue)
-        for i, other in enumerate(self._queue):
-            if other.conversation_id == m.conversation_id and other.seq > m.seq:
-                at = i
-                break
-        self._queue.insert(at, m)
+        waiting = self._queue.setdefault(m.conversation_id, [])
+        waiting.append(m)
+        if len(waiting) > 1 and waiting[-2].seq > m.seq:
+            waiting.sort(key=lambda m: m.seq)
         self._changed.set()
 
+    def _withdraw(self, gone: Callable[[Message], bool]) -> None:
+        left = {name: [m for m in waiting if not gone(m)] for name, waiting in self._queue.items()}
+        self._queue = {name: waiting for name, waiting in left.items() if waiting}
+
     async def _complete(self, m: Message) -> None:
-        """A message that did not fit a frame is read over REST."""
-        for n in range(5):
-            try:
-                whole = _message(self, await self._rest("GET", "/messages/" + urllib.parse.quote(m.id, safe="")))
-                if whole is not None:
-                    self._put(whole)
-                    return
-            except ChatError as e:
-                if e.code == "not_found":
-                    return  # deleted meanwhile
-                log.warning("a long message could not be read: %s", e)
-                if not self.rest_url:
-                    break
-            await asyncio.sleep(backoff(n + 1))
-        self._put(m)
+        """Read a question that did not fit a frame over REST; those after it wait for it."""
+        try:
+            for n in range(5):
+                try:
+                    whole = _message(self, await self._rest("GET", "/messages/" + urllib.parse.quote(m.id, safe="")))
+                    if whole is not None:
+                        waiting = self._queue.get(m.conversation_id, [])
+                        waiting[:] = [whole if other.id == m.id else other for other in waiting]
+                        return
+                except ChatError as e:
+                    if e.code == "not_found":  # deleted meanwhile
+                        self._withdraw(lambda other: other.id == m.id)
+                        return
+                    log.warning("a long message could not be read: %s", e)
+                    if not self.rest_url:
+                        return
+                await asyncio.sleep(backoff(n + 1))
+        finally:
+            self._cut.discard(m.id)
+            self._changed.set()
 
     def _said(self, conversation: str, seq: int) -> None:
         """Note a message of this agent's own, which comes back to other connections only."""
@@ -1740,8 +1817,7 @@ class Agent:
             if c.have is not None:
                 fields["afterSeq"] = c.have
             reply = await self._request(fields, link)
-            data = reply.get("data")
-            last = data.get("lastSeq") if isinstance(data, dict) else None
+            last = _dict(reply.get("data")).get("lastSeq")
             link.rooms.add(c.id)
             if isinstance(last, int):
                 if c.have is None:
@@ -1766,7 +1842,7 @@ class Agent:
 
     def _make_room(self, link: _Link, but: _Conversation) -> bool:
         """Leave the conversation in which nothing was asked for longest; one may be asked there all the same."""
-        busy = {a.conversation_id for a in self._answers} | {m.conversation_id for m in self._queue} | set(self._given) | {but.id}
+        busy = {a.conversation_id for a in self._answers} | set(self._queue) | set(self._given) | {but.id}
         idle = [c for c in self._rooms.values() if c.id in link.rooms and c.id not in busy]
         if not idle:
             return False
@@ -1818,23 +1894,23 @@ class Agent:
 
     async def _backlog(self, cursor: str) -> None:
         """Read what waits beyond what came by itself."""
+        before, failures = "", 0
         try:
-            n = 0
-            while cursor:
+            while cursor and cursor != before:
                 query = urllib.parse.urlencode({"cursor": cursor, "limit": "200"})
                 try:
                     page = await self._rest("GET", f"/agents/{urllib.parse.quote(self.agent_id, safe='')}/backlog?{query}")
                 except ChatError as e:
                     log.warning("the backlog could not be read: %s", e)
-                    if n > 5 or not self.rest_url:
+                    if not e.retryable:
                         return  # the next connection tells of it again
-                    await asyncio.sleep(backoff(n + 2))
-                    n += 1
+                    await asyncio.sleep(backoff(failures + 2))
+                    failures += 1
                     continue
                 for m in _messages(self, page.get("data")):
                     self._said_by(m.raw, True)
-                more = page.get("pagination")
-                cursor = _text(more.get("cursor")) if isinstance(more, dict) and more.get("hasMore") else ""
+                more = _dict(page.get("pagination"))
+                before, cursor = cursor, _text(more.get("cursor")) if more.get("hasMore") else ""
         finally:
             self._paging = False
 
@@ -1860,13 +1936,13 @@ class Agent:
     # REST
 
     async def _rest(self, method: str, path: str, body: Optional[JSON] = None, tries: int = 4) -> JSON:
-        """Call REST in a thread."""
         if not self.rest_url:
             raise ConnectFailed("unavailable", "the address of REST is not known: give rest_url")
-        loop = asyncio.get_running_loop()
         for n in range(tries):
+            if self._over:
+                raise self._why()
             try:
-                return await loop.run_in_executor(None, self._call, method, path, body)
+                return await _in_thread(lambda: self._call(method, path, body))
             except ChatError as e:
                 if not e.retryable or n + 1 == tries:
                     raise
@@ -1880,12 +1956,11 @@ class Agent:
         request = urllib.request.Request(self.rest_url + path, None if body is None else encode(body), headers, method=method)
         try:
             with self._opener.open(request, timeout=35) as response:
-                found = json.loads(response.read())
+                return _dict(json.loads(response.read()))
         except urllib.error.HTTPError as e:
             raise _problem(e) from None
-        except (OSError, ValueError) as e:
+        except (OSError, HTTPException, ValueError, RecursionError) as e:
             raise ChatError("unavailable", f"no answer of REST: {_reason(e)}", retryable=True) from e
-        return found if isinstance(found, dict) else {}
 
 
 def _messages(agent: Agent, data: Any) -> List[Message]:
@@ -1897,26 +1972,22 @@ def _refused(frame: JSON) -> Optional[ChatError]:
     """Return the error of a frame, None of any other frame."""
     if frame.get("event") != "error":
         return None
-    e = frame.get("error")
-    e = e if isinstance(e, dict) else {}
-    details = e.get("details")
+    e = _dict(frame.get("error"))
     kind = TooManyConnections if e.get("code") == "too_many_connections" else ChatError
-    return kind(_text(e.get("code")) or "internal", _text(e.get("message")), details if isinstance(details, dict) else {}, e.get("retryable") is True)
+    return kind(_text(e.get("code")) or "internal", _text(e.get("message")), _dict(e.get("details")), e.get("retryable") is True)
 
 
 def _problem(e: urllib.error.HTTPError) -> ChatError:
     """Return the error of an answer of REST."""
     try:
-        d = json.loads(e.read())
-    except (OSError, ValueError):
+        with e:
+            d = _dict(json.loads(e.read()))
+    except (OSError, HTTPException, ValueError, RecursionError):
         d = {}
-    d = d if isinstance(d, dict) else {}
     code = _text(d.get("code")) or {401: "unauthorized", 404: "not_found", 429: "rate_limited"}.get(e.code, "internal" if e.code < 500 else "unavailable")
-    details = d.get("details")
     kind = Unauthorized if e.code == 401 else ChatError
     return kind(
-        code, _text(d.get("detail")) or _text(d.get("message")) or f"status {e.code}", details if isinstance(details, dict) else {},
-        e.code in (429, 502, 503, 504),
+        code, _text(d.get("detail")) or _text(d.get("message")) or f"status {e.code}", _dict(d.get("details")), e.code == 429 or e.code >= 500,
     )
 
 

@@ -13,6 +13,7 @@ from unittest import mock
 
 import harness
 import aiwm_chat as a
+from websockets.exceptions import InvalidHandshake
 from websockets.server import serve
 
 TOKEN = harness.token("agent", "a1")
@@ -257,6 +258,7 @@ class Refused(unittest.IsolatedAsyncioTestCase):
         agent = self.agent("ws://h/ws")
         link = a._Link(agent, Closed(), TOKEN)
         agent._link = link
+        agent._over, agent._changed = False, asyncio.Event()
         with self.assertRaises(a._LinkLost):
             await link.request({"action": "ping"})
         self.assertTrue(link.ended.is_set())
@@ -267,15 +269,18 @@ class Refused(unittest.IsolatedAsyncioTestCase):
         """With websockets 13 and later headers have another name, and errors another form."""
         seen: Dict[str, Any] = {}
 
-        class InvalidStatus(a.InvalidHandshake):
+        class InvalidStatus(InvalidHandshake):
             response = types.SimpleNamespace(status_code=401)
 
-        async def connect(url: str, **options: Any) -> Any:
-            seen.update(options)
-            raise InvalidStatus
+        class Connect:
+            def __init__(self, url: str, **options: Any) -> None:
+                seen.update(options)
+
+            def __await__(self) -> Any:
+                raise InvalidStatus
 
         client = types.ModuleType("websockets.asyncio.client")
-        client.connect = connect  # type: ignore[attr-defined]
+        client.connect = Connect  # type: ignore[attr-defined]
         with mock.patch.dict(sys.modules, {"websockets.asyncio": types.ModuleType("websockets.asyncio"), "websockets.asyncio.client": client}):
             import importlib.util
 

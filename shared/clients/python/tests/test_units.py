@@ -146,12 +146,9 @@ class Units(unittest.TestCase):
         """Once each, and those of one conversation in their order."""
         agent = a.Agent("ws://h/ws", "t")
         agent._changed = type("E", (), {"set": lambda self: None})()  # type: ignore[assignment]
-        got: List[int] = []
         for seq in (3, 1, 2, 3, 1):
-            agent._put(said(seq, "u")) if f"m{seq}" not in agent._seen else None
-            agent._seen[f"m{seq}"] = None
-        got = [m.seq for m in agent._queue]
-        self.assertEqual(got, [1, 2, 3])
+            agent._question(said(seq, "u"))
+        self.assertEqual([m.seq for m in agent._queue["c"]], [1, 2, 3])
 
     def test_json_of_answers(self) -> None:
         """Ids that follow from the question: two answers have two."""
