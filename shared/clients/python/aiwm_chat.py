@@ -397,7 +397,7 @@ class _Link:
         self.ended = asyncio.Event()
         self.connected = False  # the server has said so
         self.settled = asyncio.Event()  # it is connected, or has ended
-        self.pending: Dict[str, "asyncio.Future[Optional[JSON]]"] = {}
+        self.pending: Dict[str, "asyncio.Future[Any]"] = {}  # a frame, or None where there will be none
         self.rooms: Set[str] = set()
         self.answers: Set["Answer"] = set()
         self.expired = False
@@ -432,12 +432,15 @@ class _Link:
         self.ended.set()
         self.settled.set()
         self.agent._links.discard(self)
-        for future in self.pending.values():
-            if not future.done():
-                future.set_exception(_LinkLost())
-        self.pending.clear()
+        self.unanswered()
         for answer in list(self.answers):
             answer._wake.set()
+
+    def unanswered(self) -> None:
+        """Have nobody wait any longer for a reply."""
+        for future in self.pending.values():
+            if not future.done():
+                future.set_result(None)
 
     async def keep_alive(self) -> None:
         """Notice a network that is gone without a word. Who has never answered such a ping is not asked to."""
@@ -473,26 +476,20 @@ class _Link:
         """Send a frame and return the one that replies, sending it again while there is none."""
         self.count += 1
         name = f"r{self.count}"
-        frame = {**fields, "id": name}
         tries = 0
         while True:
-            future: "asyncio.Future[Optional[JSON]]" = asyncio.get_running_loop().create_future()
+            self.pending[name] = future = asyncio.get_running_loop().create_future()
+            try:
+                await self.send({**fields, "id": name})
+                await asyncio.wait({future}, timeout=self.agent.ack_timeout)
+            finally:
+                del self.pending[name]
+            if future.done() and future.result() is not None:
+                return _dict(future.result())
             if self.ended.is_set():
                 raise _LinkLost
-            self.pending[name] = future
-            try:
-                await self.send(frame)
-                await asyncio.wait({future}, timeout=self.agent.ack_timeout)
-                if future.done():
-                    reply = future.result()
-                    if reply is not None:
-                        return reply
-                    await asyncio.sleep(0.1 + backoff(tries))  # API Gateway refused it, or another frame
-            finally:
-                self.pending.pop(name, None)
-                if future.done() and not future.cancelled():
-                    future.exception()  # it is known
-                future.cancel()
+            if future.done():
+                await asyncio.sleep(0.1 + backoff(tries))  # API Gateway refused it, or another frame
             tries += 1
 
 
@@ -556,9 +553,9 @@ class Answer:
         self._wake = asyncio.Event()
         self._link: Optional[_Link] = None
         self._tag = ""
-        self._begun = 0
+        self._begun = False
         self._names = 1
-        self._lost = False  # the server knows nothing of it
+        self._lost = False  # the server knows nothing of it any more
         self._rest_until = 0.0
         self._beat = 0.0
         self._task: Optional["asyncio.Task[Any]"] = None
@@ -650,11 +647,12 @@ class Answer:
             self._leave()
             raise
         self._pumping = self._agent._spawn(self._pump())
-        if self.stopped or self.sent:
+        if self.stopped or self.sent or self._error:  # meanwhile
             self._cancel()
         return self
 
     async def __aexit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]) -> bool:
+        assert self._task is not None and self._pumping is not None
         self._closing = True
         cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
         others = False  # somebody else cancels the task, too
@@ -665,11 +663,10 @@ class Answer:
                 except asyncio.CancelledError:
                     pass
             if hasattr(self._task, "uncancel"):  # Python 3.11
-                others = self._task.uncancel() > self._cancelling  # type: ignore[union-attr]
+                others = self._task.uncancel() > self._cancelling  # type: ignore[attr-defined]
         ours = self._cancelled and (cancelled or kind is None) and not others
         try:
-            if self._pumping is not None:
-                self._pumping.cancel()
+            self._pumping.cancel()
             others = await self._finish(self._why(error, cancelled and not ours)) or others
         finally:
             self._leave()
@@ -741,18 +738,16 @@ class Answer:
             self._link = None
 
     def _cancel(self) -> None:
-        """Cancel the body, once."""
-        if self._cancelled or self._closing or self._task is None:
+        """Cancel the body, once, and not before it has begun."""
+        if self._cancelled or self._closing or self._task is None or self._pumping is None:
             return
         self._cancelled = True
         self._task.cancel()
 
     def _stop(self) -> None:
         """Somebody wants it to end."""
-        if self._closing or self.stopped:
-            return
-        self.stopped = True
-        if self._pumping is not None:  # else it is being begun
+        if not self._closing:
+            self.stopped = True
             self._cancel()
 
     def _fail(self, error: BaseException) -> None:
@@ -772,13 +767,7 @@ class Answer:
         self.sent = Sent._of(data, self.conversation_id)
         if not self.stopped and not self._asked:
             self.sent = Sent(self.sent.message_id, self.conversation_id, self.sent.seq, "elsewhere")
-        if self._pumping is not None:
-            self._cancel()
-
-    def _drop(self) -> None:
-        self.sent = Sent("", self.conversation_id, 0, "dropped")
-        if self._pumping is not None:
-            self._cancel()
+        self._cancel()
 
     def _rename(self) -> None:
         """Go on under another id, with all that was written."""
@@ -814,8 +803,8 @@ class Answer:
             except ChatError as e:
                 self._starting = False
                 if e.code in ("not_found", "conversation_closed") or "parentId" in e.details:
-                    self._drop()  # the conversation takes nothing of the agent, or the question was deleted
-                    return
+                    self.sent = Sent("", self.conversation_id, 0, "dropped")  # it takes nothing of the agent, or the question was deleted
+                    return self._cancel()
                 if e.code != "conflict":
                     raise
                 if "messageId" in e.details:
@@ -852,7 +841,7 @@ class Answer:
         link.answers.add(self)
         self._tag = self._agent._tag(self)
         self._lost = False
-        self._begun += 1
+        self._begun = True
         self._beat = time.monotonic()
         self._told = ""
         if data.get("stoppedBy"):
@@ -881,10 +870,9 @@ class Answer:
                     await self._flush(False)
                 except _LinkLost:
                     await asyncio.sleep(0.01)
-        except ChatError as e:
-            self._fail(e)
         except Exception as e:
-            log.exception("an answer cannot be written")
+            if not isinstance(e, ChatError):
+                log.exception("an answer cannot be written")
             self._fail(e)
 
     def _due(self) -> float:
@@ -948,16 +936,8 @@ class Answer:
         if details.get("streamId", self.stream_id) != self.stream_id:
             return
         part, index = self._parts.get(_text(details.get("part"))), details.get("index")
-        if error.code == "not_found":
-            self._lost = True
-        elif error.code == "conflict" and "messageId" in details:
-            self._ended(details)
-        elif error.code == "conflict" and "next" in details:
-            for name, n in _counts(details["next"]).items():
-                if name in self._parts:
-                    self._parts[name].missing(n)
-        elif error.code == "conflict":
-            self._lost = True
+        if error.code in ("conflict", "not_found"):
+            self._heed(error)
         elif error.code in ("rate_limited", "unavailable", "internal", "token_expired"):
             if error.code == "rate_limited":
                 self._pace.widen()
@@ -970,6 +950,17 @@ class Answer:
         else:
             self._fail(error)
         self._wake.set()
+
+    def _heed(self, error: ChatError) -> None:
+        """Do what a stream needs that is not as it was thought to be."""
+        if "messageId" in error.details:
+            self._ended(error.details)
+        elif error.code == "conflict" and "next" in error.details:
+            there = _counts(error.details["next"])
+            for name, part in self._parts.items():
+                part.missing(there.get(name, 0))
+        else:
+            self._lost = True
 
     def _last(self) -> Optional[JSON]:
         """Return the frame that ends it: it says all of it if that fits, else how many pieces there are; None where neither is so."""
@@ -1019,23 +1010,11 @@ class Answer:
             except ChatError as e:
                 if e.code not in ("conflict", "not_found") or refused > 100:
                     raise
-                await self._refused_end(e, refused)
+                self._asked = self._asked and "messageId" in e.details
                 refused += 1
-
-    async def _refused_end(self, e: ChatError, n: int) -> None:
-        if "messageId" in e.details:
-            self._ended(e.details)
-            return
-        self._asked = False
-        if e.code == "not_found" or "next" not in e.details:
-            self._lost = True
-            await asyncio.sleep(0.05)
-        elif n % 2 == 0:  # mostly they are still on their way
-            await asyncio.sleep(0.1)
-        else:
-            there = _counts(e.details["next"])
-            for name, part in self._parts.items():
-                part.missing(there.get(name, 0))
+                if "next" not in e.details or refused % 2 == 0:  # mostly the pieces are still on their way
+                    self._heed(e)
+                await asyncio.sleep(0.1)
 
     def _said(self) -> List[Part]:
         """Return what is part of the message."""
@@ -1581,9 +1560,9 @@ class Agent:
         n = 0
         while True:
             reply = await link.request(fields)
-            error = _refused(reply)
-            if error is None:
+            if reply.get("event") != "error":
                 return reply
+            error = _refused(reply)
             if error.code == "token_expired":
                 link.expired = True
                 await link.close()
@@ -1614,10 +1593,7 @@ class Agent:
             return
         event, name, data = frame.get("event"), _text(frame.get("id")), frame.get("data")
         if event is None and "message" in frame:  # API Gateway itself; it does not say of what
-            for future in link.pending.values():
-                if not future.done():
-                    future.set_result(None)
-            return
+            return link.unanswered()
         if event == "messages:history":
             self._history(data)
             return
@@ -1640,8 +1616,6 @@ class Agent:
 
     def _error(self, link: _Link, name: str, frame: JSON) -> None:
         error = _refused(frame)
-        if error is None:
-            return
         if isinstance(error, TooManyConnections):
             self._finish(error)
         elif error.code == "token_expired":
@@ -1968,10 +1942,7 @@ def _messages(agent: Agent, data: Any) -> List[Message]:
     return [m for m in found if m is not None]
 
 
-def _refused(frame: JSON) -> Optional[ChatError]:
-    """Return the error of a frame, None of any other frame."""
-    if frame.get("event") != "error":
-        return None
+def _refused(frame: JSON) -> ChatError:
     e = _dict(frame.get("error"))
     kind = TooManyConnections if e.get("code") == "too_many_connections" else ChatError
     return kind(_text(e.get("code")) or "internal", _text(e.get("message")), _dict(e.get("details")), e.get("retryable") is True)
