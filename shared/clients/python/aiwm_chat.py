@@ -1449,11 +1449,14 @@ class Agent:
         """Keep a connection, until that is in vain."""
         try:
             await self._keep(link)
-        except (Unauthorized, TooManyConnections, ConnectFailed) as e:
-            self._finish(e)
         except Exception as e:
-            log.exception("the agent has failed")
+            if not isinstance(e, ChatError):
+                log.exception("the agent has failed")
             self._finish(e)
+        except asyncio.CancelledError:  # Ctrl-C cancels everything, before Python 3.11: nothing can be sent any more
+            self._over = True
+            self._changed.set()
+            raise
 
     async def _keep(self, link: _Link) -> None:
         """Open a new connection before the old one ends, and where it has ended."""

@@ -254,9 +254,8 @@ class Talks(AgentTest):
             await m.reply("done, too")
             await self.nothing(agent)
 
-    async def test_process_dies(self) -> None:
-        """The process dies in the middle of an answer; the next one answers in other words, in the same one message."""
-        c = await self.user.open(self.name)
+    async def dies(self, c: str, seen: str) -> None:
+        """Somebody asks, and the process that answers dies when that is seen of it."""
         code = """if True:
             import asyncio, sys
             from aiwm_chat import Agent
@@ -274,10 +273,15 @@ class Talks(AgentTest):
         )
         try:
             await self.user.ask(c, "Go on")
-            await self.user.sees(c, "first 20")
+            await self.user.sees(c, seen)
         finally:
             first.kill()
             await first.wait()
+
+    async def test_process_dies(self) -> None:
+        """The process dies in the middle of an answer; the next one answers in other words, in the same one message."""
+        c = await self.user.open(self.name)
+        await self.dies(c, "first 20")
         async with a.Agent(self.server.url, self.token) as agent:
             message = await asyncio.wait_for(agent.__anext__(), 30)
             async with message.answer() as out:
@@ -287,6 +291,21 @@ class Talks(AgentTest):
             [m] = await self.user.answers(c, 1)
             self.assertEqual((m["content"], m["status"], m["parentId"]), ("".join(f" second {i} 🌊" for i in range(30)), "sent", message.id))
             await self.nothing(agent)
+
+    async def test_who_writes_nothing(self) -> None:
+        """What a process that died had written is not the answer of the one that goes on and writes none."""
+        for what in ("thinks", "attaches"):
+            c = await self.user.open(self.name)
+            await self.dies(c, "first 2")
+            async with a.Agent(self.server.url, self.token) as agent:
+                message = await asyncio.wait_for(agent.__anext__(), 30)
+                async with message.answer() as out:
+                    if what == "thinks":
+                        await out.think("thought")
+                    else:
+                        out.attach(tool_calls=[{"name": "t"}])
+            [m] = await self.user.answers(c, 1)
+            self.assertEqual((m["content"], m["status"], m.get("thinking", {}).get("content")), ("", "sent", "thought" if what == "thinks" else None))
 
     async def test_nothing_was_said(self) -> None:
         """A process that fails before the first word leaves the question to the next one."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import unittest
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Dict, List
 from unittest import mock
 
 import harness

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import unittest
-from typing import Any, Callable, Optional, Set
+from typing import Any, Callable, List, Set
 
 import harness
 from test_refused import CONNECTED, Fake, frame
-from test_writer import Streams, error
+from test_writer import Streams
 import aiwm_chat as a
 
 TOKEN = harness.token("agent", "a1")
@@ -96,6 +97,44 @@ class Cancelled(unittest.IsolatedAsyncioTestCase):
                         task.cancel()
                         self.assertEqual(streams.text, "text")
 
+    async def test_everything_is_cancelled(self) -> None:
+        """Ctrl-C before Python 3.11 cancels the connection's tasks, too: nobody waits for another one."""
+        streams = Streams(lambda *_: None)
+        async with Fake(streams) as fake:
+            before = asyncio.all_tasks()
+            begun = asyncio.Event()
+
+            async def program() -> None:
+                async with agent(fake.url, abort_timeout=60.0) as one:
+                    async with one.stream("c") as out:
+                        await out.write("text")
+                        begun.set()
+                        await asyncio.sleep(60)
+
+            task = asyncio.ensure_future(program())
+            await begun.wait()
+            mine = [t for t in asyncio.all_tasks() - before if t is task or "aiwm_chat" in repr(t)]
+            self.assertGreater(len(mine), 3)
+            for t in mine:
+                t.cancel()
+            await asyncio.wait({task}, timeout=20)
+            self.assertTrue(task.cancelled())
+
+    async def test_closed_while_it_is_begun(self) -> None:
+        """The agent is closed before an answer has begun: that says so, and cancels nobody."""
+        streams = Streams(lambda s, f, n: "lost" if f["state"] == "start" else None)
+        async with Fake(streams) as fake:
+            async with agent(fake.url) as one:
+                async def body() -> None:
+                    async with one.stream("c"):
+                        self.fail("it has begun")
+
+                task = asyncio.ensure_future(body())
+                while not streams.frames:
+                    await asyncio.sleep(0.01)
+            await asyncio.wait({task}, timeout=10)
+            self.assertIsInstance(task.exception(), a.ChatError)
+
     async def test_not_begun(self) -> None:
         """What is written outside of the block is refused, not lost."""
         async with Fake(Streams(lambda *_: None)) as fake:
@@ -124,20 +163,20 @@ class Left(unittest.IsolatedAsyncioTestCase):
     async def test_closed_while_connections_change(self) -> None:
         """All of an agent's connections end with it: an old one that drains, and one that was just replaced."""
         for rooms in (True, False):
-            opened = []
+            opened: List[Any] = []
 
             async def serve(ws: Any) -> None:
                 opened.append(ws)
                 await ws.send(CONNECTED)
                 async for text in ws:
-                    f = __import__("json").loads(text)
+                    f = json.loads(text)
                     if f["action"] != "join" or len(opened) == 1:
                         await ws.send(frame("conversation:joined", {"lastSeq": 0}, f["id"]))
 
             async with Fake(serve) as fake:
                 one = agent(fake.url, max_age=0.4, max_age_jitter=0.0, conversations=["c"] if rooms else [])
                 async with one:
-                    while len(opened) < 2 or one._link is None or one._link.opened == opened:
+                    while len(opened) < 2:
                         await asyncio.sleep(0.01)
                     await asyncio.sleep(0.05)
                 self.assertEqual([ws.open for ws in opened], [False] * len(opened))

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,13 +18,18 @@ import harness
 from harness import AgentTest, CLIENT
 
 PAGE = (CLIENT / "README.md").read_text()
+LINES = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
+
+
+def path_to_client() -> Dict[str, str]:
+    return {"PYTHONPATH": os.pathsep.join([str(CLIENT), os.environ.get("PYTHONPATH", "")])}
 
 
 class Page(AgentTest):
     def run_script(self, path: str, **env: str) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(
             [sys.executable, path],
-            env={**os.environ, "PYTHONPATH": str(CLIENT), "AIWM_URL": self.server.url, "AIWM_TOKEN": self.token, **env},
+            env={**os.environ, **path_to_client(), "AIWM_URL": self.server.url, "AIWM_TOKEN": self.token, **env},
         )
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -36,14 +42,32 @@ class Page(AgentTest):
         return m
 
     async def test_ten_lines(self) -> None:
-        lines = re.findall(r"```python\n(.*?)```", PAGE, re.S)[0]
-        self.assertLessEqual(len([line for line in lines.splitlines() if line]), 10)
+        self.assertLessEqual(len([line for line in LINES.splitlines() if line]), 10)
         with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
-            script.write(lines)
+            script.write(LINES)
             script.flush()
             self.run_script(script.name)
             m = await self.asked("Hello, sea 🌊")
         self.assertEqual((m["content"], m["status"]), ("You said: Hello, sea 🌊 ", "sent"))
+
+    async def test_ctrl_c(self) -> None:
+        """The ten lines end with the answer, and say nothing but that."""
+        code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n" + LINES.replace("write(word", "write((await asyncio.sleep(0.2) or '') + word")
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **path_to_client(), "AIWM_URL": self.server.url, "AIWM_TOKEN": self.token},
+        )
+        self.addCleanup(process.kill)
+        c = await self.user.open(self.name)
+        await self.user.ask(c, "word " * 100)
+        await self.user.sees(c, "word")
+        process.send_signal(signal.SIGINT)
+        _, said = await asyncio.get_running_loop().run_in_executor(None, process.communicate)
+        self.assertTrue(said.endswith("\nKeyboardInterrupt\n"), said)
+        self.assertNotIn("Task was destroyed", said)
+        if sys.version_info >= (3, 11):  # before, asyncio cancels the connection, too
+            [m] = await self.user.answers(c, 1)
+            self.assertEqual((m["status"], m["error"]), ("failed", "the agent was interrupted"))
 
     async def test_llm_agent(self) -> None:
         process = self.run_script(str(CLIENT / "examples" / "llm_agent.py"), OPENAI_BASE_URL=self.server.model, OPENAI_API_KEY="none", OPENAI_MODEL="scripted")

@@ -7,7 +7,6 @@ import http
 import time
 import unittest
 from typing import Any, List
-from unittest import mock
 
 import harness
 from test_ends import agent

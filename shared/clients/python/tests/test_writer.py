@@ -198,6 +198,25 @@ class Writer(unittest.IsolatedAsyncioTestCase):
         self.assertIsInstance(e, ValueError)
         self.assertEqual((streams.text, out.sent.status), (TEXT, "failed"))
 
+    async def test_halves_of_characters(self) -> None:
+        """What a tool says may be no text: it is mended like the answer's own."""
+        streams, out, e = await self.write(lambda *_: None, tool_calls=[{"x": ["\ud83c", "\ud83c\udf0a"]}])
+        self.assertIsNone(e)
+        self.assertEqual(streams.of("end")[0]["toolCalls"], [{"x": ["\ufffd", "🌊"]}])
+
+    async def test_refused_tool(self) -> None:
+        """A piece of a tool that is refused for good fails the answer, and what was said is not held up by it."""
+        streams = Streams(lambda s, f, n: error("payload_too_large", part=f["part"], index=f["index"]) if f.get("part", "").startswith("tool:") else None)
+        async with Fake(streams) as fake:
+            async with a.Agent(fake.url, TOKEN, look_back=0, ack_timeout=2.0, abort_timeout=5.0, rest_url="http://127.0.0.1:9") as agent:
+                with self.assertRaisesRegex(a.ChatError, "payload_too_large"):
+                    async with agent.stream("c") as out:
+                        await out.write("said")
+                        for i in range(60):
+                            await out.tool(f"t{i}", "x")
+                        await asyncio.sleep(30)
+        self.assertEqual((streams.text, out.sent.status if out.sent else ""), ("said", "failed"))
+
     async def test_others_write(self) -> None:
         """Who waits for another process looks whether that still writes: it may have ended just then, with a message or without."""
         for message in (True, False):
