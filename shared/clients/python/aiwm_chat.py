@@ -665,12 +665,12 @@ class Answer:
             if hasattr(self._task, "uncancel"):  # Python 3.11
                 others = self._task.uncancel() > self._cancelling  # type: ignore[attr-defined]
         ours = self._cancelled and (cancelled or kind is None) and not others
+        self._pumping.cancel()
         try:
-            self._pumping.cancel()
-            others = await self._finish(self._why(error, cancelled and not ours)) or others
+            interrupted = await self._finish(self._why(error, cancelled and not ours))
         finally:
             self._leave()
-        if others and not cancelled:
+        if interrupted or others and kind is None:
             raise asyncio.CancelledError
         if self._error is not None and (kind is None or ours):
             raise self._error
@@ -707,6 +707,8 @@ class Answer:
 
     async def _close(self, why: Optional[str]) -> None:
         """Commit it, or break it off; that does not take for ever."""
+        if self._pumping is not None:
+            await asyncio.wait({self._pumping})
         if self.sent is not None or self._agent._over:
             return
         if why is None:
@@ -728,11 +730,10 @@ class Answer:
 
     def _leave(self) -> None:
         """Be no business of the agent's any more."""
-        self._part_with()
+        self._unlink()
         self._agent._answers.discard(self)
 
-    def _part_with(self) -> None:
-        """Have no connection."""
+    def _unlink(self) -> None:
         if self._link is not None:
             self._link.answers.discard(self)
             self._link = None
@@ -780,7 +781,7 @@ class Answer:
         self._there, self._asked = {}, False
         for part in self._parts.values():
             part.first, part.pieces, part.again = 0, [], 0
-        self._part_with()
+        self._unlink()
         self._lost = True
         self._wake.set()
 
@@ -798,6 +799,7 @@ class Answer:
                 self._starting = True
                 reply = await self._agent._request(self._frame("start", **_given(parentId=self._parent)), link)
             except _LinkLost:
+                self._starting = False
                 await asyncio.sleep(0.01)
                 continue
             except ChatError as e:
@@ -836,7 +838,7 @@ class Answer:
             else:
                 part.moved(there.get(name, 0))
         self._there = there
-        self._part_with()
+        self._unlink()
         self._link = link
         link.answers.add(self)
         self._tag = self._agent._tag(self)
@@ -1119,7 +1121,7 @@ class Agent:
     :class:`ConnectFailed`, :class:`Unauthorized` or :class:`TooManyConnections`. Later the connection is restored for ever,
     until the token is refused; then the iteration and all that waits raise that.
 
-    The rest are seconds, and seldom changed. ``ack_timeout``: then a frame is sent again; ``connect_timeout``: of a handshake; ``ping_every``: between
+    The rest are seconds, and seldom changed. ``ack_timeout``: then a frame is sent again; ``connect_timeout``: of a handshake, and of a token that is waited for; ``ping_every``: between
     pings, which find what was missed; ``keep_alive``: silence after which a network is thought dead; ``max_age``: when a new
     connection takes over, give or take ``max_age_jitter``, and ``drain``: how long the old one stays for the answers on it; ``abort_timeout``:
     how long breaking an answer off may take; ``backoff_base`` and ``backoff_cap``: the waits between connections; ``look_back``: how old a
@@ -1255,7 +1257,7 @@ class Agent:
     async def run(self, handler: Callable[[Message], Awaitable[Any]], *, concurrency: int = 8) -> None:
         """Call handler for each question, several at once, those of one conversation one after the other.
 
-        What a handler raises is logged, and the next question follows. It returns when the agent is closed.
+        What a handler raises is logged, also a cancellation that is not of this call, and the next question follows. It returns when the agent is closed.
         """
         if concurrency < 1:
             raise ValueError("concurrency is 1 or more")
