@@ -62,6 +62,7 @@ MAX_SEND = 24 << 10  # bytes of content over WebSocket; more goes over REST
 MAX_PARTS = {"content": 256 << 10, "thinking": 128 << 10}  # bytes that a stream may have
 MAX_REASON = 2000  # characters
 REMEMBERED = 100_000  # questions, so that none comes twice
+AHEAD = 1000  # questions that wait here, and no more of a backlog is read
 LOOK_BACK = 20  # messages of a log that are looked at when a conversation is entered
 REPEAT_EVERY = 0.05  # seconds between pieces that are sent again: the server takes no more in the long run
 HEARTBEAT = 10.0  # seconds of silence after which a stream gives a sign of life; it is thought dead after 30
@@ -1236,19 +1237,27 @@ class Agent:
 
     async def __anext__(self) -> Message:
         """Return the next question, and wait for it."""
+        message = await self._next(set())
+        if message is None:
+            raise StopAsyncIteration
+        return message
+
+    async def _next(self, busy: Set[str]) -> Optional[Message]:
+        """Return the next question of a conversation that is not busy, None when the agent is closed."""
         while not self._over:
             for name, waiting in self._queue.items():
-                if waiting[0].id in self._cut:
+                if name in busy or waiting[0].id in self._cut:
                     continue
                 message = waiting.pop(0)
                 del self._queue[name]
                 if waiting:
                     self._queue[name] = waiting  # behind those of the others
+                self._changed.set()
                 return message
             await self._change()
         if self._fatal is not None:
             raise self._fatal
-        raise StopAsyncIteration
+        return None
 
     async def _change(self) -> None:
         self._changed.clear()
@@ -1263,28 +1272,29 @@ class Agent:
             raise ValueError("concurrency is 1 or more")
         free = asyncio.Semaphore(concurrency)
         ending = False
-        waiting: Dict[str, List[Message]] = {}
+        busy: Set[str] = set()
         tasks: Set["asyncio.Task[None]"] = set()
 
-        async def talk(conversation: str) -> None:
-            while waiting[conversation] and not ending:
-                async with free:
-                    message = waiting[conversation].pop(0)
-                    try:
-                        await handler(message)
-                    except (Exception, asyncio.CancelledError) as e:  # which a handler may have made itself
-                        if ending and isinstance(e, asyncio.CancelledError):
-                            raise
-                        log.exception("the question %s was not answered", message.id)
-            del waiting[conversation]
+        async def handle(message: Message) -> None:
+            try:
+                await handler(message)
+            except (Exception, asyncio.CancelledError) as e:  # which a handler may have made itself
+                if ending and isinstance(e, asyncio.CancelledError):
+                    raise
+                log.exception("the question %s was not answered", message.id)
+            finally:
+                busy.discard(message.conversation_id)
+                free.release()
+                self._changed.set()
 
         try:
-            async for message in self:
-                if message.conversation_id in waiting:
-                    waiting[message.conversation_id].append(message)
-                    continue
-                waiting[message.conversation_id] = [message]
-                task = asyncio.ensure_future(talk(message.conversation_id))
+            while True:
+                await free.acquire()
+                message = await self._next(busy)
+                if message is None:
+                    return
+                busy.add(message.conversation_id)
+                task = asyncio.ensure_future(handle(message))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
         finally:
@@ -1888,6 +1898,8 @@ class Agent:
                     continue
                 for m in _messages(self, page.get("data")):
                     self._said_by(m.raw, True)
+                while sum(len(waiting) for waiting in self._queue.values()) > AHEAD:
+                    await self._change()
                 more = _dict(page.get("pagination"))
                 before, cursor = cursor, _text(more.get("cursor")) if more.get("hasMore") else ""
         finally:

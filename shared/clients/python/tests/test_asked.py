@@ -97,6 +97,44 @@ class Asked(unittest.IsolatedAsyncioTestCase):
         await self.got([frame("backlog", {"more": True, "cursor": "x"})], 1, rest, wait=1.0)
         self.assertLess(len(rest.paths), 4)
 
+    async def test_backlog_waits(self) -> None:
+        """Of a backlog no more is read than is asked for; all of it comes."""
+        pages = [
+            {"data": [asked(1, f"c{n}-{i}") for i in range(100)], "pagination": {"hasMore": n < 9, "cursor": str(n)}} for n in range(10)
+        ]
+        rest = Rest(*pages)
+        with mock.patch.object(a, "AHEAD", 250):
+            got = await self.got([frame("backlog", {"more": True, "cursor": "x"})], 100, rest, wait=1.5)
+            self.assertLess(len(rest.paths), 6)
+            got = await self.got([frame("backlog", {"more": True, "cursor": "x"})], 1000, Rest(*pages))
+            self.assertEqual(len({m.id for m in got}), 1000)
+
+    async def test_deleted_while_it_waits(self) -> None:
+        """What was deleted while the one before it was answered is not asked any more."""
+        async def server(ws: Any) -> None:
+            await ws.send(CONNECTED)
+            for seq in (1, 2, 3):
+                await ws.send(frame("message:from-user", asked(seq)))
+            async for _ in ws:
+                await ws.send(frame("message:deleted", {"messageId": "c2", "conversationId": "c"}))
+
+        done: List[str] = []
+
+        async def handler(m: a.Message) -> None:
+            await asyncio.sleep(0.3)
+            done.append(m.content)
+
+        async with Fake(server) as fake:
+            async with a.Agent(fake.url, TOKEN, rest_url="http://127.0.0.1:9", look_back=0) as agent:
+                running = asyncio.ensure_future(agent.run(handler))
+                await harness.until(lambda: self.so(len(done) > 1))
+                running.cancel()
+                await asyncio.wait({running})
+        self.assertEqual(done[:2], ["1", "3"])
+
+    async def so(self, it: bool) -> bool:
+        return it
+
     async def test_many(self) -> None:
         """Twenty thousand that wait are no work for the loop."""
         agent = a.Agent("ws://h/ws", TOKEN)
