@@ -26,7 +26,6 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from types import TracebackType
@@ -637,7 +636,7 @@ class Answer:
         if self._task is not None:
             raise RuntimeError("an answer is begun once")
         self._task = asyncio.current_task()
-        self._cancelling = _cancelling(self._task)
+        self._cancelling = getattr(self._task, "cancelling", int)()  # 0 before Python 3.11
         self._agent._answers.add(self)
         try:
             await self._begin()
@@ -1062,11 +1061,6 @@ def _retry_after(error: ChatError, otherwise: float) -> float:
     return min(ms / 1000, 60.0) if isinstance(ms, (int, float)) and ms >= 0 else otherwise
 
 
-def _cancelling(task: Optional["asyncio.Task[Any]"]) -> int:
-    cancelling = getattr(task, "cancelling", None)  # Python 3.11
-    return int(cancelling()) if cancelling else 0
-
-
 async def _wait(timeout: float, event: asyncio.Event) -> bool:
     """Wait for an event, and report whether it has come."""
     waiting = asyncio.ensure_future(event.wait())
@@ -1158,11 +1152,10 @@ class Agent:
         self._tasks: Set["asyncio.Task[Any]"] = set()
         self._answers: Set[Answer] = set()
         self._tags: Dict[str, Answer] = {}
-        self._tagged = 0
         self._rooms: Dict[str, _Conversation] = {}
         self._queue: Dict[str, List[Message]] = {}  # by conversation, in their order
         self._cut: Set[str] = set()  # those in it that are not whole yet
-        self._seen: "OrderedDict[str, None]" = OrderedDict()
+        self._seen: Dict[str, None] = {}
         self._sending: Dict[str, "asyncio.Future[JSON]"] = {}
         self._paging = False
         self._opener = urllib.request.build_opener(_NoRedirect())
@@ -1719,7 +1712,7 @@ class Agent:
             return
         self._seen[m.id] = None
         if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+            del self._seen[next(iter(self._seen))]
         c = self._conversation(m.conversation_id, asks=True)
         c.touched = time.monotonic()
         self._put(m)
@@ -1910,9 +1903,9 @@ class Agent:
     def _tag(self, answer: Answer) -> str:
         for name in [n for n, a in self._tags.items() if a is answer or a not in self._answers]:
             del self._tags[name]
-        self._tagged += 1
-        self._tags[f"a{self._tagged}"] = answer
-        return f"a{self._tagged}"
+        tag = uuid.uuid4().hex
+        self._tags[tag] = answer
+        return tag
 
     async def _is_over(self, conversation: str, stream: str) -> bool:
         """Report whether a stream that may not be begun has ended without a message."""
