@@ -46,7 +46,7 @@ class Rest:
             return writer.close()
         status, body, cut = answer if isinstance(answer, tuple) else (200, answer, 0)
         text = body if isinstance(body, bytes) else json.dumps(body).encode()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.05)
         writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (status, len(text) + cut) + text)
         writer.close()
 
@@ -66,7 +66,7 @@ class Asked(unittest.IsolatedAsyncioTestCase):
             async with a.Agent(fake.url, TOKEN, rest_url=rest.url, look_back=0) as agent:
                 with mock.patch.object(a.backoff, "__defaults__", (0.01, 0.05, lambda: 1.0)):
                     await asyncio.sleep(wait)
-                    return [await asyncio.wait_for(agent.__anext__(), 10) for _ in range(n)]
+                    return [await asyncio.wait_for(agent.__anext__(), harness.PATIENCE) for _ in range(n)]
 
     async def test_long_ones_keep_their_place(self) -> None:
         """What is asked while a long question is read comes after it; other conversations do not wait."""
@@ -90,7 +90,7 @@ class Asked(unittest.IsolatedAsyncioTestCase):
     async def test_backlog(self) -> None:
         """A backlog that cannot be read for a while is read later; a cursor that leads nowhere is no loop."""
         page = {"data": [asked(1)], "pagination": {"hasMore": True, "cursor": "x"}}
-        rest = Rest(*[(503, {}, 0)] * 40, page)
+        rest = Rest(*[(503, {}, 0)] * 30, page)
         got = await self.got([frame("backlog", {"more": True, "cursor": "x"})], 1, rest)
         self.assertEqual(got[0].content, "1")
         rest = Rest(page)
@@ -166,7 +166,7 @@ class Asked(unittest.IsolatedAsyncioTestCase):
         async with Fake(server) as fake:
             async with a.Agent(fake.url, TOKEN, rest_url="http://127.0.0.1:9", look_back=0) as agent:
                 running = asyncio.ensure_future(agent.run(handler))
-                await asyncio.sleep(0.5)
+                await harness.until(lambda: self.so(bool(done)), 20)
                 running.cancel()
                 await asyncio.wait({running})
                 self.assertEqual(done, ["2"])
@@ -195,7 +195,7 @@ class Asked(unittest.IsolatedAsyncioTestCase):
                 env={**os.environ, "PYTHONPATH": os.pathsep.join([str(harness.CLIENT), os.environ.get("PYTHONPATH", "")])},
             )
             try:
-                _, said = await asyncio.wait_for(process.communicate(), 10)
+                _, said = await asyncio.wait_for(process.communicate(), 20)
             except asyncio.TimeoutError:
                 process.kill()
                 self.fail("it does not end")
