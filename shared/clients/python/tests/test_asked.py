@@ -100,7 +100,7 @@ class Asked(unittest.IsolatedAsyncioTestCase):
     async def test_backlog_waits(self) -> None:
         """Of a backlog no more is read than is asked for; all of it comes."""
         pages = [
-            {"data": [asked(1, f"c{n}-{i}") for i in range(100)], "pagination": {"hasMore": n < 9, "cursor": str(n)}} for n in range(10)
+            {"data": [asked(10 * n + i // 10 + 1, f"c{i % 10}") for i in range(100)], "pagination": {"hasMore": n < 9, "cursor": str(n)}} for n in range(10)
         ]
         rest = Rest(*pages)
         with mock.patch.object(a, "AHEAD", 250):
