@@ -1,4 +1,6 @@
-// Writes the core as one minified ESM file: npm run bundle -- FILE.
+// Writes the core as one minified ESM file, for a page that no bundler makes, as the
+// console: npm run bundle -- FILE. What is loaded on demand by agents alone is no part of
+// it: a page of people never asks for it.
 //
 // Its first line names what it was made of:
 //
@@ -15,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const src = fileURLToPath(new URL("../src/", import.meta.url));
+const agentsOnly = /^\.\/(writer|questions)\.js$/;
 const adapters = /^(react|ai-sdk|ag-ui|assistant-ui)\b/;
 
 export function sourcesHash() {
@@ -38,6 +41,7 @@ export async function bundle(outfile) {
     write: outfile !== undefined,
     banner: { js: `/*! @aiwm/chat sources sha256:${sourcesHash()} */` },
     legalComments: "none",
+    plugins: [{ name: "agents", setup: (b) => b.onResolve({ filter: agentsOnly }, ({ path }) => ({ path, external: true })) }],
   });
 }
 
