@@ -253,9 +253,9 @@ var (
 	minified = regexp.MustCompile(`from"(\./[^"]+)"`)
 )
 
-// What a first load needs is small: the page, and what it and its modules name. What is
-// loaded later is not much more.
-func TestFirstLoadIsSmall(t *testing.T) {
+// What a talk with an agent needs is small: the page, what it and its modules name, and
+// Markdown. What is loaded when somebody asks for it is not much more.
+func TestPageIsSmall(t *testing.T) {
 	t.Parallel()
 	s := start(t, options(t))
 	size := map[string]int{}
@@ -301,13 +301,16 @@ func TestFirstLoadIsSmall(t *testing.T) {
 		return n
 	}
 	first := sum()
-	if len(size) < 12 || first > 60_000 {
-		t.Errorf("a first load takes %d bytes in %d files: %v", first, len(size), size)
-	}
 	load("/console/markdown.js")
+	talk := sum()
+	if len(size) < 12 || talk > 60_000 {
+		t.Errorf("a talk takes %d bytes in %d files: %v", talk, len(size), size)
+	}
+	load("/console/call.js")
 	load("/console/panels.js")
-	t.Logf("a first load takes %d bytes in all; with Markdown and the panels %d", first, sum())
-	if sum() > 85_000 {
+	load("/console/dialogs.js")
+	t.Logf("a first load takes %d bytes in all; a talk with an agent %d; with tools, panels and dialogs %d", first, talk, sum())
+	if sum() > 70_000 {
 		t.Errorf("all of it takes %d bytes: %v", sum(), size)
 	}
 }
@@ -327,7 +330,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("GET %s: %s %v", path, plain.Status, h)
 		}
 		policy := h.Get("Content-Security-Policy")
-		for _, part := range []string{"default-src 'none';", "script-src 'self';", "style-src 'self';", "connect-src 'self' ws://" + host + ";", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'"} {
+		for _, part := range []string{"default-src 'none';", "script-src 'self';", "style-src 'self';", "connect-src 'self' ws://" + host + ";", "frame-ancestors 'none'", "base-uri 'none'", "require-trusted-types-for 'script'", "trusted-types 'none'"} {
 			if !strings.Contains(policy, part) {
 				t.Errorf("GET %s: the policy %q lacks %s", path, policy, part)
 			}

@@ -85,7 +85,7 @@ func policy(r *http.Request) string {
 		connect += " ws://" + r.Host
 	}
 	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; connect-src " + connect +
-		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify"
+		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 }
 
 func secure(w http.ResponseWriter, media string) {

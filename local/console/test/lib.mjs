@@ -88,7 +88,7 @@ export async function until(page, what, f, arg, timeout = 30_000) {
   try {
     return await page.waitForFunction(f, { timeout, polling: 50 }, arg);
   } catch (e) {
-    const text = await page.evaluate(() => document.body.innerText.slice(0, 4000)).catch(() => "");
+    const text = await page.evaluate(() => document.body.innerText.slice(-4000)).catch(() => "");
     throw new Error(`${what}: never so (${e.message}). The page says:\n${text}\n${(page.troubles ?? []).join("\n")}`);
   }
 }

@@ -3,11 +3,11 @@ import { html, render, useEffect, useMemo, useRef, useState, useStore, useTick, 
 import { local, saveSettings, settings, start } from "./session.js";
 import { Conversations, List } from "./list.js";
 import { Talk } from "./talk.js";
-import { NewConversation, People, Remove, Rename, Settings } from "./dialogs.js";
 import { Icon } from "./message.js";
 import { clean } from "./text.js";
 
 const opened = () => { try { return decodeURIComponent(location.hash.slice(1)); } catch { return ""; } };
+const open = (id) => { location.hash = encodeURIComponent(id); };
 
 function useHash() {
   const [id, set] = useState(opened());
@@ -44,30 +44,20 @@ function Connection({ client, settings: open }) {
   return html`<div class=${`banner ${text ? state : "none"}`} role="status">${text && html`<span>${text}</span> ${act}`}</div>`;
 }
 
-function Console({ session, change }) {
-  const { client } = session;
-  const id = useHash(), list = useMemo(() => new Conversations(client), [client]);
-  useEffect(() => () => list.close(), [list]);
-  const view = useStore(list), connection = useStore(client);
-  const [dialog, setDialog] = useState(), [toast, setToast] = useState(), [drawer, setDrawer] = useState(), [second, setSecond] = useState();
-  const [info, setInfo] = useState();
-  const focus = useRef(), focus2 = useRef();
-  const talk = id ? client.conversation(id) : undefined;
-  list.open = id;
-  const about = talk?.getSnapshot().conversation ?? list.find(id) ?? (info?.id === id ? info : undefined);
-  const tell = (text) => { setToast(text); };
-  useEffect(() => { if (toast) { const t = setTimeout(() => setToast(undefined), 6000); return () => clearTimeout(t); } }, [toast]);
-
-  // A newcomer has a conversation with the agent that answers.
+/** One sentence that goes by itself, and what says it. */
+function useToast() {
+  const [toast, tell] = useState();
   useEffect(() => {
-    if (id || !view.all || view.status !== "active" || innerWidth < 720 && view.all.length > 0) return;
-    if (view.all.length > 0) location.replace("#" + encodeURIComponent(view.all[0].id));
-    else if (session.assistant && !session.begun) {
-      session.begun = true;
-      client.rest.createConversation({ title: "Hello", agentId: session.assistant }, "console-first").then(
-        (c) => { list.put(c); location.replace("#" + encodeURIComponent(c.id)); }, (e) => tell(sentence(e)));
-    }
-  }, [id, view.all]);
+    if (!toast) return;
+    const timer = setTimeout(() => tell(undefined), 6000);
+    return () => clearTimeout(timer);
+  }, [toast]);
+  return [toast, tell];
+}
+
+/** What is known of the conversation that is open, and what takes what is learned. */
+function useAbout({ client, session, list, view, id, connected }) {
+  const [info, learn] = useState();
   useEffect(() => {
     if (!id) return;
     list.seen(id);
@@ -75,87 +65,157 @@ function Console({ session, change }) {
       session.marks.set(id, undefined);
       local("meter").then((m) => m && session.marks.set(id, m), () => {});
     }
-    const known = list.find(id);
-    if (!known?.participants) client.rest.getConversation(id).then(setInfo, () => {});
-  }, [id, view.all === undefined]);
+    if (!list.find(id)?.participants) client.rest.getConversation(id).then(learn, () => {});
+  }, [id, view.all === undefined, connected]);
+  const about = (id && client.conversation(id).getSnapshot().conversation) ?? list.find(id) ?? (info?.id === id ? info : undefined);
   useEffect(() => { document.title = (view.fresh.size ? `(${view.fresh.size}) ` : "") + (about ? clean(about.title) + " · " : "") + "aiwm-chat"; });
+  return [about, learn];
+}
 
-  // Alt and an arrow: the next conversation.
+/** Who has no conversation open gets the newest, and a newcomer one with the agent that answers. */
+function useFirst({ client, session, list, view, id, tell }) {
   useEffect(() => {
-    const key = (e) => {
-      if (!e.altKey || e.ctrlKey || e.metaKey || (e.key !== "ArrowUp" && e.key !== "ArrowDown") || !view.all?.length) return;
+    if (id || !view.all || view.status !== "active" || (innerWidth < 720 && view.all.length > 0)) return;
+    const show = (c) => location.replace("#" + encodeURIComponent(c.id));
+    if (view.all.length > 0) show(view.all[0]);
+    else if (session.assistant && !session.begun) {
+      session.begun = true;
+      client.rest.createConversation({ title: "Hello", agentId: session.assistant }, "console-first").then((c) => { list.put(c); show(c); }, (e) => tell(sentence(e)));
+    }
+  }, [id, view.all]);
+}
+
+/** Alt and an arrow: the conversation before, the next one. */
+function useArrows(list, id) {
+  useEffect(() => {
+    const at = () => list.getSnapshot().all?.findIndex((c) => c.id === id) ?? -1;
+    const key = async (e) => {
+      if (!e.altKey || e.ctrlKey || e.metaKey || (e.key !== "ArrowUp" && e.key !== "ArrowDown") || document.querySelector("dialog")) return;
       e.preventDefault();
-      const i = view.all.findIndex((c) => c.id === id);
-      location.hash = encodeURIComponent(view.all[Math.max(0, Math.min(view.all.length - 1, i + (e.key === "ArrowDown" ? 1 : -1)))].id);
+      const by = e.key === "ArrowDown" ? 1 : -1;
+      if (by > 0 && at() + 1 === list.getSnapshot().all?.length) await list.more();
+      const next = list.getSnapshot().all?.[Math.max(0, at() + by)];
+      if (next && opened() === id) open(next.id);
     };
     addEventListener("keydown", key);
     return () => removeEventListener("keydown", key);
-  }, [view.all, id]);
+  }, [list, id]);
+}
 
-  const update = async (body) => {
-    const c = await client.rest.updateConversation(id, body);
-    list.put(c);
-    setInfo(c);
+/** The second side: the same conversation as the demo agent has it, until another one is open. */
+function useSecond({ client, session, id, about, learn, tell }) {
+  const [second, set] = useState(), busy = useRef(false);
+  useEffect(() => () => second?.close(), [second]);
+  useEffect(() => () => set(undefined), [id]);
+  const toggle = async () => {
+    if (second) return set(undefined);
+    if (busy.current) return;
+    busy.current = true;
+    try {
+      if (!about.participants?.some((p) => p.type === "agent" && p.id === session.agent)) learn(await client.rest.addParticipant(id, { type: "agent", id: session.agent }));
+    } catch (e) {
+      if (e.code !== "conflict") return tell(sentence(e));
+    } finally {
+      busy.current = false;
+    }
+    if (opened() === id) set(session.second());
+  };
+  return [second, session.second && about && { on: !!second, toggle }];
+}
+
+let dialogs, panels; // the files of these, once somebody has asked for them
+const unloaded = "It cannot be loaded, for the server does not answer. Try again in a moment.";
+
+function Dialogs({ dialog: { name }, session, change, list, id, about, learn, close }) {
+  const { client } = session;
+  switch (name) {
+    case "new": return html`<${dialogs.NewConversation} ...${{ client, close, assistant: session.assistant, agent: session.agent }} made=${(c) => { close(); list.put(c); open(c.id); }} />`;
+    case "settings": return html`<${dialogs.Settings} ...${{ close, demo: session.demo, local: session.local, save: change }} value=${{ url: session.url, restUrl: session.restUrl, token: settings().token }} reset=${session.local && !session.demo ? () => change(undefined) : undefined} />`;
+    case "people": return html`<${dialogs.People} ...${{ client, about, close, presence: client.conversation(id).getSnapshot().presence }} changed=${() => client.rest.getConversation(id).then((c) => { learn(c); list.put(c); }, () => {})} />`;
+    case "rename": return html`<${dialogs.Rename} ...${{ about, close }} act=${async (title) => { const c = await client.rest.updateConversation(id, { title }); list.put(c); learn(c); }} />`;
+    case "remove": return html`<${dialogs.Remove} ...${{ about, close }} act=${async () => { await client.rest.deleteConversation(id); list.drop(id); if (opened() === id) open(""); }} />`;
+  }
+}
+
+function Console({ session, change }) {
+  const { client } = session;
+  const id = useHash(), list = useMemo(() => new Conversations(client), [client]);
+  useEffect(() => () => list.close(), [list]);
+  const view = useStore(list), connection = useStore(client), connected = connection.state === "connected";
+  const [toast, tell] = useToast(), [dialog, setDialog] = useState(), [drawer, setDrawer] = useState(false);
+  const focus = useRef(), focus2 = useRef();
+  list.open = id;
+  const [about, learn] = useAbout({ client, session, list, view, id, connected });
+  const [second, both] = useSecond({ client, session, id, about, learn, tell });
+  useFirst({ client, session, list, view, id, tell });
+  useArrows(list, id);
+
+  // What is asked about one conversation is not asked about the next.
+  useEffect(() => setDialog((d) => (d?.id ? undefined : d)), [id]);
+  const close = () => setDialog(undefined);
+  const ask = (name, of) => async () => {
+    try {
+      dialogs ??= await import("./dialogs.js");
+    } catch {
+      return tell(unloaded);
+    }
+    if (of && !about?.participants) tell("It is still being read. Try again in a moment.");
+    else if (!of || opened() === of) setDialog({ name, id: of });
+  };
+  const showPanels = async () => {
+    try {
+      panels ??= await import("./panels.js");
+    } catch {
+      return tell(unloaded);
+    }
+    setDrawer(!drawer);
   };
   const actions = {
-    back: () => { location.hash = ""; },
-    people: () => setDialog("people"),
-    rename: () => setDialog("rename"),
-    remove: () => setDialog("remove"),
-    status: (status) => update({ status }).catch((e) => tell(sentence(e))),
+    back: () => open(""),
+    people: ask("people", id),
+    rename: ask("rename", id),
+    remove: ask("remove", id),
+    status: (status) => client.rest.updateConversation(id, { status }).then((c) => { list.put(c); learn(c); }, (e) => tell(sentence(e))),
   };
-  const close = () => setDialog(undefined);
-  const both = session.second && about && { on: !!second, toggle: async () => {
-    if (second) { second.close(); return setSecond(undefined); }
-    if (!about.participants?.some((p) => p.type === "agent" && p.id === session.agent)) {
-      try {
-        setInfo(await client.rest.addParticipant(id, { type: "agent", id: session.agent }));
-      } catch (e) {
-        if (e.code !== "conflict") return tell(sentence(e));
-      }
-    }
-    setSecond(session.second());
-  } };
-  const [Panels, setPanels] = useState();
-  const openDrawer = async () => {
-    if (drawer) return setDrawer(false);
-    const m = Panels ?? (await import("./panels.js")).Panels;
-    setPanels(() => m);
-    setDrawer(true);
-  };
+  const side = { id, info: about, local: session.local, tell, actions, gone: () => list.drop(id) };
 
   return html`<div class=${`console ${id ? "has-talk" : ""} ${drawer ? "has-drawer" : ""} ${second ? "has-second" : ""}`}>
-    <${List} list=${list} view=${view} open=${id} onOpen=${() => {}} onNew=${() => setDialog("new")}>
-      <footer class="foot"><span class=${`dot ${connection.state === "connected" ? "on" : ""}`} aria-hidden="true"></span>
+    <${List} list=${list} view=${view} open=${id} onNew=${ask("new")}>
+      <footer class="foot"><span class=${`dot ${connected ? "on" : ""}`} aria-hidden="true"></span>
         <span class="who"><bdi>${clean(connection.me?.id ?? "…")}</bdi><span class="small block">${connection.state}</span></span>
-        <button class="quiet" aria-expanded=${!!drawer} onClick=${openDrawer}>Panels</button>
-        <button class="icon quiet" aria-label="Settings" onClick=${() => setDialog("settings")}><${Icon} name="settings" /></button></footer>
+        <button class="quiet panels-of" aria-expanded=${drawer} onClick=${showPanels}>Panels</button>
+        <button class="icon quiet" aria-label="Settings" onClick=${ask("settings")}><${Icon} name="settings" /></button></footer>
     <//>
     <main>
-      <${Connection} client=${client} settings=${() => setDialog("settings")} />
+      <${Connection} client=${client} settings=${ask("settings")} />
       <div class="sides">
-        ${id ? html`<${Talk} key=${id} ...${{ client, id, info: about, second: both, local: session.local, tell, actions, focus }} side="first" />`
-          : html`<div class="empty">${view.all?.length === 0 && html`<h2>No conversation yet</h2><p><button class="primary" onClick=${() => setDialog("new")}>Begin one</button></p>`}</div>`}
-        ${id && second && html`<${Talk} key=${"second" + id} client=${second} ...${{ id, info: about, local: session.local, tell, actions, focus: focus2 }} side="second" />`}
+        ${id ? html`<${Talk} key=${id} client=${client} ...${side} second=${both} focus=${focus} side="first" />`
+          : html`<div class="empty">${view.all?.length === 0 && html`<h2>No conversation yet</h2><p><button class="primary" onClick=${ask("new")}>Begin one</button></p>`}</div>`}
+        ${id && second && html`<${Talk} key=${"second" + id} client=${second} ...${side} focus=${focus2} side="second" />`}
       </div>
     </main>
-    ${drawer && Panels && html`<${Panels} ...${{ client, id, local: session.local, marks: session.marks }} close=${() => setDrawer(false)} />`}
+    ${drawer && html`<${panels.Panels} ...${{ client, id, local: session.local, marks: session.marks }} close=${() => { setDrawer(false); document.querySelector(".panels-of").focus(); }} />`}
     <div class=${`toast ${toast ? "" : "none"}`} role="status">${toast}</div>
-    ${dialog === "new" && html`<${NewConversation} ...${{ client, close, assistant: session.assistant, agent: session.agent }} made=${(c) => { close(); list.put(c); location.hash = encodeURIComponent(c.id); }} />`}
-    ${dialog === "people" && about?.participants && html`<${People} ...${{ client, about, close, presence: talk.getSnapshot().presence }} changed=${() => client.rest.getConversation(id).then((c) => { setInfo(c); list.put(c); }, () => {})} />`}
-    ${dialog === "rename" && about && html`<${Rename} ...${{ about, close }} act=${(title) => update({ title })} />`}
-    ${dialog === "remove" && about && html`<${Remove} ...${{ about, close }} act=${async () => { await client.rest.deleteConversation(id); list.drop(id); location.hash = ""; }} />`}
-    ${dialog === "settings" && html`<${Settings} ...${{ close, demo: session.demo, local: session.local, save: change }} value=${{ url: session.url, restUrl: session.restUrl, token: settings().token }} reset=${session.local && !session.demo ? () => change(undefined) : undefined} />`}
+    ${dialog && (!dialog.id || dialog.id === id) && html`<${Dialogs} ...${{ dialog, session, change, list, id, about, learn, close }} />`}
   </div>`;
 }
 
 function App() {
   const [session, set] = useState();
-  const begin = () => start().then(set, (error) => set({ asks: settings(), error }));
+  const begin = async () => {
+    const s = await start().catch((error) => ({ asks: settings(), error }));
+    try {
+      if (s.asks) dialogs ??= await import("./dialogs.js");
+    } catch {
+      s.lost = true;
+    }
+    set(s);
+  };
   useEffect(() => { begin(); }, []);
   const change = (s) => { saveSettings(s); session.client?.close(); set(undefined); begin(); };
   if (!session) return html`<p class="boot">aiwm-chat</p>`;
-  if (session.asks) return html`<${Settings} value=${session.asks} local=${session.local} save=${change} why="This page talks to a backend of yours. It needs two addresses and a token." />`;
+  if (session.lost) return html`<p class="boot" role="alert">${unloaded}</p>`;
+  if (session.asks) return html`<${dialogs.Settings} value=${session.asks} local=${session.local} save=${change} why=${session.error ? sentence(session.error) : "This page talks to a backend of yours. It needs two addresses and a token."} />`;
   return html`<${Console} key=${session.url} session=${session} change=${change} />`;
 }
 

@@ -4,7 +4,7 @@ import { Avatar, Icon, Name } from "./message.js";
 import { clean } from "./text.js";
 
 export function Dialog({ title, close, children }) {
-  const box = useRef();
+  const box = useRef(), beside = useRef(false);
   useEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
@@ -15,7 +15,8 @@ export function Dialog({ title, close, children }) {
       setTimeout(back, 150);
     };
   }, []);
-  return html`<dialog ref=${box} aria-label=${title} onClose=${close} onClick=${(e) => { if (e.target === box.current) close(); }}>
+  return html`<dialog ref=${box} aria-label=${title} onClose=${close}
+    onPointerDown=${(e) => { beside.current = e.target === box.current; }} onClick=${(e) => { if (e.target === box.current && beside.current) close(); }}>
     <div class="sheet"><header><h2>${title}</h2><button class="icon quiet" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></header>${children}</div></dialog>`;
 }
 

@@ -1,5 +1,5 @@
 // Preact, as all files here use it, and what ties it to the stores of the client.
-import { useReducer, useEffect } from "./vendor/preact.js";
+import { useEffect, useReducer, useState } from "./vendor/preact.js";
 export { html, render, useState, useReducer, useEffect, useLayoutEffect, useRef, useMemo } from "./vendor/preact.js";
 
 // However many frames come in, the page is drawn once for each of the screen's. (What one
@@ -46,6 +46,25 @@ export function useTick(ms, on = true) {
     const timer = setInterval(tick, ms);
     return () => clearInterval(timer);
   }, [ms, on]);
+}
+
+/** A hook that gives what a file exports, once it is there. It is asked for when it is needed first, and anew until it comes. */
+export function later(load) {
+  let file, coming;
+  const get = async () => {
+    for (;;) {
+      try {
+        return (file = await load());
+      } catch {
+        await new Promise((done) => setTimeout(done, 2000));
+      }
+    }
+  };
+  return () => {
+    const [, come] = useState(!!file);
+    useEffect(() => { if (!file) (coming ??= get()).then(() => come(true)); }, []);
+    return file;
+  };
 }
 
 export const keyOf = (p) => `${p.type}:${p.id}`;

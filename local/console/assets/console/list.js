@@ -1,12 +1,13 @@
 // The conversations, the newest activity first.
-import { html, useEffect, useRef, useState, sentence } from "./hooks.js";
+import { html, useEffect, useLayoutEffect, useRef, keyOf, sentence } from "./hooks.js";
 import { ago, clean } from "./text.js";
 
 /** The list as a store: REST has it, and events keep it in step. */
 export class Conversations {
   constructor(client) {
     this.client = client;
-    this.state = { all: undefined, cursor: undefined, error: undefined, status: "active", fresh: new Set() };
+    this.state = { all: undefined, cursor: undefined, reading: false, error: undefined, status: "active", fresh: new Set() };
+    this.meanwhile = new Map();
     this.listeners = new Set();
     this.off = client.on("event", (f) => this.event(f));
     // What happened while there was no connection, no event tells.
@@ -22,53 +23,79 @@ export class Conversations {
   getSnapshot = () => this.state;
   set(change) { this.state = { ...this.state, ...change }; for (const f of this.listeners) f(); }
 
-  async load(more) {
-    const { status } = this.state, turn = (this.turn = (this.turn ?? 0) + 1);
-    try {
-      const page = await this.client.rest.listConversations({ status, limit: 50, ...(more && { cursor: this.state.cursor }) });
-      if (turn !== this.turn) return;
-      const all = more ? merge(this.state.all ?? [], page.data) : page.data;
-      this.set({ all, cursor: page.pagination.hasMore ? page.pagination.cursor : undefined, error: undefined });
-    } catch (error) {
-      if (turn === this.turn) this.set({ error });
-    }
-  }
-  show(status) { this.set({ status, all: undefined }); return this.load(); }
+  /** Reads it anew, as far as it was shown. */
+  load() { return this.read(this.state.all?.length ?? 0); }
+  /** Reads what follows. */
+  more() { return this.state.reading ? this.reading : this.state.cursor && this.read(0, this.state.cursor); }
+  show(status) { this.set({ status, all: undefined, cursor: undefined }); return this.load(); }
   find(id) { return this.state.all?.find((c) => c.id === id); }
 
-  put(c) {
-    const all = (this.state.all ?? []).filter((x) => x.id !== c.id);
-    if (c.status === this.state.status) all.push(c);
-    this.set({ all: sorted(all) });
+  read(wanted, cursor) { return (this.reading = this.pages(wanted, cursor)); }
+  async pages(wanted, cursor) {
+    const { status } = this.state, turn = (this.turn = {}), further = !!cursor;
+    let all = [];
+    this.meanwhile = new Map(); // what events say of it is newer than a page
+    this.set({ reading: true, error: undefined });
+    try {
+      do {
+        const page = await this.client.rest.listConversations({ status, limit: 50, cursor });
+        if (turn !== this.turn) return;
+        all = all.concat(page.data);
+        cursor = page.pagination.hasMore ? page.pagination.cursor : undefined;
+      } while (cursor && all.length < wanted);
+      const known = new Map([...all, ...(further ? this.state.all : []), ...this.meanwhile.values()].filter(Boolean).map((c) => [c.id, c]));
+      for (const [id, c] of this.meanwhile) if (!c) known.delete(id);
+      this.set({ all: sorted([...known.values()].filter((c) => c.status === status)), cursor, reading: false });
+    } catch (error) {
+      if (turn === this.turn) this.set({ error, reading: false });
+    }
   }
-  drop(id) { this.set({ all: this.state.all?.filter((c) => c.id !== id) }); }
-  seen(id) { if (this.state.fresh.delete(id)) this.set({ fresh: new Set(this.state.fresh) }); }
+
+  put(c) {
+    this.meanwhile.set(c.id, c);
+    this.change(c.id, c.status === this.state.status ? [c] : []);
+  }
+  drop(id) {
+    this.meanwhile.set(id, undefined);
+    this.change(id, []);
+  }
+  change(id, by) {
+    const { all } = this.state;
+    if (all) this.set({ all: sorted(all.filter((c) => c.id !== id).concat(by)) });
+  }
+  seen(id) { this.mark(id, false); }
+  mark(id, fresh) {
+    if (this.state.fresh.has(id) === fresh) return;
+    const all = new Set(this.state.fresh);
+    if (fresh) all.add(id);
+    else all.delete(id);
+    this.set({ fresh: all });
+  }
 
   // Something was said: it moves to the front.
-  touch(id, lastMessage) {
+  touch(id, at, lastMessage) {
     const c = this.find(id);
-    if (!c) {
-      if (this.state.status === "active" && this.state.all) this.client.rest.getConversation(id).then((c) => this.put(c), () => {});
-      return;
-    }
-    this.put({ ...c, updatedAt: new Date().toISOString(), lastMessage: lastMessage ?? c.lastMessage });
+    if (c) this.put({ ...c, updatedAt: at > c.updatedAt ? at : c.updatedAt, lastMessage: lastMessage ?? c.lastMessage });
+    else if (this.state.status === "active" && this.state.all) this.client.rest.getConversation(id).then((c) => this.meanwhile.has(id) || this.put(c), () => {});
   }
-  event(f) {
-    const d = f.data;
-    switch (f.event) {
+  event({ event, data: d, timestamp: at }) {
+    const { me } = this.client.getSnapshot();
+    switch (event) {
       case "conversation:added": case "conversation:updated": this.put(d); break;
       case "conversation:deleted": this.drop(d.conversationId); break;
       case "conversation:activity":
-        if (d.conversationId !== this.open) this.state.fresh.add(d.conversationId);
-        this.touch(d.conversationId);
+        this.mark(d.conversationId, d.conversationId !== this.open);
+        this.touch(d.conversationId, at);
         break;
-      case "message:new": case "message:from-user":
-        if (d.conversationId !== this.open) this.state.fresh.add(d.conversationId);
-        this.touch(d.conversationId, { seq: d.seq, content: d.content.slice(0, 100), role: d.role, createdAt: d.createdAt });
+      case "message:new": case "message:from-user": {
+        const mine = me && keyOf(me) === `${d.participantType}:${d.participantId}`;
+        this.mark(d.conversationId, !mine && d.conversationId !== this.open);
+        this.touch(d.conversationId, at, d.content ? { seq: d.seq, content: d.content.slice(0, 100), role: d.role, createdAt: d.createdAt } : undefined);
         break;
+      }
       case "message:sent": { // the text is one's own: it is in the log in a moment
         const talk = this.client.conversation(d.conversationId);
-        setTimeout(() => this.touch(d.conversationId, talk.getSnapshot().messages.findLast((m) => m.seq === d.seq)), 0);
+        setTimeout(() => this.touch(d.conversationId, at, talk.getSnapshot().messages.findLast((m) => m.seq === d.seq)), 0);
         break;
       }
     }
@@ -77,15 +104,10 @@ export class Conversations {
 
 const sorted = (all) => all.sort((a, b) => (a.updatedAt < b.updatedAt ? 1 : a.updatedAt > b.updatedAt ? -1 : 0));
 
-function merge(have, more) {
-  const known = new Set(have.map((c) => c.id));
-  return [...have, ...more.filter((c) => !known.has(c.id))];
-}
-
 const shelves = [["active", "Open"], ["archived", "Archived"], ["closed", "Closed"]];
 
-export function List({ list, view, open, onOpen, onNew, children }) {
-  const [more, setMore] = useState(false), nav = useRef();
+export function List({ list, view, open, onNew, children }) {
+  const nav = useRef();
   const key = (e) => {
     if (!["ArrowDown", "ArrowUp", "Home", "End"].includes(e.key) || e.altKey) return;
     const all = [...nav.current.querySelectorAll("a")], i = all.indexOf(document.activeElement);
@@ -93,17 +115,33 @@ export function List({ list, view, open, onOpen, onNew, children }) {
     e.preventDefault();
     all[e.key === "Home" ? 0 : e.key === "End" ? all.length - 1 : Math.max(0, Math.min(all.length - 1, i + (e.key === "ArrowDown" ? 1 : -1)))].focus();
   };
+  // What follows is read before one has come to the end.
+  const near = () => {
+    const el = nav.current;
+    if (!view.error && el.clientHeight > 0 && el.scrollHeight - el.scrollTop - el.clientHeight < 400) list.more();
+  };
+  useEffect(near, [view.all, view.cursor]);
+  useEffect(() => nav.current.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" }), [open, !view.all]);
+  // What has the focus may move, and would lose it.
+  const focused = nav.current?.contains(document.activeElement) ? document.activeElement : undefined;
+  useLayoutEffect(() => { if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true }); });
+
+  const again = () => (view.cursor ? list.more() : list.load());
   return html`<aside class="list" aria-label="Conversations">
     <header class="head"><h1>aiwm-chat</h1><button class="primary" onClick=${onNew}>New</button></header>
     <div class="tabs" role="group" aria-label="Show">${shelves.map(([s, label]) => html`<button key=${s} aria-pressed=${view.status === s} onClick=${() => list.show(s)}>${label}</button>`)}</div>
-    <nav ref=${nav} aria-label="Conversations" onKeyDown=${key}>
-      ${view.error && html`<p class="failed">${sentence(view.error)} <button class="link" onClick=${() => list.load()}>Try again</button></p>`}
-      ${view.all?.length === 0 && html`<p class="small none">${view.status === "active" ? "None yet. Begin one." : "None."}</p>`}
-      <ul>${view.all?.map((c) => html`<li key=${c.id}><a href=${"#" + encodeURIComponent(c.id)} aria-current=${c.id === open ? "page" : undefined} class=${view.fresh.has(c.id) ? "fresh" : ""} onClick=${() => onOpen(c.id)}>
-        <span class="top"><bdi class="name">${clean(c.title)}</bdi><time datetime=${c.updatedAt}>${ago(c.updatedAt)}</time></span>
-        <span class="last" dir="auto">${view.fresh.has(c.id) ? html`<span class="hidden">New. </span>` : ""}${clean(c.lastMessage?.content) || html`<i>with ${clean(c.agentId)}</i>`}</span></a></li>`)}</ul>
-      ${view.cursor && html`<button class="link" disabled=${more} onClick=${async () => { setMore(true); await list.load(true); setMore(false); }}>More</button>`}
+    <nav ref=${nav} aria-label="Conversations" onKeyDown=${key} onScroll=${near}>
+      ${view.all?.length === 0 && html`<p class="small nothing">${view.status === "active" ? "None yet. Begin one." : "None."}</p>`}
+      <ul>${view.all?.map((c) => html`<${Entry} key=${c.id} c=${c} fresh=${view.fresh.has(c.id)} open=${c.id === open} />`)}</ul>
+      <p class="small nothing" role="status">${view.reading && (!view.all || view.cursor) ? "Reading…" : ""}</p>
+      ${view.error && html`<p class="failed nothing">${sentence(view.error)} <button class="link" onClick=${again}>Try again</button></p>`}
     </nav>
     ${children}
   </aside>`;
+}
+
+function Entry({ c, fresh, open }) {
+  return html`<li><a href=${"#" + encodeURIComponent(c.id)} aria-current=${open ? "page" : undefined} class=${fresh ? "fresh" : ""}>
+    <span class="top"><bdi class="name">${clean(c.title)}</bdi><time datetime=${c.updatedAt}>${ago(c.updatedAt)}</time></span>
+    <span class="last" dir="auto">${fresh ? html`<span class="hidden">New. </span>` : ""}${clean(c.lastMessage?.content) || html`<i>with ${clean(c.agentId)}</i>`}</span></a></li>`;
 }

@@ -33,6 +33,7 @@ export function Scroll({ items, draw, older, onOlder, label, control }) {
 
   function look() {
     const el = box.current;
+    if (!el) return; // it has been scrolled, and is gone since
     state.top = el.scrollTop;
     state.height = el.clientHeight;
     state.end = el.scrollHeight - el.scrollTop - el.clientHeight < 24;
@@ -90,7 +91,7 @@ export function Scroll({ items, draw, older, onOlder, label, control }) {
 
   if (control) control.current = {
     toEnd() { state.end = true; again(); },
-    page(by) { box.current.scrollBy({ top: by * box.current.clientHeight * 0.9 }); },
+    page(by) { box.current?.scrollBy({ top: by * box.current.clientHeight * 0.9 }); },
     atEnd: () => state.end,
   };
 

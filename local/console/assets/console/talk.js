@@ -4,10 +4,11 @@ import { Scroll } from "./scroll.js";
 import { entries, Icon, Message, Name, Outgoing, Stream } from "./message.js";
 import { clean, today } from "./text.js";
 
-export function Talk({ client, id, info, side, second, local, tell, actions, focus }) {
+export function Talk({ client, id, info, side, second, local, tell, actions, gone, focus }) {
   const talk = useMemo(() => client.conversation(id), [client, id]);
   useEffect(() => talk.open(), [talk]);
   const connection = useStore(client), view = useStore(talk);
+  useEffect(() => { if (view.state === "gone" && side === "first") gone(); }, [view.state]);
   const { me } = connection, about = view.conversation ?? info;
   const scroll = useRef();
   const log = useMemo(() => entries(view.messages), [view.messages]);
@@ -23,7 +24,7 @@ export function Talk({ client, id, info, side, second, local, tell, actions, foc
   function draw(e) {
     if (e.s) return html`<${Stream} s=${e.s} />`;
     if (e.o) return html`<${Outgoing} o=${e.o} talk=${talk} />`;
-    return html`${e.day && html`<p class="day"><span>${today(e.m.createdAt)}</span></p>`}<${Message} entry=${e} me=${me} talk=${talk} version=${e.version} />`;
+    return html`${e.day && html`<p class="day"><span>${today(e.m.createdAt)}</span></p>`}<${Message} entry=${e} me=${me} talk=${talk} streams=${view.streams} />`;
   }
 
   return html`<section class="talk" aria-label=${side === "second" ? `The side of ${clean(me?.id)}` : "Conversation"}>
@@ -35,7 +36,7 @@ export function Talk({ client, id, info, side, second, local, tell, actions, foc
         : html`<${Scroll} key=${id} items=${items} draw=${draw} older=${view.hasOlder} onOlder=${() => talk.loadOlder(100)} label="Messages" control=${scroll} />`}
     <p class="typing" aria-live="off">${typing.length > 0 && html`${typing.map((t, i) => html`${i > 0 && ", "}<${Name} key=${keyOf(t)} id=${t.id} />`)} ${typing.length > 1 ? "are" : "is"} typing…`}</p>
     <div class="hidden" aria-live="polite">${said}</div>
-    ${view.state !== "gone" && html`<${Composer} key=${id + side} ...${{ talk, writes, closed, about, view, tell, focus, actions, me }} sent=${() => scroll.current?.toEnd()} page=${(by) => scroll.current?.page(by)} />`}
+    ${view.state !== "gone" && html`<${Composer} key=${id + side} ...${{ talk, writes, closed, about, view, tell, focus, actions, me, side }} sent=${() => scroll.current?.toEnd()} page=${(by) => scroll.current?.page(by)} />`}
   </section>`;
 }
 
@@ -75,13 +76,14 @@ function Menu({ about, actions }) {
     const away = (e) => { if (!box.current.contains(e.target)) setOpen(false); };
     const key = (e) => { if (e.key === "Escape") { setOpen(false); box.current.querySelector("button").focus(); e.stopPropagation(); } };
     document.addEventListener("click", away);
+    document.addEventListener("focusin", away);
     box.current.addEventListener("keydown", key);
     box.current.querySelector(".menu button")?.focus();
-    return () => { document.removeEventListener("click", away); box.current?.removeEventListener("keydown", key); };
+    return () => { document.removeEventListener("click", away); document.removeEventListener("focusin", away); box.current?.removeEventListener("keydown", key); };
   }, [open]);
   const does = (f) => () => { setOpen(false); f(); };
   const status = about?.status ?? "active";
-  return html`<div class="has-menu" ref=${box}><button class="quiet icon" aria-haspopup="true" aria-expanded=${open} aria-label="More" onClick=${() => setOpen(!open)}><${Icon} name="more" /></button>
+  return html`<div class="has-menu" ref=${box}><button class="quiet icon" aria-expanded=${open} aria-label="More" onClick=${() => setOpen(!open)}><${Icon} name="more" /></button>
     ${open && html`<div class="menu">
       <button onClick=${does(actions.rename)}>Rename</button>
       ${status === "active" ? html`<button onClick=${does(() => actions.status("archived"))}>Archive</button><button onClick=${does(() => actions.status("closed"))}>Close</button>` : html`<button onClick=${does(() => actions.status("active"))}>Reopen</button>`}
@@ -104,11 +106,11 @@ function Empty({ local, joined, agent, fill, side }) {
 
 const drafts = new Map();
 
-function Composer({ talk, writes, closed, about, view, tell, focus, actions, sent, page, me }) {
-  const box = useRef(), key = `${talk.id}:${me?.id}`;
+function Composer({ talk, side, writes, closed, about, view, tell, focus, actions, sent, page, me }) {
+  const box = useRef(), key = `${side}:${talk.id}`;
   const [text, setText] = useState(drafts.get(key) ?? ""), [url, setURL] = useState(null);
   const last = view.messages[view.messages.length - 1];
-  const asked = last?.participantType === "user" && me?.type === "user" && Date.now() - Date.parse(last.createdAt) < 20_000; // it may be about to answer
+  const asked = last?.participantType === "user" && me?.type === "user" && Math.abs(Date.now() - Date.parse(last.createdAt)) < 20_000; // it may be about to answer
   useTick(5000, asked);
   useLayoutEffect(() => {
     const el = box.current;
@@ -120,7 +122,7 @@ function Composer({ talk, writes, closed, about, view, tell, focus, actions, sen
     focus.current = { focus: () => box.current?.focus(), fill: (t) => { setText(t); box.current?.focus(); } };
     if (!matchMedia("(pointer: coarse)").matches) box.current?.focus(); // a keyboard on the glass would cover the talk
   }, [talk, closed]);
-  useEffect(() => { drafts.set(key, text); }, [text]);
+  useEffect(() => { if (text) drafts.set(key, text); else drafts.delete(key); }, [text]);
 
   const stop = () => talk.stop().catch((e) => tell(sentence(e)));
   function send() {
@@ -141,7 +143,7 @@ function Composer({ talk, writes, closed, about, view, tell, focus, actions, sen
     if (e.isComposing || e.keyCode === 229) return; // an input method is at work: its Enter is not ours
     if (e.key === "Enter" && !e.shiftKey && !e.ctrlKey && !e.altKey && !e.metaKey) {
       e.preventDefault();
-      send();
+      e.target.form.requestSubmit();
     } else if (e.key === "Escape" && writes) {
       e.preventDefault();
       stop();

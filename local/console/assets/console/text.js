@@ -40,3 +40,14 @@ export const day = (at) => new Date(at).toDateString();
 export function today(at) {
   return day(at) === day(Date.now()) ? "Today" : new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" }).format(new Date(at));
 }
+
+/** The name of the tool that a call is of. */
+export const toolOf = (call) => clean(call?.tool || call?.name || call?.function?.name || "tool");
+
+export const verdicts = { approved: "approved", denied: "refused", expired: "expired", superseded: "overtaken by a newer question", stopped: "stopped" };
+
+/** What was decided of a call, by whom and why. */
+export function verdict(d) {
+  const text = verdicts[d.status] ?? clean(d.status);
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${d.status === "expired" ? ": nobody decided in time" : ""}${d.by ? ` by ${clean(d.by)}` : ""}${d.reason ? `: ${d.reason}` : ""}`;
+}
