@@ -107,7 +107,7 @@ test("a card says that a call runs while it does, and what came of it", async ()
 test("a call that nothing answers is not said to run", async () => {
   const { id } = await server.rest("POST", "conversations", { title: "Calls", agentId: "demo-agent" });
   const tell = (content, more) => server.rest("POST", "messages", { conversationId: id, content, ...more }, server.agentToken);
-  const question = (await server.rest("POST", "messages", { conversationId: id, content: "Do it." })).id;
+  const question = (await server.rest("POST", "messages", { conversationId: id, content: "Do it." })).messageId;
   const call = (n, more) => tell("", { type: "tool_call", parentId: question, toolCalls: [{ id: `c${n}`, tool: `tool_${n}`, arguments: {} }], ...more });
   await call(1);
   await page.evaluate((to) => { location.hash = to; }, id);

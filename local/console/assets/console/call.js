@@ -52,7 +52,8 @@ function argumentsOf(text) {
 function Approval({ id, args, me, talk, until }) {
   const asked = code(args), [edit, setEdit] = useState(), [reason, setReason] = useState(""), [state, set] = useState({});
   if (me?.type !== "user") return html`<pre tabindex="0" dir="ltr">${asked}</pre><p class="small">A user decides that.</p>`;
-  const decide = async (approved) => {
+  const decide = async (approved, button) => {
+    const log = button.closest(".log");
     let changed;
     try {
       if (approved && edit !== undefined && edit !== asked) changed = argumentsOf(edit);
@@ -62,6 +63,7 @@ function Approval({ id, args, me, talk, until }) {
     set({ busy: true });
     try {
       await talk.approve(id, { approved, reason: reason.trim() || undefined, arguments: changed });
+      log?.focus(); // the button goes, and the focus would with it
     } catch (e) {
       set({ error: sentence(e), wrong: !!e.details?.arguments });
     }
@@ -74,7 +76,7 @@ function Approval({ id, args, me, talk, until }) {
       : html`<pre tabindex="0" dir="ltr">${asked}</pre>`}
     <button class="link" disabled=${state.busy} onClick=${() => { setEdit(known ? undefined : asked); set({}); }}>${known ? "Back to what it asked" : "Change the arguments"}</button>
     <label class="reason"><span class="small">Reason, if you like</span><input value=${reason} maxlength="1000" dir="auto" onInput=${(e) => setReason(e.target.value)} /></label>
-    <div class="buttons"><button class="primary" disabled=${state.busy} onClick=${() => decide(true)}>${known && edit !== asked ? "Approve as changed" : "Approve"}</button><button disabled=${state.busy} onClick=${() => decide(false)}>Refuse</button></div>
+    <div class="buttons"><button class="primary" disabled=${state.busy} onClick=${(e) => decide(true, e.currentTarget)}>${known && edit !== asked ? "Approve as changed" : "Approve"}</button><button disabled=${state.busy} onClick=${(e) => decide(false, e.currentTarget)}>Refuse</button></div>
     ${state.error && html`<p class="failed" role="alert" id=${described}>${state.error}</p>`}
     ${until && html`<p class="small">Nothing runs meanwhile. It expires ${exact(until)}.</p>`}
   </div>`;

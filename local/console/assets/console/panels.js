@@ -7,6 +7,8 @@ import { code } from "./text.js";
 export function Panels({ client, id, local: here, marks, close }) {
   const names = here ? ["Frames", "Meter", "Faults", "Functions"] : ["Frames"];
   const [tab, setTab] = useState("Frames"), tabs = useRef();
+  // Where one is looking now; and back to the button where it began.
+  useEffect(() => { tabs.current.querySelector("[aria-selected=true]").focus(); }, []);
   const key = (e) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
     if (!by) return;
@@ -14,7 +16,7 @@ export function Panels({ client, id, local: here, marks, close }) {
     setTab(next);
     tabs.current.querySelector(`#tab-${next}`).focus();
   };
-  return html`<aside class="drawer" aria-label="Panels">
+  return html`<aside class="drawer" aria-label="Panels" onKeyDown=${(e) => { if (e.key === "Escape") close(); }}>
     <header class="head"><div class="tabs" role="tablist" aria-label="Panels" ref=${tabs} onKeyDown=${key}>${names.map((n) => html`<button key=${n} role="tab" id=${"tab-" + n} aria-selected=${tab === n} aria-controls="panel" tabindex=${tab === n ? 0 : -1} onClick=${() => setTab(n)}>${n}</button>`)}</div>
       <button class="icon quiet" aria-label="Close the panels" onClick=${close}><${Icon} name="close" /></button></header>
     <div class="panel" role="tabpanel" id="panel" aria-labelledby=${"tab-" + tab}>
@@ -25,18 +27,22 @@ export function Panels({ client, id, local: here, marks, close }) {
 // usePolled asks the local server again and again.
 function usePolled(path, ms, then) {
   const [state, set] = useState({});
-  const ask = async () => {
-    try {
-      const body = await local(typeof path === "function" ? path() : path);
-      if (body) set({ body: then ? then(body) : body });
-      else set((s) => ({ ...s, error: "The server does not answer." }));
-    } catch (e) {
-      set((s) => ({ ...s, error: sentence(e) }));
-    }
-  };
   useEffect(() => {
+    let busy = false;
+    const ask = async () => {
+      if (busy || document.hidden) return; // what is slow is not asked twice at once
+      busy = true;
+      try {
+        const body = await local(typeof path === "function" ? path() : path);
+        if (!body) throw new Error("The server does not answer");
+        set({ body: then ? then(body) : body });
+      } catch (e) {
+        set((s) => ({ ...s, error: sentence(e) }));
+      }
+      busy = false;
+    };
     ask();
-    const timer = setInterval(() => { if (!document.hidden) ask(); }, ms);
+    const timer = setInterval(ask, ms);
     return () => clearInterval(timer);
   }, []);
   return [state.body, state.error, (body) => set({ body })];
@@ -65,7 +71,7 @@ function Frames({ client }) {
     <ol class="frames">${found.map((f) => html`<li key=${f.n}><button aria-expanded=${open === f.n} onClick=${() => setOpen(open === f.n ? undefined : f.n)}><span class=${f.dir} aria-label=${f.dir === "in" ? "received" : "sent"}>${f.dir === "in" ? "↓" : "↑"}</span><time>${stamp.format(f.at)}</time><code>${code(f.text.slice(0, 160))}</code></button>${open === f.n && html`<pre tabindex="0" dir="ltr">${pretty(f.text)}</pre>`}</li>`)}</ol>`;
 }
 
-const count = new Intl.NumberFormat(), money = (d) => "$" + (d === 0 ? "0" : d < 0.01 ? d.toFixed(7).replace(/0+$/, "") : d.toFixed(4));
+const count = new Intl.NumberFormat(), money = (d) => (d === 0 ? "$0" : d < 5e-8 ? "< $0.0000001" : "$" + (d < 0.01 ? d.toFixed(7).replace(/0+$/, "") : d.toFixed(4)));
 
 function Meter({ id, marks }) {
   const [now, error] = usePolled("meter", 1500), [, again] = useReducer((n) => n + 1, 0);
@@ -89,21 +95,25 @@ function Meter({ id, marks }) {
 }
 
 function Faults() {
-  const [now, error, set] = usePolled("faults", 2000), [failed, setFailed] = useState();
+  const [now, error, set] = usePolled("faults", 2000), [failed, setFailed] = useState(), [held, hold] = useState({});
   const change = async (to) => {
     try {
-      set(await local("faults", { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(to) }));
+      const told = await local("faults", { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify(to) });
+      if (!told) throw new Error("The server does not answer");
+      set(told);
       setFailed(undefined);
     } catch (e) {
       setFailed(sentence(e));
     }
+    hold({});
   };
+  const at = (f) => held[f.kind] ?? f.probability; // what the server says does not take a slider out of one's hand
   if (!now) return html`<p class="small">${error ?? "…"}</p>`;
   const on = now.faults.some((f) => f.probability > 0);
   return html`<div class="tools"><p>${on ? html`The server misbehaves: <b>${count.format(now.happened)}</b> times so far.` : "All is well. Make it go wrong, and see what people notice."}</p><button class="quiet" disabled=${!on} onClick=${() => change(Object.fromEntries(now.faults.map((f) => [f.kind, 0])))}>None</button></div>
     ${(failed ?? error) && html`<p class="failed" role="alert">${failed ?? error}</p>`}
     <ul class="faults">${now.faults.map((f) => html`<li key=${f.kind}><label for=${"fault-" + f.kind}><b>${f.kind}</b><span class="small block">${f.text}</span></label>
-      <input type="range" id=${"fault-" + f.kind} min="0" max="1" step="0.05" value=${f.probability} aria-valuetext=${Math.round(f.probability * 100) + " percent"} onChange=${(e) => change({ [f.kind]: Number(e.target.value) })} /><output>${Math.round(f.probability * 100)} %</output></li>`)}</ul>`;
+      <input type="range" id=${"fault-" + f.kind} min="0" max="1" step="0.05" value=${at(f)} aria-valuetext=${Math.round(at(f) * 100) + " percent"} onInput=${(e) => hold({ [f.kind]: Number(e.target.value) })} onChange=${(e) => change({ [f.kind]: Number(e.target.value) })} /><output>${Math.round(at(f) * 100)} %</output></li>`)}</ul>`;
 }
 
 function Functions() {

@@ -108,7 +108,7 @@ const drafts = new Map();
 
 function Composer({ talk, side, writes, closed, about, view, tell, focus, actions, sent, page, me }) {
   const box = useRef(), key = `${side}:${talk.id}`;
-  const [text, setText] = useState(drafts.get(key) ?? ""), [url, setURL] = useState(null);
+  const [text, show] = useState(drafts.get(key) ?? ""), [url, setURL] = useState(null);
   const last = view.messages[view.messages.length - 1];
   const asked = last?.participantType === "user" && me?.type === "user" && Math.abs(Date.now() - Date.parse(last.createdAt)) < 20_000; // it may be about to answer
   useTick(5000, asked);
@@ -122,7 +122,11 @@ function Composer({ talk, side, writes, closed, about, view, tell, focus, action
     focus.current = { focus: () => box.current?.focus(), fill: (t) => { setText(t); box.current?.focus(); } };
     if (!matchMedia("(pointer: coarse)").matches) box.current?.focus(); // a keyboard on the glass would cover the talk
   }, [talk, closed]);
-  useEffect(() => { if (text) drafts.set(key, text); else drafts.delete(key); }, [text]);
+  function setText(t) {
+    show(t);
+    if (t) drafts.set(key, t);
+    else drafts.delete(key);
+  }
 
   const stop = () => talk.stop().catch((e) => tell(sentence(e)));
   function send() {
