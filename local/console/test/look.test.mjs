@@ -104,6 +104,30 @@ test("panels, dialogs and both sides", async () => {
   assert.deepEqual(page.troubles, []);
 });
 
+for (const [name, how] of [["light", { width: 1280, height: 900 }], ["phone-dark", { width: 390, height: 800, dark: true }]]) {
+  test(`${name}: a card that asks, while its arguments are changed, is for everybody`, async () => {
+    const { id } = await server.rest("POST", "conversations", { title: `A card, ${name}`, agentId: "assistant" });
+    const before = page;
+    page = await open(browser, server.url + "#" + id, how);
+    await until(page, "it is open", () => document.querySelector(".composer textarea"));
+    await say(page, 'Pay it back. #tool shop__refund_order {"order": "1042"}');
+    await click(page, "Change the arguments", ".asks button");
+    await page.evaluate(() => { const e = document.querySelector(".asks textarea"); e.value = "[1]"; e.dispatchEvent(new Event("input", { bubbles: true })); });
+    await click(page, "Approve as changed");
+    await until(page, "it is refused", () => document.querySelector(".asks p.failed"));
+    await page.evaluate(() => { const log = document.querySelector(".log"); log.scrollTop = log.scrollHeight; });
+    await new Promise((r) => setTimeout(r, 300));
+    await accessible("a card");
+    await shot(page, `approval-edit-${name}`);
+    await click(page, "Refuse");
+    await until(page, "it is decided", () => !document.querySelector(".asks, .stream"), null, 60_000);
+    await accessible("a decided card");
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+    await page.close();
+    page = before;
+  });
+}
+
 test("a conversation is begun, renamed, archived, opened again and deleted by keys and clicks", async () => {
   await click(page, "New");
   await until(page, "the agents are listed", () => document.querySelectorAll("dialog .choice").length >= 2);
