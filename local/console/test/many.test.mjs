@@ -81,6 +81,9 @@ test("all of them are scrolled through", async () => {
   const later = await heap();
   console.log(`heap: ${before.toFixed(1)} MB at the end of the log, ${mid.toFixed(1)} MB with all of it, ${later.toFixed(1)} MB after going back and forth`);
   assert.ok(later < mid * 1.5 + 10, "it does not grow");
+  const { Nodes } = await page.metrics();
+  console.log(`${Nodes} nodes`);
+  assert.ok(Nodes < 15_000, `${Nodes} nodes: what is not on the screen is kept`);
 });
 
 test("where one reads stays where it is while something is said", async () => {

@@ -1,5 +1,5 @@
 // One entry of the log, whatever its type.
-import { html, later, useMemo, useState, keyOf, sentence } from "./hooks.js";
+import { html, later, useState, keyOf, sentence } from "./hooks.js";
 import { clean, code, exact, safeURL, time, toolOf, verdict } from "./text.js";
 
 const useMarkdown = later(() => import("./markdown.js")), useCalls = later(() => import("./call.js"));
@@ -7,8 +7,7 @@ const useMarkdown = later(() => import("./markdown.js")), useCalls = later(() =>
 /** Text of an agent; until it can be read as Markdown as it was written. */
 export function Markdown({ text, keep = true }) {
   const file = useMarkdown();
-  const parts = useMemo(() => file?.markdown(text, keep), [text, file]);
-  return file ? html`<div class="md" dir="auto">${parts}</div>` : html`<div class="plain" dir="auto">${text}</div>`;
+  return file ? html`<div class="md" dir="auto">${file.markdown(text, keep)}</div>` : html`<div class="plain" dir="auto">${text}</div>`;
 }
 
 const hue = (id) => [...id].reduce((n, c) => (n * 31 + c.charCodeAt(0)) >>> 0, 7) % 6;

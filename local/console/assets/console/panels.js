@@ -1,5 +1,5 @@
 // What happens behind the talk. This file is loaded when somebody looks.
-import { html, useEffect, useMemo, useReducer, useRef, useState, sentence } from "./hooks.js";
+import { html, useEffect, useReducer, useRef, useState, sentence } from "./hooks.js";
 import { local } from "./session.js";
 import { Icon } from "./message.js";
 import { code } from "./text.js";
