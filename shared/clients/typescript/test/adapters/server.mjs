@@ -1,8 +1,7 @@
 // A server for a file of tests, with what its greeting tells: the tokens and the model of
 // the demo, to whose organisation the agent "assistant" belongs.
-import WebSocket from "ws";
 import { ChatClient } from "../../dist/index.js";
-import { Server, until as untilTrue } from "../support/server.mjs";
+import { Server, until as untilTrue, WebSocket } from "../support/server.mjs";
 
 export async function startServer() {
   const server = await Server.start();
