@@ -52,6 +52,13 @@ test("an answer that is begun anew is read anew", async () => {
   assert.deepEqual(events.find((e) => e.type === "MESSAGES_SNAPSHOT").messages.map((m) => m.content), ["?", "Hm", "Other words"]);
 });
 
+test("what was thought is before what was said, also where its pieces are late", async () => {
+  const final = message(2, { content: "Yes.", thinking: { content: "Hm, well", visible: true }, streamId: "s" });
+  const seen = read([{ streams: [stream("s", "Ye", { thinking: "Hm" })] }, { streams: [stream("s", "Yes", { thinking: "Hm, w" })] }, { messages: [final] }]);
+  assert.deepEqual(seen.types, ["step", "thinking", "text", "text", "reset", "thinking", "text", "message", "end"]);
+  assert.deepEqual((await asUIMessage(seen)).parts.map((p) => p.text), [undefined, "Hm, well", "Yes."]);
+});
+
 test("a piece that overtakes the beginning of its stream waits for it", () => {
   const ended = message(2, { content: "Hi", streamId: "s" });
   const unknown = stream("s", "H", { participantId: "", parentId: undefined });
