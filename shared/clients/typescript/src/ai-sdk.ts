@@ -1,6 +1,6 @@
 import type { ChatTransport, UIMessage, UIMessageChunk } from "ai";
 import { AnswerReader, type Piece, type Question } from "./adapters/answer.js";
-import { answerFrom, decide, follow, found, joined, unfinished } from "./adapters/follow.js";
+import { answerFrom, decide, follow, found, joined, stopAnswer, unfinished } from "./adapters/follow.js";
 import { AnswerChunks } from "./adapters/ui-chunks.js";
 import { answerMetadata, type ChatUIMessage } from "./adapters/ui-messages.js";
 import type { ChatClient } from "./client.js";
@@ -115,8 +115,7 @@ export class AiwmChatTransport implements ChatTransport<ChatUIMessage> {
       setTimeout(() => {
         if (!stops()) return;
         if (question.id) this.#stopped.add(question.id);
-        const stopped = question.id !== undefined ? conversation.stopAnswer(question.id) : conversation.stop(question.streamId);
-        stopped.catch(() => {}); // there is nobody to tell
+        stopAnswer(this.#client, conversation, question).catch(() => {}); // there is nobody to tell
       });
     };
     if (signal?.aborted) stop();

@@ -1,6 +1,6 @@
 import { useExternalStoreRuntime, type AppendMessage, type AssistantRuntime } from "@assistant-ui/react";
 import { useMemo } from "react";
-import { toThreadMessages } from "./adapters/thread-messages.js";
+import { isRun, toThreadMessages } from "./adapters/thread-messages.js";
 import { ChatError } from "./error.js";
 import { useChatClient, useConnection, useConversation } from "./react.js";
 
@@ -22,7 +22,7 @@ export function useAiwmRuntime(id: string): AssistantRuntime {
   return useExternalStoreRuntime({
     messages,
     convertMessage: (m) => m,
-    isRunning: streams.length > 0,
+    isRunning: streams.length > 0 || messages.some(isRun), // also between two steps
     isLoading: chat.state === "joining" && log.length === 0,
     isDisabled: chat.state === "gone",
     hasEarlier: chat.hasOlder,
