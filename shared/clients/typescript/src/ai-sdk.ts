@@ -47,6 +47,7 @@ export class AiwmChatTransport implements ChatTransport<ChatUIMessage> {
     if (last.role === "assistant") {
       return this.#goOn(conversation, o.messages.find((m) => m.id === o.messageId) ?? last, o.abortSignal);
     }
+    if (last.role !== "user") throw new ChatError("bad_request", "Only what a user says can be sent: the last message is the system's");
     const question = o.trigger === "regenerate-message" ? await this.#regenerate(conversation, last, o.abortSignal) : await this.#say(conversation, last);
     return this.#answer(conversation, question, new AnswerReader(question), new AnswerChunks(), () => true, o.abortSignal);
   }

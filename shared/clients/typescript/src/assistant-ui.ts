@@ -38,7 +38,8 @@ export function useAiwmRuntime(id: string): AssistantRuntime {
   });
 }
 
-function inputOf({ content, attachments }: AppendMessage) {
+function inputOf({ role, content, attachments }: AppendMessage) {
+  if (role !== "user") throw new ChatError("bad_request", `Only what a user says can be sent: the role of this message is ${role}`);
   const text = content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
   const urls = [...content, ...(attachments ?? []).flatMap((a) => a.content)].flatMap((part) => (part.type === "file" ? [part.data] : part.type === "image" ? [part.image] : []));
   return { content: text, ...(urls.length > 0 && { attachments: urls }) };

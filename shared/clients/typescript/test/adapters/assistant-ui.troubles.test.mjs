@@ -85,3 +85,11 @@ test("a conversation of somebody else is disabled", async (t) => {
   const stranger = await openThread(t, server.client(server.token("mallory")), page.id, "gone");
   await until("it is disabled", () => stranger.thread.getState().isDisabled);
 });
+
+test("only what a user says is sent", async (t) => {
+  const page = await open(t);
+  page.thread.append({ role: "assistant", content: [{ type: "text", text: "as if I were it" }] });
+  page.thread.append("hello #tokens 3");
+  await until("the answer", () => page.text() && page.last().status.type === "complete");
+  assert.deepEqual((await page.log()).map((m) => m.participantType), ["user", "agent"]);
+});
