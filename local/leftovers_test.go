@@ -33,7 +33,7 @@ var foundByTools = []string{
 	"LICENSE", "CHANGELOG.md", "go.mod", "go.sum", "Makefile", "template.yaml", "samconfig.toml", ".gitignore", ".env.example", ".ci/run",
 }
 
-var foundByNode = regexp.MustCompile(`(^|/)(package(-lock)?\.json|\.npmrc|tsconfig\.json|typedoc\.json|[\w-]+\.test\.mjs)$`)
+var foundByNode = regexp.MustCompile(`(^|/)(package(-lock)?\.json|\.npmrc|tsconfig\.json|typedoc\.json|[\w.-]+\.test\.mjs)$`)
 
 // repository returns the files of the repository and what is in them, without
 // hidden folders other than that of CI, and without what Git ignores.

@@ -1,8 +1,8 @@
-import { AbstractAgent, EventType, type AgentConfig, type BaseEvent, type RunAgentInput } from "@ag-ui/client";
+import { AbstractAgent, EventType, type AgentConfig, type BaseEvent, type RunAgentInput, type UserMessage } from "@ag-ui/client";
 import { Observable } from "rxjs";
 import { AnswerEvents, event, toAgUiMessages } from "./adapters/ag-ui-events.js";
 import { AnswerReader, type Question } from "./adapters/answer.js";
-import { answerFrom, decide, follow, found, joined, unfinished } from "./adapters/follow.js";
+import { answerFrom, decide, follow, found, joined, stopAnswer, unfinished } from "./adapters/follow.js";
 import type { ChatClient } from "./client.js";
 import type { Conversation } from "./conversation.js";
 import { ChatError } from "./error.js";
@@ -42,6 +42,17 @@ export class AiwmAgent extends AbstractAgent {
     return clone;
   }
 
+  // Before the run is there its subscribers are told, and may wait.
+  override runAgent(...all: Parameters<AbstractAgent["runAgent"]>): ReturnType<AbstractAgent["runAgent"]> {
+    this.running = new AbortController();
+    return super.runAgent(...all);
+  }
+
+  override connectAgent(...all: Parameters<AbstractAgent["connectAgent"]>): ReturnType<AbstractAgent["connectAgent"]> {
+    this.running = new AbortController();
+    return super.connectAgent(...all);
+  }
+
   override abortRun(): void {
     this.running?.abort(new ChatError("closed", "The run was aborted"));
   }
@@ -69,7 +80,7 @@ export class AiwmAgent extends AbstractAgent {
   ): Observable<BaseEvent> {
     return new Observable((to) => {
       const { threadId, runId } = input;
-      const stopping = (this.running = new AbortController());
+      const stopping = (this.running ??= new AbortController());
       const reading = new AbortController();
       this.client.connect();
       const conversation = this.client.conversation(threadId);
@@ -83,8 +94,7 @@ export class AiwmAgent extends AbstractAgent {
           if (!answer) return emit([event(EventType.RUN_FINISHED, { threadId, runId, outcome: { type: "success" } })]);
           const { question, reader } = answer;
           const stop = () => {
-            const stopped = question.id !== undefined ? conversation.stopAnswer(question.id) : conversation.stop(question.streamId);
-            stopped.catch((e) => reading.abort(e));
+            stopAnswer(this.client, conversation, question).catch((e) => reading.abort(e));
           };
           stopping.signal.addEventListener("abort", stop, { once: true });
           if (stopping.signal.aborted) stop();
@@ -109,8 +119,7 @@ export class AiwmAgent extends AbstractAgent {
   private async ask(conversation: Conversation, { messages }: RunAgentInput): Promise<Question> {
     const last = messages.at(-1);
     if (last?.role !== "user") throw new ChatError("bad_request", "The last message is not a user's: there is nothing to ask");
-    const content = typeof last.content === "string" ? last.content : last.content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
-    const sent = await this.client.rest.postMessage({ conversationId: conversation.id, content, clientMessageId: last.id });
+    const sent = await this.client.rest.postMessage({ conversationId: conversation.id, clientMessageId: last.id, ...inputOf(last.content) });
     return { id: sent.messageId, after: sent.seq };
   }
 
@@ -131,6 +140,18 @@ export class AiwmAgent extends AbstractAgent {
     const first = conversation.getSnapshot().messages.find((m) => run !== undefined && m.clientMessageId.startsWith(`${run}:`)) ?? call;
     return answerFrom(first);
   }
+}
+
+function inputOf(content: UserMessage["content"]): { content: string; attachments?: string[] } {
+  if (typeof content === "string") return { content };
+  const attachments = content.flatMap((part) => {
+    if (part.type === "text") return [];
+    const url = part.source.type === "url" ? part.source.value : undefined;
+    if (!url) throw new ChatError("bad_request", `What a message has besides its text has to be a URL: the part of type ${part.type} is none`);
+    return [url];
+  });
+  const text = content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
+  return { content: text, ...(attachments.length > 0 && { attachments }) };
 }
 
 /** A call of the last answer that waits to be allowed is told again to who connects. */

@@ -1,6 +1,6 @@
 import type { ChatTransport, UIMessage, UIMessageChunk } from "ai";
 import { AnswerReader, type Piece, type Question } from "./adapters/answer.js";
-import { answerFrom, decide, follow, found, joined, unfinished } from "./adapters/follow.js";
+import { answerFrom, decide, follow, found, joined, stopAnswer, unfinished } from "./adapters/follow.js";
 import { AnswerChunks } from "./adapters/ui-chunks.js";
 import { answerMetadata, type ChatUIMessage } from "./adapters/ui-messages.js";
 import type { ChatClient } from "./client.js";
@@ -47,6 +47,7 @@ export class AiwmChatTransport implements ChatTransport<ChatUIMessage> {
     if (last.role === "assistant") {
       return this.#goOn(conversation, o.messages.find((m) => m.id === o.messageId) ?? last, o.abortSignal);
     }
+    if (last.role !== "user") throw new ChatError("bad_request", "Only what a user says can be sent: the last message is the system's");
     const question = o.trigger === "regenerate-message" ? await this.#regenerate(conversation, last, o.abortSignal) : await this.#say(conversation, last);
     return this.#answer(conversation, question, new AnswerReader(question), new AnswerChunks(), () => true, o.abortSignal);
   }
@@ -115,8 +116,7 @@ export class AiwmChatTransport implements ChatTransport<ChatUIMessage> {
       setTimeout(() => {
         if (!stops()) return;
         if (question.id) this.#stopped.add(question.id);
-        const stopped = question.id !== undefined ? conversation.stopAnswer(question.id) : conversation.stop(question.streamId);
-        stopped.catch(() => {}); // there is nobody to tell
+        stopAnswer(this.#client, conversation, question).catch(() => {}); // there is nobody to tell
       });
     };
     if (signal?.aborted) stop();

@@ -1,6 +1,6 @@
 import { useExternalStoreRuntime, type AppendMessage, type AssistantRuntime } from "@assistant-ui/react";
 import { useMemo } from "react";
-import { toThreadMessages } from "./adapters/thread-messages.js";
+import { isRun, toThreadMessages } from "./adapters/thread-messages.js";
 import { ChatError } from "./error.js";
 import { useChatClient, useConnection, useConversation } from "./react.js";
 
@@ -22,7 +22,7 @@ export function useAiwmRuntime(id: string): AssistantRuntime {
   return useExternalStoreRuntime({
     messages,
     convertMessage: (m) => m,
-    isRunning: streams.length > 0,
+    isRunning: streams.length > 0 || messages.some(isRun), // also between two steps
     isLoading: chat.state === "joining" && log.length === 0,
     isDisabled: chat.state === "gone",
     hasEarlier: chat.hasOlder,
@@ -38,7 +38,8 @@ export function useAiwmRuntime(id: string): AssistantRuntime {
   });
 }
 
-function inputOf({ content, attachments }: AppendMessage) {
+function inputOf({ role, content, attachments }: AppendMessage) {
+  if (role !== "user") throw new ChatError("bad_request", `Only what a user says can be sent: the role of this message is ${role}`);
   const text = content.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n\n");
   const urls = [...content, ...(attachments ?? []).flatMap((a) => a.content)].flatMap((part) => (part.type === "file" ? [part.data] : part.type === "image" ? [part.image] : []));
   return { content: text, ...(urls.length > 0 && { attachments: urls }) };

@@ -238,3 +238,10 @@ test("answers are streamed again to a page that was hidden when the connection e
     delete globalThis.document;
   }
 });
+
+test("a handshake of which nothing but an error is told has failed", T, async () => {
+  const f = fake({ timing: { ackTimeout: 20_000 }, opened: (s) => (setTimeout(() => s.onerror?.({})), false) });
+  f.client.connect();
+  await until(() => f.sockets.length > 2, 10_000, "further attempts");
+  f.client.close();
+});

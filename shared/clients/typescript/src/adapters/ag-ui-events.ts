@@ -61,7 +61,9 @@ export class AnswerEvents {
     if (this.#spoilt) {
       const now = toAgUiMessages(this.#said);
       const ids = new Set(now.map((m) => m.id));
-      events.push(event(EventType.MESSAGES_SNAPSHOT, { messages: [...this.#before.filter((m) => !ids.has(m.id)), ...now] }));
+      const before = this.#before.filter((m) => !ids.has(m.id));
+      // What a snapshot has not is taken away; what it has stays in its place, which may be the wrong one.
+      for (const messages of [before, [...before, ...now]]) events.push(event(EventType.MESSAGES_SNAPSHOT, { messages }));
     }
     const { message } = end;
     const usage = this.#said.flatMap(({ usage: u }) => (u ? [{ inputTokens: u.promptTokens, outputTokens: u.completionTokens, totalTokens: u.totalTokens }] : []));

@@ -132,7 +132,7 @@ export class AnswerReader {
     this.#wakeUp();
     const step = this.#step(id, m.participantId);
     const told = m.type === "thinking";
-    this.#say(step, told ? m.content : (m.thinking?.content ?? ""), told || m.type === "error" ? "" : m.content);
+    this.#say(step, told ? m.content : (m.thinking?.content ?? ""), told || m.type === "error" ? "" : m.content, true);
     step.done = m;
     this.#out.push({ type: "message", id, message: m });
     for (const call of callsOf(m)) {
@@ -154,8 +154,11 @@ export class AnswerReader {
     return step;
   }
 
-  #say(step: Step, thinking: string, text: string): void {
-    if (!thinking.startsWith(step.thinking) || !text.startsWith(step.text)) {
+  /** In the log all that was thought is before what was said: what comes of it later waits for the message. */
+  #say(step: Step, thinking: string, text: string, isWhole = false): void {
+    const late = step.text !== "" && text.startsWith(step.text) && thinking.length > step.thinking.length && thinking.startsWith(step.thinking);
+    if (late && !isWhole) thinking = step.thinking;
+    if ((late && isWhole) || !thinking.startsWith(step.thinking) || !text.startsWith(step.text)) {
       this.#out.push({ type: "reset", id: step.id });
       step.thinking = step.text = "";
     }

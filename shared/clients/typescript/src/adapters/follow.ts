@@ -1,12 +1,14 @@
 import type { ChatClient } from "../client.js";
 import type { Conversation } from "../conversation.js";
-import { ChatError } from "../error.js";
+import { asChatError, ChatError } from "../error.js";
 import type { Message } from "../protocol.gen.js";
+import { backoff } from "../timing.js";
 import type { ConversationSnapshot } from "../types.js";
+import { pause, waitAfter } from "../waits.js";
 import { AnswerReader, type End, type Piece, type Question } from "./answer.js";
 
 /** A stream that is neither there nor in the log any more was dropped; its message may be late. */
-const patience = 10_000;
+const patience = 3_000;
 /** How long a decision of somebody else may be on its way. */
 const decisionTakes = 5_000;
 
@@ -18,7 +20,9 @@ const decisionTakes = 5_000;
 export function follow(client: ChatClient, conversation: Conversation, reader: AnswerReader, signal: AbortSignal, tell: (pieces: Piece[]) => void): Promise<End> {
   return new Promise((resolve, reject) => {
     let lost: ReturnType<typeof setTimeout> | undefined;
+    let isOver = false;
     const settle = (then: () => void) => {
+      isOver = true;
       clearTimeout(lost);
       signal.removeEventListener("abort", aborted);
       forget.forEach((f) => f());
@@ -42,14 +46,41 @@ export function follow(client: ChatClient, conversation: Conversation, reader: A
         clearTimeout(lost);
         lost = undefined;
       } else {
-        lost ??= setTimeout(() => settle(() => reject(new ChatError("unavailable", "The answer broke off, and nothing of it was kept"))), patience);
+        lost ??= setTimeout(() => void readLog(client, conversation).then(broken), patience);
       }
+    };
+    /** Its message may have been on its way to a connection that was lost, and is there now. */
+    const broken = () => {
+      if (isOver) return;
+      look();
+      if (lost) settle(() => reject(new ChatError("unavailable", "The answer broke off, and nothing of it was kept")));
     };
     const forget = [conversation.subscribe(look), client.subscribe(look)];
     signal.addEventListener("abort", aborted);
     if (signal.aborted) aborted();
     else look();
   });
+}
+
+/** Asks an agent to end, as soon as there is a connection on which to say so. */
+export async function stopAnswer(client: ChatClient, conversation: Conversation, { id, streamId }: Question): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    await shows(client, conversation, ({ state }) => state === "joined");
+    try {
+      return await (id !== undefined ? conversation.stopAnswer(id) : conversation.stop(streamId));
+    } catch (cause) {
+      const error = asChatError(cause);
+      if (!error.retryable) throw error;
+      await pause(waitAfter(error, backoff(attempt, client.timing)), () => gone(client, conversation) !== undefined);
+    }
+  }
+}
+
+/** Reads what was said since: of a frame that did not come only the next ping tells. */
+async function readLog(client: ChatClient, conversation: Conversation): Promise<void> {
+  const { messages } = conversation.getSnapshot();
+  const { data } = await client.rest.messages({ conversationId: conversation.id, afterSeq: messages.at(-1)?.seq ?? 0, limit: 100 }).catch(() => ({ data: [] }));
+  for (const m of data) conversation.add(m);
 }
 
 /** Why nothing more will come of a conversation. */
@@ -99,7 +130,7 @@ export async function decide(client: ChatClient, conversation: Conversation, cal
 
 /**
  * The answer that is being written, or waited for, in a conversation that is joined: to
- * the question of an open stream, or to the last one.
+ * the question of an open stream, or of a run between two steps, or to the last one.
  */
 export async function unfinished(client: ChatClient, conversation: Conversation, signal?: AbortSignal): Promise<{ question: Question; reader: AnswerReader } | undefined> {
   // Those that are open come after the log, one by one: only the server knows when that is all.
@@ -116,8 +147,13 @@ export async function unfinished(client: ChatClient, conversation: Conversation,
   if (reader.end) return undefined;
   if (reader.began || stream) return { question, reader: new AnswerReader(question) };
   const { data } = await client.rest.runs(conversation.id, {}, signal);
-  const run = data.find((r) => r.messageId === asked.id && (r.status === "queued" || r.status === "active"));
-  return run && { question, reader: new AnswerReader(question) };
+  // Somebody else may have asked meanwhile, whose turn comes later.
+  const run = data.find((r) => r.status === "active") ?? data.find((r) => r.status === "queued" && r.messageId === asked.id);
+  if (!run || run.messageId === asked.id) return run && { question, reader: new AnswerReader(question) };
+  const earlier = await found(conversation, () => conversation.getSnapshot().messages.find((m) => m.id === run.messageId));
+  if (!earlier) return undefined;
+  const answer = lastAnswer(conversation, earlier);
+  return answer.reader.end ? undefined : { question: answer.question, reader: new AnswerReader(answer.question) };
 }
 
 /** Looks for something in the log, back to its beginning. */

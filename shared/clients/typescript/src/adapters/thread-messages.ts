@@ -1,37 +1,43 @@
 import type { ThreadMessageLike } from "@assistant-ui/react";
 import type { Message } from "../protocol.gen.js";
 import type { ConversationSnapshot, Outgoing, StreamView } from "../types.js";
-import { toUIMessages, type ChatUIMessage } from "./ui-messages.js";
+import { readMessages, type ChatUIMessage } from "./ui-messages.js";
 
 type Parts = Exclude<ThreadMessageLike["content"], string>;
 type Part = ChatUIMessage["parts"][number];
 
 /** All that a conversation shows, as assistant-ui has it: what an agent does for one question is one message. */
 export function toThreadMessages(snapshot: Pick<ConversationSnapshot, "messages" | "streams" | "outgoing">, conversationId: string, me = ""): ThreadMessageLike[] {
-  const writing = snapshot.streams.map((s) => messageOf(s, conversationId));
+  // A piece may overtake the beginning of its stream, which says whose it is.
+  const writing = snapshot.streams.filter((s) => s.participantId).map((s) => messageOf(s, conversationId));
   const own = snapshot.outgoing.map((o) => messageOfOwn(o, conversationId, me));
-  return toUIMessages([...snapshot.messages, ...writing, ...own]).map(toThreadMessage);
+  const { messages, open } = readMessages([...snapshot.messages, ...writing, ...own]);
+  return messages.map((m) => toThreadMessage(m, open.has(m)));
 }
 
-function toThreadMessage(m: ChatUIMessage): ThreadMessageLike {
+/** The backend runs its agent, and lets no run be without an end. */
+export function isRun({ id, status }: ThreadMessageLike): boolean {
+  return status?.type === "running" && /:\d+:\d+$/.test(id ?? "");
+}
+
+function toThreadMessage(m: ChatUIMessage, isOpen: boolean): ThreadMessageLike {
   const { metadata } = m;
   return {
     id: m.id,
     role: m.role,
     content: m.parts.flatMap(toPart),
     ...(metadata && { createdAt: new Date(metadata.createdAt), metadata: { custom: { ...metadata } } }),
-    ...(m.role === "assistant" && { status: statusOf(m) }),
+    ...(m.role === "assistant" && { status: statusOf(m, isOpen) }),
   };
 }
 
-function statusOf({ parts, metadata }: ChatUIMessage): ThreadMessageLike["status"] {
+function statusOf({ parts, metadata }: ChatUIMessage, isOpen: boolean): ThreadMessageLike["status"] {
   if (metadata?.status === "failed") return { type: "incomplete", reason: "error", ...(metadata.error && { error: metadata.error }) };
   if (metadata?.status === "cancelled") return { type: "incomplete", reason: "cancelled" };
   if (metadata?.status === "sending") return { type: "running" };
   const calls = parts.filter((p) => p.type === "dynamic-tool");
   if (calls.some((p) => p.state === "approval-requested")) return { type: "requires-action", reason: "tool-calls" };
-  // A call is never the last thing that an agent says.
-  return parts.at(-1)?.type === "dynamic-tool" ? { type: "running" } : { type: "complete", reason: "stop" };
+  return isOpen ? { type: "running" } : { type: "complete", reason: "stop" };
 }
 
 function toPart(part: Part): Parts {

@@ -37,12 +37,28 @@ export function answerMetadata(m: Message): ChatMetadata {
  * question, its calls and their results and its answer, is one message.
  */
 export function toUIMessages(messages: readonly Message[]): ChatUIMessage[] {
+  return readMessages(messages).messages;
+}
+
+/** Also says which of them have not ended. */
+export function readMessages(messages: readonly Message[]): { messages: ChatUIMessage[]; open: ReadonlySet<ChatUIMessage> } {
   const out: ChatUIMessage[] = [];
+  const ids = new Set<string>();
+  /** Two people may have said something under the same id. */
+  const push = (m: ChatUIMessage, id: string) => {
+    if (ids.has(m.id)) m.id = id;
+    ids.add(m.id);
+    out.push(m);
+  };
   const open = new Map<string, ChatUIMessage>(); // answers that have not ended, by agent and question
   const calls = new Map<string, DynamicToolUIPart>();
   for (const m of messages) {
     const key = `${m.participantId} ${m.parentId ?? ""}`;
-    if (m.isDeleted) continue;
+    if (m.isDeleted) {
+      // What it answered is gone with it: it was the end of what its agent was at.
+      if (m.type !== "tool_call" && m.type !== "thinking" && m.type !== "tool_result") for (const k of open.keys()) if (k.startsWith(`${m.participantId} `)) open.delete(k);
+      continue;
+    }
     if (m.approval?.toolCallId) {
       decide(calls, m.approval);
     } else if (m.type === "tool_result") {
@@ -55,13 +71,13 @@ export function toUIMessages(messages: readonly Message[]): ChatUIMessage[] {
         else become(part, { state: "output-available", output, ...(approval && { approval }) });
       }
     } else if (m.participantType !== "agent") {
-      out.push({ id: m.clientMessageId, role: m.participantType === "user" ? "user" : "system", parts: said(m), metadata: answerMetadata(m) });
+      push({ id: m.clientMessageId, role: m.participantType === "user" ? "user" : "system", parts: said(m), metadata: answerMetadata(m) }, m.id);
     } else {
       let answer = open.get(key);
       if (!answer) {
         answer = { id: m.streamId ?? m.clientMessageId, role: "assistant", parts: [] };
         open.set(key, answer);
-        out.push(answer);
+        push(answer, m.id);
       }
       answer.metadata = answerMetadata(m);
       answer.parts.push({ type: "step-start" }, ...said(m));
@@ -75,7 +91,7 @@ export function toUIMessages(messages: readonly Message[]): ChatUIMessage[] {
       if (!goesOn) open.delete(key);
     }
   }
-  return out;
+  return { messages: out, open: new Set(open.values()) };
 }
 
 function become(part: DynamicToolUIPart, to: object): void {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { AiwmAgent, toAgUiMessages } from "../../dist/ag-ui.js";
+import { openAgent, plain } from "./ag-ui.page.mjs";
 import { startServer, until } from "./server.mjs";
 
 let server;
@@ -11,23 +11,7 @@ before(async () => {
 });
 after(() => server?.stop());
 
-/** An agent of AG-UI on a connection of its own; the real library checks the order of its events. */
-async function page(threadId, client = server.client()) {
-  threadId ??= (await client.rest.createConversation({ title: "AG-UI", agentId: "assistant" })).id;
-  const agent = new AiwmAgent(client, { threadId });
-  const events = [];
-  agent.subscribe({ onEvent: ({ event }) => void events.push(event) });
-  const log = async () => (await client.rest.messages({ conversationId: threadId, limit: 100 })).data;
-  let n = 0;
-  const ask = (content) => {
-    agent.addMessage({ id: `m${Date.now()}-${n++}`, role: "user", content });
-    return agent.runAgent();
-  };
-  const types = () => [...new Set(events.map((e) => e.type))];
-  return { threadId, client, agent, events, types, log, ask, last: () => events.at(-1), history: async () => toAgUiMessages(await log()) };
-}
-
-const plain = (messages) => JSON.parse(JSON.stringify(messages));
+const page = (threadId, client = server.client()) => openAgent(client, threadId);
 
 test("a run is its answer, piece by piece, with its reasoning", async () => {
   const p = await page();

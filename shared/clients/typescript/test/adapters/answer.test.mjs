@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { AbstractAgent } from "@ag-ui/client";
 import { readUIMessageStream } from "ai";
+import { from } from "rxjs";
 import { AnswerEvents } from "../../dist/adapters/ag-ui-events.js";
 import { AnswerReader } from "../../dist/adapters/answer.js";
 import { AnswerChunks } from "../../dist/adapters/ui-chunks.js";
@@ -49,7 +51,29 @@ test("an answer that is begun anew is read anew", async () => {
   const write = new AnswerEvents([{ id: "u", role: "user", content: "?" }]);
   const events = [...seen.pieces.flatMap((p) => write.of(p)), ...write.finish(seen.reader.end, { threadId: "t", runId: "r" })];
   assert.deepEqual(events.filter((e) => e.delta).map((e) => e.delta), ["Some wo"], "nothing can be taken back");
-  assert.deepEqual(events.find((e) => e.type === "MESSAGES_SNAPSHOT").messages.map((m) => m.content), ["?", "Hm", "Other words"]);
+  assert.deepEqual(events.findLast((e) => e.type === "MESSAGES_SNAPSHOT").messages.map((m) => m.content), ["?", "Hm", "Other words"]);
+});
+
+test("what was thought is before what was said, also where its pieces are late", async () => {
+  const final = message(2, { content: "Yes.", thinking: { content: "Hm, well", visible: true }, streamId: "s" });
+  const seen = read([{ streams: [stream("s", "Ye", { thinking: "Hm" })] }, { streams: [stream("s", "Yes", { thinking: "Hm, w" })] }, { messages: [final] }]);
+  assert.deepEqual(seen.types, ["step", "thinking", "text", "text", "reset", "thinking", "text", "message", "end"]);
+  assert.deepEqual((await asUIMessage(seen)).parts.map((p) => p.text), [undefined, "Hm, well", "Yes."]);
+});
+
+test("where a thought comes after all that was said, AG-UI has it in its place too", async () => {
+  const final = message(2, { content: "Yes.", thinking: { content: "Hm", visible: true }, streamId: "s" });
+  const seen = read([{ streams: [stream("s", "Yes")] }, { messages: [final] }]);
+  const asked = [{ id: "u", role: "user", content: "?" }];
+  const write = new AnswerEvents(asked);
+  class Agent extends AbstractAgent {
+    run({ threadId, runId }) {
+      return from([{ type: "RUN_STARTED", threadId, runId }, ...seen.pieces.flatMap((p) => write.of(p)), ...write.finish(seen.reader.end, { threadId, runId })]);
+    }
+  }
+  const agent = new Agent({ initialMessages: asked });
+  await agent.runAgent();
+  assert.deepEqual(agent.messages.map((m) => m.content), ["?", "Hm", "Yes."]);
 });
 
 test("a piece that overtakes the beginning of its stream waits for it", () => {

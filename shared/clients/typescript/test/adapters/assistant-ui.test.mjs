@@ -1,19 +1,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { JSDOM } from "jsdom";
+import { openThread, window } from "./assistant-ui.page.mjs";
 import { startServer, until } from "./server.mjs";
 
-// React looks for a document when it is loaded.
-const { window } = new JSDOM("<!doctype html>", { pretendToBeVisual: true, url: "http://localhost/" });
-for (const name of ["window", "document", "navigator", "AbortController", "AbortSignal"]) Object.defineProperty(globalThis, name, { value: window[name], configurable: true });
-
-let server, React, createRoot, aui, useAiwmRuntime, ChatProvider;
+let server;
 before(async () => {
-  React = await import("react");
-  ({ createRoot } = await import("react-dom/client"));
-  aui = await import("@assistant-ui/react");
-  ({ useAiwmRuntime } = await import("../../dist/assistant-ui.js"));
-  ({ ChatProvider } = await import("../../dist/react.js"));
   server = await startServer();
 });
 after(async () => {
@@ -21,27 +12,7 @@ after(async () => {
   window.close();
 });
 
-/** A page with assistant-ui's runtime of a conversation. */
-async function open(t, id) {
-  const client = server.client();
-  id ??= (await client.rest.createConversation({ title: "assistant-ui", agentId: "assistant" })).id;
-  const page = { id, client, states: [] };
-  const App = () => {
-    const runtime = useAiwmRuntime(id);
-    page.thread = runtime.thread;
-    return React.createElement(aui.AssistantRuntimeProvider, { runtime }, React.createElement(aui.ThreadPrimitive.Messages, { components: { Message: () => React.createElement("p") } }));
-  };
-  const root = createRoot(document.createElement("div"));
-  root.render(React.createElement(React.StrictMode, null, React.createElement(ChatProvider, { client }, React.createElement(App))));
-  t.after(() => root.unmount());
-  await until("the page", () => page.thread && client.conversation(id).getSnapshot().state === "joined");
-  page.messages = () => page.thread.getState().messages;
-  page.last = () => page.messages().at(-1);
-  page.text = () => (page.last()?.role === "assistant" ? page.last().content.flatMap((p) => (p.type === "text" ? [p.text] : [])).join("") : "");
-  page.rests = () => until("the end of the answer", () => page.last()?.role === "assistant" && !["running", "requires-action"].includes(page.last().status.type) && !page.thread.getState().isRunning);
-  page.log = async () => (await client.rest.messages({ conversationId: id, limit: 100 })).data;
-  return page;
-}
+const open = (t, id, client = server.client()) => openThread(t, client, id);
 
 test("what is said appears at once, and the answer as it is written", async (t) => {
   const page = await open(t);

@@ -6,8 +6,11 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import WebSocket from "ws";
+import ws from "ws";
 import { ChatClient } from "../../dist/index.js";
+
+// The one that the client is given: that of Node, which has one from 22 on.
+export const WebSocket = globalThis.WebSocket ?? ws;
 
 const root = fileURLToPath(new URL("../../../../../", import.meta.url));
 const secret = "a secret for tests alone, of 32 bytes and more";
