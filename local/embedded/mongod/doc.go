@@ -22,9 +22,10 @@
 // MongoDB it has what the chat's stores use:
 //
 //   - filters: $eq $ne $gt $gte $lt $lte $in $exists $elemMatch (on documents)
-//     $not (of one operator) $and
-//   - updates: $set $unset $inc $max $push $pull, by paths through documents,
-//     not through arrays; a whole document in place of another; upsert
+//     $not (of one operator) $and $or
+//   - updates: $set $unset $inc $max $push $pull $addToSet (also with $each)
+//     $currentDate (of a date), by paths through documents, not through arrays;
+//     a whole document in place of another; upsert
 //   - find with inclusion projections, sort, skip, limit; findAndModify as an
 //     update; aggregate as $match, $skip, $limit and one $group by a path, of
 //     sums ($sum of 1 or of a path)

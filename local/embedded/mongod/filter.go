@@ -1,6 +1,7 @@
 package mongod
 
 import (
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -13,9 +14,10 @@ type filter []condition
 // A condition is one requirement on the values that a path leads to.
 type condition struct {
 	path  string
-	op    string         // $eq $gt $gte $lt $lte $in $exists $elemMatch
+	op    string         // $eq $gt $gte $lt $lte $in $exists $elemMatch $or
 	value bsoncore.Value // the operand
 	elem  filter         // the operand of $elemMatch
+	any   []filter       // the operands of $or, which has no path
 	not   bool           // it holds where op does not: $ne, $not, {$exists: false}
 }
 
@@ -26,17 +28,27 @@ func appendConditions(f filter, doc []byte) (filter, error) {
 	var err error
 	for key, v := range fields(doc) {
 		switch name := string(key); {
-		case name == "$and":
+		case name == "$and", name == "$or":
 			if !isArray(v) || len(v.Data) == len(emptyDocument) {
-				return nil, errorf(codeBadValue, "$and must be a nonempty array")
+				return nil, errorf(codeBadValue, "%s must be a nonempty array", name)
 			}
+			c := condition{op: "$or"}
 			for _, e := range fields(v.Data) {
 				if !isDocument(e) {
-					return nil, errorf(codeBadValue, "$and argument's entries must be objects")
+					return nil, errorf(codeBadValue, "%s argument's entries must be objects", name)
 				}
-				if f, err = appendConditions(f, e.Data); err != nil {
+				if name == "$or" {
+					one, err := compileFilter(e.Data)
+					if err != nil {
+						return nil, err
+					}
+					c.any = append(c.any, one)
+				} else if f, err = appendConditions(f, e.Data); err != nil {
 					return nil, err
 				}
+			}
+			if name == "$or" {
+				f = append(f, c)
 			}
 		case strings.HasPrefix(name, "$"):
 			return nil, unsupported("query operator", name)
@@ -94,7 +106,11 @@ func compileCondition(path, op string, v bsoncore.Value) (c condition, err error
 func (f filter) match(doc bsoncore.Document) bool {
 	for i := range f {
 		c := &f[i]
-		if reach(docValue(doc), c.path, c.holds) == c.not {
+		if c.op == "$or" {
+			if !slices.ContainsFunc(c.any, func(one filter) bool { return one.match(doc) }) {
+				return false
+			}
+		} else if reach(docValue(doc), c.path, c.holds) == c.not {
 			return false
 		}
 	}

@@ -3,6 +3,7 @@ package mongod
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
@@ -42,12 +43,12 @@ func (f filter) predicates() []predicate {
 	all := make([]predicate, 0, len(f)+2)
 	for i, c := range f {
 		switch {
-		case c.not:
+		case c.not, c.op == "$or":
 		case c.op != "$elemMatch":
 			all = append(all, predicate{c.path, c.op, c.value, 0})
 		default:
 			for _, e := range c.elem {
-				if !e.not && e.op != "$elemMatch" {
+				if !e.not && e.op != "$elemMatch" && e.op != "$or" {
 					all = append(all, predicate{c.path + "." + e.path, e.op, e.value, i + 1})
 				}
 			}
@@ -56,11 +57,42 @@ func (f filter) predicates() []predicate {
 	return all
 }
 
-// choose picks the index that narrows the scan most: conditions of equality
-// count before a sort in index order, and that before a range. Without any it
-// is a scan of _id_.
+// choose is narrowest, or for each operand of an $or where one index narrows all of them.
 func (c *collection) choose(f filter, by []direction) plan {
-	predicates := f.predicates()
+	i := slices.IndexFunc(f, func(c condition) bool { return c.op == "$or" })
+	best, score := c.narrowest(f.predicates(), by)
+	if i < 0 || score > 0 {
+		return best
+	}
+	var union plan
+	for j, one := range f[i].any {
+		p, score := c.narrowest(slices.Concat(f, one).predicates(), nil)
+		if score == 0 || j > 0 && p.index != union.index {
+			return best
+		}
+		union.index, union.ranges = p.index, append(union.ranges, p.ranges...)
+	}
+	union.ranges, union.sorted = merged(union.ranges), len(by) == 0
+	return union
+}
+
+// merged sorts ranges and joins those that overlap: no record is found twice.
+func merged(ranges []keyRange) (apart []keyRange) {
+	slices.SortFunc(ranges, func(a, b keyRange) int { return strings.Compare(a.low, b.low) })
+	for _, r := range ranges {
+		if n := len(apart); n > 0 && r.low < apart[n-1].high {
+			apart[n-1].high = max(apart[n-1].high, r.high)
+		} else {
+			apart = append(apart, r)
+		}
+	}
+	return apart
+}
+
+// narrowest picks the index that narrows the scan most: conditions of equality
+// count before a sort in index order, and that before a range. Without any it
+// is a scan of _id_, and the score is 0.
+func (c *collection) narrowest(predicates []predicate, by []direction) (plan, int) {
 	best := plan{index: c.indexes[0], ranges: []keyRange{{"", everything}}, sorted: len(by) == 0}
 	bestScore := 0
 	for _, ix := range c.indexes {
@@ -71,7 +103,7 @@ func (c *collection) choose(f filter, by []direction) plan {
 			break
 		}
 	}
-	return best
+	return best, bestScore
 }
 
 // holds says whether a partial index has every document that meets the

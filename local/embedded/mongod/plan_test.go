@@ -73,6 +73,10 @@ func TestReadsUseIndexes(t *testing.T) {
 		{`{"org": "o", "participants": {"$elemMatch": {"type": "user", "id": "u3"}}, "gone": {"$ne": true}}`, `{"updatedAt": -1}`, 5, 5},
 		{`{"org": "o", "participants": {"$elemMatch": {"id": "u3", "type": "user"}}}`, `{"updatedAt": 1, "_id": 1}`, 5, 5},
 		{`{"org": "o", "participants.type": "agent", "participants.id": "u3"}`, `{}`, 0, 60},
+		{`{"$or": [{"conversationId": "c1", "seq": {"$gt": 40, "$lte": 50}}, {"conversationId": "c2", "seq": {"$gt": 95}}]}`, `{}`, 0, 15},
+		{`{"$or": [{"conversationId": "c1", "seq": {"$gt": 40, "$lte": 50}}, {"conversationId": "c1", "seq": {"$gt": 45, "$lte": 60}}]}`, `{}`, 0, 20},
+		{`{"$or": [{"conversationId": "c1"}, {"sender": "u"}]}`, `{}`, 0, 300}, // there is no index for the second
+		{`{"conversationId": "c1", "$or": [{"seq": 4}, {"role": "user"}]}`, `{}`, 0, 100},
 		{`{"sender": "u", "clientId": 7}`, `{}`, 0, 1},
 		{`{"sender": "u"}`, `{}`, 0, 300}, // the partial index has not all of these
 	} {

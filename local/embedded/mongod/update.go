@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -21,7 +22,8 @@ type operation struct {
 	path string
 	op   string
 	arg  bsoncore.Value
-	pull filter // of $pull with a document
+	pull filter           // of $pull with a document
+	each []bsoncore.Value // of $addToSet
 }
 
 func compileUpdate(v bsoncore.Value) (update, error) {
@@ -86,6 +88,19 @@ func (o *operation) compile() (err error) {
 		if isDocument(o.arg) && isOperators(o.arg.Data) {
 			return unsupported("$push modifier", firstKey(o.arg.Data))
 		}
+	case "$addToSet":
+		o.each = []bsoncore.Value{o.arg}
+		if isDocument(o.arg) && isOperators(o.arg.Data) {
+			each := field(o.arg.Data, "$each")
+			if o.each = elements(each.Data); !isArray(each) {
+				return unsupported("$addToSet modifier", firstKey(o.arg.Data))
+			}
+		}
+	case "$currentDate":
+		if o.arg.Type != bsoncore.TypeBoolean || !o.arg.Boolean() {
+			return unsupported("argument of $currentDate", display(o.arg))
+		}
+		o.op, o.arg = "$set", bsoncore.Value{Type: bsoncore.TypeDateTime, Data: bsoncore.AppendDateTime(nil, time.Now().UnixMilli())}
 	case "$pull":
 		if isDocument(o.arg) {
 			if o.pull, err = compileFilter(o.arg.Data); err != nil {
@@ -209,8 +224,16 @@ func (o *operation) value(old bsoncore.Value) (bsoncore.Value, error) {
 		return missing, errorf(codeBadValue, "The field '%s' must be an array for %s but is of type %s", o.path, o.op, old.Type)
 	}
 	list := elements(old.Data)
-	if o.op == "$push" {
+	switch o.op {
+	case "$push":
 		return arrayValue(append(list, o.arg)), nil
+	case "$addToSet":
+		for _, v := range o.each {
+			if !slices.ContainsFunc(list, func(e bsoncore.Value) bool { return equalValues(e, v) }) {
+				list = append(list, v)
+			}
+		}
+		return arrayValue(list), nil
 	}
 	return arrayValue(slices.DeleteFunc(list, o.pulls)), nil
 }

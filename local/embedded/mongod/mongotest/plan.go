@@ -25,6 +25,12 @@ func indexedReads(t *testing.T, ctx context.Context, c *mongo.Collection) {
 	must(t, err)
 	log := func(more ...bson.E) bson.D { return append(bson.D{{Key: "conversationId", Value: "c1"}}, more...) }
 	seq := func(v any) bson.E { return bson.E{Key: "seq", Value: v} }
+	ranges := func(a string, after, to int, b string, after2, to2 int) bson.D {
+		one := func(id string, after, to int) bson.D {
+			return bson.D{{Key: "conversationId", Value: id}, seq(bson.D{{Key: "$gt", Value: after}, {Key: "$lte", Value: to}})}
+		}
+		return bson.D{{Key: "$or", Value: bson.A{one(a, after, to), one(b, after2, to2)}}}
+	}
 	up, down := bson.D{{Key: "seq", Value: 1}}, bson.D{{Key: "seq", Value: -1}}
 	for _, row := range []struct {
 		filter bson.D
@@ -40,6 +46,8 @@ func indexedReads(t *testing.T, ctx context.Context, c *mongo.Collection) {
 		{log(seq(bson.D{{Key: "$gte", Value: 10}, {Key: "$lte", Value: 20}})), up, 0, "10 20"},
 		{log(seq(7)), nil, 0, "7 7"},
 		{log(seq(bson.D{{Key: "$in", Value: bson.A{3, 1, 2, 2}}})), nil, 0, "1 3"},
+		{ranges("c1", 400, 410, "c1", 405, 420), up, 0, "401 420"},
+		{ranges("c1", 10, 20, "c0", 990, 2000), up, 0, "11 1000"},
 		{log(bson.E{Key: "role", Value: "agent"}), down, 10, "999 981"},
 		{log(bson.E{Key: "role", Value: "user"}, seq(bson.D{{Key: "$lt", Value: 100}})), down, 3, "98 94"},
 		{log(bson.E{Key: "role", Value: "user"}, seq(bson.D{{Key: "$gt", Value: 994}})), down, 9, "1000 996"},

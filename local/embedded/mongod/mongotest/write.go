@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -61,6 +62,9 @@ func updates(t *testing.T, ctx context.Context, c *mongo.Collection) {
 		{`{"a": 5, "b": 5, "c": "x"}`, `{"$max": {"a": 7, "b": 3, "c": 9, "z": 1}}`, `{"a":7,"b":5,"c":"x","z":1}`, 1},
 		{`{"l": [1]}`, `{"$push": {"l": 2, "m": {"x": 1}}}`, `{"l":[1,2],"m":[{"x":1}]}`, 1},
 		{`{"l": [1]}`, `{"$push": {"l": [2, 3]}}`, `{"l":[1,[2,3]]}`, 1},
+		{`{"l": [1]}`, `{"$addToSet": {"l": 2, "m": "x"}}`, `{"l":[1,2],"m":["x"]}`, 1},
+		{`{"l": [1]}`, `{"$addToSet": {"l": 1}}`, `{"l":[1]}`, 0},
+		{`{"l": [1]}`, `{"$addToSet": {"l": {"$each": [2, 1, 3, 2]}, "m": {"x": 1}}}`, `{"l":[1,2,3],"m":[{"x":1}]}`, 1},
 		{`{"l": [1, 2, 1, 3]}`, `{"$pull": {"l": 1}}`, `{"l":[2,3]}`, 1},
 		{`{"l": [{"t": "u", "i": 1}, {"t": "a", "i": 1}, 5]}`, `{"$pull": {"l": {"t": "u", "i": 1}, "none": 1}}`, `{"l":[{"t":"a","i":1},5]}`, 1},
 		{`{"a": {"x": 1}}`, `{"$set": {"a": {"y": 2}}}`, `{"a":{"y":2}}`, 1},
@@ -76,6 +80,14 @@ func updates(t *testing.T, ctx context.Context, c *mongo.Collection) {
 		if got := one(t, ctx, c); got != row.want || res.MatchedCount != 1 || res.ModifiedCount != row.modified {
 			t.Errorf("%s %s = %s (%d modified), want %s (%d)", row.before, row.update, got, res.ModifiedCount, row.want, row.modified)
 		}
+	}
+	stamped := c.Database().Collection("stamped")
+	seed(t, ctx, stamped, `{"_id": 1}`)
+	var d struct{ At, Then time.Time }
+	now := bson.D{{Key: "$currentDate", Value: bson.D{{Key: "at", Value: true}}}, {Key: "$set", Value: bson.D{{Key: "then", Value: time.Now()}}}}
+	must(t, stamped.FindOneAndUpdate(ctx, bson.D{}, now, options.FindOneAndUpdate().SetReturnDocument(options.After)).Decode(&d))
+	if off := d.At.Sub(d.Then).Abs(); off > time.Minute { // the server's clock
+		t.Errorf("$currentDate is %v off", off)
 	}
 	many := c.Database().Collection("many")
 	seed(t, ctx, many, `{"_id": 1, "k": 1}`, `{"_id": 2, "k": 1, "done": true}`, `{"_id": 3, "k": 2}`)
