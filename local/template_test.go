@@ -150,7 +150,7 @@ func TestTemplateWebSocketAPI(t *testing.T) {
 		}
 	}
 	want := map[string]string{"$connect": "ConnectFunction", "$disconnect": "DisconnectFunction", "$default": "DefaultFunction",
-		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction", "stream": "StreamFunction", "stop": "StreamFunction", "approve": "ApproveFunction"}
+		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction", "stream": "StreamFunction", "stop": "StreamFunction", "approve": "ApproveFunction", "react": "AnnotateFunction", "edit": "AnnotateFunction"}
 	if !maps.Equal(got, want) {
 		t.Errorf("routes are %v", got)
 	}
@@ -181,6 +181,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"DELETE /conversations/{id} Conversations",
 		"DELETE /conversations/{id}/participants/{type}/{participantId} Conversations",
 		"DELETE /messages/{id} Messages",
+		"DELETE /messages/{id}/reactions/{key} Messages",
 		"GET /agents Agents",
 		"GET /agents/{id} Agents",
 		"GET /agents/{id}/backlog Messages",
@@ -192,6 +193,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"GET /health Health",
 		"GET /messages Messages",
 		"GET /messages/{id} Messages",
+		"GET /messages/{id}/reactions Messages",
 		"GET /presence Conversations",
 		"GET /runs/{id} Agents",
 		"GET /usage Agents",
@@ -206,6 +208,8 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"POST /runs/{id}/stop Agents",
 		"PUT /agents/{id} Agents",
 		"PUT /conversations/{id} Conversations",
+		"PUT /messages/{id} Messages",
+		"PUT /messages/{id}/reactions/{key} Messages",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("routes are\n%s", strings.Join(got, "\n"))

@@ -103,7 +103,7 @@ func (s *stub) join(conn *websocket.Conn, id chat.ConversationID) {
 	defer s.mu.Unlock()
 	s.rooms[id] = append(s.rooms[id], conn)
 	s.post(conn, protocol.Frame(protocol.EventJoined, "", protocol.Joined{ConversationID: id}, time.Now()))
-	s.post(conn, protocol.HistoryFrames("", id, nil, protocol.Older, false, time.Now())[0])
+	s.post(conn, protocol.HistoryFrames("", chat.Principal{}, id, nil, protocol.Older, false, time.Now())[0])
 }
 
 func (s *stub) send(conn *websocket.Conn, in protocol.Send) {

@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"slices"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -112,7 +113,7 @@ func (c *check) log(id chat.ConversationID, conversation Conversation) {
 			c.report.add(Wrong, "%s: seq %d, %s of %s, was deleted and is there", id, e.Seq, e.Client, e.Sender)
 		case !e.Deleted && s.stream != nil:
 			c.end(s, e)
-		case !e.Deleted && (e.Content != s.content || e.Tokens != s.tokens):
+		case !e.Deleted && (e.Content != s.content && !c.edited(e.ID, e.Content) || e.Tokens != s.tokens):
 			c.report.add(Wrong, "%s: seq %d, %s of %s, says something else", id, e.Seq, e.Client, e.Sender)
 		}
 		s.stored = e
@@ -132,6 +133,11 @@ func (c *check) log(id chat.ConversationID, conversation Conversation) {
 			earliest = s
 		}
 	}
+}
+
+// edited reports whether the author of a message wished it to say so.
+func (c *check) edited(id chat.MessageID, content Content) bool {
+	return slices.Contains(c.Edits, Edit{id, content})
 }
 
 // acknowledged checks G1: it is there, as it was acknowledged.

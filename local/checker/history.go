@@ -16,6 +16,7 @@ type History struct {
 	Members   []Member
 	Attempts  []Attempt
 	Deletions []Deletion
+	Edits     []Edit
 	Removals  []Removal
 	Links     []Link
 	Views     []View
@@ -100,6 +101,12 @@ type Deletion struct {
 	ID        chat.MessageID
 	Begun     time.Time
 	Confirmed time.Time // zero: not, or not known
+}
+
+// An Edit is an author's wish that a message says something else, answered or not.
+type Edit struct {
+	ID      chat.MessageID
+	Content Content
 }
 
 // A Removal took a participant out, until they were added again.

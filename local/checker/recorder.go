@@ -146,6 +146,13 @@ func (r *Recorder) Deleted(deletion int) {
 	r.h.Deletions[deletion].Confirmed = time.Now()
 }
 
+// Edit notes an edit before it is asked for.
+func (r *Recorder) Edit(id chat.MessageID, content string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Edits = append(r.h.Edits, Edit{id, ContentOf(content)})
+}
+
 // Remove notes a removal before it is asked for.
 func (r *Recorder) Remove(id chat.ConversationID, p chat.Principal) int {
 	r.mu.Lock()

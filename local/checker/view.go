@@ -29,6 +29,12 @@ func (c *check) view(v View) {
 	}
 }
 
+// said reports whether a message says something, or did before its author edited it.
+func (c *check) said(id chat.ConversationID, e Entry, content Content) bool {
+	s := c.stories[Key{id, e.Sender, e.Client}]
+	return e.Content == content || c.edited(e.ID, content) || s != nil && s.content == content && slices.ContainsFunc(c.Edits, func(d Edit) bool { return d.ID == e.ID })
+}
+
 // frame checks that what came is what the log has, and that it was for them.
 func (c *check) frame(v View, f Frame, log []Entry) {
 	if f.Seq < 1 || f.Seq > int64(len(log)) {
@@ -41,7 +47,7 @@ func (c *check) frame(v View, f Frame, log []Entry) {
 		c.report.add(Reordered, "%s: seq %d is %s, and came to %s as %s", v.Conversation, f.Seq, e.ID, v.Principal, f.ID)
 	case e.Sender != f.Sender || e.Client != f.Client:
 		c.report.add(Wrong, "%s: seq %d came to %s as somebody else's", v.Conversation, f.Seq, v.Principal)
-	case f.Deleted && !deleted, !f.Deleted && !e.Deleted && !f.Cut && e.Content != f.Content:
+	case f.Deleted && !deleted, !f.Deleted && !e.Deleted && !f.Cut && !c.said(v.Conversation, e, f.Content):
 		c.report.add(Wrong, "%s: seq %d says something else to %s", v.Conversation, f.Seq, v.Principal)
 	case !f.Deleted && !confirmed.IsZero() && f.At.After(confirmed.Add(c.bounds.Delivery)):
 		c.report.add(Wrong, "%s: seq %d came to %s %v after it was deleted", v.Conversation, f.Seq, v.Principal, f.At.Sub(confirmed))

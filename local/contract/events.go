@@ -57,13 +57,13 @@ func actions() []action {
 	of := func(name string) protocol.Envelope { return protocol.Envelope{Action: name, ID: "1"} }
 	return []action{
 		{
-			name: protocol.ActionJoin, frame: reflect.TypeFor[protocol.Join](), replies: []string{protocol.EventJoined, protocol.EventHistory, protocol.EventStreamSnapshot},
+			name: protocol.ActionJoin, frame: reflect.TypeFor[protocol.Join](), replies: []string{protocol.EventJoined, protocol.EventHistory, protocol.EventChanged, protocol.EventStreamSnapshot},
 			examples: map[string]any{
 				"the newest messages":      protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID},
-				"what was missed":          protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID, AfterSeq: new(int64(1))},
+				"what was missed":          protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID, AfterSeq: new(int64(1)), ChangedAfter: new(chat.Settled(answered).String())},
 				"only the ends of streams": protocol.Join{Envelope: of(protocol.ActionJoin), ConversationID: conversation.ID, Streams: protocol.StreamsFinal},
 			},
-			answered: "It is answered by `conversation:joined`, then by one `messages:history` or more, then by one `stream:snapshot` for each answer that is being written, or by an error.",
+			answered: "It is answered by `conversation:joined`, then by one `messages:history` or more, with `changedAfter` by one `messages:changed` or more, then by one `stream:snapshot` for each answer that is being written, or by an error.",
 			codes:    []chat.Code{chat.NotFound, chat.TooManyRooms},
 		}, {
 			name: protocol.ActionLeave, frame: reflect.TypeFor[protocol.Leave](), replies: []string{protocol.EventLeft},
@@ -96,7 +96,7 @@ func actions() []action {
 				"all of the conversation's": protocol.Stop{Envelope: of(protocol.ActionStop), ConversationID: conversation.ID},
 			},
 			codes: []chat.Code{chat.NotFound},
-		}, approveAction(of(protocol.ActionApprove)), {
+		}, approveAction(of(protocol.ActionApprove)), reactAction(of(protocol.ActionReact)), editAction(of(protocol.ActionEdit)), {
 			name: protocol.ActionPing, frame: reflect.TypeFor[protocol.Ping](), replies: []string{protocol.EventPong},
 			examples: map[string]any{"ping": protocol.Ping{Envelope: of(protocol.ActionPing)}},
 			codes:    []chat.Code{chat.TooManyConnections},
@@ -119,7 +119,7 @@ func events() []event {
 	frame := func(name, id string, data any) map[string][]byte {
 		return map[string][]byte{name: protocol.Frame(name, id, data, answered)}
 	}
-	all := streamEvents(frame)
+	all := append(streamEvents(frame), changeEvents()...)
 	withoutAgent := protocol.SentOf(question, false)
 	failures := map[string][]byte{}
 	for code, err := range codeExamples {
@@ -136,8 +136,8 @@ func events() []event {
 			Members: []chat.Principal{user, agent}, AgentOnline: true, Typing: []chat.Principal{agent},
 		}))},
 		{name: protocol.EventHistory, data: reflect.TypeFor[protocol.History](), frames: map[string][]byte{
-			"the whole log": protocol.HistoryFrames("1", conversation.ID, []chat.Message{question, answer}, protocol.Older, false, answered)[0],
-			"what follows":  protocol.HistoryFrames("1", conversation.ID, []chat.Message{question}, protocol.Newer, true, answered)[0],
+			"the whole log": protocol.HistoryFrames("1", user, conversation.ID, []chat.Message{question, answer}, protocol.Older, false, answered)[0],
+			"what follows":  protocol.HistoryFrames("1", user, conversation.ID, []chat.Message{question}, protocol.Newer, true, answered)[0],
 		}},
 		{name: protocol.EventLeft, data: reflect.TypeFor[protocol.Room](), frames: frame(protocol.EventLeft, "1", protocol.Room{ConversationID: conversation.ID})},
 		{name: protocol.EventUserJoined, data: reflect.TypeFor[protocol.Membership](), frames: frame(protocol.EventUserJoined, "", protocol.MembershipOf(conversation.ID, user))},
@@ -170,7 +170,7 @@ func events() []event {
 		{name: protocol.EventMessageFromUser, data: reflect.TypeFor[protocol.Message](), lacks: []string{"forYou"}, frames: map[string][]byte{
 			"of a user": protocol.MessageFrame(protocol.EventMessageFromUser, question, answered),
 		}},
-		{name: protocol.EventMessageDeleted, data: reflect.TypeFor[protocol.MessageGone](), frames: frame(protocol.EventMessageDeleted, "", protocol.MessageGone{ConversationID: conversation.ID, MessageID: question.ID, Seq: 1})},
+		{name: protocol.EventMessageDeleted, data: reflect.TypeFor[protocol.MessageGone](), frames: frame(protocol.EventMessageDeleted, "", protocol.MessageGoneOf(erased))},
 		{name: protocol.EventTypingStart, data: reflect.TypeFor[protocol.TypingNotice](), needs: []string{"expiresIn"}, frames: frame(protocol.EventTypingStart, "", protocol.TypingNotice{
 			ConversationID: conversation.ID, Identity: protocol.IdentityOf(user), ExpiresIn: chat.TypingExpiry.Milliseconds(),
 		})},

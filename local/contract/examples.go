@@ -44,6 +44,19 @@ var (
 		},
 		ClientMessageID: "a-1", CreatedAt: answered, UpdatedAt: answered,
 	}
+	// edited is the question after its author has edited it, and both have reacted to it.
+	edited = func() chat.Message {
+		m := question
+		m.Content, m.Edits, m.EditedAt, m.UpdatedAt, m.ChangedAt, m.Version = "Is my order 4711 on its way?", 1, answered, answered, answered, 1
+		m.Reactions, m.ReactionVersion = []chat.Reaction{{Key: "👍", By: agent, At: answered}, {Key: "👍", By: user, At: answered}, {Key: ":party:", By: guest, At: answered}}, 3
+		return m
+	}()
+	// erased is the question after the conversation's creator has deleted it.
+	erased = func() chat.Message {
+		m := question
+		m.Deleted, m.DeletedBy, m.Version = true, &guest, 2
+		return m
+	}()
 	connection = chat.Connection{ID: "ohEK654AAYhPKqo=", Principal: user}
 )
 

@@ -73,6 +73,13 @@ var bodyOf = map[string]func(body []byte) error{
 		}
 		return err
 	},
+	"PUT /messages/{id}": func(body []byte) error {
+		in, err := protocol.Decode[protocol.EditBody](body)
+		if err == nil {
+			err = in.Check()
+		}
+		return err
+	},
 	"POST /messages": func(body []byte) error {
 		in, err := protocol.Decode[protocol.MessageInput](body)
 		if err != nil {
@@ -152,7 +159,9 @@ func ask(body []byte) (action string, err error) {
 			took("approve")
 			return decide(in.ToolCallID, in.Decide)
 		}),
-		protocol.ActionStop: gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Stop) error { took("stop"); return nil }),
+		protocol.ActionReact: gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.React) error { took("react"); return nil }),
+		protocol.ActionEdit:  gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Edit) error { took("edit"); return nil }),
+		protocol.ActionStop:  gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Stop) error { took("stop"); return nil }),
 	})
 	var envelope protocol.Envelope
 	if json.Unmarshal(body, &envelope) == nil && envelope.Action == protocol.ActionPing { // it would ask Redis

@@ -28,7 +28,7 @@ var isLenient = map[reflect.Type]bool{
 }
 
 // isTime are the fields that are RFC 3339.
-var isTime = map[string]bool{"CreatedAt": true, "UpdatedAt": true, "Joined": true, "StartedAt": true, "At": true, "Timestamp": true, "ExpiresAt": true, "EndedAt": true, "LastSeen": true}
+var isTime = map[string]bool{"CreatedAt": true, "UpdatedAt": true, "Joined": true, "StartedAt": true, "At": true, "Timestamp": true, "ExpiresAt": true, "EndedAt": true, "LastSeen": true, "EditedAt": true}
 
 // isID makes a schema one of what chat.ValidID accepts.
 func isID(s *jsonschema.Schema) {
@@ -47,6 +47,7 @@ var textLimits = map[reflect.Type]func(*jsonschema.Schema){
 	reflect.TypeFor[chat.ClientMessageID](): isID,
 	reflect.TypeFor[chat.PrincipalID]():     isID,
 	reflect.TypeFor[chat.OrgID]():           isID,
+	reflect.TypeFor[chat.ReactionKey]():     reactionKey,
 	reflect.TypeFor[chat.RunID]():           shaped(`^[0-9a-f]{32}$`),
 	reflect.TypeFor[chat.CallID]():          shaped(`^[0-9a-f]{32}:(0|[1-9][0-9]*):[1-9][0-9]*$`),
 	reflect.TypeFor[chat.Day]():             shaped(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`),
@@ -59,7 +60,7 @@ var textLimits = map[reflect.Type]func(*jsonschema.Schema){
 // any other.
 func (b *builder) special(key string) *jsonschema.Schema {
 	switch key {
-	case "History.Messages":
+	case "History.Messages", "Changed.Messages":
 		return &jsonschema.Schema{Type: "array", Items: b.ref(reflect.TypeFor[protocol.Message](), output)}
 	case "Message.ParticipantType": // no other participant is the backend
 		return oneOf(string(chat.User), string(chat.Agent), string(chat.System))
@@ -91,6 +92,10 @@ var limits = map[string]func(*jsonschema.Schema){
 	"UpdateConversation.Title":       visible(chat.MaxTitle),
 	"UpdateConversation.Description": atMost(chat.MaxDescription),
 	"UpdateConversation.Tags":        tags,
+	"EditBody.Content":               atMost(chat.MaxContentREST),
+	"EditBody.Attachments":           items(chat.MaxAttachments),
+	"React.Key":                      reactionKey,
+	"Join.ChangedAfter":              shaped(chat.ChangeCursorPattern),
 	"MessageInput.Content":           atMost(chat.MaxContentREST),
 	"MessageInput.Name":              atMost(chat.MaxMessageName),
 	"MessageInput.Attachments":       items(chat.MaxAttachments),
@@ -158,6 +163,12 @@ func below(most float64) func(*jsonschema.Schema) {
 func tags(s *jsonschema.Schema) {
 	s.MaxItems, s.UniqueItems = new(chat.MaxTags), true
 	visible(chat.MaxTag)(s.Items)
+}
+
+// reactionKey is a name, or one character as people see it, which JSON Schema cannot count:
+// a family is seven code points.
+func reactionKey(s *jsonschema.Schema) {
+	s.Pattern, s.MaxLength = `^(:[A-Za-z0-9_+-]+:|.|[^A-Za-z0-9:]+)$`, new(chat.MaxReactionKey)
 }
 
 // shaped is a text of one form.

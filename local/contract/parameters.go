@@ -56,6 +56,10 @@ func whole(least, most float64, otherwise string) func(*builder) *jsonschema.Sch
 	}
 }
 
+func changeCursor(*builder) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: chat.ChangeCursorPattern}
+}
+
 func yesOrNo(*builder) *jsonschema.Schema { return &jsonschema.Schema{Type: "boolean"} }
 
 func cursor(*builder) *jsonschema.Schema { return &jsonschema.Schema{Type: "string"} }
@@ -99,6 +103,7 @@ func logParameters() []parameter {
 		query("conversationId", of(reflect.TypeFor[chat.ConversationID]()), "The conversation.", string(conversation.ID)).must(),
 		query("afterSeq", whole(0, math.MaxInt64, ""), "The messages that follow this one; not with `beforeSeq`.", 0),
 		query("beforeSeq", whole(1, math.MaxInt64, ""), "The messages before this one.", nil),
+		query("changedAfter", changeCursor, "What changed since: the last cursor of changes that the client has. Not with `afterSeq`, `beforeSeq` or `role`.", nil),
 		query("limit", whole(1, 100, "50"), "The most entries of the page.", 50),
 		query("role", of(reflect.TypeFor[chat.Role]()), "Only those of this role.", string(chat.RoleUser)),
 	}

@@ -127,7 +127,7 @@ func routes() []route {
 			codes: []chat.Code{chat.NotFound, chat.Conflict, chat.ConversationClosed},
 		}, {
 			method: "GET", path: "/messages", id: "listMessages", tag: ofMessages, summary: "Read the log of a conversation",
-			description: "Ascending by `seq`: what follows `afterSeq`, or the newest, of those before `beforeSeq`. A page of long messages may have fewer than `limit` and still more after it.",
+			description: "Ascending by `seq`: what follows `afterSeq`, or the newest, of those before `beforeSeq`; or with `changedAfter` the messages that changed since, in the order of their last change. A page of long messages may have fewer than `limit` and still more after it.",
 			parameters:  append(logParameters(), getHeaders...),
 			answers: []answerOf{{status: 200, description: "A page.", body: reflect.TypeFor[protocol.MessagePage](), example: protocol.MessagePage{
 				Data: []protocol.Message{protocol.MessageOf(question), protocol.MessageOf(answer)}, Pagination: protocol.PageCursor{Limit: 50},
@@ -141,7 +141,7 @@ func routes() []route {
 			codes:       []chat.Code{chat.NotFound},
 		}, {
 			method: "DELETE", path: "/messages/{id}", id: "deleteMessage", tag: ofMessages, summary: "Delete a message",
-			description: "The author's to do. Its content goes, also from the summary; its `seq` stays. Members are told by `message:deleted`. It may be repeated.",
+			description: "The author's to do, and of what users and agents say the conversation's creator's. Its content and reactions go, also from the summary; its `seq` stays. Members are told by `message:deleted`. It may be repeated.",
 			parameters:  []parameter{theMessage},
 			answers:     []answerOf{gone},
 			codes:       []chat.Code{chat.Forbidden, chat.NotFound},
@@ -171,7 +171,7 @@ func routes() []route {
 			},
 			codes: []chat.Code{chat.ValidationFailed, chat.Unauthorized, chat.TokenExpired, chat.Forbidden},
 		},
-	}, slices.Concat(streamRoutes(), agentRoutes())...)
+	}, slices.Concat(changeRoutes(), streamRoutes(), agentRoutes())...)
 }
 
 func sentAgain() protocol.Sent {

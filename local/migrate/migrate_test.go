@@ -176,7 +176,7 @@ func TestARollbackLosesNothingThatWasDoneSince(t *testing.T) {
 		"a message of it was deleted since": func(s *mongostore.Store, c chat.Conversation) error {
 			m, err := s.Message(t.Context(), user.OrgID, chat.MessageID(oid(1).Hex()))
 			if err == nil {
-				_, err = s.DeleteMessage(t.Context(), m, time.Now(), time.Now())
+				_, err = s.DeleteMessage(t.Context(), m, m.Sender, time.Now())
 			}
 			return err
 		},

@@ -11,6 +11,7 @@ import (
 
 	agents "aiwm-chat/functions/agents/wiring"
 	answer "aiwm-chat/functions/answer/wiring"
+	annotate "aiwm-chat/functions/annotate/wiring"
 	approve "aiwm-chat/functions/approve/wiring"
 	authorize "aiwm-chat/functions/authorize/wiring"
 	connect "aiwm-chat/functions/connect/wiring"
@@ -43,6 +44,7 @@ import (
 func Functions() map[string]wire.Function {
 	return map[string]wire.Function{
 		"agents":        agents.Function,
+		"annotate":      annotate.Function,
 		"answer":        answer.Function,
 		"approve":       approve.Function,
 		"authorize":     authorize.Function,

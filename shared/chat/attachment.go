@@ -106,3 +106,14 @@ func (a Attachment) FileName() string {
 	}
 	return name
 }
+
+func checkAttachments(f *Faults, all []Attachment) {
+	if len(all) > MaxAttachments {
+		f.Add("attachments", "must be at most %d", MaxAttachments)
+	}
+	for _, a := range all {
+		if _, err := ParseAttachment(string(a)); err != nil {
+			f.Add("attachments", "each %v", err)
+		}
+	}
+}

@@ -121,6 +121,23 @@ type Message struct {
 	Deleted         bool // its content is gone from every read; its seq stays
 	Streamed        bool // it was written as a stream, whose id is ClientMessageID
 	Due             *Due // nil: all that follows from it is done
+	// What changes of it after that. Of what it says, and of its reactions, the larger
+	// version is the newer.
+	Version         int64
+	ReactionVersion int64
+	Reactions       []Reaction // in the order in which they came
+	Edits           int64      // how often its author has changed what it says
+	EditedAt        time.Time  // zero: never
+	ChangedAt       time.Time  // by the database's clock, when anything of it did last; zero: never
+	DeletedBy       *Principal // who deleted it, where that is not its sender
+}
+
+// LastChange is when m came to be as it is.
+func (m *Message) LastChange() time.Time {
+	if m.ChangedAt.After(m.CreatedAt) {
+		return m.ChangedAt
+	}
+	return m.CreatedAt
 }
 
 // Head is the end of a conversation's log.
@@ -192,14 +209,7 @@ func (d *Draft) check(f *Faults, sender PrincipalType, maxContent int) {
 	if d.ParentID != "" {
 		CheckID(f, "parentId", d.ParentID)
 	}
-	if len(d.Attachments) > MaxAttachments {
-		f.Add("attachments", "must be at most %d", MaxAttachments)
-	}
-	for _, a := range d.Attachments {
-		if _, err := ParseAttachment(string(a)); err != nil {
-			f.Add("attachments", "each %v", err)
-		}
-	}
+	checkAttachments(f, d.Attachments)
 	if most := maxThinking(maxContent); d.Thinking != nil && (len(d.Thinking.Content) > most || d.Thinking.Duration < 0) {
 		f.Add("thinking", "must be at most %d bytes and its duration not negative", most)
 	}

@@ -23,9 +23,16 @@ const (
 	EffectDeliverAgent Effect = "deliver-agent" // what the agent gets that is asked
 )
 
-// EffectForget follows from the erasure of a message, by whoever deletes it: the
-// conversation's summary and last message repeat what it said.
-const EffectForget Effect = "forget"
+// The effects of a change of a message: who changed it does all that is left, from what
+// it is then. Each is added to what is due by the update that makes the change.
+const (
+	// EffectForget: the conversation's summary and last message repeat what it said before.
+	EffectForget Effect = "forget"
+	// EffectTell: those in the room are told what it says now, or that it is deleted.
+	EffectTell Effect = "tell"
+	// EffectTellReactions: those in the room are told its reactions.
+	EffectTellReactions Effect = "tell-reactions"
+)
 
 // EffectCall follows from a user's message and from a decision: a managed agent is to
 // answer, or to go on. It is done when the run is queued, and its job with it, or when
@@ -46,6 +53,19 @@ type Due struct {
 	Left  []Effect       // in no order
 	To    []ConnectionID // of delivery, or of EffectDeliverRoom where that is left: who has not got it; empty: everybody
 	Tries int            // deliveries that did not reach all
+}
+
+// MaxDueTries and MaxDueAge bound delivery to who is not reached. After that the heads
+// in their pongs tell: who hangs must not keep sweep from others for ever.
+const (
+	MaxDueTries = 3
+	MaxDueAge   = 2 * time.Minute
+)
+
+// GivesUp reports whether delivery that has failed once more is given up, of what came
+// to be at a time.
+func (d *Due) GivesUp(since time.Time) bool {
+	return d.Tries+1 >= MaxDueTries && time.Since(since) >= MaxDueAge
 }
 
 // NewDue is what is due of a message that is about to be appended by somebody

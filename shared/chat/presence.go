@@ -117,7 +117,7 @@ type Audience struct {
 	Outside     bool         // it is time to tell those who are not in the room
 }
 
-// A Use is something that REST limits, by principal.
+// A Use is something that is limited by principal.
 type Use string
 
 // A Quota is what is left of a limit.
@@ -130,10 +130,12 @@ type Quota struct {
 	Reset     time.Duration // until there is one more
 }
 
-// What REST limits.
+// What is limited.
 const (
 	UseRead     Use = "read"
 	UseWrite    Use = "write"
 	UseCreation Use = "creation" // of conversations
 	UseAddition Use = "addition" // of people to conversations
+	UseReaction Use = "reaction" // also over WebSocket, as all below
+	UseEdit     Use = "edit"
 )

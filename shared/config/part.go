@@ -30,6 +30,7 @@ const (
 	PingLimit
 	RESTLimits
 	SummaryLimit
+	AnnotateLimits
 	AllowedOrigins
 	WebSocket
 	RunQueue
@@ -92,6 +93,10 @@ var groups = [...]struct {
 	}},
 	SummaryLimit: {[]string{"LIMIT_SUMMARIES"}, func(r *reader, c *Config) {
 		c.Limits.Summaries = r.rate("LIMIT_SUMMARIES", Rate{6, time.Minute, 6})
+	}},
+	AnnotateLimits: {[]string{"LIMIT_REACTIONS", "LIMIT_EDITS"}, func(r *reader, c *Config) {
+		c.Limits.Reactions = r.rate("LIMIT_REACTIONS", Rate{120, time.Minute, 120})
+		c.Limits.Edits = r.rate("LIMIT_EDITS", Rate{30, time.Minute, 30})
 	}},
 	AllowedOrigins: {[]string{"ALLOWED_ORIGINS"}, readOrigins},
 	WebSocket: {[]string{"WEBSOCKET_ENABLED"}, func(r *reader, c *Config) {

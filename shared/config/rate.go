@@ -80,5 +80,7 @@ type Limits struct {
 	Writes           Rate // LIMIT_WRITES, other requests of one principal, default 120/min burst 120
 	Creations        Rate // LIMIT_CREATIONS, conversations that one principal creates, default 30/min burst 30
 	Additions        Rate // LIMIT_ADDITIONS, people that one principal adds, default 60/min burst 60
+	Reactions        Rate // LIMIT_REACTIONS, that one principal sets and takes back, default 120/min burst 120
+	Edits            Rate // LIMIT_EDITS, of messages, by one principal, default 30/min burst 30
 	Summaries        Rate // LIMIT_SUMMARIES, of one conversation on demand, default 6/min burst 6
 }

@@ -63,6 +63,7 @@ type participantDoc struct {
 
 type lastMessageDoc struct {
 	Seq       int64     `bson:"seq"`
+	Version   int64     `bson:"version,omitempty"`
 	Content   string    `bson:"content"`
 	Role      chat.Role `bson:"role"`
 	CreatedAt time.Time `bson:"createdAt"`
@@ -99,7 +100,7 @@ func (d participantDoc) participant(invited bool) chat.Participant {
 
 func newLastMessageDoc(m chat.Message) lastMessageDoc {
 	l := m.Last()
-	return lastMessageDoc{Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: millis(l.CreatedAt)}
+	return lastMessageDoc{Seq: l.Seq, Version: m.Version, Content: l.Content, Role: l.Role, CreatedAt: millis(l.CreatedAt)}
 }
 
 func (d *conversationDoc) conversation() chat.Conversation {

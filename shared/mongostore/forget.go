@@ -2,19 +2,17 @@ package mongostore
 
 import (
 	"context"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"aiwm-chat/shared/chat"
 )
 
 // What a message said is repeated in two places: the conversation's last message
-// and its summary. Erasing it takes several steps, of which the function may die
-// between any two, and a summary takes several, whose model answers seconds later:
+// and its summary. Erasing or editing it takes several steps, of which the function may
+// die between any two, and a summary takes several, whose model answers seconds later:
 //
-//	D1 erase the message, with due {forget}     S1 read the conversation
+//	D1 change the message, with due {forget}    S1 read the conversation
 //	D2 mend the last message                    S2 read the messages since its summary
 //	D3 drop the summary, count the erasure      S3 save the new one, made of both
 //	D4 enqueue a job that makes it again
@@ -31,51 +29,30 @@ import (
 //   - S1 after D3: neither the log nor a summary has it.
 //   - S3 between looking whether there is a summary to drop and counting: D3 is
 //     one operation either way, whose filter looks.
-//   - A send settles what is due of the message (nothing) while it is erased: it
-//     leaves alone what has a forget in it that it does not know.
+//   - Two changes overlap: what the second left due is settled by who knows it alone
+//     (see Settle), and D2 of the first, however late, does not take back that of the
+//     second, whose version is larger.
 //
 // Whoever changes what a stored message says has to do the same.
 
-// DeleteMessage erases what m says from the database and marks it as deleted;
-// its place in the log and its tokens stay. It returns m as it is then, with what
-// is due of it: chat.EffectForget, which somebody else takes up at due if the
-// caller does not do it, and what was due before. It may be repeated. It takes
-// one round trip.
-func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, now, due time.Time) (chat.Message, error) {
-	update := bson.M{
-		"$set": bson.M{"isDeleted": true, "updatedAt": now, "changedAt": now, "due.at": millis(due)},
-		"$unset": bson.M{
-			"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "", "approval": "",
-		},
-		"$push": bson.M{"due.left": chat.EffectForget}, // perhaps twice
-	}
-	var d messageDoc
-	err := s.attempt(ctx, func(ctx context.Context) error {
-		return decode(s.messages.now().FindOneAndUpdate(ctx, where(m), update,
-			options.FindOneAndUpdate().SetReturnDocument(options.After)), &d, "delete a message", noMessage())
-	})
-	if err != nil {
-		return chat.Message{}, err
-	}
-	return d.message(), nil
-}
-
-// ForgetMessage takes what a deleted message said out of its conversation: out of the
-// last message, and with the summary, if that covers it, as dropped says. No
-// summary that was begun before can be saved any more. It returns the
-// conversation as it is then, also one that is deleted, and may be repeated. It
-// takes three round trips, four where there is no summary to drop. The
-// participants of c are enough.
+// ForgetMessage takes what a message said before it was changed out of its conversation:
+// out of the last message, which says what m says now, and with the summary, if that
+// covers it, as dropped says. No summary that was begun before can be saved any more. It
+// returns the conversation as it is then, also one that is deleted, and may be repeated,
+// and come late: of two changes the later one stays. It takes three round trips, four
+// where there is no summary to drop. The participants of c are enough.
 func (s *Store) ForgetMessage(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error) {
 	// Where the projection has not come to m yet it is brought there, so that a
 	// late Project cannot show what is deleted; and an agent is asked as by Project,
 	// for what was said before m may not have been projected either. Where it has,
 	// who is to answer is not touched.
-	m.Draft.Content, m.Deleted = "", true
+	if m.Deleted {
+		m.Draft.Content = ""
+	}
 	if err := s.Project(ctx, c, m); err != nil {
 		return chat.Conversation{}, false, err
 	}
-	if err := s.project(ctx, m, "$lte", projection(c, m)); err != nil {
+	if err := s.mendLast(ctx, m); err != nil {
 		return chat.Conversation{}, false, err
 	}
 	this, covers := bson.M{"_id": m.ConversationID}, bson.M{"summary.toSeq": bson.M{"$gte": m.Seq}}
@@ -96,6 +73,18 @@ func (s *Store) ForgetMessage(ctx context.Context, c chat.Conversation, m chat.M
 			return chat.Conversation{}, false, err
 		}
 	}
+}
+
+// mendLast makes the last message of a conversation say what m says, if it is m as it was
+// before.
+func (s *Store) mendLast(ctx context.Context, m chat.Message) error {
+	filter := bson.M{
+		"_id": m.ConversationID, "totalMessages": m.Seq, "lastMessage.version": bson.M{"$not": bson.M{"$gte": m.Version}}, // or missing
+	}
+	return s.attempt(ctx, func(ctx context.Context) error {
+		_, err := s.conversations.now().UpdateOne(ctx, filter, bson.M{"$set": bson.M{"lastMessage": newLastMessageDoc(m)}})
+		return failed("mend the last message", err)
+	})
 }
 
 // SaveSummary stores the summary that was made of c and of messages since, unless

@@ -14,7 +14,7 @@ import (
 // erase deletes a message and does what follows from that, but for the job.
 func (f fixture) erase(t testing.TB, m chat.Message, at time.Time) {
 	t.Helper()
-	m, err := f.DeleteMessage(t.Context(), m, at, at.Add(20*time.Second))
+	m, err := f.DeleteMessage(t.Context(), m, m.Sender, at.Add(20*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func (f fixture) forget(t testing.TB, m chat.Message) {
 	if _, _, err := f.ForgetMessage(t.Context(), chat.Conversation{}, m); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Settle(t.Context(), m, m.Due.Without(chat.EffectForget)); err != nil {
+	if err := f.Settle(t.Context(), m, m.Due.Without(chat.EffectForget).Without(chat.EffectTell)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -64,7 +64,7 @@ func TestForgetDropsOnlyASummaryThatCovers(t *testing.T) {
 		if to > 0 {
 			f.save(t, c, "a summary", to)
 		}
-		m, err := f.DeleteMessage(t.Context(), log[1], start, start.Add(time.Minute))
+		m, err := f.DeleteMessage(t.Context(), log[1], alice, start.Add(time.Minute))
 		if err != nil || !m.Due.Has(chat.EffectForget) || !m.Due.At.Equal(start.Add(time.Minute).Truncate(time.Millisecond)) || !m.Deleted || m.Content != "" {
 			t.Fatalf("erased: %+v, %v", m, err)
 		}
@@ -95,7 +95,7 @@ func TestSettleLeavesAnErasureDue(t *testing.T) {
 		c := f.newConversation(t, "t", start)
 		m := f.appendDue(t, c.ID, "m", start)
 		// At the very time that was due before: clocks differ.
-		erased, err := f.DeleteMessage(t.Context(), m, start, start)
+		erased, err := f.DeleteMessage(t.Context(), m, alice, start)
 		if err != nil || !erased.Due.Has(chat.EffectForget) || !erased.Due.Has(chat.EffectDeliver) {
 			t.Fatalf("erased: %+v, %v", erased.Due, err)
 		}
@@ -107,7 +107,7 @@ func TestSettleLeavesAnErasureDue(t *testing.T) {
 			t.Errorf("due is %+v, %v", stored.Due, err)
 		}
 		f.forget(t, erased)
-		if err := f.Settle(t.Context(), m, nil); err != nil { // now it is only its own
+		if err := f.Settle(t.Context(), erased, nil); err != nil {
 			t.Fatal(err)
 		}
 		f.untilMajority(t)
@@ -148,7 +148,7 @@ func TestNoSummaryOutlivesAnErasure(t *testing.T) {
 					switch step {
 					case 'D':
 						var err error
-						if erased, err = f.DeleteMessage(t.Context(), erased, start, start); err != nil {
+						if erased, err = f.DeleteMessage(t.Context(), erased, erased.Sender, start); err != nil {
 							t.Fatal(err)
 						}
 					case 'F':
@@ -254,7 +254,7 @@ func TestADeletedMessageHidesNothingThatIsNotProjected(t *testing.T) {
 		m.CreatedAt = time.Now()
 		log, head = append(log, m), chat.Head{Seq: m.Seq}
 	}
-	erased, err := f.DeleteMessage(t.Context(), log[1], time.Now(), time.Now())
+	erased, err := f.DeleteMessage(t.Context(), log[1], log[1].Sender, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

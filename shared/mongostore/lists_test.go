@@ -209,7 +209,7 @@ func TestActivityOfACrowd(t *testing.T) {
 		"deleted before it was projected": func(c chat.Conversation, i int, now time.Time) error {
 			m := newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x"))
 			m.CreatedAt = now
-			m, err := f.DeleteMessage(ctx, f.append(t, m), now, now)
+			m, err := f.DeleteMessage(ctx, f.append(t, m), m.Sender, now)
 			if err == nil {
 				_, _, err = f.ForgetMessage(ctx, c, m)
 			}

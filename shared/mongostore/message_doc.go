@@ -9,9 +9,8 @@ import (
 	"aiwm-chat/shared/chat"
 )
 
-// messageDoc is a document of messages. Durations are in milliseconds. Only
-// written and queried is changedAt, which a message has that changed after it was
-// sent.
+// messageDoc is a document of messages. Durations are in milliseconds. What is set by
+// changes alone is not there before.
 type messageDoc struct {
 	ID              chat.MessageID       `bson:"_id"`
 	ConversationID  chat.ConversationID  `bson:"conversationId"`
@@ -41,6 +40,27 @@ type messageDoc struct {
 	Streamed        bool                 `bson:"streamed,omitempty"`
 	Approval        *approvalDoc         `bson:"approval,omitempty"`
 	Due             *dueDoc              `bson:"due,omitempty"`
+	Version         int64                `bson:"version,omitempty"`
+	ReactionVersion int64                `bson:"reactionVersion,omitempty"`
+	Reactions       []reactionDoc        `bson:"reactions,omitempty"`
+	Edits           int64                `bson:"edits,omitempty"`
+	EditedAt        *time.Time           `bson:"editedAt,omitempty"`
+	ChangedAt       *time.Time           `bson:"changedAt,omitempty"`
+	DeletedBy       *principalDoc        `bson:"deletedBy,omitempty"`
+}
+
+// principalDoc is a principal of the organisation of the document.
+type principalDoc struct {
+	Type chat.PrincipalType `bson:"type"`
+	ID   chat.PrincipalID   `bson:"id"`
+}
+
+// reactionDoc is a chat.Reaction.
+type reactionDoc struct {
+	Key  chat.ReactionKey   `bson:"key"`
+	Type chat.PrincipalType `bson:"type"`
+	ID   chat.PrincipalID   `bson:"id"`
+	At   time.Time          `bson:"at"`
 }
 
 // approvalDoc is a chat.Approval.
@@ -150,6 +170,14 @@ func (d *messageDoc) message() chat.Message {
 	}
 	if u := d.Usage; u != nil {
 		m.Usage = &chat.Usage{PromptTokens: u.PromptTokens, CompletionTokens: u.CompletionTokens, TotalTokens: u.TotalTokens}
+	}
+	m.Version, m.ReactionVersion, m.Edits = d.Version, d.ReactionVersion, d.Edits
+	m.EditedAt, m.ChangedAt = orZero(d.EditedAt), orZero(d.ChangedAt)
+	for _, r := range d.Reactions {
+		m.Reactions = append(m.Reactions, chat.Reaction{Key: r.Key, By: chat.Principal{Type: r.Type, ID: r.ID, OrgID: d.OrgID}, At: r.At})
+	}
+	if by := d.DeletedBy; by != nil {
+		m.DeletedBy = &chat.Principal{Type: by.Type, ID: by.ID, OrgID: d.OrgID}
 	}
 	if due := d.Due; due != nil {
 		m.Due = &chat.Due{At: due.At, Left: due.Left, To: due.To, Tries: due.Tries}

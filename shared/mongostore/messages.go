@@ -119,7 +119,11 @@ func (s *Store) Project(ctx context.Context, c chat.Conversation, m chat.Message
 	if len(pull) > 0 {
 		update["$pull"] = pull
 	}
-	return s.project(ctx, m, "$lt", update)
+	filter := bson.M{"_id": m.ConversationID, "totalMessages": bson.M{"$lt": m.Seq}}
+	return s.attempt(ctx, func(ctx context.Context) error {
+		_, err := s.conversations.now().UpdateOne(ctx, filter, update)
+		return failed("project a message", err)
+	})
 }
 
 // projection is the update that makes m the last message.
@@ -129,21 +133,22 @@ func projection(c chat.Conversation, m chat.Message) bson.M {
 	return update
 }
 
-// project updates the conversation of m if its total is as the condition says
-// to the seq of m.
-func (s *Store) project(ctx context.Context, m chat.Message, condition string, update bson.M) error {
-	filter := bson.M{"_id": m.ConversationID, "totalMessages": bson.M{condition: m.Seq}}
-	return s.attempt(ctx, func(ctx context.Context) error {
-		_, err := s.conversations.now().UpdateOne(ctx, filter, update)
-		return failed("project a message", err)
-	})
-}
-
 // where is the filter of a message. Where messages are sharded its conversation
 // says on which shard it is: without it all would be asked, and a write that is
 // repeated while it moves might be done twice.
 func where(m chat.Message) bson.M {
 	return bson.M{"_id": m.ID, "conversationId": m.ConversationID}
 }
+
+// unchanged is the filter of a message that has not changed since m was read: each change
+// makes one of the two versions larger.
+func unchanged(m chat.Message) bson.M {
+	filter := where(m)
+	filter["version"], filter["reactionVersion"] = upTo(m.Version), upTo(m.ReactionVersion)
+	return filter
+}
+
+// upTo is the condition on a number that is not there where it is 0.
+func upTo(n int64) bson.M { return bson.M{"$not": bson.M{"$gt": n}} }
 
 func noMessage() error { return chat.Errorf(chat.NotFound, "there is no such message") }

@@ -151,7 +151,7 @@ func TestDeleteMessageErasesItsContent(t *testing.T) {
 			}
 			f.wantNoTrace(t, "sEcret")
 			got, err := f.Message(t.Context(), bot.OrgID, m.ID)
-			if err != nil || !got.Deleted || got.Seq != 1 || got.RunningTokens != 3 || !got.UpdatedAt.Equal(start.Add(time.Minute).Truncate(time.Millisecond)) {
+			if err != nil || !got.Deleted || got.Seq != 1 || got.RunningTokens != 3 || !got.UpdatedAt.Equal(got.ChangedAt) || time.Since(got.ChangedAt).Abs() > time.Minute {
 				t.Errorf("Message = %+v, %v", got, err)
 			}
 			page, _, err := f.Messages(t.Context(), c.ID, chat.MessageQuery{Limit: 5})
@@ -180,7 +180,7 @@ func TestDeletingAnOlderMessageLeavesTheLastOne(t *testing.T) {
 		t.Errorf("Conversation = %+v, %v", got, err)
 	}
 	first.ID = "none"
-	_, err = f.DeleteMessage(t.Context(), first, start, start)
+	_, err = f.DeleteMessage(t.Context(), first, alice, start)
 	wantCode(t, err, chat.NotFound)
 }
 
@@ -242,8 +242,8 @@ func TestLogVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	version("elsewhere", false)
-	for i, at := range []time.Duration{time.Hour, time.Minute, time.Minute, 0} { // clocks differ
-		if _, err := f.DeleteMessage(ctx, log[i], start.Add(at), start.Add(at)); err != nil {
+	for i := range 4 {
+		if _, err := f.DeleteMessage(ctx, log[i], alice, start); err != nil {
 			t.Fatal(err)
 		}
 		version(fmt.Sprint("deletion ", i), true)

@@ -59,14 +59,11 @@ var errNotMine = errors.New("somebody else has it")
 
 // Settle notes what is left to do of m: nil is nothing, whoever has it; else
 // left replaces what is due if m.Due is what is still there: somebody who took
-// it up since knows better. Where m was erased meanwhile nothing changes: what
+// it up since knows better. Where m has changed meanwhile nothing is noted: what
 // follows from that is not the caller's. One server's acknowledgement will do,
 // because what is lost is done twice at worst. It takes one round trip.
 func (s *Store) Settle(ctx context.Context, m chat.Message, left *chat.Due) error {
-	filter, update := where(m), bson.M{"$unset": bson.M{"due": ""}}
-	if !m.Due.Has(chat.EffectForget) {
-		filter["due.left"] = bson.M{"$ne": chat.EffectForget}
-	}
+	filter, update := unchanged(m), bson.M{"$unset": bson.M{"due": ""}}
 	if left != nil {
 		if m.Due == nil {
 			return nil // nothing to replace

@@ -180,7 +180,7 @@ func TestApprovalsAreStored(t *testing.T) {
 	}
 	_, _, err = f.Append(t.Context(), chat.Head{}, other)
 	wantCode(t, err, chat.Conflict)
-	deleted, err := f.DeleteMessage(t.Context(), stored, start, start)
+	deleted, err := f.DeleteMessage(t.Context(), stored, stored.Sender, start)
 	if err != nil || deleted.Approval != nil {
 		t.Errorf("%+v, %v", deleted.Approval, err)
 	}

@@ -98,6 +98,7 @@ func TestReferenceOfShards(t *testing.T) {
 	if err := f.Project(t.Context(), served(bot.ID), m); err != nil {
 		t.Fatal(err)
 	}
+	other := f.append(t, newMessage(t, c.ID, alice, "other", draftOf("x")))
 	ctx := t.Context()
 	operations := map[string]func() error{
 		"Conversation":    func() error { _, err := s.Conversation(ctx, alice, c.ID); return err },
@@ -116,7 +117,17 @@ func TestReferenceOfShards(t *testing.T) {
 		"Heads":              func() error { _, err := s.Heads(ctx, alice, []chat.ConversationID{c.ID}); return err },
 		"DueBefore":          func() error { _, err := s.DueBefore(ctx, start, 1); return err },
 		"Message":            func() error { _, err := s.Message(ctx, "o1", m.ID); return err },
-		"DeleteMessage":      func() error { _, err := s.DeleteMessage(ctx, m, start, start); return err },
+		"DeleteMessage":      func() error { _, err := s.DeleteMessage(ctx, m, m.Sender, start); return err },
+		"EditMessage": func() error {
+			_, _, err := s.EditMessage(ctx, alice, chat.Edit{ConversationID: c.ID, MessageID: other.ID, Content: "y"}, start)
+			return err
+		},
+		"React": func() error {
+			_, _, err := s.React(ctx, alice, chat.ReactionChange{ConversationID: c.ID, MessageID: other.ID, Key: "👍", On: true}, start, start)
+			return err
+		},
+		"Changes":            func() error { _, _, _, err := s.Changes(ctx, c.ID, chat.ChangeCursor{At: 1, ID: "m"}, 9); return err },
+		"ChangeCursor":       func() error { _, err := s.ChangeCursor(ctx, c.ID); return err },
 		"ForgetMessage":      func() error { _, _, err := s.ForgetMessage(ctx, c, m); return err },
 		"Conversations":      func() error { _, err := s.Conversations(ctx, alice, chat.ConversationQuery{}); return err },
 		"ConversationsOf":    func() error { _, err := s.ConversationsOf(ctx, alice, 9); return err },

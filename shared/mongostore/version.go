@@ -31,7 +31,7 @@ func (s *Store) LogVersion(ctx context.Context, id chat.ConversationID) (string,
 	})
 	g.Go(func() (err error) {
 		changes, err = find[changeDoc](ctx, s.messages, bson.M{"conversationId": id, "changedAt": bson.M{"$exists": true}}, "read what changed",
-			options.Find().SetSort(by("-changedAt", "-_id")).SetLimit(latestChanges).SetProjection(bson.M{"changedAt": 1}))
+			options.Find().SetSort(by("-changedAt", "-_id")).SetLimit(latestChanges).SetProjection(bson.M{"changedAt": 1, "version": 1, "reactionVersion": 1}))
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -40,12 +40,14 @@ func (s *Store) LogVersion(ctx context.Context, id chat.ConversationID) (string,
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %d", id, head.Seq)
 	for _, c := range changes {
-		fmt.Fprintf(&b, " %s@%d", c.ID, c.ChangedAt.UnixMilli())
+		fmt.Fprintf(&b, " %s@%d/%d.%d", c.ID, c.ChangedAt.UnixMilli(), c.Version, c.ReactionVersion)
 	}
 	return b.String(), nil
 }
 
 type changeDoc struct {
-	ID        chat.MessageID `bson:"_id"`
-	ChangedAt time.Time      `bson:"changedAt"`
+	ID              chat.MessageID `bson:"_id"`
+	ChangedAt       time.Time      `bson:"changedAt"`
+	Version         int64          `bson:"version"`
+	ReactionVersion int64          `bson:"reactionVersion"`
 }

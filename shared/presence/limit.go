@@ -75,6 +75,10 @@ func (s *Store) rateOf(u chat.Use) config.Rate {
 		return s.limits.Creations
 	case chat.UseAddition:
 		return s.limits.Additions
+	case chat.UseReaction:
+		return s.limits.Reactions
+	case chat.UseEdit:
+		return s.limits.Edits
 	}
 	return config.Rate{}
 }

@@ -88,15 +88,15 @@ func (s *Store) AgentOnline(ctx context.Context, agent chat.Principal) bool {
 // may be told, which it notes. The connections are charged to the conversation's
 // budget, however far that is overdrawn.
 //
-// KEYS: the room, the budget, the activity. ARGV: now, step, how long those outside
-// are not told again, in seconds, how many connections are charged at most.
+// KEYS: the room, the budget, the activity, where it is of a message. ARGV: now, step, how
+// long those outside are not told again, in seconds, how many connections are charged at most.
 const audienceScript = `
 local room = redis.call('HGETALL', KEYS[1])
 local now, step = tonumber(ARGV[1]), tonumber(ARGV[2])
 local tat = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now) + step * math.min(#room / 2, tonumber(ARGV[4]))
 redis.call('SET', KEYS[2], string.format('%.0f', tat), 'PX', math.min(math.ceil((tat - now) / 1000) + 1, 7200000))
 local told = 0
-if redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[3]) then told = 1 end
+if KEYS[3] and redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[3]) then told = 1 end
 return {room, told}`
 
 // outside is how long devices outside a room are not told again of what is said
@@ -140,17 +140,22 @@ func (s *Store) Audience(ctx context.Context, id chat.ConversationID, agent chat
 		fields, a.Outside = room.Val(), told.Val()
 		a.NoRoom = room.Err() != nil
 	}
+	seat(&a, fields, now)
+	a.NoAgents = !agent.IsZero() && (agents == nil || agents.Err() != nil)
+	if agents != nil {
+		a.Agents = connectionsOf(agent, agents.Val(), now)
+	}
+	return a, failed("read an audience", err)
+}
+
+// seat puts those whom the hash of a room names into an audience.
+func seat(a *chat.Audience, fields []string, now time.Time) {
 	a.Vouched = true
 	for _, e := range entries(fields, now) {
 		a.Room = append(a.Room, e.Connection)
 		a.Generations = append(a.Generations, e.generation)
 		a.Vouched = a.Vouched && e.confirmed
 	}
-	a.NoAgents = !agent.IsZero() && (agents == nil || agents.Err() != nil)
-	if agents != nil {
-		a.Agents = connectionsOf(agent, agents.Val(), now)
-	}
-	return a, failed("read an audience", err)
 }
 
 // audienceOf reads what audienceScript returns.
@@ -165,6 +170,32 @@ func audienceOf(cmd *redis.Cmd) (fields []string, outside bool) {
 		fields = append(fields, text)
 	}
 	return fields, answer[1] == int64(1)
+}
+
+// RoomAudience is Audience of what is told to the whole room alone: nobody outside hears of
+// it. One round trip.
+func (s *Store) RoomAudience(ctx context.Context, id chat.ConversationID) (a chat.Audience, err error) {
+	now := s.now()
+	var charged *redis.Cmd
+	var room *redis.StringSliceCmd
+	err = s.calmly(ctx, func(p redis.Pipeliner) {
+		if f := s.limits.Fanout; f.None() {
+			room = hash(ctx, p, roomKey(id))
+		} else {
+			charged = p.Eval(ctx, audienceScript, []string{roomKey(id), budgetKey(id)}, now.UnixMicro(), f.Step().Microseconds(), 0, math.MaxInt32)
+		}
+	})
+	if err != nil {
+		return a, failed("read an audience", err)
+	}
+	var fields []string
+	if charged != nil {
+		fields, _ = audienceOf(charged)
+	} else {
+		fields = room.Val()
+	}
+	seat(&a, fields, now)
+	return a, nil
 }
 
 // Connections returns the connections of principals. One round trip.

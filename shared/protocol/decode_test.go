@@ -33,7 +33,7 @@ func check[T any](data string) error {
 var checks = map[string]func(string) error{
 	"join": check[protocol.Join], "leave": check[protocol.Leave], "send": check[protocol.Send], "typing": check[protocol.Typing], "ping": check[protocol.Ping],
 	"message": check[protocol.MessageInput], "create": check[protocol.CreateConversation], "update": check[protocol.UpdateConversation],
-	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "approve": check[protocol.Approve], "decide": check[protocol.Decide], "streamJob": check[protocol.StreamJob],
+	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "approve": check[protocol.Approve], "react": check[protocol.React], "edit": check[protocol.Edit], "edit by REST": check[protocol.EditBody], "decide": check[protocol.Decide], "streamJob": check[protocol.StreamJob],
 	"welcome": check[protocol.WelcomeJob], "summary": check[protocol.SummaryJob],
 	"new agent": check[protocol.CreateAgent], "agent": check[protocol.UpdateAgent], "run": check[protocol.RunJob],
 }
@@ -153,6 +153,32 @@ func TestFields(t *testing.T) {
 		{"typing", `{"action":"typing","conversationId":"c1","state":"Start"}`, chat.ValidationFailed, "state"},
 		{"typing", `{"action":"typing","conversationId":"c1","state":true}`, chat.ValidationFailed, "state"},
 		{"typing", `{"action":"typing","state":"start"}`, chat.ValidationFailed, "conversationId"},
+
+		{"join", `{"action":"join","conversationId":"c1","changedAfter":"17-18-m1"}`, "", ""},
+		{"join", `{"action":"join","conversationId":"c1","changedAfter":""}`, chat.ValidationFailed, "changedAfter"},
+		{"join", `{"action":"join","conversationId":"c1","changedAfter":"17-18"}`, chat.ValidationFailed, "changedAfter"},
+		{"join", `{"action":"join","conversationId":"c1","changedAfter":17}`, chat.ValidationFailed, "changedAfter"},
+
+		{"react", `{"action":"react","conversationId":"c1","messageId":"m1","key":"👍","on":true}`, "", ""},
+		{"react", `{"action":"react","conversationId":"c1","messageId":"m1","key":":party_2:","on":false}`, "", ""},
+		{"react", `{"action":"react","conversationId":"c1","messageId":"m1","key":"👍"}`, chat.ValidationFailed, "on"},
+		{"react", `{"action":"react","conversationId":"c1","messageId":"m1","key":"","on":true}`, chat.ValidationFailed, "key"},
+		{"react", `{"action":"react","conversationId":"c1","messageId":"m1","key":["👍"],"on":true}`, chat.ValidationFailed, "key"},
+		{"react", `{"action":"react","conversationId":"c1","messageId":"m{1}","key":"👍","on":true}`, chat.ValidationFailed, "messageId"},
+		{"react", `{"action":"react","messageId":"m1","key":"👍","on":true}`, chat.ValidationFailed, "conversationId"},
+		{"react", `{"action":"react","conversationId":"c1","messageId":"m1","key":"👍","on":true,"by":"u2"}`, chat.ValidationFailed, "by"},
+
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"new","edits":0}`, "", ""},
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"","edits":0,"attachments":["document:d"]}`, "", ""},
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"new"}`, chat.ValidationFailed, "edits"},
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"new","edits":-1}`, chat.ValidationFailed, "edits"},
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":" ","edits":0,"attachments":[]}`, chat.ValidationFailed, "content"},
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"` + strings.Repeat("x", chat.MaxContentFrame+1) + `","edits":0}`, chat.ValidationFailed, "content"},
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"x","edits":0,"attachments":["javascript:x"]}`, chat.ValidationFailed, "attachments"},
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"x","edits":0,"version":9}`, chat.ValidationFailed, "version"},
+		{"edit by REST", `{"content":"` + strings.Repeat("x", chat.MaxContentFrame+1) + `","edits":0}`, "", ""},
+		{"edit by REST", `{"content":"` + strings.Repeat("x", chat.MaxContentREST+1) + `","edits":0}`, chat.ValidationFailed, "content"},
+		{"edit by REST", `{"content":"x","edits":0,"messageId":"m2"}`, chat.ValidationFailed, "messageId"},
 
 		{"ping", `{"action":"ping"}`, "", ""},
 		{"ping", `{}`, "", ""},
@@ -391,6 +417,14 @@ func FuzzDecodeSend(f *testing.F) {
 
 func FuzzDecodeJoin(f *testing.F) {
 	fuzz[protocol.Join](f, `{"action":"join","id":"1","conversationId":"c1","afterSeq":7}`)
+}
+
+func FuzzDecodeReact(f *testing.F) {
+	fuzz[protocol.React](f, `{"action":"react","conversationId":"c1","messageId":"m1","key":"👍","on":true}`)
+}
+
+func FuzzDecodeEdit(f *testing.F) {
+	fuzz[protocol.Edit](f, `{"action":"edit","conversationId":"c1","messageId":"m1","content":"new","edits":0,"attachments":[]}`)
 }
 
 func FuzzDecodeTyping(f *testing.F) {

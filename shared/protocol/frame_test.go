@@ -71,8 +71,8 @@ func TestFrames(t *testing.T) {
 		{protocol.EventMessageSent, "", protocol.SentOf(sent, true), // in lean
 			`{"event":"message:sent","data":{"messageId":"m1","conversationId":"c1","seq":7,"clientMessageId":"k1","createdAt":"` + stamp + `","duplicate":true},"timestamp":"` + stamp + `"}`},
 		{protocol.EventBacklog, "", protocol.Backlog{More: true, Cursor: "here"}, `{"event":"backlog","data":{"more":true,"cursor":"here"},"timestamp":"` + stamp + `"}`},
-		{protocol.EventMessageDeleted, "", protocol.MessageGone{ConversationID: "c1", MessageID: "m1", Seq: 7},
-			`{"event":"message:deleted","data":{"conversationId":"c1","messageId":"m1","seq":7},"timestamp":"` + stamp + `"}`},
+		{protocol.EventMessageDeleted, "", protocol.MessageGone{ConversationID: "c1", MessageID: "m1", Seq: 7, Version: 2},
+			`{"event":"message:deleted","data":{"conversationId":"c1","messageId":"m1","seq":7,"version":2},"timestamp":"` + stamp + `"}`},
 	} {
 		if got := string(protocol.Frame(tt.event, tt.id, tt.data, now)); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", tt.event, got, tt.want)
@@ -309,7 +309,7 @@ func TestHistoryFrames(t *testing.T) {
 				name := fmt.Sprintf("%d messages, newer %v, more %v", n, dir, more)
 				const first = 101
 				messages := log(first, n)
-				frames := protocol.HistoryFrames(strings.Repeat("\x01", protocol.MaxFrameID), "c1", messages, dir, more, now)
+				frames := protocol.HistoryFrames(strings.Repeat("\x01", protocol.MaxFrameID), chat.Principal{}, "c1", messages, dir, more, now)
 				if len(frames) == 0 || n == 100 && len(frames) < 2 {
 					t.Fatalf("%s: %d frames", name, len(frames))
 				}
@@ -368,7 +368,7 @@ func TestHistoryOfLargeMessages(t *testing.T) {
 	for i := range messages {
 		messages[i].Seq = int64(i + 1)
 	}
-	for _, frame := range protocol.HistoryFrames("", messages[0].ConversationID, messages, protocol.Newer, true, now) {
+	for _, frame := range protocol.HistoryFrames("", chat.Principal{}, messages[0].ConversationID, messages, protocol.Newer, true, now) {
 		h := dataOf[struct{ Messages []protocol.Message }](t, frame)
 		if len(frame) > protocol.MaxFrame || len(h.Messages) == 0 || !h.Messages[0].Truncated {
 			t.Errorf("%d messages in a frame of %d bytes", len(h.Messages), len(frame))
@@ -415,6 +415,6 @@ func BenchmarkHistoryFrames(b *testing.B) {
 	messages := log(1, 50)
 	b.ReportAllocs()
 	for b.Loop() {
-		protocol.HistoryFrames("f1", "c1", messages, protocol.Older, true, now)
+		protocol.HistoryFrames("f1", chat.Principal{}, "c1", messages, protocol.Older, true, now)
 	}
 }

@@ -36,8 +36,9 @@ const (
 
 // HistoryFrames encodes messages, which ascend by seq, as at least one frame.
 // more says whether the log goes on beyond them in the direction.
-func HistoryFrames(id string, conversation chat.ConversationID, messages []chat.Message, dir HistoryDirection, more bool, now time.Time) [][]byte {
-	pages := paginate(messages, dir)
+// They are for one caller, whose own reactions are marked.
+func HistoryFrames(id string, caller chat.Principal, conversation chat.ConversationID, messages []chat.Message, dir HistoryDirection, more bool, now time.Time) [][]byte {
+	pages := paginate(messages, caller, dir)
 	frames := make([][]byte, 0, len(pages))
 	for i, p := range pages {
 		h := History{ConversationID: conversation, Messages: p.values, HasMore: more || i < len(pages)-1}
@@ -58,7 +59,7 @@ type page struct {
 
 // paginate cuts messages into pages that fit a frame, in the order of the
 // direction; within a page they ascend.
-func paginate(messages []chat.Message, dir HistoryDirection) []page {
+func paginate(messages []chat.Message, caller chat.Principal, dir HistoryDirection) []page {
 	pages := []page{{values: []jsontext.Value{}}}
 	size := 0
 	for i := range messages {
@@ -66,7 +67,7 @@ func paginate(messages []chat.Message, dir HistoryDirection) []page {
 		if dir == Older {
 			m = messages[len(messages)-1-i]
 		}
-		v := fit(MessageOf(m), MaxFrame-frameOverhead)
+		v := fit(MessageFor(m, caller), MaxFrame-frameOverhead)
 		if size > 0 && size+len(v)+1 > MaxFrame-frameOverhead {
 			pages, size = append(pages, page{}), 0
 		}
@@ -83,4 +84,34 @@ func paginate(messages []chat.Message, dir HistoryDirection) []page {
 		p.last = max(p.last, m.Seq)
 	}
 	return pages
+}
+
+// EventChanged follows the history of a join with a cursor of changes, and has its id.
+const EventChanged = "messages:changed"
+
+// Changed is the data of messages:changed: messages of the log that changed after a cursor,
+// as they are now, in the order of their last change. What a client has in a newer version
+// already it keeps. Many come as several frames.
+type Changed struct {
+	ConversationID chat.ConversationID `json:"conversationId"`
+	Messages       []jsontext.Value    `json:"messages"`              // each is a message
+	HasMore        bool                `json:"hasMore"`               // more changed: REST has it, from the cursor
+	ChangedAfter   string              `json:"changedAfter,omitzero"` // of the last frame: the cursor to ask with next
+}
+
+// ChangedFrames encodes messages that changed for one caller, as at least one frame, the last
+// of which has the cursor to go on with.
+func ChangedFrames(id string, caller chat.Principal, conversation chat.ConversationID, messages []chat.Message, next chat.ChangeCursor, more bool, now time.Time) [][]byte {
+	pages := paginate(messages, caller, Newer)
+	frames := make([][]byte, 0, len(pages))
+	for i, p := range pages {
+		c := Changed{ConversationID: conversation, Messages: p.values, HasMore: more}
+		if i < len(pages)-1 {
+			c.HasMore = false // it comes by itself
+		} else {
+			c.ChangedAfter = next.String()
+		}
+		frames = append(frames, Frame(EventChanged, id, c, now))
+	}
+	return frames
 }

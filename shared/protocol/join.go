@@ -16,8 +16,9 @@ const (
 type Join struct {
 	Envelope
 	ConversationID chat.ConversationID `json:"conversationId"`
-	AfterSeq       *int64              `json:"afterSeq,omitzero"` // the newest message that the client has: the history is what follows it; without it the newest 50
-	Streams        string              `json:"streams,omitzero"`  // full (by default): streams as they are written; final: of each only the message that it ends with
+	AfterSeq       *int64              `json:"afterSeq,omitzero"`     // the newest message that the client has: the history is what follows it; without it the newest 50
+	ChangedAfter   *string             `json:"changedAfter,omitzero"` // the last cursor of changes that the client has: what changed of older messages since comes as messages:changed
+	Streams        string              `json:"streams,omitzero"`      // full (by default): streams as they are written; final: of each only the message that it ends with
 }
 
 // What a client may want of streams.
@@ -35,6 +36,11 @@ func (j Join) Check() error {
 	chat.CheckID(&f, "conversationId", j.ConversationID)
 	if j.AfterSeq != nil && *j.AfterSeq < 0 {
 		f.Add("afterSeq", "must not be negative")
+	}
+	if j.ChangedAfter != nil {
+		if _, err := chat.ParseChangeCursor(*j.ChangedAfter); err != nil {
+			f.Add("changedAfter", "%v", err)
+		}
 	}
 	if j.Streams != "" && j.Streams != StreamsFull && j.Streams != StreamsFinal {
 		f.Add("streams", "must be full or final")
@@ -54,11 +60,12 @@ const (
 // first are listed; MemberCount counts all.
 type Joined struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
-	LastSeq        int64               `json:"lastSeq"`         // the end of the log: what the history does not have of it, REST has
-	Members        []Identity          `json:"members"`         // who is in the room now, of many the first 130
-	MemberCount    int                 `json:"memberCount"`     // how many are in the room
-	AgentOnline    bool                `json:"agentOnline"`     // the agent that serves the conversation has a connection, or is managed
-	Typing         []Identity          `json:"typing,omitzero"` // who types at this moment
+	LastSeq        int64               `json:"lastSeq"`               // the end of the log: what the history does not have of it, REST has
+	Members        []Identity          `json:"members"`               // who is in the room now, of many the first 130
+	MemberCount    int                 `json:"memberCount"`           // how many are in the room
+	AgentOnline    bool                `json:"agentOnline"`           // the agent that serves the conversation has a connection, or is managed
+	Typing         []Identity          `json:"typing,omitzero"`       // who types at this moment
+	ChangedAfter   string              `json:"changedAfter,omitzero"` // of a join without one: the cursor that the next join has, for what changes of these messages meanwhile
 }
 
 // JoinedOf describes a conversation to one who has just joined it.

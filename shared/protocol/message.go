@@ -31,21 +31,42 @@ type Message struct {
 	Latency         int64                `json:"latency,omitzero"`     // milliseconds that the answer took
 	Error           string               `json:"error,omitzero"`       // why there is no answer
 	Status          chat.MessageStatus   `json:"status"`
-	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`    // the sender's own name for it
-	StreamID        chat.ClientMessageID `json:"streamId,omitzero"`  // it is the end of this stream, and replaces all that is shown of it
-	CreatedAt       string               `json:"createdAt"`          // when it was stored
-	UpdatedAt       string               `json:"updatedAt"`          // when it was stored or deleted
-	IsDeleted       bool                 `json:"isDeleted,omitzero"` // only its place in the log is left
-	Truncated       bool                 `json:"truncated,omitzero"` // it did not fit a frame: read the rest over REST
-	ForYou          bool                 `json:"forYou,omitzero"`    // in lean frames: the agent is asked
+	ClientMessageID chat.ClientMessageID `json:"clientMessageId"`          // the sender's own name for it
+	StreamID        chat.ClientMessageID `json:"streamId,omitzero"`        // it is the end of this stream, and replaces all that is shown of it
+	CreatedAt       string               `json:"createdAt"`                // when it was stored
+	UpdatedAt       string               `json:"updatedAt"`                // when it was stored, edited or deleted
+	IsDeleted       bool                 `json:"isDeleted,omitzero"`       // only its place in the log is left
+	Truncated       bool                 `json:"truncated,omitzero"`       // it did not fit a frame: read the rest over REST
+	ForYou          bool                 `json:"forYou,omitzero"`          // in lean frames: the agent is asked
+	Version         int64                `json:"version,omitzero"`         // of two that are about the same message the larger one is the newer; reactions have one of their own
+	Edits           int64                `json:"edits,omitzero"`           // how often its author changed what it says
+	EditedAt        string               `json:"editedAt,omitzero"`        // when last
+	DeletedBy       *Identity            `json:"deletedBy,omitzero"`       // where that was not its author
+	ReactionVersion int64                `json:"reactionVersion,omitzero"` // that of the reactions
+	Reactions       []ReactionCount      `json:"reactions,omitzero"`       // in the order in which each key came first, at most 20
 }
 
-// MessageOf returns m as clients see it.
+// MessageFor returns m as one caller sees it: their own reactions are marked.
+func MessageFor(m chat.Message, caller chat.Principal) Message {
+	out := MessageOf(m)
+	out.Reactions = countsOf(m, caller)
+	return out
+}
+
+// MessageOf returns m as all clients see it.
 func MessageOf(m chat.Message) Message {
 	out := Message{
 		ID: m.ID, ConversationID: m.ConversationID, Seq: m.Seq, ParticipantID: m.Sender.ID, ParticipantType: m.Sender.Type,
 		Role: m.Role, Type: m.Type, Status: m.Status, ClientMessageID: m.ClientMessageID,
 		CreatedAt: stamp(m.CreatedAt), UpdatedAt: stamp(m.UpdatedAt), IsDeleted: m.Deleted,
+		Version: m.Version, Edits: m.Edits, ReactionVersion: m.ReactionVersion, Reactions: countsOf(m, chat.Principal{}),
+	}
+	if !m.EditedAt.IsZero() {
+		out.EditedAt = stamp(m.EditedAt)
+	}
+	if m.DeletedBy != nil {
+		by := IdentityOf(*m.DeletedBy)
+		out.DeletedBy = &by
 	}
 	if m.Streamed {
 		out.StreamID = m.ClientMessageID
@@ -77,7 +98,7 @@ const frameOverhead = 1000
 
 // MessageFrame encodes message:new or message:from-user.
 func MessageFrame(event string, m chat.Message, now time.Time) []byte {
-	return messageFrame(event, MessageOf(m), now)
+	return messageFrame(event, "", MessageOf(m), now)
 }
 
 // MessageForYouFrame encodes message:new for the agent that is asked, in lean:
@@ -85,15 +106,15 @@ func MessageFrame(event string, m chat.Message, now time.Time) []byte {
 func MessageForYouFrame(m chat.Message, now time.Time) []byte {
 	data := MessageOf(m)
 	data.ForYou = true
-	return messageFrame(EventMessageNew, data, now)
+	return messageFrame(EventMessageNew, "", data, now)
 }
 
 // messageFrame cuts a message that does not fit a frame, and says so.
-func messageFrame(event string, data Message, now time.Time) []byte {
-	if frame := Frame(event, "", data, now); len(frame) <= MaxFrame {
+func messageFrame(event, id string, data Message, now time.Time) []byte {
+	if frame := Frame(event, id, data, now); len(frame) <= MaxFrame {
 		return frame
 	}
-	return Frame(event, "", fit(data, MaxFrame-frameOverhead), now)
+	return Frame(event, id, fit(data, MaxFrame-frameOverhead), now)
 }
 
 // fit returns m as JSON of at most limit bytes. What is cut goes in the order
@@ -148,14 +169,22 @@ func cutEncoded(s string, room int) string {
 	return s
 }
 
-// EventMessageDeleted tells the members that the author of a message deleted it.
+// EventMessageDeleted tells those in the room that a message was deleted.
 const EventMessageDeleted = "message:deleted"
 
 // MessageGone is the data of message:deleted.
 type MessageGone struct {
 	ConversationID chat.ConversationID `json:"conversationId"`
 	MessageID      chat.MessageID      `json:"messageId"`
-	Seq            int64               `json:"seq"` // its place in the log, which stays
+	Seq            int64               `json:"seq"`                // its place in the log, which stays
+	Version        int64               `json:"version"`            // larger than that of any text of it
+	DeletedBy      *Identity           `json:"deletedBy,omitzero"` // where that was not its author
+}
+
+// MessageGoneOf describes that m is deleted.
+func MessageGoneOf(m chat.Message) MessageGone {
+	out := MessageOf(m)
+	return MessageGone{ConversationID: m.ConversationID, MessageID: m.ID, Seq: m.Seq, Version: m.Version, DeletedBy: out.DeletedBy}
 }
 
 // MessagePage is the body of GET /messages, ascending by seq.
@@ -167,8 +196,9 @@ type MessagePage struct {
 // PageCursor is the pagination of messages. HasMore says that the log goes on
 // in the direction asked for, from the cursor that is given.
 type PageCursor struct {
-	Limit         int   `json:"limit"`                  // the most entries of a page
-	HasMore       bool  `json:"hasMore"`                // the log goes on in this direction, from the cursor
-	NextAfterSeq  int64 `json:"nextAfterSeq,omitzero"`  // where it goes on towards newer messages
-	NextBeforeSeq int64 `json:"nextBeforeSeq,omitzero"` // where it goes on towards older messages
+	Limit         int    `json:"limit"`                  // the most entries of a page
+	HasMore       bool   `json:"hasMore"`                // the log goes on in this direction, from the cursor
+	NextAfterSeq  int64  `json:"nextAfterSeq,omitzero"`  // where it goes on towards newer messages
+	NextBeforeSeq int64  `json:"nextBeforeSeq,omitzero"` // where it goes on towards older messages
+	ChangedAfter  string `json:"changedAfter,omitzero"`  // where it was asked what changed: what to ask with next, at once where hasMore, and later for what changes after this
 }

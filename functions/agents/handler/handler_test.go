@@ -263,7 +263,7 @@ func TestRegenerate(t *testing.T) {
 	}
 	said := w.say(t, "bot", "a2", "")
 	want[problem](t, w, 409, "alice", again, string(said.ID), "", "") // no answer to a question
-	if _, err := w.DeleteMessage(t.Context(), later, time.Now(), time.Now()); err != nil {
+	if _, err := w.DeleteMessage(t.Context(), later, later.Sender, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	want[problem](t, w, 404, "alice", again, string(later.ID), "", "")

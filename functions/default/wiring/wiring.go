@@ -2,6 +2,7 @@
 package wiring
 
 import (
+	annotate "aiwm-chat/functions/annotate/wiring"
 	approve "aiwm-chat/functions/approve/wiring"
 	"aiwm-chat/functions/default/handler"
 	join "aiwm-chat/functions/join/wiring"
@@ -21,13 +22,15 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JoinLimits, config.SendLimits, config.TypingLimit, config.PingLimit, config.WebSocket},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JoinLimits, config.SendLimits, config.AnnotateLimits, config.TypingLimit, config.PingLimit, config.WebSocket},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
 	store := mongostore.In(p)
 	h := handler.New(presence.In(p), store, welcome.Handler(p), live.Announcements(p, store), handler.Actions{
+		protocol.ActionReact:   gateway.Decoded(annotate.Handler(p).React),
+		protocol.ActionEdit:    gateway.Decoded(annotate.Handler(p).Edit),
 		protocol.ActionApprove: gateway.Decoded(approve.Handler(p).Handle),
 		protocol.ActionJoin:    gateway.Decoded(join.Handler(p).Handle),
 		protocol.ActionLeave:   gateway.Decoded(leave.Handler(p).Handle),

@@ -18,6 +18,8 @@ import (
 type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
+	Changes(ctx context.Context, id chat.ConversationID, after chat.ChangeCursor, limit int) (messages []chat.Message, next chat.ChangeCursor, more bool, err error)
+	ChangeCursor(ctx context.Context, id chat.ConversationID) (chat.ChangeCursor, error)
 	Accept(ctx context.Context, p chat.Principal, id chat.ConversationID) error
 	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
 }
@@ -40,6 +42,8 @@ type announcer interface {
 const (
 	newest = 50
 	resume = 500
+	// resumeChanges is how many messages that changed a join brings.
+	resumeChanges = 200
 )
 
 // Handler handles join.
@@ -93,7 +97,7 @@ func (h *Handler) join(ctx context.Context, c chat.Connection, in protocol.Join)
 	if err != nil {
 		return found, company, false, err
 	}
-	if found, err = h.look(ctx, entry, in.AfterSeq); err != nil {
+	if found, err = h.look(ctx, entry, in); err != nil {
 		h.leave(ctx, entry, err)
 		return found, company, false, err
 	}
@@ -106,6 +110,7 @@ type view struct {
 	conversation chat.Conversation
 	messages     []chat.Message
 	more         bool
+	changes      changes
 	answered     bool // the backend answers for its agent
 	registered   bool // the connection is
 }
@@ -113,7 +118,7 @@ type view struct {
 var errClosed = chat.Errorf(chat.Unavailable, "the connection is closed")
 
 // look asks all that may be asked at once, when the entry is made.
-func (h *Handler) look(ctx context.Context, e chat.Entry, afterSeq *int64) (v view, err error) {
+func (h *Handler) look(ctx context.Context, e chat.Entry, in protocol.Join) (v view, err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		if v.conversation, err = h.store.Conversation(ctx, e.Connection.Principal, e.ConversationID); err == nil && v.conversation.ShowsAgent() {
@@ -122,7 +127,11 @@ func (h *Handler) look(ctx context.Context, e chat.Entry, afterSeq *int64) (v vi
 		return err
 	})
 	g.Go(func() (err error) {
-		v.messages, v.more, err = h.store.Messages(ctx, e.ConversationID, historyQuery(afterSeq))
+		v.messages, v.more, err = h.store.Messages(ctx, e.ConversationID, historyQuery(in.AfterSeq))
+		return err
+	})
+	g.Go(func() (err error) {
+		v.changes, err = h.changes(ctx, e.ConversationID, in.ChangedAfter)
 		return err
 	})
 	g.Go(func() error {
@@ -134,6 +143,28 @@ func (h *Handler) look(ctx context.Context, e chat.Entry, afterSeq *int64) (v vi
 		return err
 	})
 	return v, g.Wait()
+}
+
+// changes are those of messages that a client has: what they are now, and the cursor to ask
+// with next.
+type changes struct {
+	messages []chat.Message
+	next     chat.ChangeCursor
+	more     bool
+}
+
+// changes reads what changed since, for a client that was here before. It may do so beside the
+// history: what changes while that is read comes with the cursor, which lags by a minute.
+func (h *Handler) changes(ctx context.Context, id chat.ConversationID, since *string) (c changes, err error) {
+	if since == nil {
+		c.next, err = h.store.ChangeCursor(ctx, id)
+		return c, err
+	}
+	after, err := chat.ParseChangeCursor(*since)
+	if err == nil {
+		c.messages, c.next, c.more, err = h.store.Changes(ctx, id, after, resumeChanges)
+	}
+	return c, err
 }
 
 // leave undoes an entry. Who is no participant, or closed, must not be in the
@@ -156,9 +187,17 @@ func (h *Handler) reply(ctx context.Context, f *gateway.ClientFrame, in protocol
 	c := &v.conversation
 	company.Members = slices.DeleteFunc(company.Members, func(p chat.Principal) bool { return !c.HasParticipant(p) })
 	company.AgentOnline = company.AgentOnline && c.ShowsAgent() || v.answered
-	f.Reply(ctx, protocol.EventJoined, protocol.JoinedOf(c.ID, lastSeq(c, v.messages), company))
+	joined := protocol.JoinedOf(c.ID, lastSeq(c, v.messages), company)
+	if in.ChangedAfter == nil {
+		joined.ChangedAfter = v.changes.next.String()
+	}
+	f.Reply(ctx, protocol.EventJoined, joined)
 	direction := protocol.HistoryDirection(in.AfterSeq != nil)
-	for _, frame := range protocol.HistoryFrames(f.FrameID, c.ID, v.messages, direction, v.more, time.Now()) {
+	frames := protocol.HistoryFrames(f.FrameID, f.Connection.Principal, c.ID, v.messages, direction, v.more, time.Now())
+	if in.ChangedAfter != nil {
+		frames = append(frames, protocol.ChangedFrames(f.FrameID, f.Connection.Principal, c.ID, v.changes.messages, v.changes.next, v.changes.more, time.Now())...)
+	}
+	for _, frame := range frames {
 		f.ReplyFrame(ctx, frame)
 	}
 	if in.Streams != protocol.StreamsFinal {

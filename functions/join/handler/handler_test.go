@@ -53,6 +53,10 @@ type world struct {
 	frames   []frame
 	final    bool // of streams only the ends are wanted
 	streams  map[string]chat.Stream
+
+	after       chat.ChangeCursor // that Changes got
+	changed     []chat.Message
+	moreChanged bool
 }
 
 const moment = 10 * time.Millisecond
@@ -69,6 +73,8 @@ type frame struct {
 		HasMore     bool
 		StreamID    string
 		Parts       []protocol.StreamText
+
+		ChangedAfter string
 	}
 	Error struct{ Code chat.Code }
 }
@@ -123,6 +129,15 @@ func (w *world) Accept(ctx context.Context, p chat.Principal, id chat.Conversati
 func (w *world) Messages(ctx context.Context, _ chat.ConversationID, q chat.MessageQuery) ([]chat.Message, bool, error) {
 	w.query = q
 	return w.log, false, w.step(ctx, "Messages")
+}
+
+func (w *world) Changes(ctx context.Context, _ chat.ConversationID, after chat.ChangeCursor, limit int) ([]chat.Message, chat.ChangeCursor, bool, error) {
+	w.after = after
+	return w.changed, chat.ChangeCursor{Since: after.Since + 1}, w.moreChanged, w.step(ctx, "Changes")
+}
+
+func (w *world) ChangeCursor(ctx context.Context, _ chat.ConversationID) (chat.ChangeCursor, error) {
+	return chat.ChangeCursor{Since: 7}, w.step(ctx, "ChangeCursor")
 }
 
 func (w *world) Enter(ctx context.Context, c chat.Connection, id chat.ConversationID, final bool) (chat.Entry, error) {
@@ -261,6 +276,39 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// Who was here before gets what changed since, after the history; who was not the cursor
+// for the next time.
+func TestChanges(t *testing.T) {
+	w := &world{log: messages(5, 1), company: company()}
+	w.join(t, "")
+	if joined := w.frames[0].Data; joined.ChangedAfter != "7" || len(w.frames) != 2 {
+		t.Errorf("a first join: %+v", w.frames)
+	}
+	for _, more := range []bool{false, true} {
+		w = &world{log: messages(5, 1), company: company(), changed: messages(1, 12), moreChanged: more}
+		w.join(t, `,"afterSeq":4,"changedAfter":"30-40-m1"`)
+		if want := (chat.ChangeCursor{Since: 30, At: 40, ID: "m1"}); w.after != want || w.frames[0].Data.ChangedAfter != "" || w.frames[1].Event != "messages:history" {
+			t.Errorf("asked after %v: %+v", w.after, w.frames[:2])
+		}
+		got := 0
+		for i, f := range w.frames[2:] {
+			last := i == len(w.frames)-3
+			if f.Event != "messages:changed" || f.ID != "f1" || f.Data.HasMore != (last && more) || (f.Data.ChangedAfter == "31") != last {
+				t.Errorf("frame %d is %+v", i, f)
+			}
+			got += len(f.Data.Messages)
+		}
+		if got != 12 || len(w.frames) < 5 {
+			t.Errorf("%d messages in %d frames", got, len(w.frames)-2)
+		}
+	}
+	w = &world{company: company()}
+	w.join(t, `,"changedAfter":"yesterday"`)
+	if len(w.steps) != 1 || w.frames[0].Error.Code != chat.ValidationFailed {
+		t.Errorf("a cursor of another time: %v %+v", w.steps, w.frames)
+	}
+}
+
 // The agent is online where it is connected, or the backend answers for it, and only if it
 // takes part.
 func TestAgentOnline(t *testing.T) {
@@ -285,7 +333,7 @@ func TestAgentOnline(t *testing.T) {
 func TestOrder(t *testing.T) {
 	w := &world{log: messages(1, 1), company: company()}
 	w.join(t, "")
-	stages := [][]string{{"Enter"}, {"Conversation", "Messages", "Standing"}, {"Confirm"}, {"conversation:joined"}, {"messages:history"}, {"user:joined"}}
+	stages := [][]string{{"Enter"}, {"Conversation", "Messages", "ChangeCursor", "Standing"}, {"Confirm"}, {"conversation:joined"}, {"messages:history"}, {"user:joined"}}
 	for i, stage := range stages {
 		for _, step := range stage {
 			if at, want := w.began[step], time.Duration(i)*moment; at != want {
@@ -293,7 +341,7 @@ func TestOrder(t *testing.T) {
 			}
 		}
 	}
-	if len(w.steps) != 8 {
+	if len(w.steps) != 9 {
 		t.Errorf("the steps were %v", w.steps)
 	}
 }

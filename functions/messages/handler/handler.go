@@ -3,11 +3,11 @@ package handler
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"time"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/protocol"
 )
@@ -17,45 +17,47 @@ type store interface {
 	LogVersion(ctx context.Context, id chat.ConversationID) (string, error)
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
-	DeleteMessage(ctx context.Context, m chat.Message, now, due time.Time) (chat.Message, error)
+	Changes(ctx context.Context, id chat.ConversationID, after chat.ChangeCursor, limit int) (messages []chat.Message, next chat.ChangeCursor, more bool, err error)
+	DeleteMessage(ctx context.Context, m chat.Message, by chat.Principal, due time.Time) (chat.Message, error)
 	Backlog(ctx context.Context, agent chat.Principal, cursor string, limit int) (messages []chat.Message, next string, err error)
-}
-
-type announcer interface {
-	Tell(ctx context.Context, c chat.Conversation, frame []byte)
 }
 
 // sender is the send action: a message by REST takes the same way, and what
 // follows from a message is its business.
 type sender interface {
 	SendREST(ctx context.Context, sender chat.Principal, in protocol.MessageInput, ack func(protocol.Sent)) error
-	Forget(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error)
+	Changed(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func())
 }
 
 // Handler handles the routes of messages.
 type Handler struct {
 	store    store
-	announce announcer
 	sender   sender
+	annotate annotator
 }
 
 // New returns a Handler.
-func New(s store, a announcer, send sender) *Handler {
-	return &Handler{store: s, announce: a, sender: send}
+func New(s store, send sender, a annotator) *Handler {
+	return &Handler{store: s, sender: send, annotate: a}
 }
 
 // Routes returns the handler of each route key. Reads have two round trips to
 // MongoDB: the right (of a list, with the version of the log beside it) and the
 // messages, if the caller has not got them. A deletion has five or six more, one
-// to SQS where there is a summary to make again, one to Redis and the fan-out. A
-// message takes the round trips of the send action.
+// to SQS where there is a summary to make again, one to Redis and the fan-out. An edit
+// and a reaction take one more than over WebSocket, for the message; a message takes the
+// round trips of the send action.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
-		"POST /messages":           h.send,
-		"GET /messages":            h.list,
-		"GET /messages/{id}":       h.get,
-		"DELETE /messages/{id}":    h.delete,
-		"GET /agents/{id}/backlog": h.backlog,
+		"POST /messages":                        h.send,
+		"GET /messages":                         h.list,
+		"GET /messages/{id}":                    h.get,
+		"PUT /messages/{id}":                    h.edit,
+		"DELETE /messages/{id}":                 h.delete,
+		"GET /messages/{id}/reactions":          h.reactions,
+		"PUT /messages/{id}/reactions/{key}":    h.react(true),
+		"DELETE /messages/{id}/reactions/{key}": h.react(false),
+		"GET /agents/{id}/backlog":              h.backlog,
 	}
 }
 
@@ -86,50 +88,32 @@ func (h *Handler) get(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTP
 	if err == nil && m.Deleted {
 		err = chat.Errorf(chat.NotFound, "there is no such message")
 	}
-	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.MessageOf(m)}, err
+	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.MessageFor(m, r.Principal)}, err
 }
 
-// delete is the author's. Repeating it finishes what an error left undone, and
-// changes nothing else.
+// delete is the author's, and of what users and agents say the creator's of the conversation.
+// Repeating it finishes what an error left undone, and changes nothing else.
 func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
 	m, c, err := h.message(ctx, r)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	if m.Sender != r.Principal {
-		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the author may delete a message")
+	if !m.DeletableBy(r.Principal, c) {
+		return gateway.HTTPResponse{}, chat.Errorf(chat.Forbidden, "only the author may delete a message, or the conversation's creator a text")
 	}
-	if !m.Deleted || m.Due.Has(chat.EffectForget) {
-		if c, err = h.erase(ctx, m, c); err != nil {
+	if !m.Deleted {
+		if m, err = h.store.DeleteMessage(ctx, m, r.Principal, time.Now().Add(patience)); err != nil {
 			return gateway.HTTPResponse{}, err
 		}
 	}
-	gone := protocol.MessageGone{ConversationID: c.ID, MessageID: m.ID, Seq: m.Seq}
-	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventMessageDeleted, "", gone, time.Now()))
+	if m.Due != nil {
+		h.sender.Changed(ctx, chat.Connection{Principal: r.Principal}, c, m, delivery.Once, func() {})
+	}
 	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
 }
 
-// patience is how long an erasure may be under way before sweep takes it up.
+// patience is how long a deletion may be under way before sweep takes it up.
 const patience = 20 * time.Second
-
-// erase takes what m says out of the log, and then out of the conversation c,
-// which it returns as it is then: what fails of that stays due.
-func (h *Handler) erase(ctx context.Context, m chat.Message, c chat.Conversation) (chat.Conversation, error) {
-	now := time.Now()
-	m, err := h.store.DeleteMessage(ctx, m, now, now.Add(patience))
-	if err != nil {
-		return c, err
-	}
-	after, dropped, err := h.sender.Forget(ctx, c, m)
-	if err != nil {
-		slog.WarnContext(ctx, "what follows from an erasure is still due", "conversation", m.ConversationID, "seq", m.Seq, "err", err)
-		return c, nil
-	}
-	if dropped {
-		h.announce.Tell(ctx, after, protocol.ConversationFrame(protocol.EventConversationUpdated, after, now))
-	}
-	return after, nil
-}
 
 // nowhere is the conversation of a message that does not exist. It is looked for
 // like that of another one: how long a refusal takes does not tell them apart.

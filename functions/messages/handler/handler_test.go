@@ -15,6 +15,7 @@ import (
 
 	"aiwm-chat/functions/messages/handler"
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/protocol"
 )
@@ -29,19 +30,19 @@ var (
 // A world is one conversation with messages m1 to m3, of which m2 is deleted,
 // and its room. It records the steps of a call and fails those it is told to.
 type world struct {
-	caller  chat.Principal
-	query   chat.MessageQuery
-	more    bool
-	due     bool // what follows from the deletion of m2
-	dropped bool // the summary, by an erasure
-	fail    map[string]error
-	steps   []string
-	sent    protocol.Sent
-	input   protocol.MessageInput
-	from    chat.Principal
-	waits   []chat.Message // the backlog of every agent
-	page    string         // what Backlog was asked for
+	caller chat.Principal
+	query  chat.MessageQuery
+	more   bool
+	due    bool // what follows from the deletion of m2
+	fail   map[string]error
+	steps  []string
+	sent   protocol.Sent
+	input  protocol.MessageInput
+	from   chat.Principal
+	waits  []chat.Message // the backlog of every agent
+	page   string         // what Backlog was asked for
 
+	key     string // of a path
 	version string
 	headers map[string]string // of the last answer
 }
@@ -56,10 +57,14 @@ func (w *world) step(name string) error {
 }
 
 func message(id chat.MessageID) chat.Message {
-	return chat.Message{
+	m := chat.Message{
 		ID: id, ConversationID: "c1", Seq: int64(id[1] - '0'), Sender: author, Deleted: id == "m2",
-		Draft: chat.Draft{Content: "content of " + string(id)},
+		Draft: chat.Draft{Content: "content of " + string(id), Role: chat.RoleUser, Type: chat.TypeText},
 	}
+	if id == "m3" {
+		m.Role = chat.RoleTool
+	}
+	return m
 }
 
 func (w *world) Verify(context.Context, string) (chat.Bearer, error) {
@@ -67,7 +72,7 @@ func (w *world) Verify(context.Context, string) (chat.Bearer, error) {
 }
 
 func (w *world) Conversation(context.Context, chat.Principal, chat.ConversationID) (chat.Conversation, error) {
-	return chat.Conversation{ID: "c1", OrgID: "acme", Participants: []chat.Participant{{Type: author.Type, ID: author.ID}, {Type: reader.Type, ID: reader.ID}}}, w.step("conversation")
+	return chat.Conversation{ID: "c1", OrgID: "acme", CreatedBy: chat.Participant{Type: chat.User, ID: "founder"}, Participants: []chat.Participant{{Type: author.Type, ID: author.ID}, {Type: reader.Type, ID: reader.ID}}}, w.step("conversation")
 }
 
 func (w *world) Messages(_ context.Context, _ chat.ConversationID, q chat.MessageQuery) ([]chat.Message, bool, error) {
@@ -92,42 +97,36 @@ func (w *world) LogVersion(context.Context, chat.ConversationID) (string, error)
 	return w.version, w.fail["version"]
 }
 
-func (w *world) DeleteMessage(_ context.Context, m chat.Message, now, due time.Time) (chat.Message, error) {
-	if due.Sub(now) != 20*time.Second {
+func (w *world) Changes(_ context.Context, _ chat.ConversationID, after chat.ChangeCursor, limit int) ([]chat.Message, chat.ChangeCursor, bool, error) {
+	w.page = fmt.Sprint(after, " ", limit)
+	return []chat.Message{message("m1")}, chat.ChangeCursor{Since: 9}, w.more, w.step("changes")
+}
+
+func (w *world) DeleteMessage(_ context.Context, m chat.Message, by chat.Principal, due time.Time) (chat.Message, error) {
+	if in := time.Until(due); in < 15*time.Second || in > 20*time.Second {
 		panic("sweep would be early or late")
 	}
-	m.Deleted, m.Due = true, &chat.Due{At: due, Left: []chat.Effect{chat.EffectForget}}
+	m.Deleted, m.DeletedBy, m.Due = true, &by, &chat.Due{At: due, Left: []chat.Effect{chat.EffectForget, chat.EffectTell}}
 	return m, w.step("delete")
 }
 
-// Forget is the sender's: it drops the summary of whom it is told to.
-func (w *world) Forget(_ context.Context, _ chat.Conversation, m chat.Message) (chat.Conversation, bool, error) {
-	if !m.Due.Has(chat.EffectForget) {
-		panic("nothing is due")
-	}
-	c, err := w.Conversation(context.Background(), reader, "c1")
-	w.steps = w.steps[:len(w.steps)-1]
-	return c, w.dropped, errors.Join(err, w.step("forget"))
+// ReactREST and EditREST are the annotator's.
+func (w *world) ReactREST(_ context.Context, by chat.Principal, c chat.Conversation, r chat.ReactionChange) (chat.Message, error) {
+	m := message(r.MessageID)
+	m.Reactions, m.ReactionVersion = []chat.Reaction{{Key: "👍", By: author}, {Key: r.Key, By: by}}, 2
+	return m, w.step(fmt.Sprint("react ", by.ID, " ", c.ID, " ", r.MessageID, " ", r.Key, " ", r.On))
 }
 
-// Tell is the announcer's: it tells those in the room who are participants.
-func (w *world) Tell(_ context.Context, c chat.Conversation, frame []byte) {
-	room := []chat.Connection{{ID: "R=", Principal: reader}, {ID: "X=", Principal: chat.Principal{Type: chat.User, ID: "x", OrgID: "acme"}}}
-	if w.step("room") != nil {
-		return
-	}
-	var f struct {
-		Event string
-		Data  protocol.MessageGone
-	}
-	if err := json.Unmarshal(frame, &f); err != nil {
-		panic(err)
-	}
-	line := fmt.Sprint(f.Event, " ", f.Data.MessageID, " ", f.Data.Seq)
-	for _, to := range c.Entitled(room) {
-		line += " " + string(to.ID)
-	}
-	w.step(line)
+func (w *world) EditREST(_ context.Context, by chat.Principal, c chat.Conversation, e chat.Edit) (chat.Message, error) {
+	m := message(e.MessageID)
+	m.Content, m.Edits = e.Content, e.Edits+1
+	return m, w.step(fmt.Sprint("edit ", by.ID, " ", c.ID, " ", e.MessageID, " ", e.Content, " ", e.Edits, " ", e.Attachments))
+}
+
+// Changed is the sender's.
+func (w *world) Changed(_ context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
+	answer()
+	_ = w.step(fmt.Sprint("changed ", caller.Principal.ID, " ", c.ID, " ", m.ID, " ", m.Due.Left, " ", passes == delivery.Once))
 }
 
 // Allow counts every call, and fails as it is told to.
@@ -170,7 +169,7 @@ func (w *world) call(t *testing.T, route, id, query, body string, header map[str
 		headers[name] = value
 	}
 	event := events.APIGatewayV2HTTPRequest{
-		RouteKey: route, PathParameters: map[string]string{"id": id}, RawQueryString: query, Body: body, Headers: headers,
+		RouteKey: route, PathParameters: map[string]string{"id": id, "key": w.key}, RawQueryString: query, Body: body, Headers: headers,
 	}
 	event.RequestContext.HTTP.Method, _, _ = strings.Cut(route, " ")
 	got, err := gateway.HTTP(w, w, h.Routes())(t.Context(), event)
@@ -183,7 +182,10 @@ func (w *world) call(t *testing.T, route, id, query, body string, header map[str
 
 func TestCalls(t *testing.T) {
 	const get, remove = "GET /messages/{id}", "DELETE /messages/{id}"
-	gone := []string{"message", "conversation", "delete", "forget", "room", "message:deleted m1 1 R="}
+	gone := func(by string) []string {
+		return []string{"message", "conversation", "delete", "changed " + by + " c1 m1 [forget tell] true"}
+	}
+	founder := chat.Principal{Type: chat.User, ID: "founder", OrgID: "acme"}
 	tests := []struct {
 		name      string
 		caller    chat.Principal
@@ -201,14 +203,14 @@ func TestCalls(t *testing.T) {
 		{"get another's", reader, get, "m1", "conversation", notFound, 404, []string{"message", "conversation"}},
 		{"get, not now", reader, get, "m1", "message", errDown, 500, []string{"message"}},
 		{"get, no right to be read", reader, get, "m1", "conversation", errDown, 500, []string{"message", "conversation"}},
-		{"delete", author, remove, "m1", "", nil, 204, gone},
-		{"delete again, what is done", author, remove, "m2", "", nil, 204, []string{"message", "conversation", "room", "message:deleted m2 2 R="}},
-		{"delete, what follows stays due", author, remove, "m1", "forget", errDown, 204, gone},
+		{"delete", author, remove, "m1", "", nil, 204, gone("author")},
+		{"delete by the creator", founder, remove, "m1", "", nil, 204, gone("founder")},
+		{"delete a tool's by the creator", founder, remove, "m3", "", nil, 403, []string{"message", "conversation"}},
+		{"delete again, what is done", author, remove, "m2", "", nil, 204, []string{"message", "conversation"}},
 		{"delete another's", reader, remove, "m1", "", nil, 403, []string{"message", "conversation"}},
 		{"delete by a namesake", chat.Principal{Type: chat.Agent, ID: author.ID, OrgID: "acme"}, remove, "m1", "", nil, 403, []string{"message", "conversation"}},
 		{"delete when removed", author, remove, "m1", "conversation", notFound, 404, []string{"message", "conversation"}},
 		{"delete, not now", author, remove, "m1", "delete", errDown, 500, []string{"message", "conversation", "delete"}},
-		{"delete, nobody to be found", author, remove, "m1", "room", errDown, 204, []string{"message", "conversation", "delete", "forget", "room"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -278,11 +280,16 @@ func TestSend(t *testing.T) {
 // What is over the limits of REST reaches nothing.
 func TestLimits(t *testing.T) {
 	for route, use := range map[string]string{
-		"POST /messages": "write", "DELETE /messages/{id}": "write", "GET /messages/{id}": "read", "GET /messages": "read", "GET /agents/{id}/backlog": "read",
+		"POST /messages": "write", "DELETE /messages/{id}": "write", "PUT /messages/{id}": "edit", "PUT /messages/{id}/reactions/{key}": "reaction", "DELETE /messages/{id}/reactions/{key}": "reaction", "GET /messages/{id}": "read", "GET /messages": "read", "GET /agents/{id}/backlog": "read",
 	} {
 		w := newWorld(author)
 		w.fail["allow "+use] = chat.LimitedFor(time.Second)
-		if status, body := w.call(t, route, "m1", "", `{"conversationId":"c1","content":"hi"}`, nil); status != 429 || len(w.steps) > 0 {
+		w.key = "👍"
+		body := `{"conversationId":"c1","content":"hi"}`
+		if use == "edit" {
+			body = `{"content":"hi","edits":0}`
+		}
+		if status, body := w.call(t, route, "m1", "", body, nil); status != 429 || len(w.steps) > 0 {
 			t.Errorf("%s: got %d %s, the steps were %q", route, status, body, w.steps)
 		}
 	}
@@ -390,22 +397,62 @@ func TestList(t *testing.T) {
 	}
 }
 
-// Members see that the summary is gone, and who repeats a deletion does what an
-// error left, but drops no summary again that was made since.
-func TestDeletionReachesTheSummary(t *testing.T) {
+// Who repeats a deletion does what an error left.
+func TestDeletionIsFinished(t *testing.T) {
+	w := newWorld(author)
+	w.due = true
+	want := []string{"message", "conversation", "changed author c1 m2 [forget] true"}
+	if status, body := w.call(t, "DELETE /messages/{id}", "m2", "", "", nil); status != 204 || !slices.Equal(w.steps, want) {
+		t.Errorf("got %d %s, the steps were %q", status, body, w.steps)
+	}
+}
+
+func TestAnnotations(t *testing.T) {
+	const edit, react, unreact, who = "PUT /messages/{id}", "PUT /messages/{id}/reactions/{key}", "DELETE /messages/{id}/reactions/{key}", "GET /messages/{id}/reactions"
+	found := []string{"message", "conversation"}
 	for _, tt := range []struct {
-		id           string
-		due, dropped bool
-		want         []string
+		name, route, id, key, body string
+		status                     int
+		steps                      []string
+		answer                     string // a part of it
 	}{
-		{"m1", false, true, []string{"message", "conversation", "delete", "forget", "room", "conversation:updated  0 R=", "room", "message:deleted m1 1 R="}},
-		{"m2", true, false, []string{"message", "conversation", "delete", "forget", "room", "message:deleted m2 2 R="}},
-		{"m2", false, false, []string{"message", "conversation", "room", "message:deleted m2 2 R="}},
+		{"edit", edit, "m1", "", `{"content":"new","edits":2}`, 200, append(found, "edit reader c1 m1 new 2 []"), `"content":"new"`},
+		{"edit with attachments", edit, "m1", "", `{"content":"new","edits":0,"attachments":["document:d1"]}`, 200, append(found, "edit reader c1 m1 new 0 [document:d1]"), `"edits":1`},
+		{"edit without its number", edit, "m1", "", `{"content":"new"}`, 400, nil, `"edits"`},
+		{"edit to nothing", edit, "m1", "", `{"content":" ","edits":0}`, 400, nil, `"content"`},
+		{"edit what is not one's own to set", edit, "m1", "", `{"content":"new","edits":0,"seq":1}`, 400, nil, `"seq"`},
+		{"edit none", edit, "m9", "", `{"content":"new","edits":0}`, 404, found, "no such message"},
+		{"react", react, "m1", "🎉", "", 200, append(found, "react reader c1 m1 🎉 true"), `"reactions":[{"key":"👍","count":1},{"key":"🎉","count":1,"mine":true}]`},
+		{"react, percent-encoded", react, "m1", "%F0%9F%8E%89", "", 200, append(found, "react reader c1 m1 🎉 true"), `"reactionVersion":2`},
+		{"take it back", unreact, "m1", ":party:", "", 200, append(found, "react reader c1 m1 :party: false"), `"seq":1`},
+		{"react with two", react, "m1", "👍👍", "", 400, nil, `"key"`},
+		{"react with white space", react, "m1", "%20", "", 400, nil, `"key"`},
+		{"react to none", react, "m9", "👍", "", 404, found, "no such message"},
+		{"who", who, "m1", "", "", 200, found, `{"data":[]}`},
+		{"who, of a deleted one", who, "m2", "", "", 404, found, "no such message"},
 	} {
-		w := newWorld(author)
-		w.due, w.dropped = tt.due, tt.dropped
-		if status, body := w.call(t, "DELETE /messages/{id}", tt.id, "", "", nil); status != 204 || !slices.Equal(w.steps, tt.want) {
-			t.Errorf("%+v: got %d %s, the steps were %q", tt, status, body, w.steps)
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(reader)
+			w.key = tt.key
+			status, body := w.call(t, tt.route, tt.id, "", tt.body, nil)
+			if status != tt.status || !slices.Equal(w.steps, tt.steps) || !strings.Contains(body, tt.answer) {
+				t.Errorf("got %d %s, the steps were %q", status, body, w.steps)
+			}
+		})
+	}
+}
+
+func TestChanges(t *testing.T) {
+	w := newWorld(reader)
+	w.more = true
+	status, body := w.call(t, "GET /messages", "", "conversationId=c1&changedAfter=5-6-m7&limit=3", "", nil)
+	if status != 200 || w.page != "5-6-m7 3" || !strings.Contains(body, `"pagination":{"limit":3,"hasMore":true,"changedAfter":"9"}`) || !slices.Equal(w.steps, []string{"conversation", "changes"}) {
+		t.Errorf("got %d %s, asked for %q, the steps were %q", status, body, w.page, w.steps)
+	}
+	for _, query := range []string{"changedAfter=x", "changedAfter=-1", "changedAfter=1-2", "changedAfter=1-2-%7B", "changedAfter=1&afterSeq=1", "changedAfter=1&beforeSeq=2", "changedAfter=1&role=user"} {
+		w := newWorld(reader)
+		if status, body := w.call(t, "GET /messages", "", "conversationId=c1&"+query, "", nil); status != 400 || len(w.steps) > 0 || !strings.Contains(body, `"changedAfter"`) {
+			t.Errorf("%s: got %d %s", query, status, body)
 		}
 	}
 }

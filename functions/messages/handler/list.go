@@ -22,9 +22,12 @@ const (
 // newest, of those before beforeSeq. A page may be shorter than its limit and
 // still have more after it, where the messages are long.
 func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
-	id, q, err := listQuery(r)
+	id, q, cursor, err := listQuery(r)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
+	}
+	if cursor != nil {
+		return h.changes(ctx, r, id, *cursor, q.Limit)
 	}
 	version, err := h.version(ctx, r.Principal, id)
 	if err != nil {
@@ -42,7 +45,7 @@ func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 		Pagination: protocol.PageCursor{Limit: q.Limit, HasMore: more},
 	}
 	for _, m := range found {
-		page.Data = append(page.Data, protocol.MessageOf(m))
+		page.Data = append(page.Data, protocol.MessageFor(m, r.Principal))
 	}
 	if n := len(found); more && n > 0 && q.AfterSeq != nil {
 		page.Pagination.NextAfterSeq = found[n-1].Seq
@@ -68,10 +71,29 @@ func (h *Handler) version(ctx context.Context, p chat.Principal, id chat.Convers
 	return version, err
 }
 
-func listQuery(r *gateway.HTTPRequest) (chat.ConversationID, chat.MessageQuery, error) {
+// changes answers the messages that changed after a cursor, as they are now.
+func (h *Handler) changes(ctx context.Context, r *gateway.HTTPRequest, id chat.ConversationID, after chat.ChangeCursor, limit int) (gateway.HTTPResponse, error) {
+	if _, err := h.store.Conversation(ctx, r.Principal, id); err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	found, next, more, err := h.store.Changes(ctx, id, after, limit)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	page := protocol.MessagePage{
+		Data:       make([]protocol.Message, 0, len(found)),
+		Pagination: protocol.PageCursor{Limit: limit, HasMore: more, ChangedAfter: next.String()},
+	}
+	for _, m := range found {
+		page.Data = append(page.Data, protocol.MessageFor(m, r.Principal))
+	}
+	return gateway.HTTPResponse{Status: http.StatusOK, Body: page}, nil
+}
+
+func listQuery(r *gateway.HTTPRequest) (id chat.ConversationID, q chat.MessageQuery, changedAfter *chat.ChangeCursor, err error) {
 	in := r.Query()
-	id := chat.ConversationID(in.RequiredID("conversationId"))
-	q := chat.MessageQuery{
+	id = chat.ConversationID(in.RequiredID("conversationId"))
+	q = chat.MessageQuery{
 		AfterSeq:  in.OptionalInt("afterSeq", 0, math.MaxInt64),
 		BeforeSeq: in.OptionalInt("beforeSeq", 1, math.MaxInt64),
 		Limit:     int(in.Int("limit", defaultLimit, 1, maxLimit)),
@@ -83,5 +105,14 @@ func listQuery(r *gateway.HTTPRequest) (chat.ConversationID, chat.MessageQuery, 
 	if q.Role != "" && !q.Role.Valid() {
 		in.Refuse("role", "must be user, agent, tool or system")
 	}
-	return id, q, in.Err()
+	if s := in.Text("changedAfter"); s != "" {
+		cursor, err := chat.ParseChangeCursor(s)
+		if err != nil {
+			in.Refuse("changedAfter", "%v", err)
+		}
+		if changedAfter = &cursor; q.AfterSeq != nil || q.BeforeSeq != nil || q.Role != "" {
+			in.Refuse("changedAfter", "must not be given together with afterSeq, beforeSeq or role")
+		}
+	}
+	return id, q, changedAfter, in.Err()
 }

@@ -4,6 +4,7 @@ package wiring
 import (
 	"maps"
 
+	annotate "aiwm-chat/functions/annotate/wiring"
 	approve "aiwm-chat/functions/approve/wiring"
 	"aiwm-chat/functions/messages/handler"
 	send "aiwm-chat/functions/send/wiring"
@@ -11,7 +12,6 @@ import (
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
-	"aiwm-chat/shared/live"
 	"aiwm-chat/shared/mongostore"
 	"aiwm-chat/shared/presence"
 	"aiwm-chat/shared/wire"
@@ -19,13 +19,12 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JWT, config.SendLimits, config.RESTLimits},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JWT, config.SendLimits, config.AnnotateLimits, config.RESTLimits},
 	Wire:  wired,
 }
 
 func wired(p *wire.Process) any {
-	store := mongostore.In(p)
-	h := handler.New(store, live.Announcements(p, store), send.Handler(p))
+	h := handler.New(mongostore.In(p), send.Handler(p), annotate.Handler(p))
 	routes := h.Routes()
 	maps.Copy(routes, stream.Handler(p).Routes())
 	maps.Copy(routes, approve.Handler(p).Routes())

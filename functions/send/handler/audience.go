@@ -93,7 +93,7 @@ func named(posts []delivery.Post, due *chat.Due, agent bool) []delivery.Post {
 // turned begins with another third of the posts in each try: where one try has no
 // time for all of them, those whom it leaves out are the first of another.
 func turned(posts []delivery.Post, try int) []delivery.Post {
-	at := len(posts) * (try % maxTries) / maxTries
+	at := len(posts) * (try % chat.MaxDueTries) / chat.MaxDueTries
 	if at == 0 {
 		return posts
 	}

@@ -55,8 +55,8 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	summarise := func() error {
 		return h.jobs.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq})
 	}
-	forget := func() error { _, _, err := h.forget(ctx, c, m); return err }
-	var projected, summarised, delivered, forgotten, called error
+	forget := func() error { return h.forget(ctx, c, m) }
+	var projected, summarised, delivered, forgotten, called, told error
 	var posted outcome
 	due := m.Due
 	// What an agent finds by the projection, which was late, comes once that is there.
@@ -84,6 +84,9 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	if due.Has(chat.EffectForget) {
 		g.Go(func() { forgotten = guarded(forget) })
 	}
+	if due.Has(chat.EffectTell) || due.Has(chat.EffectTellReactions) {
+		g.Go(func() { roomy(func() { told = guarded(func() error { return h.tell(ctx, caller, c, m, passes) }) }) })
+	}
 	if due.Has(chat.EffectCall) {
 		g.Go(func() { roomy(func() { called = guarded(func() error { return h.call(ctx, c, m) }) }) })
 	}
@@ -93,11 +96,12 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	g.Wait()
 	left := &chat.Due{At: due.At, Tries: due.Tries, Left: failed(projected, summarised, forgotten, called)}
 	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
+	untold(left, due, told)
 	if len(left.Left) == 0 {
 		return nil
 	}
 	slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
-		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, called, delivered))
+		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, called, delivered, told))
 	return left
 }
 
@@ -116,6 +120,19 @@ func failed(projected, summarised, forgotten, called error) (left []chat.Effect)
 		left = append(left, chat.EffectCall)
 	}
 	return left
+}
+
+// untold adds to left what is to be told again: to everybody, whom it does no harm.
+func untold(left, due *chat.Due, told error) {
+	if told == nil {
+		return
+	}
+	for _, e := range []chat.Effect{chat.EffectTell, chat.EffectTellReactions} {
+		if due.Has(e) {
+			left.Left = append(left.Left, e)
+		}
+	}
+	left.Tries = due.Tries + 1
 }
 
 // guarded turns a panic in one effect into its error: the others go on.

@@ -128,9 +128,9 @@ func TestUndelivered(t *testing.T) {
 			if len(due.Left) == 0 {
 				due.Left = []chat.Effect{deliver, chat.EffectProject}
 			}
-			m := chat.Message{Due: due, CreatedAt: time.Now().Add(-maxAge)}
+			m := chat.Message{Due: due, CreatedAt: time.Now().Add(-chat.MaxDueAge)}
 			if tt.young {
-				m.CreatedAt = time.Now().Add(-maxAge + time.Second*30)
+				m.CreatedAt = time.Now().Add(-chat.MaxDueAge + time.Second*30)
 			}
 			o := posted
 			o.unreached, o.noRoom, o.noAgents = tt.unreached, tt.noRoom, tt.noAgents

@@ -38,6 +38,7 @@ type presence interface {
 	Admit(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Admission, error)
 	AgentOnline(ctx context.Context, agent chat.Principal) bool
 	Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal, to int) (chat.Audience, error)
+	RoomAudience(ctx context.Context, id chat.ConversationID) (chat.Audience, error)
 	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
 	PutOut(ctx context.Context, entries []chat.Entry) error
 	QuestionStopped(ctx context.Context, id chat.ConversationID, question chat.MessageID) (by chat.Principal, stopped bool, err error)
@@ -51,6 +52,7 @@ type deliverer interface {
 type announcer interface {
 	Forget(ctx context.Context, gone []chat.Gone, in chat.ConversationID)
 	Activity(ctx context.Context, c chat.Conversation, seq int64, have []chat.Connection)
+	Tell(ctx context.Context, c chat.Conversation, frame []byte)
 }
 
 type jobs interface {

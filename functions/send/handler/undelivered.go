@@ -2,7 +2,6 @@ package handler
 
 import (
 	"slices"
-	"time"
 
 	"aiwm-chat/shared/chat"
 )
@@ -19,14 +18,6 @@ type outcome struct {
 
 var unposted = outcome{noRoom: true, noAgents: true}
 
-// Delivery to who is not reached is tried so often, and for so long. After that
-// the heads in their pongs tell: who hangs must not keep sweep from others for
-// ever.
-const (
-	maxTries = 3
-	maxAge   = 2 * time.Minute
-)
-
 // A share is who of one part has not got a message: all, some, or nobody.
 type share struct {
 	all  bool
@@ -41,7 +32,7 @@ func (s share) none() bool { return !s.all && len(s.some) == 0 }
 // connected meanwhile, and finds what waits for it by the projection, which is not
 // there.
 func undelivered(left *chat.Due, m chat.Message, o outcome, again bool) {
-	if m.Due.Tries+1 >= maxTries && time.Since(m.CreatedAt) >= maxAge {
+	if m.Due.GivesUp(m.CreatedAt) {
 		o.unreached = nil // given up
 	}
 	if len(o.unreached) > 0 {

@@ -331,6 +331,20 @@ func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Prin
 	return a, err
 }
 
+// RoomAudience is Audience without the agent and those outside.
+func (w *world) RoomAudience(context.Context, chat.ConversationID) (a chat.Audience, err error) {
+	err = w.step("RoomAudience", func() {
+		a.Room, a.Vouched = slices.Clone(w.room), !w.onTrial
+		for _, c := range w.room {
+			a.Generations = append(a.Generations, "of "+string(c.ID))
+		}
+	})
+	if err == nil && w.roomAway {
+		err = down
+	}
+	return a, err
+}
+
 func (w *world) Entered(context.Context, chat.ConnectionID) (ids []chat.ConversationID, err error) {
 	err = w.step("Entered", func() { ids = w.joined })
 	return ids, err
@@ -386,6 +400,8 @@ func (w *world) Deliver(_ context.Context, posts []delivery.Post, passes deliver
 	}
 	return r
 }
+
+func (w *world) Tell(context.Context, chat.Conversation, []byte) { _ = w.step("Tell", func() {}) }
 
 func (w *world) Activity(_ context.Context, c chat.Conversation, seq int64, have []chat.Connection) {
 	w.step("Activity", func() { w.outside = append(w.outside, fmt.Sprint(c.ID, " ", seq, " ", idsIn(have))) })

@@ -93,6 +93,10 @@ func (f *flood) Audience(_ context.Context, id chat.ConversationID, _ chat.Princ
 	return chat.Audience{Room: []chat.Connection{c}, Vouched: true}, nil
 }
 
+func (f *flood) RoomAudience(ctx context.Context, id chat.ConversationID) (chat.Audience, error) {
+	return f.Audience(ctx, id, chat.Principal{}, 0)
+}
+
 // Post is the Management API: it keeps the time of an attempt.
 func (f *flood) Post(_ context.Context, id chat.ConnectionID, _ []byte) error {
 	if id == "hung" {
@@ -143,6 +147,7 @@ func (f *flood) EnqueueRunIn(context.Context, protocol.RunJob, time.Duration) er
 func (f *flood) RunDecided(context.Context, chat.RunID, time.Time) error { return nil }
 
 func (f *flood) Activity(context.Context, chat.Conversation, int64, []chat.Connection) {}
+func (f *flood) Tell(context.Context, chat.Conversation, []byte) {}
 
 func (*flood) Overdue(context.Context, time.Time, int) ([]chat.Stream, error)         { return nil, nil }
 func (*flood) EnqueueStream(context.Context, protocol.StreamJob, time.Duration) error { return nil }

@@ -113,7 +113,7 @@ func (h *Handler) Handle(ctx context.Context) error {
 			return fmt.Errorf("find what is due: %w", err)
 		}
 		for _, m := range due {
-			oldest = max(oldest, start.Sub(since(m)))
+			oldest = max(oldest, start.Sub(m.LastChange()))
 		}
 		if !h.settleAll(ctx, due, end, &total) {
 			break // nothing is due, or another run has it, or the next run may be luckier
@@ -170,20 +170,12 @@ func (h *Handler) settleAll(ctx context.Context, due []chat.Message, end time.Ti
 	return moved.Load()
 }
 
-// since is when something became due of m.
-func since(m chat.Message) time.Time {
-	if m.Due.Has(chat.EffectForget) {
-		return m.UpdatedAt // when it was erased
-	}
-	return m.CreatedAt
-}
-
 // settle does what is due of a message, where it is to be had: mine says so.
 func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, each)
 	defer cancel()
 	now := time.Now()
-	if now.Sub(since(m)) > abandoned {
+	if now.Sub(m.LastChange()) > abandoned {
 		slog.ErrorContext(ctx, "a message is given up", "conversation", m.ConversationID, "seq", m.Seq, "left", m.Due.Left, "undelivered", len(m.Due.To))
 		err := h.store.Settle(ctx, m, nil)
 		return err == nil, err

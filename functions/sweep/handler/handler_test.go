@@ -495,7 +495,7 @@ func TestErasures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := message("m1", 1000*time.Hour)
-				m.UpdatedAt, m.Due = now.Add(-tt.erased), &chat.Due{At: now.Add(-tt.erased / 2), Left: []chat.Effect{chat.EffectDeliver, chat.EffectForget}}
+				m.ChangedAt, m.Due = now.Add(-tt.erased), &chat.Due{At: now.Add(-tt.erased / 2), Left: []chat.Effect{chat.EffectDeliver, chat.EffectForget}}
 				w := newWorld(m)
 				w.deleted = tt.deleted
 				var left []chat.Effect

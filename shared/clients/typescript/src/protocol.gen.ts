@@ -28,6 +28,8 @@ export type MessageType = "text" | "thinking" | "tool_call" | "tool_result" | "e
 export type MessageStatus = "sending" | "sent" | "delivered" | "failed" | "cancelled";
 /** ClientMessageID is the sender's own name for a message; repeating it repeats nothing. */
 export type ClientMessageID = string;
+/** A ReactionKey is what somebody reacts with: an emoji, or a name such as ":party:". */
+export type ReactionKey = string;
 /** A Code tells a client what went wrong. It is part of the protocol. */
 export type Code =
   | "bad_request"
@@ -292,7 +294,7 @@ export interface Message {
   streamId?: ClientMessageID;
   /** When it was stored. */
   createdAt: string;
-  /** When it was stored or deleted. */
+  /** When it was stored, edited or deleted. */
   updatedAt: string;
   /** Only its place in the log is left. */
   isDeleted?: boolean;
@@ -300,6 +302,18 @@ export interface Message {
   truncated?: boolean;
   /** In lean frames: the agent is asked. */
   forYou?: boolean;
+  /** Of two that are about the same message the larger one is the newer; reactions have one of their own. */
+  version?: number;
+  /** How often its author changed what it says. */
+  edits?: number;
+  /** When last. */
+  editedAt?: string;
+  /** Where that was not its author. */
+  deletedBy?: Identity;
+  /** That of the reactions. */
+  reactionVersion?: number;
+  /** In the order in which each key came first, at most 20. */
+  reactions?: ReactionCount[];
 }
 /** Thinking is an agent's reasoning. */
 export interface Thinking {
@@ -319,12 +333,35 @@ export interface Usage {
   /** What it adds to the conversation's total. */
   totalTokens: number;
 }
+/** Identity is a principal in a frame: {"type": "user", "id": "u1"}. */
+export interface Identity {
+  type: PrincipalType;
+  id: PrincipalID;
+}
+/** ReactionCount is how many have reacted with a key. */
+export interface ReactionCount {
+  key: ReactionKey;
+  /** How many have. */
+  count: number;
+  /** The caller is one of them: in answers to one caller only. */
+  mine?: boolean;
+}
 /** Budget bounds the tokens of an agent; what is left out is not bounded. */
 export interface BudgetInput {
   /** Of all that is said there. */
   tokensPerConversation?: number;
   /** Of all its runs of a day of UTC. */
   tokensPerDay?: number;
+}
+/** Changed is the data of messages:changed: messages of the log that changed after a cursor, as they are now, in the order of their last change. What a client has in a newer version already it keeps. Many come as several frames. */
+export interface Changed {
+  conversationId: ConversationID;
+  /** Each is a message. */
+  messages: Message[];
+  /** More changed: REST has it, from the cursor. */
+  hasMore: boolean;
+  /** Of the last frame: the cursor to ask with next. */
+  changedAfter?: string;
 }
 /** Connected is the data of the first frame that a connection gets. */
 export interface Connected {
@@ -408,11 +445,6 @@ export interface Summary {
   /** When it was written. */
   at: string;
 }
-/** Identity is a principal in a frame: {"type": "user", "id": "u1"}. */
-export interface Identity {
-  type: PrincipalType;
-  id: PrincipalID;
-}
 /** Something was said: to devices of participants that are not in the room, at most every 5 s; in conversations of up to 50 participants. */
 export interface ConversationActivityFrame {
   event: "conversation:activity";
@@ -466,6 +498,8 @@ export interface Joined {
   agentOnline: boolean;
   /** Who types at this moment. */
   typing?: Identity[];
+  /** Of a join without one: the cursor that the next join has, for what changes of these messages meanwhile. */
+  changedAfter?: string;
 }
 /** Answers leave; it also tells a participant that they were removed, and then has no id. */
 export interface ConversationLeftFrame {
@@ -601,6 +635,38 @@ export interface Decide {
     [k: string]: unknown;
   };
 }
+/** Edit replaces what the caller said in a message. Earlier texts are not kept. */
+export interface Edit {
+  /** What is asked for. */
+  action: "edit";
+  /** The client's own id of the frame, which the reply repeats. */
+  id?: string;
+  conversationId: ConversationID;
+  messageId: MessageID;
+  /** What it says from now on. */
+  content: string;
+  /**
+   * Without it they stay as they are.
+   *
+   * @maxItems 10
+   */
+  attachments?: Attachment[];
+  /** The number of edits of the message as the caller has it; where it is another one meanwhile nothing changes, and the answer is a conflict. */
+  edits: number;
+}
+/** EditBody is the body of PUT /messages/{id}. */
+export interface EditBody {
+  /** What it says from now on. */
+  content: string;
+  /**
+   * Without it they stay as they are.
+   *
+   * @maxItems 10
+   */
+  attachments?: Attachment[];
+  /** The number of edits of the message as the caller has it; where it is another one meanwhile nothing changes, and the answer is a conflict. */
+  edits: number;
+}
 /** ErrorBody is the error of a frame. */
 export interface ErrorBody {
   code: Code;
@@ -677,6 +743,8 @@ export interface Join {
   conversationId: ConversationID;
   /** The newest message that the client has: the history is what follows it; without it the newest 50. */
   afterSeq?: number;
+  /** The last cursor of changes that the client has: what changed of older messages since comes as messages:changed. */
+  changedAfter?: string;
   /** Full (by default): streams as they are written; final: of each only the message that it ends with. */
   streams?: "full" | "final";
 }
@@ -696,7 +764,7 @@ export interface Membership {
   /** Others at the same moment, at most 130. */
   more?: Identity[];
 }
-/** Tells the members that the author of a message deleted it. */
+/** Tells those in the room that a message was deleted. */
 export interface MessageDeletedFrame {
   event: "message:deleted";
   /** That of the frame which it answers; not where it answers none. */
@@ -711,6 +779,10 @@ export interface MessageGone {
   messageId: MessageID;
   /** Its place in the log, which stays. */
   seq: number;
+  /** Larger than that of any text of it. */
+  version: number;
+  /** Where that was not its author. */
+  deletedBy?: Identity;
 }
 /** A user said something: to the agent that serves the conversation, in lean only where it is not in the room. */
 export interface MessageFromUserFrame {
@@ -815,6 +887,28 @@ export interface PageCursor {
   nextAfterSeq?: number;
   /** Where it goes on towards older messages. */
   nextBeforeSeq?: number;
+  /** Where it was asked what changed: what to ask with next, at once where hasMore, and later for what changes after this. */
+  changedAfter?: string;
+}
+/** Answers react, with its id; without one it tells those in the room. */
+export interface MessageReactionsFrame {
+  event: "message:reactions";
+  /** That of the frame which it answers; not where it answers none. */
+  id?: string;
+  data: Reactions;
+  /** When the frame was made. */
+  timestamp: string;
+}
+/** Reactions is the data of message:reactions: all reactions of a message. Of two the one with the larger version is the newer. */
+export interface Reactions {
+  conversationId: ConversationID;
+  messageId: MessageID;
+  /** Its place in the log. */
+  seq: number;
+  /** Of two the larger one is the newer. */
+  reactionVersion: number;
+  /** In the order in which each key came first, at most 20. */
+  reactions: ReactionCount[];
 }
 /** Answers send: the message is durable. */
 export interface MessageSentFrameLean {
@@ -846,6 +940,24 @@ export interface Sent {
   resync?: boolean;
   /** False: it will be, once that is possible again. */
   delivered?: boolean;
+}
+/** Answers edit, with its id; without one it tells those in the room. */
+export interface MessageUpdatedFrame {
+  event: "message:updated";
+  /** That of the frame which it answers; not where it answers none. */
+  id?: string;
+  data: Message;
+  /** When the frame was made. */
+  timestamp: string;
+}
+/** Follows the history of a join with a cursor of changes, and has its id. */
+export interface MessagesChangedFrame {
+  event: "messages:changed";
+  /** That of the frame which it answers; not where it answers none. */
+  id?: string;
+  data: Changed;
+  /** When the frame was made. */
+  timestamp: string;
 }
 /** Follows conversation:joined and has its id: the newest 50 messages, or up to 500 after a given one, in as many frames as it takes. */
 export interface MessagesHistoryFrame {
@@ -930,6 +1042,32 @@ export interface Problem {
   details?: {
     [k: string]: unknown;
   };
+}
+/** React sets a reaction of the caller to a message, or takes it back. Repeated it changes nothing. */
+export interface React {
+  /** What is asked for. */
+  action: "react";
+  /** The client's own id of the frame, which the reply repeats. */
+  id?: string;
+  conversationId: ConversationID;
+  messageId: MessageID;
+  /** An emoji, or a name such as ":party:"; at most 64 bytes. */
+  key: string;
+  /** False takes it back. */
+  on: boolean;
+}
+/** Reaction is that of one principal. */
+export interface Reaction {
+  key: ReactionKey;
+  type: PrincipalType;
+  id: PrincipalID;
+  /** When. */
+  at: string;
+}
+/** ReactionList is the body of GET /messages/{id}/reactions. */
+export interface ReactionList {
+  /** In the order in which they came, at most 200. */
+  data: Reaction[];
 }
 /** Run is one answer of an agent that the backend runs, from the question to the end. */
 export interface Run {
@@ -1474,7 +1612,10 @@ export type ServerFrame =
   | MessageDeletedFrame
   | MessageFromUserFrame
   | MessageNewFrameLean
+  | MessageReactionsFrame
   | MessageSentFrameLean
+  | MessageUpdatedFrame
+  | MessagesChangedFrame
   | MessagesHistoryFrame
   | PongFrame
   | PresenceUpdateFrame

@@ -1,0 +1,69 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/delivery"
+	"aiwm-chat/shared/observe"
+	"aiwm-chat/shared/protocol"
+)
+
+// Changed does what is due of a message that caller has changed, as it is then, and calls
+// answer meanwhile. What fails stays due: sweep does it. Besides the effects that were left
+// before, one round trip to Redis and the fan-out, those of Forget where it says something
+// else than before, and last one to MongoDB.
+func (h *Handler) Changed(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
+	if m.Due == nil { // a repeat of what is done
+		answer()
+		return
+	}
+	h.finish(ctx, caller, c, m, passes, answer)
+}
+
+// tell posts what of a message has changed, as it is now, to everybody in the room. Only who
+// made the change and speaks lean has heard it by the reply. What comes again, or late, does
+// no harm: it has its version.
+func (h *Handler) tell(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) error {
+	audience, err := h.presence.RoomAudience(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	allowed, _, err := h.entitled(ctx, c, audience, audience.Vouched)
+	if err != nil {
+		return fmt.Errorf("check the audience: %w", err)
+	}
+	frames := changeFrames(m, time.Now())
+	var posts []delivery.Post
+	for _, to := range allowed {
+		if to.ID == caller.ID && to.Dialect == chat.Lean {
+			continue
+		}
+		for _, frame := range frames {
+			posts = append(posts, delivery.Post{To: to, Frame: frame})
+		}
+	}
+	result := h.deliver.Deliver(ctx, turned(posts, m.Due.Tries), passes)
+	observe.Of(ctx).Record(observe.FanOut, float64(len(posts)))
+	h.announce.Forget(ctx, result.Gone, c.ID)
+	if n := len(result.Failed) + len(result.Refused); n > 0 && !m.Due.GivesUp(m.LastChange()) {
+		return fmt.Errorf("%d posts of a change failed", n)
+	}
+	return nil
+}
+
+// changeFrames encodes what is due to be told.
+func changeFrames(m chat.Message, now time.Time) (frames [][]byte) {
+	switch {
+	case m.Due.Has(chat.EffectTell) && m.Deleted:
+		frames = append(frames, protocol.Frame(protocol.EventMessageDeleted, "", protocol.MessageGoneOf(m), now))
+	case m.Due.Has(chat.EffectTell):
+		frames = append(frames, protocol.MessageUpdatedFrame("", protocol.MessageOf(m), now))
+	}
+	if m.Due.Has(chat.EffectTellReactions) && !m.Deleted {
+		frames = append(frames, protocol.Frame(protocol.EventReactions, "", protocol.ReactionsOf(m, chat.Principal{}), now))
+	}
+	return frames
+}
