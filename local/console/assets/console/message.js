@@ -1,5 +1,5 @@
 // One entry of the log, whatever its type.
-import { html, later, useState, keyOf, sentence } from "./hooks.js";
+import { html, later, useState, busy, keyOf, sentence } from "./hooks.js";
 import { clean, code, exact, safeURL, time, toolOf, verdict } from "./text.js";
 
 const useMarkdown = later(() => import("./markdown.js")), useCalls = later(() => import("./call.js"));
@@ -134,7 +134,7 @@ export function Stream({ s }) {
   </article>`;
 }
 
-const outgoing = { queued: "Waits for the connection", sending: "Sending…", failed: "Not sent" };
+const outgoing = { queued: "Waits to be sent", sending: "Sending…", failed: "Not sent" };
 
 /** One's own message that is not in the log yet. */
 export function Outgoing({ o, talk }) {
@@ -146,6 +146,6 @@ export function Outgoing({ o, talk }) {
       ${o.input.attachments?.map((a) => html`<${Attachment} key=${a} url=${a} />`)}
       ${o.status === "failed"
         ? html`<p class="failed" role="alert">Not sent. ${sentence(o.error)} ${act("Try again", (id) => talk.retry(id))} ${discard}</p>`
-        : html`<p class="small">${outgoing[o.status]} ${o.status === "queued" && discard}</p>`}
+        : html`<p class="small">${(o.status === "queued" && busy(o.error)) || outgoing[o.status]} ${o.status === "queued" && discard}</p>`}
     </div></article>`;
 }
