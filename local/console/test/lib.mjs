@@ -46,7 +46,12 @@ export async function serve(args = [], env = {}) {
     [, s.token] = /User token {2,}(\S+)/.exec(out);
     [, s.agentToken] = /Agent token {2,}(\S+)/.exec(out);
   };
-  s.kill = () => new Promise((resolve) => { s.process.removeAllListeners("exit"); s.process.on("exit", resolve); s.process.kill("SIGKILL"); });
+  s.kill = () => new Promise((resolve) => {
+    if (s.process.exitCode !== null || s.process.signalCode !== null) return resolve(); // a test has failed while it was dead
+    s.process.removeAllListeners("exit");
+    s.process.on("exit", resolve);
+    s.process.kill("SIGKILL");
+  });
   s.close = async () => {
     await s.kill();
     rmSync(dir, { recursive: true, force: true });
