@@ -1,6 +1,6 @@
 // One entry of the log, whatever its type.
 import { html, later, useState, busy, keyOf, sentence } from "./hooks.js";
-import { clean, code, exact, safeURL, time, toolOf, verdict } from "./text.js";
+import { clean, code, day, exact, safeURL, time, toolOf, verdict } from "./text.js";
 
 const useMarkdown = later(() => import("./markdown.js")), useCalls = later(() => import("./call.js"));
 
@@ -59,7 +59,7 @@ export function entries(messages) {
       for (const call of asking.get(answer) ?? []) call.ended = true;
       asking.delete(answer);
     }
-    e.day = !previous || new Date(previous.createdAt).toDateString() !== new Date(m.createdAt).toDateString();
+    e.day = !previous || day(previous.createdAt) !== day(m.createdAt);
     e.first = e.day || !previous || previous.participantId !== m.participantId || previous.participantType !== m.participantType || Date.parse(m.createdAt) - Date.parse(previous.createdAt) > 300_000;
     previous = m;
     all.push(e);

@@ -38,10 +38,17 @@ export function ago(at) {
   const d = new Date(at);
   return told(d.toDateString() === new Date().toDateString() ? clock : date, d);
 }
-export const day = (at) => new Date(at).toDateString();
+
+// Each message is looked at whenever one comes: ten thousand dates would take longer than the screen waits.
+const days = new Map();
+export function day(at) {
+  const minute = String(at).slice(0, 16);
+  if (!days.has(minute)) days.set(minute, new Date(at).toDateString());
+  return days.get(minute);
+}
 
 export function today(at) {
-  return day(at) === day(Date.now()) ? "Today" : told(new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" }), at);
+  return day(at) === new Date().toDateString() ? "Today" : told(new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" }), at);
 }
 
 /** The name of the tool that a call is of. */
