@@ -119,6 +119,15 @@ test("where one reads stays where it is while something is said", async () => {
   assert.deepEqual(page.troubles, []);
 });
 
+test("the event of the last scrolling may come when the talk has been left", async () => {
+  const { id } = await server.rest("POST", "conversations", { title: "Another", agentId: "demo-agent" });
+  const left = await page.$(".log");
+  await page.evaluate((id) => { location.hash = id; }, id);
+  await until(page, "the other one is open", () => document.querySelector(".talk h2").innerText === "Another");
+  await left.evaluate((log) => log.dispatchEvent(new Event("scroll")));
+  assert.deepEqual(page.troubles, []);
+});
+
 test("a connection of two hours is followed by the next, and nobody notices", async () => {
   const quick = await serve(["-memory", "-timescale", "900"], { LIMIT_PINGS: "0" }); // two hours are eight seconds
   const timing = encodeURIComponent(JSON.stringify({ pingEvery: 250, rolloverAfter: 5000, rolloverJitter: 300 }));
