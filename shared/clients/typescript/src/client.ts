@@ -228,4 +228,9 @@ export class ChatClient {
   outgoing(conversationId: string, sent?: Message): void {
     this.conversation(conversationId).outgoingChanged(sent);
   }
+
+  /** @internal */
+  came(conversationId: string, clientMessageId: string): Message | undefined {
+    return this.#conversations.get(conversationId)?.came(clientMessageId);
+  }
 }

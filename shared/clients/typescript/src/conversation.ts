@@ -102,6 +102,7 @@ export class Conversation {
     if (!this.#log.based || this.#log.first <= 1) return false;
     const page = await this.#core.rest.messages({ conversationId: this.id, beforeSeq: this.#log.first, limit });
     for (const m of page.data) {
+      this.#core.outbox.seen(m);
       this.#streams.older(m);
       this.#makeWhole(m);
     }
@@ -230,6 +231,11 @@ export class Conversation {
       this.#settle();
     }
     this.#changed();
+  }
+
+  /** @internal What came already, under an id of the client's. */
+  came(clientMessageId: string): Message | undefined {
+    return this.#log.find((m) => m.clientMessageId === clientMessageId);
   }
 
   /** @internal A frame that is about this conversation. */

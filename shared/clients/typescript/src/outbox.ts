@@ -36,6 +36,8 @@ export interface OutboxHost {
   readonly storageKey: string;
   /** What is queued of a conversation changed. */
   outgoing(conversationId: string, sent?: Message): void;
+  /** What came of a conversation already, under an id of the client's. */
+  came(conversationId: string, clientMessageId: string): Message | undefined;
 }
 
 /**
@@ -316,6 +318,9 @@ export class Outbox {
       if (failed) this.#failed(entry, new ChatError(failed.code, failed.message, failed));
       entry.restored = from === owner || this.#keep(entry);
       if (from !== owner && entry.restored) this.#store({ ...entry, owner: from });
+      // The former page did not hear any more that it has arrived.
+      const m = this.#host.came(conversationId, id);
+      if (m) this.seen(m);
       this.#host.outgoing(conversationId);
     }
     const restored = this.#entries.filter((e) => !now.includes(e));
