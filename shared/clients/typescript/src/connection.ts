@@ -208,7 +208,7 @@ export class Connection implements LinkEvents {
     let error: ChatError;
     try {
       if (link.reason) throw link.reason;
-      await rest.once(this.#token, "GET", "conversations", undefined, { limit: 1 });
+      await rest.once(this.#token, "GET", "conversations", { limit: 1 });
       error =
         ++this.#refused >= maxRefused
           ? new ChatError("wrong_url", `Nothing takes connections at ${options.url}`)
