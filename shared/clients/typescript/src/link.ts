@@ -41,30 +41,28 @@ export class Link {
   closed = false;
   /** When something came last. */
   heard = 0;
+  /** Who is connected, as the server has said. */
+  owner?: string;
   /** How many need it to stay although another has taken over. */
   holds = 0;
   readonly #ws: WebSocket;
   readonly #on: LinkEvents;
   readonly #ackTimeout: number;
+  readonly #opening: ReturnType<typeof setTimeout>; // until it is known who is connected: one that does not say so is none
   readonly #waiting = new Map<string, Waiting>();
 
   constructor(ws: WebSocket, on: LinkEvents, ackTimeout: number) {
     this.#ws = ws;
     this.#on = on;
     this.#ackTimeout = ackTimeout;
-    const opening = setTimeout(() => this.close(), 3 * ackTimeout);
+    this.#opening = setTimeout(() => this.close(), 3 * ackTimeout);
     ws.onopen = () => {
-      clearTimeout(opening);
       if (this.closed) return ws.close();
       this.open = true;
       on.open(this);
     };
     ws.onmessage = (e) => this.#received(e.data as string);
-    // Of a handshake that fails, the WebSocket of Node 22 tells nothing else.
-    ws.onerror = ws.onclose = () => {
-      clearTimeout(opening);
-      this.close();
-    };
+    ws.onerror = ws.onclose = () => this.close(); // of a handshake that fails, the WebSocket of Node 22 tells nothing else than an error
   }
 
   get idle(): boolean {
@@ -95,6 +93,7 @@ export class Link {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    clearTimeout(this.#opening);
     this.#fail(this.reason ?? unavailable("The connection was lost"));
     this.#ws.close();
     this.#on.closed(this);
@@ -111,6 +110,7 @@ export class Link {
       return; // of another server
     }
     if (!f) return;
+    if (f.event === "connected") clearTimeout(this.#opening);
     try {
       this.#on.frame(f, this);
     } catch {

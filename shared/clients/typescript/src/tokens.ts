@@ -50,11 +50,16 @@ export class Tokens {
 
 /** @internal When a JWT expires, as Date.now() counts; never, where it does not say so. */
 export function expiry(token: string): number {
+  const { exp } = claims(token);
+  return typeof exp === "number" ? exp * 1000 : Infinity;
+}
+
+/** @internal What a JWT says; nothing, where it is none. */
+export function claims(token = ""): Record<string, unknown> {
   try {
-    const claims = token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/");
-    const { exp } = JSON.parse(atob(claims)) as { exp?: unknown };
-    return typeof exp === "number" ? exp * 1000 : Infinity;
+    const bytes = Uint8Array.from(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+    return JSON.parse(new TextDecoder().decode(bytes)) ?? {};
   } catch {
-    return Infinity;
+    return {};
   }
 }

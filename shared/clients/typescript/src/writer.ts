@@ -1,8 +1,8 @@
 import type { Conversation } from "./conversation.js";
 import type { ChatClient } from "./client.js";
 import { asChatError, ChatError, refusal } from "./error.js";
-import type { Link } from "./link.js";
-import { committed } from "./outbox.js";
+import type { Frame, Link } from "./link.js";
+import { committed } from "./entry.js";
 import { Pace } from "./pace.js";
 import type { ErrorBody, Message, Sent, StreamStarted } from "./protocol.gen.js";
 import { sleep } from "./timing.js";
@@ -47,8 +47,8 @@ export class StreamWriter {
   readonly signal: AbortSignal;
   /** @internal */
   readonly conversationId: string;
-  /** @internal The id of its frames, by which their errors are known. */
-  readonly tag = `w${++writers}`;
+  /** The id of its frames, by which their errors are known. */
+  readonly #tag = `w${++writers}`;
   readonly #core: ChatClient;
   readonly #conversation: Conversation;
   readonly #parentId: string;
@@ -113,7 +113,15 @@ export class StreamWriter {
   }
 
   /** @internal */
-  stop(): void {
+  frame({ event, id, data, error }: Frame, link: Link): void {
+    if (error) {
+      if (id === this.#tag || (id === undefined && error.details?.streamId === this.streamId)) this.#refused(error, link);
+    } else if (event === "stream:stop" && data.streamId === this.streamId && data.conversationId === this.conversationId) {
+      this.#stop();
+    }
+  }
+
+  #stop(): void {
     this.#stopped.abort(new ChatError("closed", "The answer was stopped"));
   }
 
@@ -122,8 +130,8 @@ export class StreamWriter {
     this.#wake();
   }
 
-  /** @internal Does what the error of a piece asks for. */
-  refused(e: ErrorBody, link: Link): void {
+  /** Does what the error of a piece asks for. */
+  #refused(e: ErrorBody, link: Link): void {
     if (link !== this.#link) return;
     const next = e.details?.next as Record<string, number> | undefined;
     const p = this.#parts.get(e.details?.part as string);
@@ -223,7 +231,7 @@ export class StreamWriter {
     link.holds++;
     this.#link = link;
     this.#lost = false;
-    if (stoppedBy) this.stop();
+    if (stoppedBy) this.#stop();
     for (const name of new Set([...Object.keys(next), ...this.#parts.keys()])) {
       const p = this.#part(name);
       const theirs = next[name] ?? 0;
@@ -290,9 +298,9 @@ export class StreamWriter {
   }
 
   #append(fields: object): void {
-    const { conversationId, streamId, tag: id } = this;
+    const { conversationId, streamId } = this;
     this.#alive = Date.now();
-    this.#link?.post({ action: "stream", id, conversationId, streamId, state: "append", ...fields });
+    this.#link?.post({ action: "stream", id: this.#tag, conversationId, streamId, state: "append", ...fields });
   }
 
   #endFrame(fields: SendInput): object {
