@@ -53,7 +53,7 @@ export class Outbox {
   add(conversationId: string, { clientMessageId = newId(), ...said }: OutgoingInput & { clientMessageId?: string }): Outgoing {
     const owner = this.#owner();
     if (typeof clientMessageId !== "string" || !/^[\w.@:|+=~-]{1,128}$/.test(clientMessageId)) {
-      const rule = "must be 1 to 128 characters of A-Z a-z 0-9 . _ @ : | + = ~ -";
+      const rule = "must be 1 to 128 of A-Z a-z 0-9 . _ @ : | + = ~ -";
       throw new ChatError("validation_failed", `clientMessageId ${rule}`, { details: { clientMessageId: rule } });
     }
     const input = copied(said);
