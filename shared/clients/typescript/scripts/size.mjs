@@ -1,5 +1,5 @@
 // Fails where the core has more bytes than promised: minified and gzipped, without what
-// agents need, which is loaded by those who are one.
+// agents, and those with a storage, need: that is loaded by who is one, or has one.
 import { gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";

@@ -112,7 +112,7 @@ export class Assembler {
     if (!m.streamId) return;
     const s = this.#stream(m.streamId);
     if (s.participantId ? s.participantId === m.participantId : !isOpen(s)) this.#end(s, m);
-    else if (!s.participantId && m.participantType !== "user") s.ends.push(m); // only agents write
+    else if (!s.participantId && m.participantType !== "user") s.ends = [...s.ends.filter((e) => e.id !== m.id), m]; // only agents write
   }
 
   /** That there is no such stream any more: of the messages that may be its end, the first is. Says whether there is one. */

@@ -1,16 +1,16 @@
 import { Assembler } from "./assembler.js";
 import type { ChatClient } from "./client.js";
 import { asChatError, ChatError } from "./error.js";
-import { nameOf } from "./identity.js";
 import { joinOrLeave } from "./joining.js";
 import type { Frame, Link } from "./link.js";
 import { Listeners } from "./listeners.js";
 import { Log } from "./log.js";
 import { Missing } from "./missing.js";
-import type { ConversationInfo, Identity, Joined, Membership, Message } from "./protocol.gen.js";
+import { People } from "./people.js";
+import type { ConversationInfo, Joined, Message } from "./protocol.gen.js";
 import { newId } from "./rest.js";
 import type { ConversationSnapshot, Outgoing, OutgoingInput } from "./types.js";
-import { TypingOthers, TypingOwn } from "./typing.js";
+import { TypingOwn } from "./typing.js";
 import type { StreamWriter } from "./writer.js";
 
 /** How much of the log a first join shows. */
@@ -27,15 +27,14 @@ export class Conversation {
   log = new Log();
   /** @internal */
   streams: Assembler;
+  /** @internal */
+  info?: ConversationInfo;
   readonly #listeners = new Listeners();
   readonly #missing = new Missing(this);
-  readonly #typing = new TypingOthers(() => this.changed());
+  readonly #people = new People(this);
   readonly #own: TypingOwn;
-  readonly #members = new Map<string, Identity>();
   #opens = 0;
   #error?: ChatError;
-  #agentOnline?: boolean;
-  #info?: ConversationInfo;
   #snapshot?: ConversationSnapshot;
 
   /** @internal */
@@ -181,10 +180,9 @@ export class Conversation {
   forget(link: Link): void {
     this.log = new Log();
     this.streams = new Assembler(this.core.timing);
-    this.#members.clear();
-    this.#typing.clear();
+    this.#people.clear();
     this.#missing.clear();
-    this.#info = this.#error = this.#agentOnline = undefined;
+    this.info = this.#error = undefined;
     link.rooms.delete(this.id); // it was joined as if the old log were there
     void joinOrLeave(link, this);
     this.changed();
@@ -192,22 +190,14 @@ export class Conversation {
 
   /** @internal */
   connectionChanged(): void {
-    if (!this.core.link) this.#typing.clear();
+    if (!this.core.link) this.#people.typing.clear();
     this.#missing.look();
     this.changed();
   }
 
   /** @internal */
   presenceChanged(all: readonly { type: string; id: string; status: "online" | "offline" }[], changed: boolean): void {
-    const before = this.#agentOnline;
-    for (const p of all) if (p.type === "agent" && this.#served(p as Identity)) this.#agentOnline = p.status === "online";
-    if (changed || this.#agentOnline !== before) this.changed();
-  }
-
-  /** Whether an agent is known to be the one of this conversation: by what is known of it, or because it is here or has spoken. */
-  #served(agent: Identity): boolean {
-    if (this.#info) return this.#info.agentId === agent.id;
-    return this.#members.has(nameOf(agent)) || this.log.messages.some((m) => m.participantType === "agent" && m.participantId === agent.id);
+    if (this.#people.presence(all) || changed) this.changed();
   }
 
   /** @internal */
@@ -229,7 +219,7 @@ export class Conversation {
         return;
       case "message:new":
       case "message:from-user":
-        this.#typing.stop({ type: data.participantType, id: data.participantId });
+        this.#people.typing.stop({ type: data.participantType, id: data.participantId });
         return this.add(data);
       case "message:sent":
         return this.reaches(data.seq);
@@ -240,10 +230,10 @@ export class Conversation {
       case "conversation:activity":
         return this.reaches(data.lastSeq);
       case "conversation:updated":
-        this.#info = data;
+        this.info = data;
         break;
       case "conversation:added":
-        this.#info = data;
+        this.info = data;
         this.#error = undefined;
         this.#sync();
         break;
@@ -256,12 +246,12 @@ export class Conversation {
         break;
       case "user:joined":
       case "user:left":
-        this.#moved(data, event === "user:joined");
+        this.#people.moved(data, event === "user:joined");
         break;
       case "typing:start":
-        return this.#typing.start(data);
+        return this.#people.typing.start(data);
       case "typing:stop":
-        return this.#typing.stop(data);
+        return this.#people.typing.stop(data);
       case "stream:start":
       case "stream:snapshot":
         streams.begun(data, now);
@@ -303,26 +293,9 @@ export class Conversation {
   joined(d: Joined): void {
     this.#error = undefined;
     this.log.base(Math.max(0, d.lastSeq - firstPage));
-    this.#members.clear();
-    this.#typing.clear();
-    for (const m of d.members) this.#members.set(nameOf(m), m);
-    for (const t of d.typing ?? []) this.#typing.start(t);
-    this.#agentOnline = d.agentOnline;
-    this.core.present(d.members.map((m) => ({ ...m, status: "online" })));
+    this.#people.joined(d);
     this.reaches(d.lastSeq);
     this.changed();
-  }
-
-  #moved(d: Membership, here: boolean): void {
-    for (const { type, id } of [d, ...(d.more ?? [])]) {
-      const one = { type, id };
-      if (here) this.#members.set(nameOf(one), one);
-      else {
-        this.#members.delete(nameOf(one));
-        this.#typing.stop(one);
-      }
-    }
-    if (here) this.core.present([{ type: d.type, id: d.id, status: "online" }]);
   }
 
   async #stop(what: { streamId?: string; messageId?: string }): Promise<void> {
@@ -351,11 +324,11 @@ export class Conversation {
       messages: log.messages,
       outgoing: core.outbox.of(id),
       streams: this.streams.shown(Date.now(), (m) => m.seq <= log.last),
-      typing: this.#typing.who,
-      members: [...this.#members.values()],
+      typing: this.#people.typing.who,
+      members: this.#people.here,
       presence: core.presence,
-      agentOnline: this.#agentOnline,
-      conversation: this.#info,
+      agentOnline: this.#people.agentOnline,
+      conversation: this.info,
       hasOlder: log.hasOlder,
       lastSeq: log.head,
     });

@@ -17,8 +17,8 @@ export class ChatError extends Error {
 
   constructor(code: ChatError["code"], message: string, more: Partial<Pick<ChatError, "retryable" | "details" | "status" | "retryAfterMs">> = {}) {
     super(message);
-    const { retryable = false, details, status, retryAfterMs = details?.retryAfterMs } = more;
-    Object.assign(this, { name: "ChatError", code, retryable, details, status, retryAfterMs: sane(retryAfterMs) });
+    const { retryable = false, details, status, retryAfterMs } = more;
+    Object.assign(this, { name: "ChatError", code, retryable, details, status, retryAfterMs: sane(details?.retryAfterMs ?? retryAfterMs) });
   }
 }
 

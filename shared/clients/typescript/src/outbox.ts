@@ -1,5 +1,6 @@
 import { committed, type Entry, fail, pending, waits } from "./entry.js";
 import { asChatError, ChatError } from "./error.js";
+import { checkId, copied, isBig } from "./input.js";
 import { keep, unkeep } from "./kept.js";
 import type { Link } from "./link.js";
 import { guessOf, nobody, ownerOf } from "./owner.js";
@@ -11,10 +12,6 @@ import { waitAfter } from "./waits.js";
 
 /** The most messages that wait. */
 const maxWaiting = 100;
-/** The most bytes of a frame, a little under API Gateway's 32 KB; and of the content in one. */
-const maxFrame = 32_000;
-const maxContent = 24_576;
-
 /** @internal What a queue of outgoing messages needs. */
 export interface OutboxHost {
   readonly timing: Timing;
@@ -52,10 +49,7 @@ export class Outbox {
 
   add(conversationId: string, { clientMessageId = newId(), ...said }: OutgoingInput & { clientMessageId?: string }): Outgoing {
     const owner = this.#owner();
-    if (typeof clientMessageId !== "string" || !/^[\w.@:|+=~-]{1,128}$/.test(clientMessageId)) {
-      const rule = "must be 1 to 128 of A-Z a-z 0-9 . _ @ : | + = ~ -";
-      throw new ChatError("validation_failed", `clientMessageId ${rule}`, { details: { clientMessageId: rule } });
-    }
+    checkId(clientMessageId);
     const input = copied(said);
     const had = this.#find(clientMessageId);
     if (had) {
@@ -231,8 +225,7 @@ export class Outbox {
     const { input, clientMessageId } = entry.out;
     const { conversationId } = entry;
     const body = { ...input, conversationId, clientMessageId };
-    const big = bytes(JSON.stringify(body)) > maxFrame || bytes(input.content ?? "") > maxContent;
-    const sent: Sent = big ? await this.#host.rest.postMessage(body) : (await link.request("send", body)).data;
+    const sent: Sent = isBig(body) ? await this.#host.rest.postMessage(body) : (await link.request("send", body)).data;
     this.acknowledged(sent);
     // Who is connected is not known any more: the log says it.
     if (!entry.sent) this.#arrived(entry, await this.#host.rest.message(sent.messageId));
@@ -267,17 +260,4 @@ export class Outbox {
   #unkeep(entry: Entry): void {
     unkeep(this.#host.storage, this.#host.storageKey, entry);
   }
-}
-
-/** A copy as it goes over the wire, which does not change any more. */
-function copied(input: OutgoingInput): OutgoingInput {
-  try {
-    return JSON.parse(JSON.stringify(input));
-  } catch (e) {
-    throw new ChatError("validation_failed", `This is no JSON: ${(e as Error).message}`);
-  }
-}
-
-function bytes(text: string): number {
-  return text.length * 3 <= maxContent ? text.length : new TextEncoder().encode(text).length;
 }

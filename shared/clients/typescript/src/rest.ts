@@ -162,13 +162,12 @@ export class Rest {
     if (status === 204) return undefined as T;
     const answer = parsed(text);
     if (ok && answer) return answer;
-    const { code, detail, message = `${at} answers ${status}`, retryable, details }: { code?: P.Code; detail?: string; message?: string; retryable?: boolean; details?: Record<string, unknown> } = answer ?? {};
-    const retryAfterMs = (details?.retryAfterMs as number) ?? (Number(response.headers.get("Retry-After")) * 1000 || undefined);
-    if (code) throw new ChatError(code, detail ?? code, { status, retryable, details, retryAfterMs });
-    // Not of the chat, but of what is before it, or of something else.
+    // Without a code it is not of the chat, but of what is before it, or of something else.
     const again = status === 429 || status > 499;
     const own = again ? "unavailable" : status === 401 ? "unauthorized" : status === 403 ? "forbidden" : "wrong_url";
-    throw new ChatError(own, own === "wrong_url" ? `There is no chat at ${at}: it answers ${status}` : message, { status, retryable: again, retryAfterMs });
+    const { code, message = `${at} answers ${status}`, detail = code, retryable = !code && again, details }: { code?: P.Code; detail?: string; message?: string; retryable?: boolean; details?: Record<string, unknown> } = answer ?? {};
+    const why = code ? detail! : own === "wrong_url" ? `There is no chat at ${at}: it answers ${status}` : message;
+    throw new ChatError(code ?? own, why, { status, retryable, details, retryAfterMs: Number(response.headers.get("Retry-After")) * 1000 || undefined });
   }
 }
 
