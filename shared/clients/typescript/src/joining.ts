@@ -23,9 +23,10 @@ async function untilAsWanted(link: Link, c: Conversation): Promise<void> {
         continue;
       }
       try {
-        const { data } = await link.request("join", { conversationId: id, afterSeq: c.log.based ? c.log.last : undefined, streams: wanted });
-        link.rooms.set(id, wanted);
-        c.joined(data);
+        await link.request("join", { conversationId: id, afterSeq: c.log.based ? c.log.last : undefined, streams: wanted }, ({ data }) => {
+          link.rooms.set(id, wanted);
+          c.joined(data);
+        });
         attempt = 0;
       } catch (cause) {
         if (link.closed) return;

@@ -12,7 +12,7 @@ export interface Frame {
 
 interface Waiting {
   resolve: (f: Frame) => void;
-  reject: (e: ChatError) => void;
+  reject: (e: unknown) => void;
   timer: ReturnType<typeof setTimeout>;
 }
 
@@ -69,10 +69,18 @@ export class Link {
     return this.#waiting.size === 0 && this.holds === 0;
   }
 
-  /** Sends an action and waits for the reply to it; an error is thrown. */
-  request(action: string, fields: object = {}): Promise<Frame> {
+  /** Sends an action and waits for the reply to it; an error is thrown. take has the reply before any frame that follows it, which may come in the same moment. */
+  request(action: string, fields: object = {}, take?: (f: Frame) => void): Promise<Frame> {
     const id = `r${++requests}`;
-    return new Promise((resolve, reject) => {
+    return new Promise((yes, reject) => {
+      const resolve = (f: Frame) => {
+        try {
+          take?.(f);
+          yes(f);
+        } catch (e) {
+          reject(e);
+        }
+      };
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
         reject(unavailable("The server does not answer"));

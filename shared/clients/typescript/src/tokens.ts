@@ -54,8 +54,15 @@ export function expiry(token: string): number {
   return typeof exp === "number" ? exp * 1000 : Infinity;
 }
 
+let read: { token?: string; says: Record<string, unknown> } = { says: {} }; // the last one: each snapshot asks
+
 /** @internal What a JWT says; nothing, where it is none. Its text is left as bytes: it is only compared. */
 export function claims(token = ""): Record<string, unknown> {
+  if (read.token !== token) read = { token, says: decoded(token) };
+  return read.says;
+}
+
+function decoded(token: string): Record<string, unknown> {
   try {
     return JSON.parse(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))) ?? {};
   } catch {

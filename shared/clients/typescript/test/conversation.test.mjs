@@ -245,3 +245,18 @@ test("a stream whose beginning was lost is never shown beside its message, and i
   assert.equal(f.asked.length, length, "it is not asked for any more");
   f.client.close();
 });
+
+test("who comes in the same moment as the answer to a join is in the room", T, async () => {
+  const f = fake({ on: { join: (j, s) => {
+    setTimeout(() => {
+      s.in({ event: "joined", id: j.id, data: { conversationId: "c", lastSeq: 0, members: [{ type: "user", id: "me" }] } });
+      s.in({ event: "user:joined", data: { conversationId: "c", type: "user", id: "b" } });
+      s.in({ event: "typing:start", data: { conversationId: "c", type: "user", id: "b" } });
+    });
+    return false;
+  } } });
+  const { c } = await joined(f);
+  const { members, typing } = c.getSnapshot();
+  f.client.close();
+  assert.deepEqual({ members: members.map((m) => m.id), typing: typing.map((t) => t.id) }, { members: ["me", "b"], typing: ["b"] });
+});
