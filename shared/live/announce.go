@@ -99,12 +99,19 @@ func losses(partings []chat.Parting) (all []loss) {
 // is saved already, so that whoever misses the frame sees it on the next read.
 // One round trip to Redis and the fan-out.
 func (a *Announcer) Tell(ctx context.Context, c chat.Conversation, frame []byte) {
+	a.tell(ctx, c, frame)
+}
+
+// tell is Tell, and returns whom it told.
+func (a *Announcer) tell(ctx context.Context, c chat.Conversation, frame []byte) []chat.Connection {
 	rooms, err := a.presence.Rooms(ctx, c.ID)
 	if err != nil {
 		slog.WarnContext(ctx, "find the members to tell", "conversation", c.ID, "err", err)
-		return
+		return nil
 	}
-	a.Forget(ctx, a.cast.Broadcast(ctx, c.Entitled(rooms[0]), frame, delivery.Once).Gone, c.ID)
+	to := c.Entitled(rooms[0])
+	a.Forget(ctx, a.cast.Broadcast(ctx, to, frame, delivery.Once).Gone, c.ID)
+	return to
 }
 
 // Forget makes up for the $disconnect of connections that were found gone, in a

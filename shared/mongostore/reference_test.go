@@ -107,17 +107,17 @@ func TestReferenceOfShards(t *testing.T) {
 			_, _, err := s.Append(ctx, chat.Head{}, newMessage(t, c.ID, alice, "m2", draftOf("x")))
 			return err
 		},
-		"Claim":              func() error { _, _, err := s.Claim(ctx, m, start.Add(time.Hour)); return err },
-		"Settle":             func() error { return s.Settle(ctx, m, nil) },
-		"Project":            func() error { return s.Project(ctx, c, m) },
-		"Accept":             func() error { return s.Accept(ctx, bob, c.ID) },
-		"LogVersion":         func() error { _, err := s.LogVersion(ctx, c.ID); return err },
-		"Messages":           func() error { _, _, err := s.Messages(ctx, c.ID, chat.MessageQuery{}); return err },
-		"Sent":               func() error { _, _, err := s.Sent(ctx, c.ID, alice, "m"); return err },
-		"Heads":              func() error { _, err := s.Heads(ctx, alice, []chat.ConversationID{c.ID}); return err },
-		"DueBefore":          func() error { _, err := s.DueBefore(ctx, start, 1); return err },
-		"Message":            func() error { _, err := s.Message(ctx, "o1", m.ID); return err },
-		"DeleteMessage":      func() error { _, err := s.DeleteMessage(ctx, m, m.Sender, start); return err },
+		"Claim":         func() error { _, _, err := s.Claim(ctx, m, start.Add(time.Hour)); return err },
+		"Settle":        func() error { return s.Settle(ctx, m, nil) },
+		"Project":       func() error { return s.Project(ctx, c, m) },
+		"Accept":        func() error { return s.Accept(ctx, bob, c.ID) },
+		"LogVersion":    func() error { _, err := s.LogVersion(ctx, c.ID); return err },
+		"Messages":      func() error { _, _, err := s.Messages(ctx, c.ID, chat.MessageQuery{}); return err },
+		"Sent":          func() error { _, _, err := s.Sent(ctx, c.ID, alice, "m"); return err },
+		"Heads":         func() error { _, err := s.Heads(ctx, alice, []chat.ConversationID{c.ID}); return err },
+		"DueBefore":     func() error { _, err := s.DueBefore(ctx, start, 1); return err },
+		"Message":       func() error { _, err := s.Message(ctx, "o1", m.ID); return err },
+		"DeleteMessage": func() error { _, err := s.DeleteMessage(ctx, m, m.Sender, start); return err },
 		"EditMessage": func() error {
 			_, _, err := s.EditMessage(ctx, alice, chat.Edit{ConversationID: c.ID, MessageID: other.ID, Content: "y"}, start)
 			return err

@@ -9,8 +9,8 @@ import (
 // What is told of a conversation. The first two go to its members.
 const (
 	EventConversationUpdated  = "conversation:updated"  // its title, description, status, tags, participants or summary changed
-	EventConversationDeleted  = "conversation:deleted"  // it is there for nobody any more
-	EventConversationAdded    = "conversation:added"    // somebody added you, or created it with you: to all your devices
+	EventConversationDeleted  = "conversation:deleted"  // it is there for nobody any more: to all devices of up to 50 participants, else to the room
+	EventConversationAdded    = "conversation:added"    // somebody added you, or created it with you, or you did on one of your devices: to all of them
 	EventConversationActivity = "conversation:activity" // something was said: to devices of participants that are not in the room, at most every 5 s; in conversations of up to 50 participants
 )
 

@@ -105,7 +105,9 @@ const (
 func TestFrames(t *testing.T) {
 	notFound := chat.Errorf(chat.NotFound, "there is no such conversation")
 	limited := chat.LimitedFor(time.Second)
-	both := func(use string, more ...string) []string { return append([]string{"allow " + use, "conversation"}, more...) }
+	both := func(use string, more ...string) []string {
+		return append([]string{"allow " + use, "conversation"}, more...)
+	}
 	for name, tt := range map[string]struct {
 		route, body string
 		status      chat.ConversationStatus

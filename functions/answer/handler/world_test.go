@@ -281,7 +281,7 @@ func (p process) EnqueueStream(context.Context, protocol.StreamJob, time.Duratio
 func (p process) EnqueueSummary(context.Context, protocol.SummaryJob) error              { return nil }
 func (p process) Forget(context.Context, []chat.Gone, chat.ConversationID)               {}
 func (p process) Activity(context.Context, chat.Conversation, int64, []chat.Connection)  {}
-func (p process) Tell(context.Context, chat.Conversation, []byte) {}
+func (p process) Tell(context.Context, chat.Conversation, []byte)                        {}
 func (p process) Deliver(context.Context, []delivery.Post, delivery.Passes) delivery.Result {
 	return delivery.Result{}
 }

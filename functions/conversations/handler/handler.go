@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -42,7 +41,9 @@ type broadcaster interface {
 
 type announcer interface {
 	Tell(ctx context.Context, c chat.Conversation, frame []byte)
+	Everywhere(ctx context.Context, c chat.Conversation, frame []byte)
 	Added(ctx context.Context, c chat.Conversation, who ...chat.Principal)
+	Left(ctx context.Context, id chat.ConversationID, who chat.Principal, told []chat.Connection)
 }
 
 type summariser interface {
@@ -113,8 +114,7 @@ func (h *Handler) create(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 		response.Status = http.StatusOK
 	}
 	if c.IsNew(time.Now()) {
-		others := slices.DeleteFunc(c.Principals(), func(p chat.Principal) bool { return p == r.Principal })
-		h.announce.Added(ctx, c, others...)
+		h.announce.Added(ctx, c, c.Principals()...) // the creator has other devices
 	}
 	return response, nil
 }
@@ -186,7 +186,7 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
-	h.announce.Tell(ctx, c, protocol.Frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: id}, time.Now()))
+	h.announce.Everywhere(ctx, c, protocol.Frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: id}, time.Now()))
 	_, streamsErr := h.presence.DropStreams(ctx, id, chat.Principal{}, "deleted")
 	return noContent, errors.Join(streamsErr, h.presence.Clear(ctx, id))
 }

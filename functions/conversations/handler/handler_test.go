@@ -200,6 +200,20 @@ func (w *world) Added(_ context.Context, c chat.Conversation, who ...chat.Princi
 	w.step("added", who)
 }
 
+// Left is the announcer's.
+func (w *world) Left(_ context.Context, id chat.ConversationID, who chat.Principal, told []chat.Connection) {
+	line := fmt.Sprint("left ", who)
+	for _, c := range told {
+		line += " but " + string(c.ID)
+	}
+	_ = w.step(line)
+}
+
+// Everywhere is Tell, and for the devices outside.
+func (w *world) Everywhere(ctx context.Context, c chat.Conversation, frame []byte) {
+	w.Tell(ctx, c, frame)
+}
+
 // Tell is the announcer's: it tells those in the room who are participants.
 func (w *world) Tell(ctx context.Context, c chat.Conversation, frame []byte) {
 	room := []chat.Connection{{ID: "O=", Principal: owner}, {ID: "M=", Principal: member}, {ID: "X=", Principal: stranger}}
@@ -282,7 +296,7 @@ func TestCalls(t *testing.T) {
 		status int
 		steps  []string
 	}{
-		{"create", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "", 201, []string{"allow creation user:owner", "create owner 2 true", "added [agent:a1]"}},
+		{"create", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "", 201, []string{"allow creation user:owner", "create owner 2 true", "added [user:owner agent:a1]"}},
 		{"create, not now", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "create", 500, []string{"allow creation user:owner", "create owner 2 true"}},
 		{"create nothing", owner, "POST /conversations", nil, `{}`, "", 400, nil},
 		{"get", member, "GET /conversations/{id}", c1, "", "", 200, []string{"read"}},
@@ -309,10 +323,10 @@ func TestCalls(t *testing.T) {
 		{"add", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "", 201, []string{"allow addition user:member", "add acme/user:new", "room", "conversation:updated O= M=", "added [user:new]"}},
 		{"add again", member, routeParticipants, c1, `{"type":"user","id":"owner"}`, "", 201, []string{"allow addition user:member", "add acme/user:owner", "room", "conversation:updated O= M="}}, // long ago
 		{"add, not now", member, routeParticipants, c1, `{"type":"user","id":"new"}`, "add", 500, []string{"allow addition user:member", "add acme/user:new"}},
-		{"remove", owner, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
-		{"remove the agent", owner, routeParticipant, theAgent, "", "", 204, []string{"remove agent:a1", "evict agent:a1", "conversation:left M=", "room", "conversation:updated O= M=", "drop a1 removed", "room", "stream:dropped O= M="}},
-		{"remove the agent, streams not ended", owner, routeParticipant, theAgent, "", "drop", 500, []string{"remove agent:a1", "evict agent:a1", "conversation:left M=", "room", "conversation:updated O= M=", "drop a1 removed"}},
-		{"leave for good", member, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}},
+		{"remove", owner, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "left user:member but M=", "room", "conversation:updated O="}},
+		{"remove the agent", owner, routeParticipant, theAgent, "", "", 204, []string{"remove agent:a1", "evict agent:a1", "conversation:left M=", "left agent:a1 but M=", "room", "conversation:updated O= M=", "drop a1 removed", "room", "stream:dropped O= M="}},
+		{"remove the agent, streams not ended", owner, routeParticipant, theAgent, "", "drop", 500, []string{"remove agent:a1", "evict agent:a1", "conversation:left M=", "left agent:a1 but M=", "room", "conversation:updated O= M=", "drop a1 removed"}},
+		{"leave for good", member, routeParticipant, theMember, "", "", 204, []string{"remove user:member", "evict user:member", "conversation:left M=", "left user:member but M=", "room", "conversation:updated O="}},
 		{"remove another", member, routeParticipant, map[string]string{"id": "c1", "type": "user", "participantId": "owner"}, "", "", 403, []string{"remove user:owner"}},
 		{"remove a robot", owner, routeParticipant, map[string]string{"id": "c1", "type": "robot", "participantId": "x"}, "", "", 400, nil},
 		{"remove, not now", owner, routeParticipant, theMember, "", "remove", 500, []string{"remove user:member"}},
@@ -360,7 +374,7 @@ func TestRepeats(t *testing.T) {
 		{
 			"remove", owner, routeParticipant, theMember, "evict",
 			[]string{"remove user:member", "evict user:member"},
-			[]string{"remove user:member", "evict user:member", "conversation:left M=", "room", "conversation:updated O="}, 204,
+			[]string{"remove user:member", "evict user:member", "conversation:left M=", "left user:member but M=", "room", "conversation:updated O="}, 204,
 		}, {
 			"leave", member, routeParticipant, theMember, "evict",
 			[]string{"remove user:member", "evict user:member"},

@@ -72,6 +72,7 @@ func (h *Handler) removeParticipant(ctx context.Context, r *gateway.HTTPRequest)
 	}
 	h.cast.Broadcast(ctx, evicted, protocol.Frame(protocol.EventLeft, "", protocol.Room{ConversationID: id}, time.Now()), delivery.Once)
 	if removed || who != r.Principal { // whoever died after the removal has told nobody
+		h.announce.Left(ctx, id, who, evicted)
 		h.announce.Tell(ctx, c, protocol.ConversationFrame(protocol.EventConversationUpdated, c, time.Now()))
 	}
 	return noContent, h.dropStreamsOf(ctx, id, c, who)

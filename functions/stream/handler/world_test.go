@@ -365,7 +365,7 @@ func (w *world) EnqueueSummary(context.Context, protocol.SummaryJob) error { ret
 func (w *world) Forget(context.Context, []chat.Gone, chat.ConversationID) {}
 
 func (w *world) Activity(context.Context, chat.Conversation, int64, []chat.Connection) {}
-func (w *world) Tell(context.Context, chat.Conversation, []byte) {}
+func (w *world) Tell(context.Context, chat.Conversation, []byte)                       {}
 
 func (w *world) Close(context.Context, chat.Connection) {}
 

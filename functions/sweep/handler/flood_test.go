@@ -147,7 +147,7 @@ func (f *flood) EnqueueRunIn(context.Context, protocol.RunJob, time.Duration) er
 func (f *flood) RunDecided(context.Context, chat.RunID, time.Time) error { return nil }
 
 func (f *flood) Activity(context.Context, chat.Conversation, int64, []chat.Connection) {}
-func (f *flood) Tell(context.Context, chat.Conversation, []byte) {}
+func (f *flood) Tell(context.Context, chat.Conversation, []byte)                       {}
 
 func (*flood) Overdue(context.Context, time.Time, int) ([]chat.Stream, error)         { return nil, nil }
 func (*flood) EnqueueStream(context.Context, protocol.StreamJob, time.Duration) error { return nil }

@@ -46,7 +46,12 @@ export async function serve(args = [], env = {}) {
     [, s.token] = /User token {2,}(\S+)/.exec(out);
     [, s.agentToken] = /Agent token {2,}(\S+)/.exec(out);
   };
-  s.kill = () => new Promise((resolve) => { s.process.removeAllListeners("exit"); s.process.on("exit", resolve); s.process.kill("SIGKILL"); });
+  s.kill = () => new Promise((resolve) => {
+    if (s.process.exitCode !== null || s.process.signalCode !== null) return resolve(); // a test has failed while it was dead
+    s.process.removeAllListeners("exit");
+    s.process.on("exit", resolve);
+    s.process.kill("SIGKILL");
+  });
   s.close = async () => {
     await s.kill();
     rmSync(dir, { recursive: true, force: true });
@@ -68,7 +73,7 @@ export function chromium() {
 export const browse = () => puppeteer.launch({ executablePath: chromium(), headless: true, args: ["--no-sandbox", "--disable-dev-shm-usage", "--lang=en-GB", "--js-flags=--expose-gc"], protocolTimeout: 120_000 });
 
 /** A page that says what must not happen: errors, dialogs, violations, requests to elsewhere. */
-export async function open(browser, url, { context, width = 1280, height = 860, dark = false } = {}) {
+export async function open(browser, url, { context, width = 1280, height = 860, dark = false, first } = {}) {
   const page = await (context ?? browser).newPage();
   page.troubles = [];
   page.elsewhere = [];
@@ -77,6 +82,7 @@ export async function open(browser, url, { context, width = 1280, height = 860, 
   page.on("console", (m) => { if (m.type() === "error" && !/ERR_CONNECTION|WebSocket connection|ERR_INTERNET|Failed to load resource/.test(m.text())) page.troubles.push("console: " + m.text()); });
   page.on("request", (r) => { if (!r.url().startsWith(new URL(url).origin) && !/^(data|blob|about|chrome)/.test(r.url())) page.elsewhere.push(r.url()); });
   await page.evaluateOnNewDocument(() => { addEventListener("securitypolicyviolation", (e) => (window.violations ??= []).push(`${e.violatedDirective} ${e.blockedURI}`)); });
+  await first?.(page);
   await page.setViewport({ width, height });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }]);
   await page.goto(url, { waitUntil: "load" });
@@ -112,4 +118,78 @@ export async function click(page, text, selector = "button") {
 
 export async function shot(page, name) {
   if (shots) await page.screenshot({ path: path.join(shots, name + ".png") });
+}
+
+/** Reads a conversation over REST. */
+export async function theLog(server, id) {
+  const all = [];
+  for (let afterSeq = 0; ; ) {
+    const page = await server.rest("GET", `messages?conversationId=${id}&afterSeq=${afterSeq}&limit=100`);
+    all.push(...page.data);
+    if (!page.pagination.hasMore) return all;
+    afterSeq = page.pagination.nextAfterSeq;
+  }
+}
+
+/**
+ * Looks at whatever the page draws, at each change of it before it is on the screen, and
+ * notes in window.seen what must never be: a row twice, or twice what names itself by a word
+ * such as q1.17, be it as it is written, as it waits, or as it is in the log. In which
+ * orders rows stood is held against the log when that is known.
+ */
+export const watchRows = (page) => page.evaluateOnNewDocument(() => {
+  const seen = (window.seen = { faults: new Set(), orders: new Set(), changes: 0 });
+  const look = () => {
+    seen.changes++;
+    const keys = [], words = new Set();
+    for (const row of document.querySelectorAll(".log .row")) {
+      const { key } = row.dataset;
+      if (keys.includes(key)) seen.faults.add(`${key} is drawn twice`);
+      keys.push(key);
+      for (const bubble of row.querySelectorAll(".bubble")) {
+        const answer = /You said: “(\w+\.\d+)”/.exec(bubble.textContent);
+        const word = answer ? `the answer to ${answer[1]}` : /^\w+\.\d+\b/.exec(bubble.textContent.trim())?.[0];
+        if (word && words.has(word)) seen.faults.add(`${word} is drawn twice`);
+        words.add(word);
+      }
+    }
+    seen.orders.add(keys.filter((k) => !/^(stream|out):/.test(k)).join(" "));
+  };
+  new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true });
+});
+
+/** What watchRows has seen that must not be, given the logs of all conversations. */
+export async function mistakes(page, logs) {
+  const { faults, orders } = await page.evaluate(() => ({ faults: [...window.seen.faults], orders: [...window.seen.orders] }));
+  const place = new Map(logs.flatMap((log, n) => log.map((m) => [m.id, [n, m.seq]])));
+  for (const order of orders) {
+    const places = order.split(" ").filter(Boolean).map((k) => place.get(k));
+    for (const [i, at] of places.entries()) {
+      if (!at) faults.push(`what is in no log was drawn: ${order}`);
+      else if (i > 0 && (at[0] !== places[i - 1][0] || at[1] !== places[i - 1][1] + 1)) faults.push(`${at} was drawn after ${places[i - 1]}`);
+    }
+  }
+  return [...new Set(faults)];
+}
+
+/** All rows of the open talk, by scrolling through it: [key, text] each. */
+export async function allRows(page) {
+  await page.evaluate(async () => {
+    const log = document.querySelector(".log");
+    for (let still = 0; still < 20; ) { // until no older page comes any more
+      const height = log.scrollHeight;
+      log.scrollTop = 0;
+      await new Promise((r) => setTimeout(r, 50));
+      still = log.scrollHeight === height && log.scrollTop === 0 ? still + 1 : 0;
+    }
+  });
+  return page.evaluate(async () => {
+    const log = document.querySelector(".log"), found = new Map();
+    for (let end = 0; end < 4; log.scrollTop += 200) {
+      await new Promise(requestAnimationFrame);
+      for (const row of document.querySelectorAll(".log .row")) found.set(row.dataset.key, row.querySelector(".bubble")?.innerText.trim() ?? row.innerText.trim());
+      if (log.scrollTop + log.clientHeight >= log.scrollHeight - 2) end++; // heights are measured a little later
+    }
+    return [...found];
+  });
 }

@@ -4,20 +4,28 @@ import assert from "node:assert/strict";
 import { browse, open, ready, say, serve, shot, until } from "./lib.mjs";
 
 const total = Number(process.env.AIWM_CONSOLE_MESSAGES ?? 10_000);
-let server, browser, page, id;
+let server, browser, page, id, growth;
 before(async () => {
   server = await serve(["-memory"], { LIMIT_AGENT_MESSAGES: "0", LIMIT_USER_MESSAGES: "0", LIMIT_READS: "0", LIMIT_WRITES: "0" });
   browser = await browse();
   ({ id } = await server.rest("POST", "conversations", { title: "Many", agentId: "demo-agent" }));
+  page = await open(browser, server.url + "#" + id);
+  await ready(page);
   const start = Date.now();
   let n = 0;
-  const write = async () => {
-    while (n < total) {
-      const i = ++n;
-      await server.rest("POST", "messages", { conversationId: id, content: `Message ${i}: ${"some words of it ".repeat(i % 9)}` }, server.agentToken);
-    }
+  const writeTo = async (end) => {
+    const write = async () => {
+      while (n < end) {
+        const i = ++n;
+        await server.rest("POST", "messages", { conversationId: id, content: `Message ${i}: ${"some words of it ".repeat(i % 9)}` }, server.agentToken);
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, write));
+    await until(page, `${end} are there`, (end) => document.querySelector(".log")?.innerText.includes(`Message ${end}:`), end);
+    const used = await heap(), { Nodes, JSEventListeners } = await page.metrics();
+    return { heap: used, nodes: Nodes, listeners: JSEventListeners };
   };
-  await Promise.all(Array.from({ length: 16 }, write));
+  growth = [await writeTo(total / 5), await writeTo((total * 3) / 5), await writeTo(total)];
   console.log(`${total} messages written in ${((Date.now() - start) / 1000).toFixed(1)} s`);
 });
 after(async () => {
@@ -29,6 +37,16 @@ const heap = async () => {
   await page.evaluate(() => globalThis.gc?.());
   return (await page.metrics()).JSHeapUsedSize / 1e6;
 };
+
+test("ten thousand messages come into the open talk, and leave little more than themselves", async () => {
+  const [first, middle, last] = growth;
+  const each = ((last.heap - middle.heap) * 1e6) / ((total * 2) / 5);
+  console.log(`as they came: ${growth.map((u) => `${u.heap.toFixed(1)} MB, ${u.nodes} nodes, ${u.listeners} listeners`).join("; ")}; ${each.toFixed(0)} bytes for each`);
+  assert.ok(last.nodes < first.nodes * 3 && last.listeners < first.listeners * 3, "what is not on the screen is not in the page");
+  assert.ok(each < 5000, `${each} bytes for each message`);
+  assert.deepEqual(page.troubles, []);
+  await page.close();
+});
 
 test("all of them are scrolled through", async () => {
   page = await open(browser, server.url + "#" + id);
@@ -98,6 +116,15 @@ test("where one reads stays where it is while something is said", async () => {
   assert.ok(Math.abs(is[1] - was[1]) <= 2, `${was} became ${is}`);
   await say(page, "to the end");
   await until(page, "the end is shown", () => { const log = document.querySelector(".log"); return log.scrollHeight - log.scrollTop - log.clientHeight < 30 && log.innerText.includes("to the end"); });
+  assert.deepEqual(page.troubles, []);
+});
+
+test("the event of the last scrolling may come when the talk has been left", async () => {
+  const { id } = await server.rest("POST", "conversations", { title: "Another", agentId: "demo-agent" });
+  const left = await page.$(".log");
+  await page.evaluate((id) => { location.hash = id; }, id);
+  await until(page, "the other one is open", () => document.querySelector(".talk h2").innerText === "Another");
+  await left.evaluate((log) => log.dispatchEvent(new Event("scroll")));
   assert.deepEqual(page.troubles, []);
 });
 

@@ -1,5 +1,5 @@
 // The console: who is signed in, which conversation is open, and what stands beside it.
-import { html, render, useEffect, useMemo, useRef, useState, useStore, useTick, sentence } from "./hooks.js";
+import { html, render, useEffect, useMemo, useRef, useState, useStore, useTick, busy, sentence } from "./hooks.js";
 import { local, saveSettings, settings, start } from "./session.js";
 import { Conversations, List } from "./list.js";
 import { Talk } from "./talk.js";
@@ -21,13 +21,18 @@ function useHash() {
 
 /** One sentence about the connection, and what to do. */
 function Connection({ client, settings: open }) {
-  const { state, error, retryAt } = useStore(client);
-  const [patient, setPatient] = useState(false);
+  const { state, error, retryAt, me } = useStore(client);
+  const [patient, setPatient] = useState(false), [silent, setSilent] = useState(false);
   useEffect(() => {
     if (state === "connected") return setPatient(false);
     const timer = setTimeout(() => setPatient(true), 1200); // what is over in a moment disturbs nobody
     return () => clearTimeout(timer);
   }, [state === "connected"]);
+  useEffect(() => {
+    if (state !== "connected" || me?.id) return setSilent(false);
+    const timer = setTimeout(() => setSilent(true), 4000);
+    return () => clearTimeout(timer);
+  }, [state === "connected", me?.id]);
   useTick(1000, state === "disconnected");
   const seconds = retryAt ? Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)) : 0;
   let text, act;
@@ -35,8 +40,11 @@ function Connection({ client, settings: open }) {
     act = html`<button class="link" onClick=${() => client.connect()}>Try again</button> <button class="link" onClick=${open}>Settings</button>`;
     text = { unauthorized: "The token was refused. Put a new one into the settings.", token_expired: "The token has expired. Put a new one into the settings.",
       too_many_connections: "You have too many connections open. Close another tab, then try again." }[error?.code] ?? (sentence(error) || "There is no connection.");
-  } else if (error?.code === "rate_limited") {
-    text = `Too much at once. It goes on by itself${error.retryAfterMs ? ` in ${Math.ceil(error.retryAfterMs / 1000)} s` : ""}.`;
+  } else if (busy(error)) {
+    text = busy(error);
+  } else if (state === "connected" && !me?.id && silent) {
+    text = "The server does not say who you are. Perhaps it is no chat, or of another version.";
+    act = html`<button class="link" onClick=${open}>Settings</button>`;
   } else if (state !== "connected" && patient) {
     text = navigator.onLine === false ? "You are offline. What you send waits here and goes out by itself." : state === "disconnected" && seconds > 0 ? `No connection. What you send waits here. Next try in ${seconds} s.` : "No connection. Trying again…";
     act = html`<button class="link" onClick=${() => dispatchEvent(new Event("online"))}>Now</button>`; // the client hurries then

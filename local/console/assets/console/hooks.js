@@ -72,7 +72,15 @@ export const keyOf = (p) => `${p.type}:${p.id}`;
 /** One sentence for people: what is wrong, and what they can do. */
 export function sentence(error) {
   if (!error) return "";
+  // What a server of ours never answers makes the page stumble.
+  if (error instanceof TypeError || error instanceof RangeError) return "The server answers what this page does not understand. Perhaps it is of another version.";
   const fields = error.code === "validation_failed" && error.details ? Object.entries(error.details).map(([k, v]) => `${k} ${v}`).join("; ") : "";
   const text = fields || error.message || String(error);
-  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+  return (/^\w+:\/\//.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1)) + (/[.!?]$/.test(text) ? "" : ".");
+}
+
+/** The same of what is tried again by itself, where it was too much. */
+export function busy(error) {
+  if (error?.code !== "rate_limited") return undefined;
+  return `Too much at once. It goes on by itself${error.retryAfterMs ? ` in ${Math.ceil(error.retryAfterMs / 1000)} s` : ""}.`;
 }

@@ -1,5 +1,5 @@
 // The conversations, the newest activity first.
-import { html, useEffect, useLayoutEffect, useRef, keyOf, sentence } from "./hooks.js";
+import { html, useEffect, useLayoutEffect, useRef, busy, keyOf, sentence } from "./hooks.js";
 import { ago, clean } from "./text.js";
 
 /** The list as a store: REST has it, and events keep it in step. */
@@ -32,7 +32,7 @@ export class Conversations {
 
   read(wanted, cursor) { return (this.reading = this.pages(wanted, cursor)); }
   async pages(wanted, cursor) {
-    const { status } = this.state, turn = (this.turn = {}), further = !!cursor;
+    const { status } = this.state, turn = (this.turn = {}), from = cursor, further = !!cursor;
     let all = [];
     this.meanwhile = new Map(); // what events say of it is newer than a page
     this.set({ reading: true, error: undefined });
@@ -47,7 +47,9 @@ export class Conversations {
       for (const [id, c] of this.meanwhile) if (!c) known.delete(id);
       this.set({ all: sorted([...known.values()].filter((c) => c.status === status)), cursor, reading: false });
     } catch (error) {
-      if (turn === this.turn) this.set({ error, reading: false });
+      if (turn !== this.turn) return;
+      this.set({ error, reading: false });
+      if (error.code === "rate_limited") setTimeout(() => turn === this.turn && this.read(wanted, from), error.retryAfterMs ?? 5000);
     }
   }
 
@@ -78,7 +80,7 @@ export class Conversations {
     if (c) this.put({ ...c, updatedAt: at > c.updatedAt ? at : c.updatedAt, lastMessage: lastMessage ?? c.lastMessage });
     else if (this.state.status === "active" && this.state.all) this.client.rest.getConversation(id).then((c) => this.meanwhile.has(id) || this.put(c), () => {});
   }
-  event({ event, data: d, timestamp: at }) {
+  event({ event, data: d = {}, timestamp: at }) {
     const { me } = this.client.getSnapshot();
     switch (event) {
       case "conversation:added": case "conversation:updated": this.put(d); break;
@@ -134,7 +136,7 @@ export function List({ list, view, open, onNew, children }) {
       ${view.all?.length === 0 && html`<p class="small nothing">${view.status === "active" ? "None yet. Begin one." : "None."}</p>`}
       <ul>${view.all?.map((c) => html`<${Entry} key=${c.id} c=${c} fresh=${view.fresh.has(c.id)} open=${c.id === open} />`)}</ul>
       <p class="small nothing" role="status">${view.reading && (!view.all || view.cursor) ? "Reading…" : ""}</p>
-      ${view.error && html`<p class="failed nothing">${sentence(view.error)} <button class="link" onClick=${again}>Try again</button></p>`}
+      ${view.error && html`<p class="failed nothing">${busy(view.error) ?? sentence(view.error)} <button class="link" onClick=${again}>Try again</button></p>`}
     </nav>
     ${children}
   </aside>`;

@@ -1,6 +1,6 @@
 // One entry of the log, whatever its type.
-import { html, later, useState, keyOf, sentence } from "./hooks.js";
-import { clean, code, exact, safeURL, time, toolOf, verdict } from "./text.js";
+import { html, later, useState, busy, keyOf, sentence } from "./hooks.js";
+import { clean, code, day, exact, safeURL, time, toolOf, verdict } from "./text.js";
 
 const useMarkdown = later(() => import("./markdown.js")), useCalls = later(() => import("./call.js"));
 
@@ -59,7 +59,7 @@ export function entries(messages) {
       for (const call of asking.get(answer) ?? []) call.ended = true;
       asking.delete(answer);
     }
-    e.day = !previous || new Date(previous.createdAt).toDateString() !== new Date(m.createdAt).toDateString();
+    e.day = !previous || day(previous.createdAt) !== day(m.createdAt);
     e.first = e.day || !previous || previous.participantId !== m.participantId || previous.participantType !== m.participantType || Date.parse(m.createdAt) - Date.parse(previous.createdAt) > 300_000;
     previous = m;
     all.push(e);
@@ -134,7 +134,7 @@ export function Stream({ s }) {
   </article>`;
 }
 
-const outgoing = { queued: "Waits for the connection", sending: "Sending…", failed: "Not sent" };
+const outgoing = { queued: "Waits to be sent", sending: "Sending…", failed: "Not sent" };
 
 /** One's own message that is not in the log yet. */
 export function Outgoing({ o, talk }) {
@@ -146,6 +146,6 @@ export function Outgoing({ o, talk }) {
       ${o.input.attachments?.map((a) => html`<${Attachment} key=${a} url=${a} />`)}
       ${o.status === "failed"
         ? html`<p class="failed" role="alert">Not sent. ${sentence(o.error)} ${act("Try again", (id) => talk.retry(id))} ${discard}</p>`
-        : html`<p class="small">${outgoing[o.status]} ${o.status === "queued" && discard}</p>`}
+        : html`<p class="small">${(o.status === "queued" && busy(o.error)) || outgoing[o.status]} ${o.status === "queued" && discard}</p>`}
     </div></article>`;
 }

@@ -31,6 +31,13 @@ export function Scroll({ items, draw, older, onOlder, label, control }) {
   }
   const first = Math.max(0, at(offsets, top - beyond)), last = Math.min(items.length, at(offsets, top + state.height + beyond) + 1);
 
+  // The event may come when the talk has been left.
+  function scrolled() {
+    if (!box.current) return;
+    look();
+    again();
+  }
+
   function look() {
     const el = box.current;
     if (!el) return; // it has been scrolled, and is gone since
@@ -97,7 +104,7 @@ export function Scroll({ items, draw, older, onOlder, label, control }) {
 
   const shown = [];
   for (let i = first; i < last; i++) shown.push(html`<div class="row" key=${items[i].key} data-key=${items[i].key}>${draw(items[i])}</div>`);
-  return html`<div class="log" ref=${box} onScroll=${() => { look(); again(); }} role="log" aria-live="off" aria-label=${label} tabindex="0">
+  return html`<div class="log" ref=${box} onScroll=${scrolled} role="log" aria-live="off" aria-label=${label} tabindex="0">
     <div class="whole" style=${{ height: Math.max(total, 0) + "px" }}>
       <div class="window" ref=${inner} style=${{ transform: `translateY(${offsets[first] ?? 0}px)` }}>${shown}</div>
     </div>

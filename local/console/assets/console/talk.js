@@ -1,5 +1,5 @@
 // The talk: its head, its log, and where one types.
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore, useTick, keyOf, sentence } from "./hooks.js";
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore, useTick, keyOf, busy, sentence } from "./hooks.js";
 import { Scroll } from "./scroll.js";
 import { entries, Icon, Message, Name, Outgoing, Stream } from "./message.js";
 import { clean, today } from "./text.js";
@@ -20,6 +20,7 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
   const typing = view.typing.filter((t) => !me || keyOf(t) !== keyOf(me));
   const said = useAnnounced(view.messages, me);
   const closed = about && about.status !== "active";
+  const { error } = view, trouble = error && !/^(joined|gone)$/.test(view.state) ? busy(error) ?? (error.retryable ? "" : sentence(error)) : "";
 
   function draw(e) {
     if (e.s) return html`<${Stream} s=${e.s} />`;
@@ -36,6 +37,7 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
         : html`<${Scroll} key=${id} items=${items} draw=${draw} older=${view.hasOlder} onOlder=${() => talk.loadOlder(100)} label="Messages" control=${scroll} />`}
     <p class="typing" aria-live="off">${typing.length > 0 && html`${typing.map((t, i) => html`${i > 0 && ", "}<${Name} key=${keyOf(t)} id=${t.id} />`)} ${typing.length > 1 ? "are" : "is"} typing…`}</p>
     <div class="hidden" aria-live="polite">${said}</div>
+    ${trouble && html`<p class="failed" role="status">${trouble}</p>`}
     ${view.state !== "gone" && html`<${Composer} key=${id + side} ...${{ talk, writes, closed, about, view, tell, focus, actions, me, side }} sent=${() => scroll.current?.toEnd()} page=${(by) => scroll.current?.page(by)} />`}
   </section>`;
 }
@@ -48,7 +50,7 @@ function useAnnounced(messages, me) {
     if (!m || m.id === last.current) return;
     const first = last.current === undefined;
     last.current = m.id;
-    if (!first && me && m.participantId !== me.id) setText(`${clean(m.participantId)}: ${m.type === "tool_call" ? "uses a tool" : m.content.slice(0, 300)}`);
+    if (!first && me && m.participantId !== me.id) setText(`${clean(m.participantId)}: ${m.type === "tool_call" ? "uses a tool" : String(m.content ?? "").slice(0, 300)}`);
   }, [messages]);
   return text;
 }

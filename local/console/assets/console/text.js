@@ -27,18 +27,28 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
-export const time = (at) => clock.format(new Date(at));
-export const exact = (at) => full.format(new Date(at));
+// What says no time has none.
+const told = (format, at) => (Number.isNaN(+new Date(at)) ? "" : format.format(new Date(at)));
+
+export const time = (at) => told(clock, at);
+export const exact = (at) => told(full, at);
 
 /** "14:05" of today, "3 Nov" of another day. */
 export function ago(at) {
   const d = new Date(at);
-  return d.toDateString() === new Date().toDateString() ? clock.format(d) : date.format(d);
+  return told(d.toDateString() === new Date().toDateString() ? clock : date, d);
 }
-export const day = (at) => new Date(at).toDateString();
+
+// Each message is looked at whenever one comes: ten thousand dates would take longer than the screen waits.
+const days = new Map();
+export function day(at) {
+  const minute = String(at).slice(0, 16);
+  if (!days.has(minute)) days.set(minute, new Date(at).toDateString());
+  return days.get(minute);
+}
 
 export function today(at) {
-  return day(at) === day(Date.now()) ? "Today" : new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" }).format(new Date(at));
+  return day(at) === new Date().toDateString() ? "Today" : told(new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" }), at);
 }
 
 /** The name of the tool that a call is of. */

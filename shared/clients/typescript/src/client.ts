@@ -239,4 +239,9 @@ export class ChatClient {
   outgoing(conversationId: string, sent?: Message): void {
     this.conversation(conversationId).outgoingChanged(sent);
   }
+
+  /** @internal */
+  came(conversationId: string, clientMessageId: string): Message | undefined {
+    return this.#known(conversationId)?.log.find((m) => m.clientMessageId === clientMessageId);
+  }
 }

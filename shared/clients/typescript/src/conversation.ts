@@ -100,6 +100,7 @@ export class Conversation {
     const { data, pagination } = await this.core.rest.messages({ conversationId: this.id, beforeSeq: log.first, limit });
     if (log !== this.log) return false; // of somebody else
     for (const m of data) {
+      this.core.outbox.seen(m);
       this.streams.older(m);
       this.#missing.cut(m);
     }

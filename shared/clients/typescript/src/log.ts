@@ -89,6 +89,11 @@ export class Log {
     return this.#shown;
   }
 
+  /** One that came, be it shown or not. */
+  find(is: (m: Message) => boolean): Message | undefined {
+    return [...this.#aside.values()].find(is) ?? this.#list.find(is);
+  }
+
   #asDeleted(m: Message): Message {
     return this.#deleted.has(m.seq) && !m.isDeleted ? emptied(m) : m;
   }

@@ -23,6 +23,8 @@ export interface OutboxHost {
   readonly storageKey: string;
   /** What is queued of a conversation changed. */
   outgoing(conversationId: string, sent?: Message): void;
+  /** What came of a conversation already, under an id of the client's. */
+  came(conversationId: string, clientMessageId: string): Message | undefined;
 }
 
 /**
@@ -142,7 +144,12 @@ export class Outbox {
       .then(({ restore }) => {
         const entries = restore(storage, storageKey, [owner, guessOf(this.#host.tokens?.last), nobody], (id) => this.#find(id) !== undefined);
         this.#entries = [...entries, ...this.#entries];
-        for (const e of entries) this.#host.outgoing(e.conversationId);
+        for (const { conversationId, out } of entries) {
+          // The former page did not hear any more that it has arrived.
+          const m = this.#host.came(conversationId, out.clientMessageId);
+          if (m) this.seen(m);
+          this.#host.outgoing(conversationId);
+        }
       })
       .catch(() => {}) // it cannot be loaded: the next page finds them
       .then(() => {

@@ -454,7 +454,7 @@ export interface ConversationActivityFrame {
   /** When the frame was made. */
   timestamp: string;
 }
-/** Somebody added you, or created it with you: to all your devices. */
+/** Somebody added you, or created it with you, or you did on one of your devices: to all of them. */
 export interface ConversationAddedFrame {
   event: "conversation:added";
   /** That of the frame which it answers; not where it answers none. */
@@ -463,7 +463,7 @@ export interface ConversationAddedFrame {
   /** When the frame was made. */
   timestamp: string;
 }
-/** It is there for nobody any more. */
+/** It is there for nobody any more: to all devices of up to 50 participants, else to the room. */
 export interface ConversationDeletedFrame {
   event: "conversation:deleted";
   /** That of the frame which it answers; not where it answers none. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fake, joined, jwt, Memory, message, sleep, until } from "./support/fake.mjs";
+import { watch } from "./support/watch.mjs";
 
 const T = { timeout: 20_000 };
 const kept = (id, text, at = 1) => [`aiwm-chat:user:me:${id}`, JSON.stringify({ conversationId: "c", clientMessageId: id, input: { content: text }, at })];
@@ -233,4 +234,31 @@ test("what is said while what was left is being read is kept at once", T, async 
   assert.equal(at, 2);
   await until(() => f.client.conversation("c").getSnapshot().outgoing.length === 2);
   f.client.close();
+});
+
+test("what a former page has sent, and the log shows before the server says who is connected, is not shown twice", T, async () => {
+  for (const order of [[1, 2], [2, 1]]) {
+    const storage = new Memory();
+    storage.setItem(...kept("x2", "said before the reload"));
+    const opened = (s) => (setTimeout(() => ((s.readyState = 1), s.onopen({}))), false);
+    const f = fake({ storage, opened, on: { send: () => false } });
+    f.client.connect();
+    const c = f.client.conversation("c");
+    const faults = watch(c);
+    c.open();
+    await until(() => c.getSnapshot().state === "joined");
+    const [s] = f.sockets;
+    const log = { 1: message(1), 2: message(2, { participantId: "me", content: "said before the reload" }) };
+    const come = (seq) => s.in({ event: "message:new", data: log[seq] });
+    come(order[0]);
+    if (order[0] === 1) come(2);
+    s.in({ event: "connected", data: { connectionId: "x", type: "user", userId: "me" } });
+    await sleep(20);
+    if (order[0] === 2) come(1);
+    await sleep(20);
+    const { messages, outgoing } = c.getSnapshot();
+    f.client.close();
+    assert.deepEqual(faults, [], `${order}`);
+    assert.deepEqual([messages.map((m) => m.seq), outgoing, s.sent("send"), storage.length], [[1, 2], [], [], 0], `${order}`);
+  }
 });

@@ -17,7 +17,7 @@ class Store {
 }
 
 // A host without a connection.
-const host = (more = {}) => ({ timing: defaults, rest: undefined, link: undefined, me: undefined, storage: undefined, storageKey: "k", outgoing() {}, ...more });
+const host = (more = {}) => ({ timing: defaults, rest: undefined, link: undefined, me: undefined, storage: undefined, storageKey: "k", outgoing() {}, came() {}, ...more });
 
 test("a hundred wait, the next one fails at once and says so", async () => {
   const box = new Outbox(host());

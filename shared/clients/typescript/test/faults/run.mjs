@@ -4,11 +4,14 @@
 //
 // Frames are held back and doubled, posts refused, disconnects lost; the network is cut
 // again and again, and the server killed and started once. No snapshot may ever show a
-// message twice, out of order, or beside its own outgoing copy.
+// message twice, out of order, or beside its own outgoing copy. With --browser the clients
+// are in pages of Chromium, which are reloaded now and then.
 import assert from "node:assert/strict";
 import { parseArgs } from "node:util";
+import { ChatClient } from "../../dist/index.js";
 import { Proxy } from "../support/proxy.mjs";
-import { Server, sleep, theLog, until, watch } from "../support/server.mjs";
+import { Server, sleep, theLog, token, until, WebSocket } from "../support/server.mjs";
+import { Person } from "./person.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -16,6 +19,7 @@ const { values } = parseArgs({
     conversations: { type: "string", default: "50" },
     clients: { type: "string", default: "4" },
     seed: { type: "string" },
+    browser: { type: "boolean", default: false },
   },
 });
 const [messages, conversations, clients] = [values.messages, values.conversations, values.clients].map(Number);
@@ -33,33 +37,28 @@ const server = await Server.start({ flags, env, data: true });
 const proxy = await Proxy.start(server.port);
 const timing = { ackTimeout: 2000, backoffBase: 100, backoffMax: 1000, pingEvery: 3000, gapPatience: 500, rolloverAfter: 7000, rolloverJitter: 2000 };
 // Half of the clients go through the network that is cut.
-const all = Array.from({ length: clients }, (_, i) => server.client(`u${i}`, { timing, ...(i % 2 ? { url: proxy.url, restUrl: proxy.restUrl } : {}) }));
+const options = Array.from({ length: clients }, (_, i) => {
+  const { url, restUrl } = i % 2 ? proxy : server;
+  return { url, restUrl, token: token(`u${i}`), timing };
+});
+const pages = values.browser ? await (await import("./pages.mjs")).startPages(options) : undefined;
+const all = pages?.persons ?? options.map((o) => new Person(ChatClient, { ...o, WebSocket }));
+const { rest } = server.client("u0");
 const ids = [];
 for (let i = 0; i < conversations; i++) {
-  const { id } = await all[0].rest.createConversation({ title: `c${i}`, agentId: "nobody" });
-  for (let u = 1; u < clients; u++) await all[0].rest.addParticipant(id, { type: "user", id: `u${u}` });
+  const { id } = await rest.createConversation({ title: `c${i}`, agentId: "nobody" });
+  for (let u = 1; u < clients; u++) await rest.addParticipant(id, { type: "user", id: `u${u}` });
   ids.push(id);
 }
-const faults = [];
-let snapshots = 0;
-for (const client of all) {
-  for (const id of ids) {
-    const c = client.conversation(id);
-    faults.push(watch(c));
-    c.subscribe(() => snapshots++);
-    c.open();
-  }
-  client.connect();
-}
-await until(() => all.every((client) => ids.every((id) => client.conversation(id).getSnapshot().state === "joined")), { within: 60_000, what: "everybody has joined" });
-say(`${clients} clients have joined ${conversations} conversations`);
+for (const person of all) await person.open(ids);
+await until(async () => (await Promise.all(all.map((person) => person.isIn(ids)))).every(Boolean), { within: 60_000, what: "everybody has joined" });
+say(`${clients} clients have joined ${conversations} conversations${pages ? `, in ${pages.version}` : ""}`);
 
 // A hundred messages wait at most: what is refused for that is said again.
-async function saying(conversation, text) {
+async function saying(person, id, text) {
   for (;;) {
-    const one = conversation.send(text);
-    if (one.error?.code !== "queue_full") return one;
-    conversation.discard(one.clientMessageId);
+    const one = await person.say(id, text);
+    if (one) return one;
     await sleep(50);
   }
 }
@@ -68,13 +67,20 @@ let said = 0;
 let troubles = 0;
 const talking = ids.map(async (id, n) => {
   for (let i = 0; i < each; i++) {
-    const one = await saying(all[(n + i) % clients].conversation(id), `${n}.${i}`);
+    const person = all[(n + i) % clients];
+    const one = await saying(person, id, `${n}.${i}`);
     if (i % 3 === 0) await sleep(Math.random() * 200); // sometimes two at once
-    else await one.done;
+    else await person.done(id, one);
     said++;
   }
 });
 let over = false;
+const reloading = (async () => {
+  while (pages && !over) {
+    await sleep(2000 + Math.random() * 2000);
+    if (!over) await all[Math.floor(Math.random() * clients)].reload();
+  }
+})();
 const trouble = (async () => {
   for (let round = 0; !over; round++) {
     await sleep(1500 + Math.random() * 1500);
@@ -100,24 +106,28 @@ const trouble = (async () => {
 })();
 await Promise.all(talking);
 over = true;
-await trouble;
-say(`${said} messages said, ${troubles} troubles`);
+await Promise.all([trouble, reloading]);
+say(`${said} messages said, ${troubles} troubles${pages ? `, ${all.reduce((n, { reloads }) => n + reloads, 0)} pages reloaded` : ""}`);
 
-const reader = server.client("u0").rest;
 for (const id of ids) {
-  await until(() => all.every((client) => client.conversation(id).getSnapshot().outgoing.length === 0), { within: 60_000, what: `all is sent in ${id}` });
-  const log = await theLog(reader, id);
+  const views = await until(async () => {
+    const views = await Promise.all(all.map((person) => person.view(id)));
+    return views.every(({ lastSeq, messages, waiting }) => waiting === 0 && lastSeq >= each && messages.length >= each) && views;
+  }, { within: 60_000, what: `all is sent in ${id}, and everybody has it` });
+  const log = await theLog(rest, id);
   assert.equal(log.length, each, "each message is stored once");
   assert.deepEqual(log.map((m) => m.content).sort(), Array.from({ length: each }, (_, i) => `${ids.indexOf(id)}.${i}`).sort());
-  for (const [i, client] of all.entries()) {
+  for (const [i, { messages }] of views.entries()) {
     const order = log.filter((m) => m.participantId === `u${i}`).map((m) => Number(m.content.split(".")[1]));
     assert.deepEqual(order, order.toSorted((a, b) => a - b), `what u${i} says is stored in the order in which it was said`);
-    const c = client.conversation(id);
-    await until(() => c.getSnapshot().lastSeq >= each && c.getSnapshot().messages.length >= each, { within: 60_000, what: `u${i} has all of ${id}` });
-    assert.deepEqual(c.getSnapshot().messages, log, `what u${i} sees of ${id} is the log`);
+    assert.deepEqual(messages, log, `what u${i} sees of ${id} is the log`);
   }
 }
-assert.deepEqual(faults.flat(), []);
-say(`${clients} views of ${conversations} conversations are the log; ${snapshots} snapshots, none with a message lost, doubled or out of order`);
+const found = await Promise.all(all.map((person) => person.found()));
+assert.deepEqual(found.flatMap(({ faults }) => faults), []);
+if (pages) assert.deepEqual(await pages.kept(), [], "nothing is left to be sent");
+say(`${clients} views of ${conversations} conversations are the log; ${found.reduce((n, { snapshots }) => n + snapshots, 0)} snapshots, none with a message lost, doubled or out of order`);
+await Promise.all(all.map((person) => person.close()));
+await pages?.close();
 await server.close();
 await proxy.close();
