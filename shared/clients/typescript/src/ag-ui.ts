@@ -2,7 +2,7 @@ import { AbstractAgent, EventType, type AgentConfig, type BaseEvent, type RunAge
 import { Observable } from "rxjs";
 import { AnswerEvents, event, toAgUiMessages } from "./adapters/ag-ui-events.js";
 import { AnswerReader, type Question } from "./adapters/answer.js";
-import { answerFrom, ask, decide, follow, found, joined, stopAnswer, unfinished } from "./adapters/follow.js";
+import { answerFrom, decide, follow, found, joined, stopAnswer, unfinished } from "./adapters/follow.js";
 import type { ChatClient } from "./client.js";
 import type { Conversation } from "./conversation.js";
 import { ChatError } from "./error.js";
@@ -119,7 +119,8 @@ export class AiwmAgent extends AbstractAgent {
   private async ask(conversation: Conversation, { messages }: RunAgentInput): Promise<Question> {
     const last = messages.at(-1);
     if (last?.role !== "user") throw new ChatError("bad_request", "The last message is not a user's: there is nothing to ask");
-    return ask(this.client, conversation, { ...inputOf(last.content), clientMessageId: last.id });
+    const sent = await this.client.rest.postMessage({ conversationId: conversation.id, clientMessageId: last.id, ...inputOf(last.content) });
+    return { id: sent.messageId, after: sent.seq };
   }
 
   private async resume(conversation: Conversation, entries: NonNullable<RunAgentInput["resume"]>): Promise<Question> {

@@ -1,11 +1,12 @@
 import type { ChatTransport, UIMessage, UIMessageChunk } from "ai";
 import { AnswerReader, type Piece, type Question } from "./adapters/answer.js";
-import { answerFrom, ask, decide, follow, found, joined, stopAnswer, unfinished } from "./adapters/follow.js";
+import { answerFrom, decide, follow, found, joined, stopAnswer, unfinished } from "./adapters/follow.js";
 import { AnswerChunks } from "./adapters/ui-chunks.js";
 import { answerMetadata, type ChatUIMessage } from "./adapters/ui-messages.js";
 import type { ChatClient } from "./client.js";
 import type { Conversation } from "./conversation.js";
 import { ChatError } from "./error.js";
+import type { MessageInput } from "./protocol.gen.js";
 
 export { toUIMessages, type ChatMetadata, type ChatUIMessage } from "./adapters/ui-messages.js";
 
@@ -47,7 +48,7 @@ export class AiwmChatTransport implements ChatTransport<ChatUIMessage> {
       return this.#goOn(conversation, o.messages.find((m) => m.id === o.messageId) ?? last, o.abortSignal);
     }
     if (last.role !== "user") throw new ChatError("bad_request", "Only what a user says can be sent: the last message is the system's");
-    const question = o.trigger === "regenerate-message" ? await this.#regenerate(conversation, last, o.abortSignal) : await this.#say(conversation, last, o.abortSignal);
+    const question = o.trigger === "regenerate-message" ? await this.#regenerate(conversation, last, o.abortSignal) : await this.#say(conversation, last);
     return this.#answer(conversation, question, new AnswerReader(question), new AnswerChunks(), () => true, o.abortSignal);
   }
 
@@ -71,15 +72,16 @@ export class AiwmChatTransport implements ChatTransport<ChatUIMessage> {
     return conversation;
   }
 
-  #say(conversation: Conversation, message: ChatUIMessage, signal?: AbortSignal) {
-    return ask(this.#client, conversation, inputOf(message), signal);
+  async #say(conversation: Conversation, message: ChatUIMessage) {
+    const sent = await this.#client.rest.postMessage(inputOf(conversation.id, message));
+    return { id: sent.messageId, after: sent.seq };
   }
 
   async #regenerate(conversation: Conversation, message: ChatUIMessage, signal?: AbortSignal): Promise<Question> {
     await joined(this.#client, conversation, signal);
     // One that did not arrive is said now; one of the page's own that did is not said twice.
     const known = message.metadata;
-    const asked = known ? { id: known.messageId, after: known.seq } : await this.#say(conversation, message, signal);
+    const asked = known ? { id: known.messageId, after: known.seq } : await this.#say(conversation, message);
     for (let tries = 0; ; tries++) {
       try {
         const run = await this.#client.rest.regenerate(asked.id, signal);
@@ -150,8 +152,8 @@ function isAnswered(conversation: Conversation, asked: { id: string; after: numb
   return conversation.getSnapshot().messages.some((m) => m.parentId === asked.id && m.participantType === "agent");
 }
 
-function inputOf(message: UIMessage) {
+function inputOf(conversationId: string, message: UIMessage): MessageInput {
   const content = message.parts.flatMap((p) => (p.type === "text" ? [p.text] : [])).join("\n\n");
   const attachments = message.parts.flatMap((p) => (p.type === "file" ? [p.url] : []));
-  return { content, clientMessageId: message.id, ...(attachments.length > 0 && { attachments }) };
+  return { conversationId, content, clientMessageId: message.id, ...(attachments.length > 0 && { attachments }) };
 }

@@ -117,34 +117,6 @@ function shows(client: ChatClient, conversation: Conversation, is: (s: Conversat
   });
 }
 
-/**
- * Asks something, and waits until it is in the log: also until there is a connection, but not
- * where there will be none. What did not get there is taken back; what is on its way when
- * the signal comes gets there.
- */
-export async function ask(client: ChatClient, conversation: Conversation, input: Exclude<Parameters<Conversation["send"]>[0], string>, signal?: AbortSignal): Promise<{ id: string; after: number }> {
-  const { clientMessageId, done } = conversation.send(input);
-  const isTakenBack = () => {
-    if (signal?.aborted) conversation.discard(clientMessageId);
-    return !conversation.getSnapshot().outgoing.some((o) => o.clientMessageId === clientMessageId);
-  };
-  const settled = new AbortController();
-  const never = shows(client, conversation, () => signal?.aborted === true && isTakenBack(), settled.signal).then(() => Promise.reject(signal!.reason));
-  const aborted = () => void isTakenBack();
-  signal?.addEventListener("abort", aborted);
-  aborted();
-  try {
-    const { id, seq } = await Promise.race([done, never]);
-    return { id, after: seq };
-  } catch (e) {
-    conversation.discard(clientMessageId);
-    throw signal?.aborted ? signal.reason : e;
-  } finally {
-    signal?.removeEventListener("abort", aborted);
-    settled.abort();
-  }
-}
-
 /** Decides a call. Where somebody was faster, what they decided counts. */
 export async function decide(client: ChatClient, conversation: Conversation, callId: string, decision: Parameters<Conversation["approve"]>[1]): Promise<void> {
   try {
