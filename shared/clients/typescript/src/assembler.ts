@@ -29,6 +29,7 @@ interface Assembly {
   stopping: boolean;
   dropped: boolean;
   final?: Message;
+  ends: Message[]; // that may be its, while it is not known who writes it
   participantId: string;
   parentId?: string;
   startedAt?: string;
@@ -62,6 +63,9 @@ export class Assembler {
     s.participantId = d.participantId;
     s.parentId = d.parentId;
     s.startedAt = d.startedAt;
+    const end = s.ends.find((m) => m.participantId === d.participantId);
+    s.ends = [];
+    if (end) return this.#end(s, end);
     s.lease = d.leaseMs || s.lease;
     if (!("parts" in d)) return;
     s.truncated = d.truncated ?? false;
@@ -107,12 +111,23 @@ export class Assembler {
   message(m: Message): void {
     if (!m.streamId) return;
     const s = this.#stream(m.streamId);
-    const { participantId, participantType } = m;
-    // Before it is known who writes it: only agents do.
-    if (s.participantId ? s.participantId !== participantId : isOpen(s) && participantType === "user") return;
+    if (s.participantId ? s.participantId === m.participantId : !isOpen(s)) this.#end(s, m);
+    else if (!s.participantId && m.participantType !== "user") s.ends = [...s.ends.filter((e) => e.id !== m.id), m]; // only agents write
+  }
+
+  /** That there is no such stream any more: of the messages that may be its end, the first is. Says whether there is one. */
+  over(id: string): boolean {
+    const s = this.#all.get(id);
+    const end = s?.ends[0];
+    if (end) this.#end(s, end);
+    return end !== undefined;
+  }
+
+  #end(s: Assembly, m: Message): void {
     if (s.final && !s.final.truncated) return;
     s.final = m;
     s.parts = [];
+    s.ends = [];
     s.view = undefined;
     s.participantId = m.participantId;
     this.#forget();
@@ -158,7 +173,7 @@ export class Assembler {
   shown(now: number, isShown: (m: Message) => boolean): StreamView[] {
     const views: StreamView[] = [];
     for (const [id, s] of this.#all) {
-      if (s.final ? isShown(s.final) : s.dropped || s.epoch === 0 || now - s.heard >= this.#timing.streamSilence) continue;
+      if (s.final ? isShown(s.final) : s.ends.some(isShown) || s.dropped || s.epoch === 0 || now - s.heard >= this.#timing.streamSilence) continue;
       const stalled = !s.final && now - s.heard >= s.lease;
       if (s.view?.stalled !== stalled) s.view = undefined;
       views.push((s.view ??= view(id, s, stalled)));
@@ -169,7 +184,7 @@ export class Assembler {
   #stream(id: string): Assembly {
     let s = this.#all.get(id);
     if (!s) {
-      s = { epoch: 0, parts: [], truncated: false, stopping: false, dropped: false, participantId: "", began: 0, heard: 0, lease: defaultLease, asked: 0 };
+      s = { epoch: 0, parts: [], ends: [], truncated: false, stopping: false, dropped: false, participantId: "", began: 0, heard: 0, lease: defaultLease, asked: 0 };
       this.#all.set(id, s);
     }
     return s;

@@ -1,9 +1,11 @@
 import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
+import { nameOf } from "./identity.js";
+import { joinOrLeave } from "./joining.js";
 import { guarded, Listeners } from "./listeners.js";
 import type { Frame, Link } from "./link.js";
 import { Outbox } from "./outbox.js";
-import type { Identity, Message, Sent, ServerFrame } from "./protocol.gen.js";
+import type { Identity, Message, ServerFrame } from "./protocol.gen.js";
 import type { Questions } from "./questions.js";
 import { Rest } from "./rest.js";
 import { defaults } from "./timing.js";
@@ -38,7 +40,11 @@ export class ChatClient {
   /** @internal */
   streams: "full" | "final";
   readonly #listeners = new Listeners();
-  readonly #conversations = new Map<string, Conversation>();
+  // Nobody can tell a conversation that was forgotten from a new one, unless they have it, it is
+  // open, or it is subscribed to: the garbage collector knows the first, and these the others.
+  readonly #conversations = new Map<string, WeakRef<Conversation>>();
+  readonly #held = new Set<unknown>();
+  readonly #forgotten = new FinalizationRegistry<string>((id) => this.#known(id) ?? this.#conversations.delete(id));
   readonly #presenceAt = new Map<string, string>();
   readonly #on: { [E in keyof ClientEvents]: Set<ClientEvents[E]> } = { frame: new Set(), event: new Set(), activity: new Set(), question: new Set() };
   #questions?: Promise<Questions>;
@@ -77,9 +83,30 @@ export class ChatClient {
 
   /** Always the same object for one id. */
   conversation(id: string): Conversation {
-    let one = this.#conversations.get(id);
-    if (!one) this.#conversations.set(id, (one = new Conversation(id, this)));
+    let one = this.#known(id);
+    if (!one) {
+      one = new Conversation(id, this);
+      this.#conversations.set(id, new WeakRef(one));
+      this.#forgotten.register(one, id);
+    }
     return one;
+  }
+
+  #known(id: string): Conversation | undefined {
+    return this.#conversations.get(id)?.deref();
+  }
+
+  get #all(): Conversation[] {
+    return [...this.#conversations.values()].flatMap((ref) => ref.deref() ?? []);
+  }
+
+  /** @internal Keeps a conversation until what this returns is called, which ends what it is kept for, once. */
+  holding(c: Conversation, end: () => void): () => void {
+    const hold = { c };
+    this.#held.add(hold);
+    return () => {
+      if (this.#held.delete(hold)) end();
+    };
   }
 
   /** Calls the listener for each, until the function that it returns is called. */
@@ -91,6 +118,12 @@ export class ChatClient {
   /** @internal */
   get link(): Link | undefined {
     return this.connection.link;
+  }
+
+  /** @internal It does not want to be connected: nothing is read or sent either. */
+  get isOver(): boolean {
+    const { state } = this.connection;
+    return state === "initialized" || state === "failed";
   }
 
   /** @internal */
@@ -105,12 +138,13 @@ export class ChatClient {
   changed(): void {
     this.#snapshot = undefined;
     this.#listeners.tell();
-    for (const c of this.#conversations.values()) c.connectionChanged();
+    if (this.isOver) this.outbox.rest();
+    for (const c of this.#all) c.connectionChanged();
   }
 
   /** @internal */
   enter(link: Link): Promise<unknown> {
-    return Promise.all([...this.#conversations.values()].map((c) => c.sync(link)));
+    return Promise.all(this.#all.map((c) => joinOrLeave(link, c)));
   }
 
   /** @internal */
@@ -135,7 +169,7 @@ export class ChatClient {
   pong(data: { rooms: { conversationId: string; lastSeq: number }[]; resync?: boolean; truncated?: boolean }, before: ReadonlySet<string>, link: Link): void {
     const rooms = new Map(data.rooms.map((r) => [r.conversationId, r.lastSeq]));
     for (const [id, lastSeq] of rooms) {
-      const one = this.#conversations.get(id);
+      const one = this.#known(id);
       one?.reaches(lastSeq);
       // Left, but the server has not heard of it.
       if (!link.rooms.has(id) && !link.syncing.has(id) && !one?.isOpen) void link.request("leave", { conversationId: id }).catch(() => {});
@@ -151,77 +185,54 @@ export class ChatClient {
     if (!f.event) return;
     this.emit("event", (tell) => tell(f as ServerFrame));
     const { data } = f;
-    if (f.error) {
-      const id = f.error.details?.streamId;
-      for (const w of this.writers) if (w.tag === f.id || (f.id === undefined && w.streamId === id)) w.refused(f.error, link);
-      return;
-    }
+    for (const w of this.writers) w.frame(f, link);
+    if (f.error) return;
     switch (f.event) {
       case "connected":
-        this.#identified({ type: data.type, id: data.userId ?? data.agentId }, link);
-        return;
-      case "backlog":
-        this.#asked((q) => q.backlog(this.me!.id, data.cursor));
-        return;
+        return this.#identified({ type: data.type, id: data.userId ?? data.agentId }, link);
       case "message:sent":
         this.outbox.acknowledged(data);
-        if ((data as Sent).resync) void this.connection.ping();
-        break;
-      case "message:from-user":
-      case "message:new":
-        if (f.event === "message:from-user" || (data as Message).forYou) this.#asked((q) => q.take(data));
+        if (data.resync) void this.connection.ping();
         break;
       case "presence:update":
-        this.present([data, ...(data.more ?? [])].map((p: Identity) => ({ ...p, status: data.status })), data.at);
-        return;
-      case "stream:stop":
-        for (const w of this.writers) if (w.streamId === data.streamId && w.conversationId === data.conversationId) w.stop();
-        return;
+        return this.present([data, ...(data.more ?? [])].map((p: Identity) => ({ ...p, status: data.status })), data.at);
     }
+    if (f.event === "backlog" || f.event === "message:from-user" || data?.forYou) this.#asked(f);
     // Of a whole conversation the id is its own. Its replies have one too, and are nothing that happened to it.
     const conversationId = data?.conversationId ?? data?.id;
     if (f.event.startsWith("conversation:") && f.id === undefined) {
       const { event } = f as { event: Activity["event"] };
       this.emit("activity", (tell) => tell({ event, conversationId, lastSeq: data.lastSeq, conversation: data.id && data }));
     }
-    this.#conversations.get(conversationId)?.frame(f, link);
+    this.#known(conversationId)?.frame(f, link);
   }
 
   #identified(me: Identity, link: Link): void {
-    const same = this.me?.type === me.type && this.me.id === me.id;
-    if (!same) {
-      const known = this.me !== undefined;
+    const before = this.me;
+    if (!before || nameOf(before) !== nameOf(me)) {
       this.me = me;
-      if (known) for (const c of this.#conversations.values()) c.forget(link);
+      if (before) for (const c of this.#all) c.forget(link);
       this.changed();
     }
     this.outbox.identified(link, me);
   }
 
   /** What agents need is loaded by them. */
-  #asked(what: (q: Questions) => unknown): void {
-    this.#questions ??= import("./questions.js").then(
-      ({ Questions }) => new Questions(this.rest, (m) => this.emit("question", (tell) => tell(m)), this.timing, () => this.link !== undefined),
-      (cause) => {
-        this.#questions = undefined; // the next one loads it again
-        throw cause;
-      },
+  #asked(f: Frame): void {
+    this.#questions ??= import("./questions.js").then(({ Questions }) => new Questions(this));
+    this.#questions.then(
+      (questions) => questions.frame(f),
+      () => (this.#questions = undefined), // the next one loads it again; a backlog tells what was missed
     );
-    this.#questions.then(what).catch(() => {}); // not loaded, or none of this protocol: a backlog tells what was missed
   }
 
   /** @internal Notes who is there. What was decided before what is known does not count; what does not say when is of now. */
   present(all: readonly { type: string; id: string; status: "online" | "offline" }[], at?: string): void {
-    const news = all.filter(({ type, id }) => !at || at >= (this.#presenceAt.get(`${type}:${id}`) ?? ""));
-    const next = { ...this.presence };
-    for (const { type, id, status } of news) {
-      const key = `${type}:${id}`;
-      if (at) this.#presenceAt.set(key, at); // by the server's clock alone: the one here may be wrong
-      next[key] = status;
-    }
-    const changed = news.some(({ type, id, status }) => this.presence[`${type}:${id}`] !== status);
-    if (changed) this.presence = next;
-    for (const c of this.#conversations.values()) c.presenceChanged(news, changed);
+    const news = all.filter((p) => !at || at >= (this.#presenceAt.get(nameOf(p)) ?? ""));
+    const changed = news.some((p) => this.presence[nameOf(p)] !== p.status);
+    if (changed) this.presence = { ...this.presence, ...Object.fromEntries(news.map((p) => [nameOf(p), p.status])) };
+    if (at) for (const p of news) this.#presenceAt.set(nameOf(p), at); // by the server's clock alone: the one here may be wrong
+    for (const c of this.#all) c.presenceChanged(news, changed);
   }
 
   /** @internal */
@@ -231,6 +242,6 @@ export class ChatClient {
 
   /** @internal */
   came(conversationId: string, clientMessageId: string): Message | undefined {
-    return this.#conversations.get(conversationId)?.came(clientMessageId);
+    return this.#known(conversationId)?.log.find((m) => m.clientMessageId === clientMessageId);
   }
 }

@@ -5,6 +5,7 @@ import type { Rest } from "./rest.js";
 import { backoff, sleep } from "./timing.js";
 import { expiry, type Tokens } from "./tokens.js";
 import type { ChatOptions, ConnectionState, Timing } from "./types.js";
+import { waitAfter } from "./waits.js";
 
 /** @internal What a connection needs, and whom it tells. */
 export interface ConnectionHost {
@@ -16,7 +17,7 @@ export interface ConnectionHost {
   /** A link is there: what is open is to be joined on it. */
   enter(link: Link): Promise<unknown>;
   /** The link of {@link Connection} is another now. */
-  swapped(link: Link): void;
+  swapped(): void;
   frame(f: Frame, link: Link): void;
   pong(data: { rooms: { conversationId: string; lastSeq: number }[]; resync?: boolean; truncated?: boolean }, before: ReadonlySet<string>, link: Link): void;
   wire(dir: "in" | "out", text: string): void;
@@ -101,9 +102,20 @@ export class Connection implements LinkEvents {
       }
     } finally {
       if (this.#pinging === link) this.#pinging = undefined;
-      clearTimeout(this.#beat);
-      if (this.link) this.#beat = setTimeout(() => void this.ping(), this.#host.timing.pingEvery);
+      if (this.link) this.#pingLater();
     }
+  }
+
+  #pingLater(): void {
+    clearTimeout(this.#beat);
+    this.#beat = setTimeout(() => void this.ping(), this.#host.timing.pingEvery);
+  }
+
+  #is(state: ConnectionState, error?: ChatError, retryAt?: number): void {
+    this.state = state;
+    this.error = error;
+    this.retryAt = retryAt;
+    this.#host.changed();
   }
 
   // LinkEvents
@@ -149,19 +161,16 @@ export class Connection implements LinkEvents {
     if (!another) this.#since = now;
     this.#next = undefined;
     this.link = link;
-    this.state = "connected";
-    this.error = this.retryAt = undefined;
     const { timing } = this.#host;
-    clearTimeout(this.#beat);
-    this.#beat = setTimeout(() => void this.ping(), timing.pingEvery);
+    this.#pingLater();
     const after = timing.rolloverAfter + (2 * Math.random() - 1) * timing.rolloverJitter;
     this.#due = now + after;
     const left = expiry(this.#token) - now;
     const early = left - Math.min(60_000, left / 5);
     // Where the clock is ahead each token seems to be over, the newest too.
     this.#rollIn(Math.min(after, another ? Math.max(early, rollsEvery) : early));
-    this.#host.swapped(link);
-    this.#host.changed();
+    this.#host.swapped();
+    this.#is("connected");
     void this.#host.enter(link); // also what was opened or left while it was prepared
   }
 
@@ -173,9 +182,7 @@ export class Connection implements LinkEvents {
   async #try(): Promise<void> {
     const run = ++this.#run;
     clearTimeout(this.#retry);
-    this.state = "connecting";
-    this.retryAt = undefined;
-    this.#host.changed();
+    this.#is("connecting", this.error);
     try {
       const token = await this.#host.tokens.get(true);
       if (run !== this.#run) return;
@@ -208,7 +215,7 @@ export class Connection implements LinkEvents {
     let error: ChatError;
     try {
       if (link.reason) throw link.reason;
-      await rest.once(this.#token, "GET", "conversations", undefined, { limit: 1 });
+      await rest.once(this.#token, "GET", "conversations", { limit: 1 });
       error =
         ++this.#refused >= maxRefused
           ? new ChatError("wrong_url", `Nothing takes connections at ${options.url}`)
@@ -229,12 +236,9 @@ export class Connection implements LinkEvents {
       return;
     }
     if (!error.retryable && !/^(token_expired|switched_off)$/.test(error.code)) return this.#end("failed", error);
-    this.state = "disconnected";
-    this.error = error;
-    const wait = Math.max(backoff(this.#attempt++, this.#host.timing), error.retryAfterMs ?? 0);
-    this.retryAt = Date.now() + wait;
+    const wait = waitAfter(error, backoff(this.#attempt++, this.#host.timing));
     this.#retry = setTimeout(() => void this.#try(), wait);
-    this.#host.changed();
+    this.#is("disconnected", error, Date.now() + wait);
   }
 
   #end(state: ConnectionState, error?: ChatError): void {
@@ -246,10 +250,7 @@ export class Connection implements LinkEvents {
     this.link = this.#next = this.#opening = undefined;
     for (const link of [...this.#links]) link.close();
     this.#host.tokens.forget();
-    this.state = state;
-    this.error = error;
-    this.retryAt = undefined;
-    this.#host.changed();
+    this.#is(state, error);
   }
 
   #stopTimers(): void {

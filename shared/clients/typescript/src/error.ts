@@ -17,12 +17,8 @@ export class ChatError extends Error {
 
   constructor(code: ChatError["code"], message: string, more: Partial<Pick<ChatError, "retryable" | "details" | "status" | "retryAfterMs">> = {}) {
     super(message);
-    this.name = "ChatError";
-    this.code = code;
-    this.retryable = more.retryable ?? false;
-    this.details = more.details;
-    this.status = more.status;
-    this.retryAfterMs = sane(more.retryAfterMs ?? more.details?.retryAfterMs);
+    const { retryable = false, details, status, retryAfterMs } = more;
+    Object.assign(this, { name: "ChatError", code, retryable, details, status, retryAfterMs: sane(details?.retryAfterMs ?? retryAfterMs) });
   }
 }
 

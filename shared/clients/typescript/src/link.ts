@@ -12,7 +12,7 @@ export interface Frame {
 
 interface Waiting {
   resolve: (f: Frame) => void;
-  reject: (e: ChatError) => void;
+  reject: (e: unknown) => void;
   timer: ReturnType<typeof setTimeout>;
 }
 
@@ -41,40 +41,46 @@ export class Link {
   closed = false;
   /** When something came last. */
   heard = 0;
+  /** Who is connected, as the server has said. */
+  owner?: string;
   /** How many need it to stay although another has taken over. */
   holds = 0;
   readonly #ws: WebSocket;
   readonly #on: LinkEvents;
   readonly #ackTimeout: number;
+  readonly #opening: ReturnType<typeof setTimeout>; // until it is known who is connected: one that does not say so is none
   readonly #waiting = new Map<string, Waiting>();
 
   constructor(ws: WebSocket, on: LinkEvents, ackTimeout: number) {
     this.#ws = ws;
     this.#on = on;
     this.#ackTimeout = ackTimeout;
-    const opening = setTimeout(() => this.close(), 3 * ackTimeout);
+    this.#opening = setTimeout(() => this.close(), 3 * ackTimeout);
     ws.onopen = () => {
-      clearTimeout(opening);
       if (this.closed) return ws.close();
       this.open = true;
       on.open(this);
     };
     ws.onmessage = (e) => this.#received(e.data as string);
-    // Of a handshake that fails, the WebSocket of Node 22 tells nothing else.
-    ws.onerror = ws.onclose = () => {
-      clearTimeout(opening);
-      this.close();
-    };
+    ws.onerror = ws.onclose = () => this.close(); // of a handshake that fails, the WebSocket of Node 22 tells nothing else than an error
   }
 
   get idle(): boolean {
     return this.#waiting.size === 0 && this.holds === 0;
   }
 
-  /** Sends an action and waits for the reply to it; an error is thrown. */
-  request(action: string, fields: object = {}): Promise<Frame> {
+  /** Sends an action and waits for the reply to it; an error is thrown. take has the reply before any frame that follows it, which may come in the same moment. */
+  request(action: string, fields: object = {}, take?: (f: Frame) => void): Promise<Frame> {
     const id = `r${++requests}`;
-    return new Promise((resolve, reject) => {
+    return new Promise((yes, reject) => {
+      const resolve = (f: Frame) => {
+        try {
+          take?.(f);
+          yes(f);
+        } catch (e) {
+          reject(e);
+        }
+      };
       const timer = setTimeout(() => {
         this.#waiting.delete(id);
         reject(unavailable("The server does not answer"));
@@ -95,6 +101,7 @@ export class Link {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    clearTimeout(this.#opening);
     this.#fail(this.reason ?? unavailable("The connection was lost"));
     this.#ws.close();
     this.#on.closed(this);
@@ -111,6 +118,7 @@ export class Link {
       return; // of another server
     }
     if (!f) return;
+    if (f.event === "connected") clearTimeout(this.#opening);
     try {
       this.#on.frame(f, this);
     } catch {

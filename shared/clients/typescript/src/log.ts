@@ -18,6 +18,16 @@ export class Log {
   readonly #aside = new Map<number, Message>();
   readonly #deleted = new Set<number>();
 
+  /** There are messages before it. */
+  get hasOlder(): boolean {
+    return this.based && this.first > 1;
+  }
+
+  /** Some that there are have not come. */
+  get lacks(): boolean {
+    return this.based && this.head > this.last;
+  }
+
   /** Begins after a message; once. */
   base(after: number): void {
     if (this.based || !isSeq(after)) return;

@@ -1,16 +1,8 @@
 import type { Identity } from "./protocol.gen.js";
+import { claims } from "./tokens.js";
 
 /** The claims that may say who somebody is: those that change with each token are not among them. */
 const telling = ["iss", "orgId", "type", "userId", "agentId", "sub"];
-
-function claims(token = ""): Record<string, unknown> {
-  try {
-    const bytes = Uint8Array.from(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
-    return JSON.parse(new TextDecoder().decode(bytes)) ?? {};
-  } catch {
-    return {};
-  }
-}
 
 /** @internal Who speaks, as a part of a key of the storage, where ids do not run into each other. */
 export function ownerOf({ type, id }: Identity, token?: string): string {

@@ -1,8 +1,8 @@
-import type { Message } from "./protocol.gen.js";
+import type { ChatClient } from "./client.js";
 import { asChatError } from "./error.js";
-import type { Rest } from "./rest.js";
+import type { Frame } from "./link.js";
+import type { Message } from "./protocol.gen.js";
 import { backoff } from "./timing.js";
-import type { Timing } from "./types.js";
 import { pause, waitAfter } from "./waits.js";
 
 /** How many are remembered, so that each is told once. */
@@ -11,19 +11,23 @@ const remembered = 10_000;
 /** @internal What users say to an agent: each message once, and whole. */
 export class Questions {
   readonly #seen = new Set<string>();
-  readonly #rest: Rest;
-  readonly #tell: (m: Message) => void;
-  readonly #timing: Timing;
-  readonly #isConnected: () => boolean;
+  readonly #core: ChatClient;
 
-  constructor(rest: Rest, tell: (m: Message) => void, timing: Timing, isConnected: () => boolean) {
-    this.#rest = rest;
-    this.#tell = tell;
-    this.#timing = timing;
-    this.#isConnected = isConnected;
+  constructor(core: ChatClient) {
+    this.#core = core;
   }
 
-  take(m: Message): void {
+  /** A frame that has one, or says where those are that were said meanwhile. */
+  frame({ event, data }: Frame): void {
+    if (event === "backlog") void this.#backlog(data?.cursor);
+    else this.#take(data);
+  }
+
+  #tell(m: Message): void {
+    this.#core.emit("question", (tell) => tell(m));
+  }
+
+  #take(m?: Message): void {
     if (!m?.id || this.#seen.has(m.id)) return;
     this.#seen.add(m.id);
     if (this.#seen.size > remembered) this.#seen.delete(this.#seen.values().next().value!);
@@ -34,12 +38,12 @@ export class Questions {
   async #readWhole(id: string): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return this.#tell(await this.#rest.message(id));
+        return this.#tell(await this.#core.rest.message(id));
       } catch (cause) {
         const error = asChatError(cause);
         if (!error.retryable) return; // it was deleted meanwhile
-        await pause(waitAfter(error, backoff(attempt, this.#timing)), () => !this.#isConnected());
-        if (this.#isConnected()) continue;
+        await pause(waitAfter(error, backoff(attempt, this.#core.timing)), () => !this.#core.link);
+        if (this.#core.link) continue;
         this.#seen.delete(id); // it comes again with the backlog of the next connection
         return;
       }
@@ -47,11 +51,11 @@ export class Questions {
   }
 
   /** Reads what of a backlog did not come by itself. */
-  async backlog(agentId: string, cursor: string): Promise<void> {
+  async #backlog(cursor?: string): Promise<void> {
     try {
-      for (let at: string | undefined = cursor; at; ) {
-        const page = await this.#rest.backlog(agentId, { cursor: at });
-        for (const m of page.data) this.take(m);
+      for (let at = cursor; at; ) {
+        const page = await this.#core.rest.backlog(this.#core.me!.id, { cursor: at });
+        for (const m of page.data) this.#take(m);
         at = page.pagination.cursor;
       }
     } catch {

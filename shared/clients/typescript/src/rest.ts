@@ -2,8 +2,6 @@ import { asChatError, ChatError, unavailable } from "./error.js";
 import { sleep } from "./timing.js";
 import type * as P from "./protocol.gen.js";
 
-type Query = Record<string, string | number | boolean | undefined>;
-
 /** @internal */
 export interface RestOptions {
   url: string;
@@ -16,6 +14,70 @@ const maxWait = 5000;
 /** A little longer than API Gateway waits for a function. */
 const timeout = 35_000;
 
+/** Each call: what is asked for, ids in their places, and after them what is in `in`: the query of a GET, or else the body. Under a signal it can be ended. */
+interface Calls {
+  listConversations: (query?: { status?: P.ConversationStatus; agentId?: string; userId?: string; tag?: string; sort?: string; page?: number; cursor?: string; limit?: number }, signal?: AbortSignal) => Promise<P.ConversationPage>;
+  getConversation: (id: string, signal?: AbortSignal) => Promise<P.ConversationInfo>;
+  updateConversation: (id: string, body: P.UpdateConversation, signal?: AbortSignal) => Promise<P.ConversationInfo>;
+  deleteConversation: (id: string, signal?: AbortSignal) => Promise<void>;
+  addParticipant: (id: string, body: P.AddParticipant, signal?: AbortSignal) => Promise<P.ConversationInfo>;
+  removeParticipant: (id: string, type: P.PrincipalType, participantId: string, signal?: AbortSignal) => Promise<void>;
+  messages: (query: { conversationId: string; afterSeq?: number; beforeSeq?: number; limit?: number; role?: P.Role }, signal?: AbortSignal) => Promise<P.MessagePage>;
+  message: (id: string, signal?: AbortSignal) => Promise<P.Message>;
+  deleteMessage: (id: string, signal?: AbortSignal) => Promise<void>;
+  presence: (conversationId: string, signal?: AbortSignal) => Promise<P.PresencePage>;
+  streams: (id: string, signal?: AbortSignal) => Promise<P.Streams>;
+  stream: (id: string, streamId: string, signal?: AbortSignal) => Promise<P.StreamSnapshot>;
+  stopStream: (id: string, streamId: string, signal?: AbortSignal) => Promise<P.StreamStopping>;
+  decide: (id: string, toolCallId: string, body: P.Decide, signal?: AbortSignal) => Promise<P.Message>;
+  regenerate: (messageId: string, signal?: AbortSignal) => Promise<P.Run>;
+  agents: (query?: { cursor?: string; limit?: number }, signal?: AbortSignal) => Promise<P.AgentPage>;
+  agent: (id: string, signal?: AbortSignal) => Promise<P.Agent>;
+  createAgent: (body: P.CreateAgent, signal?: AbortSignal) => Promise<P.Agent>;
+  updateAgent: (id: string, body: P.UpdateAgent, signal?: AbortSignal) => Promise<P.Agent>;
+  deleteAgent: (id: string, signal?: AbortSignal) => Promise<void>;
+  backlog: (agentId: string, query?: { cursor?: string; limit?: number }, signal?: AbortSignal) => Promise<P.BacklogPage>;
+  runs: (id: string, query?: { cursor?: string; limit?: number }, signal?: AbortSignal) => Promise<P.RunPage>;
+  run: (id: string, signal?: AbortSignal) => Promise<P.Run>;
+  stopRun: (id: string, signal?: AbortSignal) => Promise<P.Run>;
+  summarize: (id: string, signal?: AbortSignal) => Promise<P.SummaryResult>;
+  usage: (query: { from: string; to: string; groupBy: P.UsageGroup }, signal?: AbortSignal) => Promise<P.UsageReport>;
+  health: (query?: { deep?: boolean }, signal?: AbortSignal) => Promise<P.HealthReport>;
+}
+
+/** Where each of them goes: the colons are its ids, in their order, and `in` says that it has a query or a body. */
+const routes: Record<keyof Calls, string> = {
+  listConversations: "GET conversations in",
+  getConversation: "GET conversations/:",
+  updateConversation: "PUT conversations/: in",
+  deleteConversation: "DELETE conversations/:",
+  addParticipant: "POST conversations/:/participants in",
+  removeParticipant: "DELETE conversations/:/participants/:/:",
+  messages: "GET messages in",
+  message: "GET messages/:",
+  deleteMessage: "DELETE messages/:",
+  presence: "GET presence?conversationId=:",
+  streams: "GET conversations/:/streams",
+  stream: "GET conversations/:/streams/:",
+  stopStream: "POST conversations/:/streams/:/stop",
+  decide: "POST conversations/:/approvals/: in",
+  regenerate: "POST messages/:/regenerate",
+  agents: "GET agents in",
+  agent: "GET agents/:",
+  createAgent: "POST agents in",
+  updateAgent: "PUT agents/: in",
+  deleteAgent: "DELETE agents/:",
+  backlog: "GET agents/:/backlog in",
+  runs: "GET conversations/:/runs in",
+  run: "GET runs/:",
+  stopRun: "POST runs/:/stop",
+  summarize: "POST conversations/:/summary",
+  usage: "GET usage in",
+  health: "GET health in",
+};
+
+export interface Rest extends Calls {}
+
 /**
  * The REST interface, with the client's token. What fails is a {@link ChatError}; what is
  * retryable is tried once more by itself, and a token that has expired replaced.
@@ -26,102 +88,30 @@ export class Rest {
   /** @internal */
   constructor(options: RestOptions) {
     this.#o = { ...options, url: options.url.replace(/\/+$/, "") };
+    for (const [name, route] of Object.entries(routes)) {
+      const [method, path, input] = route.split(" ") as [string, string, string?];
+      const call = (...args: any[]) => {
+        const at = path.replace(/:/g, () => encodeURIComponent(args.shift()));
+        return this.#call(method, at, input && args.shift(), args[0]);
+      };
+      Object.assign(this, { [name]: call });
+    }
   }
 
-  listConversations(query: { status?: P.ConversationStatus; agentId?: string; userId?: string; tag?: string; sort?: string; page?: number; cursor?: string; limit?: number } = {}, signal?: AbortSignal): Promise<P.ConversationPage> {
-    return this.#call("GET", "conversations", signal, query);
-  }
   /** Under the same key a repeat creates nothing: without one it has a key of its own. */
   createConversation(body: P.CreateConversation, idempotencyKey = newId(), signal?: AbortSignal): Promise<P.ConversationInfo> {
-    return this.#call("POST", "conversations", signal, {}, body, idempotencyKey);
-  }
-  getConversation(id: string, signal?: AbortSignal): Promise<P.ConversationInfo> {
-    return this.#call("GET", `conversations/${e(id)}`, signal);
-  }
-  updateConversation(id: string, body: P.UpdateConversation, signal?: AbortSignal): Promise<P.ConversationInfo> {
-    return this.#call("PUT", `conversations/${e(id)}`, signal, {}, body);
-  }
-  deleteConversation(id: string, signal?: AbortSignal): Promise<void> {
-    return this.#call("DELETE", `conversations/${e(id)}`, signal);
-  }
-  addParticipant(id: string, body: P.AddParticipant, signal?: AbortSignal): Promise<P.ConversationInfo> {
-    return this.#call("POST", `conversations/${e(id)}/participants`, signal, {}, body);
-  }
-  removeParticipant(id: string, type: P.PrincipalType, participantId: string, signal?: AbortSignal): Promise<void> {
-    return this.#call("DELETE", `conversations/${e(id)}/participants/${e(type)}/${e(participantId)}`, signal);
-  }
-  messages(query: { conversationId: string; afterSeq?: number; beforeSeq?: number; limit?: number; role?: P.Role }, signal?: AbortSignal): Promise<P.MessagePage> {
-    return this.#call("GET", "messages", signal, query);
-  }
-  message(id: string, signal?: AbortSignal): Promise<P.Message> {
-    return this.#call("GET", `messages/${e(id)}`, signal);
-  }
-  /** The key is the message's clientMessageId: under it, it is stored once. */
-  postMessage(body: P.MessageInput, idempotencyKey = body.clientMessageId ?? newId(), signal?: AbortSignal): Promise<P.Sent> {
-    return this.#call("POST", "messages", signal, {}, body, idempotencyKey);
-  }
-  deleteMessage(id: string, signal?: AbortSignal): Promise<void> {
-    return this.#call("DELETE", `messages/${e(id)}`, signal);
-  }
-  presence(conversationId: string, signal?: AbortSignal): Promise<P.PresencePage> {
-    return this.#call("GET", "presence", signal, { conversationId });
-  }
-  streams(id: string, signal?: AbortSignal): Promise<P.Streams> {
-    return this.#call("GET", `conversations/${e(id)}/streams`, signal);
-  }
-  stream(id: string, streamId: string, signal?: AbortSignal): Promise<P.StreamSnapshot> {
-    return this.#call("GET", `conversations/${e(id)}/streams/${e(streamId)}`, signal);
-  }
-  stopStream(id: string, streamId: string, signal?: AbortSignal): Promise<P.StreamStopping> {
-    return this.#call("POST", `conversations/${e(id)}/streams/${e(streamId)}/stop`, signal);
-  }
-  decide(id: string, toolCallId: string, body: P.Decide, signal?: AbortSignal): Promise<P.Message> {
-    return this.#call("POST", `conversations/${e(id)}/approvals/${e(toolCallId)}`, signal, {}, body);
-  }
-  regenerate(messageId: string, signal?: AbortSignal): Promise<P.Run> {
-    return this.#call("POST", `messages/${e(messageId)}/regenerate`, signal);
-  }
-  agents(query: { cursor?: string; limit?: number } = {}, signal?: AbortSignal): Promise<P.AgentPage> {
-    return this.#call("GET", "agents", signal, query);
-  }
-  agent(id: string, signal?: AbortSignal): Promise<P.Agent> {
-    return this.#call("GET", `agents/${e(id)}`, signal);
-  }
-  createAgent(body: P.CreateAgent, signal?: AbortSignal): Promise<P.Agent> {
-    return this.#call("POST", "agents", signal, {}, body);
-  }
-  updateAgent(id: string, body: P.UpdateAgent, signal?: AbortSignal): Promise<P.Agent> {
-    return this.#call("PUT", `agents/${e(id)}`, signal, {}, body);
-  }
-  deleteAgent(id: string, signal?: AbortSignal): Promise<void> {
-    return this.#call("DELETE", `agents/${e(id)}`, signal);
-  }
-  backlog(agentId: string, query: { cursor?: string; limit?: number } = {}, signal?: AbortSignal): Promise<P.BacklogPage> {
-    return this.#call("GET", `agents/${e(agentId)}/backlog`, signal, query);
-  }
-  runs(id: string, query: { cursor?: string; limit?: number } = {}, signal?: AbortSignal): Promise<P.RunPage> {
-    return this.#call("GET", `conversations/${e(id)}/runs`, signal, query);
-  }
-  run(id: string, signal?: AbortSignal): Promise<P.Run> {
-    return this.#call("GET", `runs/${e(id)}`, signal);
-  }
-  stopRun(id: string, signal?: AbortSignal): Promise<P.Run> {
-    return this.#call("POST", `runs/${e(id)}/stop`, signal);
-  }
-  summarize(id: string, signal?: AbortSignal): Promise<P.SummaryResult> {
-    return this.#call("POST", `conversations/${e(id)}/summary`, signal);
-  }
-  usage(query: { from: string; to: string; groupBy: P.UsageGroup }, signal?: AbortSignal): Promise<P.UsageReport> {
-    return this.#call("GET", "usage", signal, query);
-  }
-  health(query: { deep?: boolean } = {}, signal?: AbortSignal): Promise<P.HealthReport> {
-    return this.#call("GET", "health", signal, query);
+    return this.#call("POST", "conversations", body, signal, idempotencyKey);
   }
 
-  async #call<T>(method: string, path: string, signal?: AbortSignal, query?: Query, body?: unknown, key?: string): Promise<T> {
+  /** The key is the message's clientMessageId: under it, it is stored once. */
+  postMessage(body: P.MessageInput, idempotencyKey = body.clientMessageId ?? newId(), signal?: AbortSignal): Promise<P.Sent> {
+    return this.#call("POST", "messages", body, signal, idempotencyKey);
+  }
+
+  async #call<T>(method: string, path: string, input?: object, signal?: AbortSignal, key?: string): Promise<T> {
     const token = (fresh?: boolean) => orAborted(this.#o.token(fresh), signal);
     const used = await token();
-    const once = (token: string) => this.once<T>(token, method, path, signal, query, body, key);
+    const once = (token: string) => this.once<T>(token, method, path, input, signal, key);
     try {
       return await once(used);
     } catch (cause) {
@@ -142,7 +132,7 @@ export class Rest {
   }
 
   /** @internal */
-  async once<T>(token: string, method: string, path: string, signal?: AbortSignal, query: Query = {}, body?: unknown, key?: string): Promise<T> {
+  async once<T>(token: string, method: string, path: string, input?: object, signal?: AbortSignal, key?: string): Promise<T> {
     const at = this.#o.url;
     let url: URL;
     try {
@@ -150,16 +140,19 @@ export class Rest {
     } catch {
       throw new ChatError("wrong_url", `${at} is no address`);
     }
-    for (const [name, value] of Object.entries(query)) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
-    }
     const headers: Record<string, string> = { Authorization: `Bearer ${token}` };
-    if (body) headers["Content-Type"] = "application/json";
+    let body: string | undefined;
+    if (method === "GET") {
+      for (const [name, value] of Object.entries(input ?? {})) if (value !== undefined) url.searchParams.set(name, value);
+    } else if (input) {
+      body = JSON.stringify(input);
+      headers["Content-Type"] = "application/json";
+    }
     if (key) headers["Idempotency-Key"] = key;
     let response: Response;
     let text: string;
     try {
-      response = await this.#o.fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: signal ?? AbortSignal.timeout(timeout) });
+      response = await this.#o.fetch(url, { method, headers, body, signal: signal ?? AbortSignal.timeout(timeout) });
       text = await response.text();
     } catch (cause) {
       if (signal?.aborted) throw cause;
@@ -168,18 +161,15 @@ export class Rest {
     const { status, ok } = response;
     if (status === 204) return undefined as T;
     const answer = parsed(text);
-    if (ok && answer) return answer as T;
-    const { code, detail, message = `${at} answers ${status}`, retryable, details }: { code?: P.Code; detail?: string; message?: string; retryable?: boolean; details?: Record<string, unknown> } = answer ?? {};
-    const retryAfterMs = (details?.retryAfterMs as number) ?? (Number(response.headers.get("Retry-After")) * 1000 || undefined);
-    if (code) throw new ChatError(code, detail ?? code, { status, retryable, details, retryAfterMs });
-    // Not of the chat, but of what is before it, or of something else.
+    if (ok && answer) return answer;
+    // Without a code it is not of the chat, but of what is before it, or of something else.
     const again = status === 429 || status > 499;
     const own = again ? "unavailable" : status === 401 ? "unauthorized" : status === 403 ? "forbidden" : "wrong_url";
-    throw new ChatError(own, own === "wrong_url" ? `There is no chat at ${at}: it answers ${status}` : message, { status, retryable: again, retryAfterMs });
+    const { code, message = `${at} answers ${status}`, detail = code, retryable = !code && again, details }: { code?: P.Code; detail?: string; message?: string; retryable?: boolean; details?: Record<string, unknown> } = answer ?? {};
+    const why = code ? detail! : own === "wrong_url" ? `There is no chat at ${at}: it answers ${status}` : message;
+    throw new ChatError(code ?? own, why, { status, retryable, details, retryAfterMs: Number(response.headers.get("Retry-After")) * 1000 || undefined });
   }
 }
-
-const e = encodeURIComponent;
 
 function parsed(text: string) {
   try {

@@ -50,11 +50,22 @@ export class Tokens {
 
 /** @internal When a JWT expires, as Date.now() counts; never, where it does not say so. */
 export function expiry(token: string): number {
+  const { exp } = claims(token);
+  return typeof exp === "number" ? exp * 1000 : Infinity;
+}
+
+let read: { token?: string; says: Record<string, unknown> } = { says: {} }; // the last one: each snapshot asks
+
+/** @internal What a JWT says; nothing, where it is none. Its text is left as bytes: it is only compared. */
+export function claims(token = ""): Record<string, unknown> {
+  if (read.token !== token) read = { token, says: decoded(token) };
+  return read.says;
+}
+
+function decoded(token: string): Record<string, unknown> {
   try {
-    const claims = token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/");
-    const { exp } = JSON.parse(atob(claims)) as { exp?: unknown };
-    return typeof exp === "number" ? exp * 1000 : Infinity;
+    return JSON.parse(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))) ?? {};
   } catch {
-    return Infinity;
+    return {};
   }
 }

@@ -1,3 +1,4 @@
+import { nameOf } from "./identity.js";
 import type { Identity, TypingNotice } from "./protocol.gen.js";
 import type { Timing } from "./types.js";
 
@@ -15,19 +16,15 @@ export class TypingOthers {
   }
 
   start({ type, id, expiresIn }: Pick<TypingNotice, "type" | "id" | "expiresIn">): void {
-    const key = `${type}:${id}`;
-    clearTimeout(this.#all.get(key)?.timer);
-    this.#all.set(key, { who: { type, id }, timer: setTimeout(() => this.stop({ type, id }), expiresIn ?? 5000) });
+    const who = { type, id };
+    clearTimeout(this.#all.get(nameOf(who))?.timer);
+    this.#all.set(nameOf(who), { who, timer: setTimeout(() => this.stop(who), expiresIn ?? 5000) });
     this.#changed();
   }
 
-  stop({ type, id }: { type: string; id: string }): void {
-    const key = `${type}:${id}`;
-    const one = this.#all.get(key);
-    if (!one) return;
-    clearTimeout(one.timer);
-    this.#all.delete(key);
-    this.#changed();
+  stop(who: { type: string; id: string }): void {
+    clearTimeout(this.#all.get(nameOf(who))?.timer);
+    if (this.#all.delete(nameOf(who))) this.#changed();
   }
 
   clear(): void {

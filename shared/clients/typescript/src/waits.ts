@@ -1,12 +1,9 @@
 import type { ChatError } from "./error.js";
 import { sleep } from "./timing.js";
 
-/** What asks to be left alone for longer is wrong, and more than a timer can count is none. */
-const longest = 600_000;
-
 /** @internal How long to wait before the same is tried again: as the error says, but never less than the backoff. */
 export function waitAfter(error: ChatError, backoff: number): number {
-  return Math.min(Math.max(Number(error.retryAfterMs) || 0, backoff), longest);
+  return Math.max(error.retryAfterMs ?? 0, backoff);
 }
 
 /** @internal Waits so long, or until there is nothing to wait for: no timer outlives that by much. */

@@ -1,38 +1,21 @@
 import type { Conversation } from "./conversation.js";
 import type { ChatClient } from "./client.js";
 import { asChatError, ChatError, refusal } from "./error.js";
-import type { Link } from "./link.js";
-import { committed } from "./outbox.js";
+import type { Frame, Link } from "./link.js";
+import { committed } from "./entry.js";
 import { Pace } from "./pace.js";
+import { Parts } from "./parts.js";
 import type { ErrorBody, Message, Sent, StreamStarted } from "./protocol.gen.js";
 import { sleep } from "./timing.js";
 import type { SendInput } from "./types.js";
 import { pause, waitAfter } from "./waits.js";
 
-/** The most bytes of JSON of a part that is sent whole. */
-const maxWhole = 20_000;
-/** How closely pieces follow each other that are sent again. */
-const repeatEvery = 50;
+/** How long to wait, at first, for another connection, or before the same is tried again. */
+const patience = 50;
 /** A sign of life where nothing is written: the server ends what is silent for 30 s. */
 const heartbeat = 10_000;
 /** How often what is refused, but may be tried again, is: at its begin and at its end. */
 const tries = 12;
-
-interface Piece {
-  index: number;
-  text: string;
-  whole: boolean;
-}
-
-/** What was written of one part. */
-interface Part {
-  text: string; // all of it that is in pieces, unless before
-  before: boolean; // it was begun elsewhere: the beginning is not known here
-  pending: string; // what is not yet in a piece
-  next: number;
-  sent: Piece[]; // from the last whole on
-  again: number; // from this index on to be sent again; next: none
-}
 
 let writers = 0;
 
@@ -47,14 +30,14 @@ export class StreamWriter {
   readonly signal: AbortSignal;
   /** @internal */
   readonly conversationId: string;
-  /** @internal The id of its frames, by which their errors are known. */
-  readonly tag = `w${++writers}`;
+  /** The id of its frames, by which their errors are known. */
+  readonly #tag = `w${++writers}`;
   readonly #core: ChatClient;
   readonly #conversation: Conversation;
   readonly #parentId: string;
   readonly #stopped = new AbortController();
   readonly #pace = new Pace();
-  readonly #parts = new Map<string, Part>();
+  readonly #parts = new Parts();
   #status?: string;
   #link?: Link; // where it is written
   #lost = true; // the server is to be told that it begins, or goes on
@@ -91,7 +74,7 @@ export class StreamWriter {
   /** Adds to a part: `content`, `thinking` or `tool:<toolCallId>`. What is written after the end goes nowhere. */
   write(text: string, part = "content"): void {
     if (this.#error || this.#closing) return;
-    this.#part(part).pending += text;
+    this.#parts.add(part, text);
     this.#wake();
   }
 
@@ -104,7 +87,7 @@ export class StreamWriter {
 
   /** Commits the answer: what was written, and the fields. */
   end(fields: SendInput = {}): Promise<Message> {
-    return this.#finish(() => this.#endFrame(fields), fields.content) as Promise<Message>;
+    return this.#finish(() => ({ state: "end", ...this.#parts.end(fields) }), fields.content) as Promise<Message>;
   }
 
   /** Breaks the answer off: what was written is committed as failed, or as cancelled where somebody stopped it; where that is nothing there is no message. */
@@ -113,7 +96,15 @@ export class StreamWriter {
   }
 
   /** @internal */
-  stop(): void {
+  frame({ event, id, data, error }: Frame, link: Link): void {
+    if (error) {
+      if (id === this.#tag || (id === undefined && error.details?.streamId === this.streamId)) this.#refused(error, link);
+    } else if (event === "stream:stop" && data.streamId === this.streamId && data.conversationId === this.conversationId) {
+      this.#stop();
+    }
+  }
+
+  #stop(): void {
     this.#stopped.abort(new ChatError("closed", "The answer was stopped"));
   }
 
@@ -122,28 +113,21 @@ export class StreamWriter {
     this.#wake();
   }
 
-  /** @internal Does what the error of a piece asks for. */
-  refused(e: ErrorBody, link: Link): void {
+  /** Does what the error of a piece asks for. */
+  #refused(e: ErrorBody, link: Link): void {
     if (link !== this.#link) return;
     const next = e.details?.next as Record<string, number> | undefined;
-    const p = this.#parts.get(e.details?.part as string);
     if (e.code === "not_found") {
       this.#lost = true;
     } else if (e.code === "conflict" && next) {
-      this.#sendAgain(next);
+      this.#parts.sendAgain(next);
     } else if (e.code === "rate_limited" || e.code === "unavailable" || e.code === "internal") {
       if (e.code === "rate_limited") this.#pace.widen();
-      if (p) p.again = Math.min(p.again, e.details?.index as number);
+      this.#parts.sendAgain({ [e.details?.part as string]: e.details?.index as number });
     } else if (!this.#closing) {
       this.#fail(refusal(e));
     }
     this.#wake();
-  }
-
-  #part(name: string): Part {
-    let p = this.#parts.get(name);
-    if (!p) this.#parts.set(name, (p = { text: "", before: false, pending: "", next: 0, sent: [], again: 0 }));
-    return p;
   }
 
   /** Sends what is due, until the end. */
@@ -169,18 +153,18 @@ export class StreamWriter {
     }
   }
 
-  #isDue(): boolean {
-    if (this.#lost || this.#link?.closed) return true;
-    for (const p of this.#parts.values()) if (p.again < p.next || whole(p.pending)) return true;
-    return false;
+  #isDue(): boolean | undefined {
+    return this.#lost || this.#link?.closed || this.#parts.areDue;
   }
 
   /** Tries until it succeeds, or is refused for good; without a connection until there is one. */
   async #persist<T>(what: () => Promise<T>, most: number): Promise<T> {
+    const ends = () => this.#closing && most === Infinity; // the end has a patience of its own
+    const isOver = () => this.#core.isOver || ends();
     for (let attempt = 0; ; ) {
       try {
-        while (!this.#core.link && !(this.#closing && most === Infinity) && this.#core.connection.state !== "failed" && this.#core.connection.state !== "initialized") await sleep(repeatEvery);
-        if (!this.#core.link && !(this.#closing && most === Infinity)) throw this.#core.connection.error ?? new ChatError("closed", "The client is closed");
+        while (!this.#core.link && !isOver()) await sleep(patience);
+        if (!this.#core.link && !ends()) throw this.#core.connection.error ?? new ChatError("closed", "The client is closed");
         return await what();
       } catch (e) {
         const error = asChatError(e);
@@ -188,10 +172,8 @@ export class StreamWriter {
         const other = error.code === "conflict" && !error.details?.messageId && !error.details?.next && this.#link?.closed;
         if (!this.#again(error) && !other) throw error;
         if (this.#core.link && ++attempt >= (other ? 60 : most)) throw error;
-        const { connection } = this.#core;
-        const isOver = () => connection.state === "failed" || connection.state === "initialized" || (this.#closing && most === Infinity);
-        const waited = pause(waitAfter(error, other ? 500 : Math.min(attempt, 10) * repeatEvery), isOver);
-        await (most === Infinity ? Promise.race([waited, this.#closed]) : waited); // the end has a patience of its own
+        const waited = pause(waitAfter(error, other ? 500 : Math.min(attempt, 10) * patience), isOver);
+        await (most === Infinity ? Promise.race([waited, this.#closed]) : waited);
       }
     }
   }
@@ -200,13 +182,9 @@ export class StreamWriter {
   #again(e: ChatError): boolean {
     const next = e.details?.next as Record<string, number> | undefined;
     if (e.code === "not_found") this.#lost = true;
-    else if (e.code === "conflict" && next) this.#sendAgain(next);
+    else if (e.code === "conflict" && next) this.#parts.sendAgain(next);
     else return e.retryable;
     return this.#running !== undefined || e.code !== "not_found";
-  }
-
-  #sendAgain(next: Record<string, number>): void {
-    for (const [name, p] of this.#parts) if (next[name] !== undefined) p.again = Math.min(p.again, next[name]);
   }
 
   /** Begins, or takes over from a connection that is gone. */
@@ -223,88 +201,20 @@ export class StreamWriter {
     link.holds++;
     this.#link = link;
     this.#lost = false;
-    if (stoppedBy) this.stop();
-    for (const name of new Set([...Object.keys(next), ...this.#parts.keys()])) {
-      const p = this.#part(name);
-      const theirs = next[name] ?? 0;
-      if (first) {
-        p.next = p.again = theirs;
-        p.before = theirs > 0;
-      } else {
-        p.again = Math.min(p.next, theirs);
-        if (theirs <= p.next) continue;
-        // Another connection has begun it meanwhile: only the whole can take the place of its pieces.
-        if (p.before || encoded(p.text) > maxWhole) throw new ChatError("conflict", "Another connection has written other pieces of it");
-        p.again = 0;
-        p.next = theirs;
-      }
-    }
+    if (stoppedBy) this.#stop();
+    this.#parts.taken(next, first);
     if (this.#status) this.#append({ status: this.#status });
   }
 
   async #flush(last: boolean): Promise<void> {
     if (this.#lost || this.#link?.closed) await this.#start();
-    for (const [name, p] of this.#parts) await this.#flushPart(name, p, last);
-  }
-
-  async #flushPart(name: string, p: Part, last: boolean): Promise<void> {
-    let fresh = last ? p.pending : whole(p.pending);
-    const keep = p.pending.slice(fresh.length);
-    const repeat = p.again < p.next;
-    if (!repeat && !fresh) return;
-    fresh = fresh.replace(/\p{Surrogate}/gu, "\uFFFD");
-    const now = Date.now();
-    if (repeat || this.#pace.repairs(now)) {
-      const all = p.text + fresh;
-      if (!p.before && encoded(all) <= maxWhole) {
-        p.text = all;
-        p.pending = keep;
-        p.sent = [];
-        this.#post(name, p, { index: p.next, text: all, whole: true }, now);
-        return;
-      }
-    }
-    const from = p.again;
-    p.again = p.next; // unless one is refused meanwhile
-    p.pending = p.pending.slice(fresh.length);
-    for (const one of repeat ? [...p.sent] : []) {
-      if (one.index < from) continue;
-      this.#append({ part: name, ...one, whole: one.whole || undefined });
-      await sleep(repeatEvery);
-    }
-    while (fresh) {
-      const text = upTo(fresh);
-      fresh = fresh.slice(text.length);
-      p.text += text;
-      this.#post(name, p, { index: p.next, text, whole: false }, now);
-    }
-  }
-
-  /** Sends a new piece, and remembers it. */
-  #post(name: string, p: Part, one: Piece, now: number): void {
-    p.sent.push(one);
-    p.next = one.index + 1;
-    p.again = Math.min(p.again, one.index) === one.index || one.whole ? p.next : p.again;
-    this.#pace.sent(now, one.whole);
-    this.#append({ part: name, ...one, whole: one.whole || undefined });
+    await this.#parts.flush(last, this.#pace, (piece) => this.#append(piece));
   }
 
   #append(fields: object): void {
-    const { conversationId, streamId, tag: id } = this;
+    const { conversationId, streamId } = this;
     this.#alive = Date.now();
-    this.#link?.post({ action: "stream", id, conversationId, streamId, state: "append", ...fields });
-  }
-
-  #endFrame(fields: SendInput): object {
-    const content = this.#part("content");
-    if (content.next === 0) content.text ||= fields.content ?? ""; // nothing was written: it is said at once
-    const thinking = this.#parts.get("thinking");
-    const own = thinking && !fields.thinking;
-    const size = encoded(content.text) + (own ? encoded(thinking.text) : 0);
-    if (content.text && !content.before && !(own && thinking.before) && size <= maxWhole) {
-      return { state: "end", ...fields, content: content.text, thinking: own ? { content: thinking.text, visible: true } : fields.thinking };
-    }
-    return { state: "end", ...fields, content: undefined, pieces: { content: content.next, thinking: own ? thinking.next : undefined } };
+    this.#link?.post({ action: "stream", id: this.#tag, conversationId, streamId, state: "append", ...fields });
   }
 
   /** Sends what is left, and then the last frame, again where pieces are missing. */
@@ -317,9 +227,7 @@ export class StreamWriter {
     let asked = false;
     try {
       if (this.#error) throw this.#error;
-      const written = this.#part("content");
-      // What does not fit the last frame is written before it.
-      if (written.next === 0 && !written.pending && encoded(content) > maxWhole) written.pending = content;
+      this.#parts.sayAtEnd(content);
       return await this.#persist(async () => {
         await this.#flush(true);
         const frame: SendInput = last();
@@ -358,20 +266,4 @@ export class StreamWriter {
     if (this.#link) this.#link.holds--;
     this.#core.writers.delete(this);
   }
-}
-
-/** A text without half a character at its end. */
-function whole(text: string): string {
-  const last = text.charCodeAt(text.length - 1);
-  return last >= 0xd800 && last < 0xdc00 ? text.slice(0, -1) : text;
-}
-
-/** As much of a text as fits a piece. */
-function upTo(text: string): string {
-  while (encoded(text) > maxWhole) text = whole(text.slice(0, text.length >> 1));
-  return text;
-}
-
-function encoded(text: string): number {
-  return text.length > maxWhole ? text.length : new TextEncoder().encode(JSON.stringify(text)).length;
 }

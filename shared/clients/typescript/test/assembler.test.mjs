@@ -122,3 +122,32 @@ test("a stream whose beginning was lost is asked for, and no user's message ends
   a.begun(snapshot("x"), 1020);
   assert.deepEqual(a.missing(5000), []);
 });
+
+test("a stream whose owner is not known yet is ended by its owner's message alone", () => {
+  const [foreign, own] = [message("no", { id: "f", participantId: "b", participantType: "agent" }), message("th", { id: "o", participantType: "agent", truncated: true })];
+  for (const late of [[], [piece(1, "y")]]) {
+    const a = new Assembler(at);
+    a.delta(piece(0, "x"), 0);
+    for (const m of [foreign, own, foreign, { ...own, content: "the end", truncated: undefined }]) a.message(m);
+    assert.equal(a.shown(0, () => false)[0].content, "x", "until it is known whose it is");
+    assert.deepEqual(a.shown(0, () => true), [], "never beside what may be its message");
+    for (const p of late) a.delta(p, 1);
+    assert.deepEqual(a.missing(1000), ["s"]);
+    a.begun(begun(), 1001);
+    assert.equal(a.shown(1001, () => false)[0].content, "the end");
+    assert.equal(a.busy, false);
+  }
+  const a = new Assembler(at);
+  a.delta(piece(0, "x"), 0);
+  a.message(foreign);
+  a.begun(begun(), 1);
+  a.delta(piece(1, "y"), 2);
+  assert.equal(a.shown(2, () => true)[0].content, "xy", "somebody else's does not count");
+  const gone = new Assembler(at);
+  assert.equal(gone.over("s"), false);
+  gone.delta(piece(0, "x"), 0);
+  assert.equal(gone.over("s"), false, "its message comes");
+  gone.message(own);
+  assert.equal(gone.over("s"), true);
+  assert.equal(gone.busy, false);
+});

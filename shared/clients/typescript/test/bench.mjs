@@ -16,7 +16,10 @@ server.on("connection", (socket) => {
   socket.on("message", (text) => {
     const f = JSON.parse(text);
     if (f.action === "join") send("conversation:joined", f.id, { conversationId: "c", lastSeq: seq, members: [], memberCount: 0, agentOnline: false });
-    if (f.action === "send") send("message:sent", f.id, { messageId: `m${++seq}`, conversationId: "c", seq, clientMessageId: f.clientMessageId, createdAt: now });
+    if (f.action === "send") {
+      const n = f.conversationId === "c" ? ++seq : 1;
+      send("message:sent", f.id, { messageId: `m${n}`, conversationId: f.conversationId, seq: n, clientMessageId: f.clientMessageId, createdAt: now });
+    }
     if (f.action === "leave") for (let i = 0; i < 20_000; i++) send("message:new", undefined, message(++seq)); // the flood
   });
 });
@@ -34,21 +37,24 @@ await until(() => conversation.getSnapshot().state === "joined" && client.getSna
 // What a socket alone takes for the same.
 const plain = new WebSocket(`ws://127.0.0.1:${port}`, ["bearer"]);
 await new Promise((resolve) => plain.once("message", resolve));
-async function timed(times, one) {
-  for (let i = 0; i < 500; i++) await one();
-  const started = performance.now();
-  for (let i = 0; i < times; i++) await one();
-  return (performance.now() - started) / times;
-}
-const bare = await timed(3000, () => {
+const bare = () => {
   const reply = new Promise((resolve) => plain.once("message", (data) => resolve(JSON.parse(data))));
   plain.send(JSON.stringify({ action: "send", id: "r1", conversationId: "d", content: "hello", clientMessageId: "x" }));
   return reply;
-});
-// The plain socket's replies have used up places in the log: begin after them.
-seq = conversation.getSnapshot().lastSeq;
-const whole = await timed(3000, () => conversation.send("hello").done);
-console.log(`send to ack: ${whole.toFixed(3)} ms, of which the client ${(whole - bare).toFixed(3)} ms`);
+};
+const whole = () => conversation.send("hello").done;
+// In turns, so that whatever else the machine does meets both.
+const times = { bare: [], whole: [] };
+for (let i = 0; i < 4000; i++) {
+  for (const [name, one] of [["bare", bare], ["whole", whole]]) {
+    const started = performance.now();
+    await one();
+    if (i >= 1000) times[name].push(performance.now() - started);
+  }
+}
+const median = (all) => all.sort((a, b) => a - b)[all.length >> 1];
+const [alone, ours] = [median(times.bare), median(times.whole)];
+console.log(`send to ack, medians: ${ours.toFixed(3)} ms, a socket alone ${alone.toFixed(3)} ms, so the client ${(ours - alone).toFixed(3)} ms`);
 
 let snapshots = 0;
 conversation.subscribe(() => {
@@ -66,4 +72,4 @@ client.close();
 plain.terminate();
 server.close();
 assert.ok(rate > 500, `${rate} messages a second`);
-assert.ok(whole - bare < 2, `${whole - bare} ms`);
+assert.ok(ours - alone < 2, `${ours - alone} ms`);

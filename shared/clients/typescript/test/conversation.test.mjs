@@ -176,3 +176,87 @@ test("a question that was cut is told, although REST failed", T, async () => {
   f.client.close();
   assert.deepEqual(told, ["whole"]);
 });
+
+test("a conversation that is opened in the very microtask in which its leave, or its join, ends is joined", T, async () => {
+  for (const wait of [0, 1, 2, 3, 4, 5, 6]) {
+    const f = fake({ timing: { pingEvery: 1e6 }, on: { leave: () => false } });
+    const { c, close } = await joined(f);
+    close();
+    const leave = await until(() => f.sockets[0].sent("leave")[0]);
+    f.sockets[0].in({ event: "conversation:left", id: leave.id, data: { conversationId: "c" } });
+    for (let i = 0; i < wait; i++) await undefined;
+    c.open();
+    await until(() => c.getSnapshot().state === "joined", 300, `joined after ${wait} microtasks`);
+    f.client.close();
+  }
+  let after = 0; // of those that came after the refusal, and not before it
+  for (const wait of [1, 2, 3, 4, 5, 6, 7]) {
+    const f = fake({ timing: { pingEvery: 1e6 }, on: { join: (j) => f.error(j, "not_found", false) } });
+    f.client.connect();
+    const c = f.client.conversation("c");
+    c.open();
+    await until(() => c.getSnapshot().state === "gone");
+    const opened = new Promise((resolve) => {
+      f.client.on("event", async ({ event }) => {
+        if (event !== "error") return;
+        for (let i = 0; i < wait; i++) await undefined;
+        resolve(c.getSnapshot().state);
+        c.open();
+      });
+    });
+    c.open();
+    if ((await opened) === "gone" && ++after) await until(() => f.sockets[0].sent("join").length > 2, 300, `asked again after ${wait} microtasks`);
+    f.client.close();
+  }
+  assert.ok(after > 2);
+});
+
+const agents = (seq, participantId, more = {}) => message(seq, { participantType: "agent", participantId, streamId: "s", ...more });
+const piece = { event: "stream:delta", data: { conversationId: "c", streamId: "s", epoch: 1, part: "content", offset: 0, length: 3, text: "abc" } };
+
+test("another agent's message does not end a stream whose beginning was lost: its own does, when that is known", T, async () => {
+  let ended = false;
+  const snapshot = { conversationId: "c", streamId: "s", epoch: 1, participantId: "ag", startedAt: "", leaseMs: 30000, parts: [{ part: "content", text: "abc", length: 3 }] };
+  const f = fake({ fetch: async () => (ended ? Response.json({ code: "not_found", detail: "x", retryable: false }, { status: 404 }) : Response.json(snapshot)) });
+  const { c } = await joined(f);
+  f.sockets[0].in(piece);
+  f.sockets[0].in({ event: "message:new", data: agents(1, "mallory") });
+  await until(() => c.getSnapshot().streams[0]?.participantId === "ag");
+  f.sockets[0].in({ event: "stream:delta", data: { ...piece.data, offset: 3, text: "def" } });
+  assert.equal(c.getSnapshot().streams[0].content, "abcdef");
+  f.sockets[0].in({ event: "message:new", data: agents(2, "ag", { content: "abcdef" }) });
+  assert.deepEqual(c.getSnapshot().streams, []);
+  f.client.close();
+});
+
+test("a stream whose beginning was lost is never shown beside its message, and is over when the server has none", T, async () => {
+  const f = fake({ fetch: async () => Response.json({ code: "not_found", detail: "x", retryable: false }, { status: 404 }) });
+  const { c } = await joined(f);
+  f.sockets[0].in(piece);
+  assert.equal(c.getSnapshot().streams[0].content, "abc");
+  f.sockets[0].in({ event: "message:new", data: agents(1, "ag", { content: "abcdef" }) });
+  assert.deepEqual(c.getSnapshot().streams, []);
+  await until(() => f.asked.some((url) => url.includes("/streams/")));
+  await sleep(100);
+  const { length } = f.asked;
+  f.sockets[0].in({ event: "stream:delta", data: { ...piece.data, offset: 3, text: "def" } });
+  assert.deepEqual(c.getSnapshot().streams, []);
+  await sleep(200);
+  assert.equal(f.asked.length, length, "it is not asked for any more");
+  f.client.close();
+});
+
+test("who comes in the same moment as the answer to a join is in the room", T, async () => {
+  const f = fake({ on: { join: (j, s) => {
+    setTimeout(() => {
+      s.in({ event: "joined", id: j.id, data: { conversationId: "c", lastSeq: 0, members: [{ type: "user", id: "me" }] } });
+      s.in({ event: "user:joined", data: { conversationId: "c", type: "user", id: "b" } });
+      s.in({ event: "typing:start", data: { conversationId: "c", type: "user", id: "b" } });
+    });
+    return false;
+  } } });
+  const { c } = await joined(f);
+  const { members, typing } = c.getSnapshot();
+  f.client.close();
+  assert.deepEqual({ members: members.map((m) => m.id), typing: typing.map((t) => t.id) }, { members: ["me", "b"], typing: ["b"] });
+});

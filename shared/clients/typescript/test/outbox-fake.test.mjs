@@ -172,6 +172,70 @@ test("a connection that does not say who is connected is given up, and what wait
   assert.deepEqual(f.sockets.map((s) => s.sent("send").length), [0, 1]);
 });
 
+test("under a caller's own id a message is said once, and what is no id is refused by its name", T, async () => {
+  const f = fake({ on: { send: () => false } });
+  const { c } = await joined(f);
+  const one = c.send({ content: "x", clientMessageId: "mine-1" });
+  assert.equal(one.clientMessageId, "mine-1");
+  assert.equal(one.input.clientMessageId, undefined);
+  await until(() => f.sockets[0].sent("send").length);
+  const again = c.send({ content: "x", clientMessageId: "mine-1" });
+  assert.equal(again.done, one.done);
+  assert.deepEqual(c.getSnapshot().outgoing.map((o) => o.clientMessageId), ["mine-1"]);
+  assert.throws(() => f.client.conversation("d").send({ content: "x", clientMessageId: "mine-1" }), { code: "conflict" });
+  for (const bad of ["", "a b", "ü", "a/b", "x".repeat(129), "a\n", 7, null]) {
+    assert.throws(() => c.send({ content: "x", clientMessageId: bad }), (e) => e.code === "validation_failed" && /must match .*1,128/.test(e.details.clientMessageId), String(bad));
+  }
+  c.send({ content: "x", clientMessageId: "aZ0._@:|+=~-".padEnd(128, "x") });
+  f.client.close();
+});
+
+test("one that failed, or was taken back, may be said again under its id", T, async () => {
+  let refuse = true;
+  const f = fake({ timing: { ackTimeout: 50, backoffBase: 5000, backoffMax: 5000 }, on: { send: (s) => (refuse === "silent" ? false : refuse ? f.error(s, "validation_failed", false) : { event: "message:sent", id: s.id, data: { messageId: "m", conversationId: "c", seq: 1, clientMessageId: s.clientMessageId, createdAt: "" } }) } });
+  const { c } = await joined(f);
+  await assert.rejects(c.send({ content: "bad", clientMessageId: "i" }).done, { code: "validation_failed" });
+  refuse = "silent";
+  const lost = c.send({ content: "good", clientMessageId: "i" });
+  assert.deepEqual(c.getSnapshot().outgoing.map((o) => o.content), ["good"]);
+  await until(() => c.getSnapshot().outgoing[0].status === "queued" && c.getSnapshot().outgoing[0].error);
+  c.discard("i");
+  refuse = false;
+  f.sockets[0].close();
+  const last = c.send({ content: "good", clientMessageId: "i" });
+  await assert.rejects(lost.done, { code: "discarded" });
+  assert.equal((await last.done).content, "good");
+  f.client.close();
+});
+
+test("what a former page has left is sent before what is said now", T, async () => {
+  const storage = new Memory();
+  storage.setItem(...kept("b", "second", 2));
+  storage.setItem(...kept("a", "first", 1));
+  const f = fake({ storage });
+  f.client.conversation("c").send("third, before the connection");
+  f.client.connect();
+  f.client.on("event", ({ event }) => event === "connected" && f.client.conversation("c").send("fourth, in the moment of it"));
+  await until(() => f.sockets[0]?.sent("send").length === 4);
+  assert.deepEqual(f.sockets[0].sent("send").map((s) => s.content), ["first", "second", "third, before the connection", "fourth, in the moment of it"]);
+  await until(() => storage.length === 0);
+  f.client.close();
+});
+
+test("what is said while what was left is being read is kept at once", T, async () => {
+  const storage = new Memory();
+  storage.setItem(...kept("a", "left"));
+  const f = fake({ storage, on: { send: () => false } });
+  f.client.on("event", ({ event }) => event === "connected" && f.client.conversation("c").send("now").done.catch(() => {}));
+  let at;
+  f.client.subscribe(() => (at ??= f.client.getSnapshot().me && storage.length));
+  f.client.connect();
+  await until(() => at);
+  assert.equal(at, 2);
+  await until(() => f.client.conversation("c").getSnapshot().outgoing.length === 2);
+  f.client.close();
+});
+
 test("what a former page has sent, and the log shows before the server says who is connected, is not shown twice", T, async () => {
   for (const order of [[1, 2], [2, 1]]) {
     const storage = new Memory();

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Outbox } from "../dist/outbox.js";
 import { defaults } from "../dist/timing.js";
+import { sleep, until } from "./support/fake.mjs";
 
 // A browser's localStorage, in memory.
 class Store {
@@ -36,7 +37,7 @@ test("taken back", async () => {
   box.discard("nothing");
 });
 
-test("a reload finds what was queued, in its order, and whose it was", () => {
+test("a reload finds what was queued, in its order, and whose it was", async () => {
   const storage = new Store();
   const mine = { storage, me: { type: "user", id: "u1" } };
   const before = new Outbox(host(mine));
@@ -47,6 +48,7 @@ test("a reload finds what was queued, in its order, and whose it was", () => {
   const after = new Outbox(host(mine));
   after.add("c", { content: "four" });
   after.flush();
+  await until(() => after.of("c").length > 1);
   assert.deepEqual(after.of("c").map((o) => o.content), ["one", "three", "four"]);
   assert.equal(after.of("c")[0].clientMessageId, ids[0]);
   assert.deepEqual(after.of("c")[0].input, { content: "one", attachments: ["https://x"] });
@@ -54,6 +56,7 @@ test("a reload finds what was queued, in its order, and whose it was", () => {
 
   const others = new Outbox(host({ storage, me: { type: "user", id: "u2" } }));
   others.flush();
+  await sleep(50);
   assert.deepEqual(others.of("c"), []);
 });
 

@@ -117,7 +117,7 @@ describe("talking", () => {
   });
 
   test("typing: told now and then, over by itself, by a message and by blur", async () => {
-    const { a, ca, cb, n } = await talk({ timing: { typingEvery: 300, typingStop: 400 } });
+    const { a, ca, cb, n } = await talk({ timing: { typingEvery: 60_000, typingStop: 400 } });
     const sent = [];
     a.on("frame", ({ dir, text }) => dir === "out" && text.includes('"typing"') && sent.push(JSON.parse(text).state));
     for (let i = 0; i < 20; i++) {

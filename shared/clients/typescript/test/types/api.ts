@@ -21,8 +21,9 @@ is<ChatError["retryable"], boolean>(true);
 conversation.getSnapshot().messages.push({} as Message);
 // @ts-expect-error
 conversation.getSnapshot().lastSeq = 1;
-// @ts-expect-error the id is the library's own
 conversation.send({ content: "x", clientMessageId: "mine" });
+// @ts-expect-error the conversation's id is its own
+conversation.send({ content: "x", conversationId: "another" });
 // @ts-expect-error
 client.on("nothing", () => {});
 // @ts-expect-error

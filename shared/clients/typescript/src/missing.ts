@@ -1,0 +1,116 @@
+import type { Conversation } from "./conversation.js";
+import { asChatError } from "./error.js";
+import type { Message } from "./protocol.gen.js";
+import { backoff } from "./timing.js";
+import { pause, waitAfter } from "./waits.js";
+
+/** @internal Reads what of a conversation did not come: messages, the ends of those that did not fit a frame, pieces of answers. */
+export class Missing {
+  readonly #of: Conversation;
+  readonly #cut = new Set<string>(); // truncated messages that are to be read
+  #gap?: ReturnType<typeof setTimeout>;
+  #tick?: ReturnType<typeof setInterval>;
+  #filling = false;
+  #reading = false;
+  #failures = 0; // to read what is missing, in a row
+
+  constructor(of: Conversation) {
+    this.#of = of;
+  }
+
+  /** Looks whether something is missing, and whether time may run out for a stream. */
+  look(): void {
+    const { core, log, streams, isOpen } = this.#of;
+    const { timing } = core;
+    const { gapPatience } = timing;
+    if (core.isOver) {
+      clearTimeout(this.#gap);
+      clearInterval(this.#tick);
+      this.#gap = this.#tick = undefined;
+      return;
+    }
+    if (isOpen && log.lacks && !this.#filling) this.#gap ??= setTimeout(() => void this.#fill(), gapPatience + (this.#failures && backoff(this.#failures, timing)));
+    if (streams.busy) this.#tick ??= setInterval(() => this.#watch(), gapPatience);
+    void this.#readWhole();
+  }
+
+  /** Notes a message that did not fit its frame. */
+  cut(m: Message): void {
+    if (m.truncated) this.#cut.add(m.id);
+  }
+
+  /** One that was deleted is not read. */
+  deleted(id: string): void {
+    this.#cut.delete(id);
+  }
+
+  clear(): void {
+    this.#cut.clear();
+  }
+
+  /** Reads the messages that did not come. */
+  async #fill(): Promise<void> {
+    const { core, log, id } = this.#of;
+    this.#gap = undefined;
+    this.#filling = true;
+    try {
+      while (log === this.#of.log && log.lacks && this.#of.isOpen && !core.isOver) {
+        const { last } = log;
+        const { data } = await core.rest.messages({ conversationId: id, afterSeq: last, limit: 100 });
+        if (log !== this.#of.log) break; // of somebody else
+        for (const m of data) this.#of.add(m);
+        this.#failures = log.last === last ? this.#failures + 1 : 0;
+        if (this.#failures) break; // the database that was asked is behind: again a little later
+      }
+    } catch (cause) {
+      const error = asChatError(cause);
+      this.#failures++;
+      if (error.code === "not_found" || error.code === "forbidden") this.#of.failed(error);
+    }
+    this.#filling = false;
+    this.look();
+  }
+
+  /** Reads the messages that did not fit their frames, one after the other. */
+  async #readWhole(): Promise<void> {
+    if (this.#reading) return;
+    this.#reading = true;
+    const { core } = this.#of;
+    for (let attempt = 0; this.#cut.size > 0 && !core.isOver; ) {
+      const [id] = this.#cut as unknown as [string];
+      try {
+        const m = await core.rest.message(id);
+        if (this.#cut.delete(id)) this.#of.add(m);
+        attempt = 0;
+      } catch (cause) {
+        const error = asChatError(cause);
+        // It was deleted meanwhile, which a frame tells; or else its beginning has to do.
+        if (!this.#cut.delete(id) || !error.retryable) continue;
+        this.#cut.add(id); // after the others
+        await pause(waitAfter(error, backoff(attempt++, core.timing)), () => core.isOver);
+      }
+    }
+    this.#reading = false;
+  }
+
+  #watch(): void {
+    const { core, id, streams, isOpen } = this.#of;
+    const now = Date.now();
+    if (streams.pass(now)) this.#of.changed(); // one is stalled by now, or over
+    for (const streamId of streams.missing(now)) {
+      core.rest.stream(id, streamId).then(
+        (d) => {
+          streams.begun({ ...d, truncated: false }, Date.now());
+          this.#of.changed();
+        },
+        (e) => {
+          // It has ended: its message comes, or has come.
+          if (asChatError(e).code === "not_found" && streams.over(streamId)) this.#of.changed();
+        },
+      );
+    }
+    if (streams.busy && isOpen) return;
+    clearInterval(this.#tick);
+    this.#tick = undefined;
+  }
+}
