@@ -1,5 +1,5 @@
 // A button, and what can be done once it is clicked.
-import { html, useEffect, useLayoutEffect, useRef, useState } from "./hooks.js";
+import { html, useLayoutEffect, useRef, useState } from "./hooks.js";
 
 /** items: [label, what it does, whether it cannot be undone] each. The list lies above all else, for a log would cut it. */
 export function Menu({ label, icon, items }) {
@@ -14,19 +14,13 @@ export function Menu({ label, icon, items }) {
       el.style.left = Math.max(8, Math.min(innerWidth - width - 8, rtl ? at.left : at.right - width)) + "px";
       el.style.top = Math.max(8, below + height > innerHeight - 8 ? at.top - 5 - height : below) + "px";
     };
+    const away = (e) => { if (!box.current.contains(e.target)) setOpen(false); };
     el.showPopover();
     place();
     el.querySelector("button").focus({ preventScroll: true });
-    addEventListener("scroll", place, true);
-    addEventListener("resize", place);
-    return () => { removeEventListener("scroll", place, true); removeEventListener("resize", place); };
-  }, [open]);
-  useEffect(() => {
-    if (!open) return;
-    const away = (e) => { if (!box.current.contains(e.target)) setOpen(false); };
-    document.addEventListener("click", away);
-    document.addEventListener("focusin", away);
-    return () => { document.removeEventListener("click", away); document.removeEventListener("focusin", away); };
+    const listen = [["scroll", place], ["resize", place], ["click", away], ["focusin", away]];
+    for (const [name, f] of listen) addEventListener(name, f, true);
+    return () => { for (const [name, f] of listen) removeEventListener(name, f, true); };
   }, [open]);
   // Where it began: what is clicked goes, and the focus would with it.
   const close = () => { button()?.focus({ preventScroll: true }); setOpen(false); };
