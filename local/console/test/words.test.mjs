@@ -70,6 +70,7 @@ test("two answers are apart, and why one failed stands there once", async () => 
   const text = await page.evaluate(() => document.querySelector(".log").innerText);
   assert.equal(text.match(/It is out of order\./g).length, 1);
   assert.equal(text.match(/The carrier does not answer\./g).length, 1);
+  assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll(".log .bad, .log .failed")].map((e) => e.innerText.trim())), ["It is out of order.", "The carrier does not answer."], "that it failed is seen");
   const gap = await page.evaluate(() => { const [a, b] = document.querySelectorAll(".message"); return b.querySelector(".bubble").getBoundingClientRect().top - a.querySelector(".body").lastElementChild.getBoundingClientRect().bottom; });
   assert.ok(gap >= 14, `${gap} pixels`);
   await shot(page, "answers");

@@ -86,7 +86,7 @@ export function Message({ entry, me, talk, streams, more }) {
       ${m.thinking?.content && html`<${Thinking} text=${m.thinking.content} ms=${m.thinking.duration} />`}
       ${calls && m.toolCalls.map((c, i) => html`<${Call} key=${c?.id ?? i} call=${c} entry=${entry} me=${me} talk=${talk} runs=${streams.some((s) => !s.stalled && s.participantId === m.participantId && s.parentId === m.parentId)} />`)}
       ${m.type === "tool_result" && html`<details class="tool"><summary>Result of ${clean(m.toolResults?.[0]?.name || m.name || "a tool")}</summary><pre tabindex="0" dir="ltr">${code(m.content)}</pre></details>`}
-      ${m.content && m.type !== "tool_result" && html`<div class="bubble">${m.participantType === "agent" ? html`<${Markdown} text=${m.content} />` : html`<div class="plain" dir="auto">${m.content}</div>`}${mine && html`<${Mark} as="sent" label="Sent" />`}</div>`}
+      ${m.content && m.type !== "tool_result" && html`<div class=${`bubble ${said ? "bad" : ""}`}>${m.participantType === "agent" ? html`<${Markdown} text=${m.content} />` : html`<div class="plain" dir="auto">${m.content}</div>`}${mine && html`<${Mark} as="sent" label="Sent" />`}</div>`}
       ${m.attachments?.map((a) => html`<${Attachment} key=${a} url=${a} />`)}
       ${(m.type === "error" || m.status === "failed") && !said && html`<p class="failed" dir="auto">${m.error || "It broke off here."}</p>`}
       ${m.status === "cancelled" && html`<p class="small">Stopped</p>`}
