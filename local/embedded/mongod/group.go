@@ -18,10 +18,32 @@ type sum struct {
 	of   expression
 }
 
-// An expression is a constant, or with a path what is there.
+// An expression is a constant, or with a path what is there, or a document of some that
+// have names.
 type expression struct {
 	constant bsoncore.Value
 	path     string
+	of       []named
+}
+
+type named struct {
+	name string
+	expression
+}
+
+// compileKey reads an expression, or a document of such that are paths.
+func compileKey(v bsoncore.Value) (e expression, ok bool) {
+	if !isDocument(v) {
+		return compileExpression(v)
+	}
+	for name, v := range fields(v.Data) {
+		of, ok := compileExpression(v)
+		if !ok || of.path == "" || strings.HasPrefix(string(name), "$") || strings.Contains(string(name), ".") {
+			return e, false
+		}
+		e.of = append(e.of, named{string(name), of})
+	}
+	return e, len(e.of) > 0
 }
 
 // compileExpression reads a number, null, or "$path".
@@ -34,6 +56,15 @@ func compileExpression(v bsoncore.Value) (e expression, ok bool) {
 }
 
 func (e expression) value(doc bsoncore.Document) bsoncore.Value {
+	if len(e.of) > 0 {
+		start, b := startDocument(nil)
+		for _, n := range e.of {
+			if v := n.value(doc); !isMissing(v) {
+				b = appendElement(b, n.name, v)
+			}
+		}
+		return docValue(endDocument(b, start))
+	}
 	if e.path == "" {
 		return e.constant
 	}
@@ -54,7 +85,7 @@ func compileGroup(v bsoncore.Value) (*grouping, error) {
 	for name, v := range fields(v.Data) {
 		ok := false
 		if string(name) == "_id" {
-			g.key, ok = compileExpression(v)
+			g.key, ok = compileKey(v)
 			keyed = true
 		} else if isDocument(v) && firstKey(v.Data) == "$sum" && len(elements(v.Data)) == 1 {
 			s := sum{name: string(name)}
@@ -62,7 +93,7 @@ func compileGroup(v bsoncore.Value) (*grouping, error) {
 			g.sums = append(g.sums, s)
 		}
 		if !ok {
-			return nil, unsupported("$group other than {_id: \"$path\", n: {$sum: \"$path\"}} or with numbers: the field "+string(name)+":", display(v))
+			return nil, unsupported("$group other than {_id: \"$path\" or {name: \"$path\"}, n: {$sum: \"$path\"}} or with numbers: the field "+string(name)+":", display(v))
 		}
 	}
 	if !keyed || len(g.sums) == 0 {
