@@ -1,6 +1,7 @@
 package mongod
 
 import (
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -57,16 +58,13 @@ func compileExpression(v bsoncore.Value) (e expression, ok bool) {
 
 func (e expression) value(doc bsoncore.Document) bsoncore.Value {
 	if len(e.of) > 0 {
-		start, b := startDocument(nil)
-		for _, n := range e.of {
-			if v := n.value(doc); !isMissing(v) {
-				b = appendElement(b, n.name, v)
-			}
-		}
-		return docValue(endDocument(b, start))
+		return docValue(e.document(nil, doc))
 	}
 	if e.path == "" {
 		return e.constant
+	}
+	if !strings.Contains(e.path, ".") {
+		return field(doc, e.path)
 	}
 	v := docValue(doc)
 	for name := range strings.SplitSeq(e.path, ".") {
@@ -76,6 +74,17 @@ func (e expression) value(doc bsoncore.Document) bsoncore.Value {
 		v = field(v.Data, name)
 	}
 	return v
+}
+
+// document appends the document that an expression of several is.
+func (e expression) document(dst []byte, doc bsoncore.Document) []byte {
+	start, b := startDocument(dst)
+	for _, n := range e.of {
+		if v := n.value(doc); !isMissing(v) {
+			b = appendElement(b, n.name, v)
+		}
+	}
+	return endDocument(b, start)
 }
 
 // compileGroup reads {_id: key, name: {$sum: what}, …}.
@@ -112,27 +121,32 @@ func (g *grouping) of(docs []bsoncore.Document) (out []bsoncore.Document, err er
 	var order []*group
 	groups := map[string]*group{}
 	zero := bsoncore.Value{Type: bsoncore.TypeInt32, Data: bsoncore.AppendInt32(nil, 0)}
+	var buffer, name []byte // of the document before
+	add := operation{op: "$sum"}
 	for _, doc := range docs {
-		key := g.key.value(doc)
-		if isMissing(key) {
+		var key bsoncore.Value
+		if len(g.key.of) > 0 {
+			buffer = g.key.document(buffer[:0], doc)
+			key = docValue(buffer)
+		} else if key = g.key.value(doc); isMissing(key) {
 			key = bsoncore.Value{Type: bsoncore.TypeNull}
 		}
-		name := string(appendKey(nil, key))
-		in := groups[name]
+		name = appendKey(name[:0], key)
+		in := groups[string(name)]
 		if in == nil {
-			in = &group{key: key}
+			in = &group{key: bsoncore.Value{Type: key.Type, Data: slices.Clone(key.Data)}}
 			for range g.sums {
 				in.sums = append(in.sums, zero)
 			}
-			groups[name], order = in, append(order, in)
+			groups[string(name)], order = in, append(order, in)
 		}
 		for i, s := range g.sums {
 			v := s.of.value(doc)
 			if !isNumber(v) {
 				continue
 			}
-			o := operation{path: s.name, op: "$sum", arg: v}
-			if in.sums[i], err = o.increment(in.sums[i]); err != nil {
+			add.path, add.arg = s.name, v
+			if in.sums[i], err = add.increment(in.sums[i]); err != nil {
 				return nil, err
 			}
 		}
