@@ -271,3 +271,22 @@ func marking() []operation {
 		},
 	}}
 }
+
+// Marks have one limit, whichever way they go, and however they are moved.
+func TestLimitOfMarks(t *testing.T) {
+	t.Parallel()
+	user, agent, id := limited(t, "LIMIT_MARKS", "1/min burst 3")
+	user.connect()
+	read, unread := fields{"conversationId": id, "seq": 1}, fields{"conversationId": id, "fromSeq": 1}
+	talk := "/conversations/" + string(id)
+	user.must("read", read)
+	user.must("unread", unread)
+	user.call(http.MethodPut, talk+"/read", fields{"seq": 1}, nil)
+	for action, in := range map[string]fields{"read": read, "unread": unread} {
+		user.refusedFor(action, in)
+	}
+	for path, in := range map[string]fields{"/read": {"seq": 1}, "/unread": {"fromSeq": 1}} {
+		user.refused(path, user.try(http.MethodPut, talk+path, in, nil))
+	}
+	agent.call(http.MethodPut, talk+"/read", fields{"seq": 1}, nil)
+}
