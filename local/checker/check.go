@@ -9,7 +9,7 @@ import (
 
 // Check names everything in which a history and its end break a promise.
 func Check(h History, f Final, b Bounds) Report {
-	c := &check{History: h, final: f, bounds: b, stories: map[Key]*story{}, members: map[Member]bool{}, deletions: map[chat.MessageID]time.Time{}}
+	c := &check{History: h, final: f, bounds: b, stories: map[Key]*story{}, members: map[Member]bool{}, deletions: map[chat.MessageID]time.Time{}, edits: map[chat.MessageID][]Edit{}}
 	for _, m := range h.Members {
 		c.members[m] = true
 	}
@@ -17,6 +17,9 @@ func Check(h History, f Final, b Bounds) Report {
 		if at, known := c.deletions[d.ID]; !known || at.IsZero() {
 			c.deletions[d.ID] = d.Confirmed
 		}
+	}
+	for _, e := range h.Edits {
+		c.edits[e.ID] = append(c.edits[e.ID], e)
 	}
 	c.tell()
 	c.streamed()
@@ -31,6 +34,7 @@ func Check(h History, f Final, b Bounds) Report {
 	}
 	c.heard()
 	c.written()
+	c.changed()
 	return c.report
 }
 
@@ -42,11 +46,13 @@ type check struct {
 	stories   map[Key]*story
 	members   map[Member]bool
 	deletions map[chat.MessageID]time.Time // zero: not confirmed
+	edits     map[chat.MessageID][]Edit
 }
 
 // A story is all attempts of one key together.
 type story struct {
 	content Content
+	text    string
 	tokens  int64
 	begun   time.Time // the first one
 	acked   time.Time // the first acknowledgement; zero: none
@@ -60,7 +66,7 @@ func (c *check) tell() {
 	for _, a := range c.Attempts {
 		s := c.stories[a.Key]
 		if s == nil {
-			s = &story{content: a.Content, tokens: a.Tokens, begun: a.Begun, refused: true}
+			s = &story{content: a.Content, text: a.Text, tokens: a.Tokens, begun: a.Begun, refused: true}
 			c.stories[a.Key] = s
 		}
 		if a.Begun.Before(s.begun) {
@@ -137,7 +143,7 @@ func (c *check) log(id chat.ConversationID, conversation Conversation) {
 
 // edited reports whether the author of a message wished it to say so.
 func (c *check) edited(id chat.MessageID, content Content) bool {
-	return slices.Contains(c.Edits, Edit{id, content})
+	return slices.ContainsFunc(c.edits[id], func(e Edit) bool { return e.Content == content })
 }
 
 // acknowledged checks G1: it is there, as it was acknowledged.

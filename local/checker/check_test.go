@@ -288,7 +288,7 @@ func TestReport(t *testing.T) {
 		w.h.Attempts[i].ID = "other"
 	}
 	r := checker.Check(w.h, w.f, bounds)
-	if got := r.String(); got != "0 lost, 8 doubled, 0 reordered, 0 leaked, 0 ghosts, 1 deaf, 0 stuck, 0 garbled, 0 open, 0 wrong" {
+	if got := r.String(); got != "0 lost, 8 doubled, 0 reordered, 0 leaked, 0 ghosts, 1 deaf, 0 stuck, 0 garbled, 0 open, 0 stale, 0 wrong" {
 		t.Error(got)
 	}
 	if lines := strings.Count(r.Details(), "\n"); lines != 7 || !strings.Contains(r.Details(), "doubled: and 3 more\n") {

@@ -17,6 +17,7 @@ type History struct {
 	Attempts  []Attempt
 	Deletions []Deletion
 	Edits     []Edit
+	Wishes    []Wish
 	Removals  []Removal
 	Links     []Link
 	Views     []View
@@ -53,7 +54,8 @@ const (
 type Attempt struct {
 	Key
 	Content Content
-	Tokens  int64 // that it says it used
+	Text    string // it is not in the log once that is edited; "": not told
+	Tokens  int64  // that it says it used
 	Begun   time.Time
 	Ended   time.Time // zero: no answer came
 	Outcome Outcome
@@ -107,6 +109,9 @@ type Deletion struct {
 type Edit struct {
 	ID      chat.MessageID
 	Content Content
+	Text    string
+	Edits   int64 // how many there are with it, if acknowledged
+	Version int64 // of the message then; 0: it was not
 }
 
 // A Removal took a participant out, until they were added again.
@@ -163,6 +168,8 @@ type Final struct {
 	At            time.Time
 	Conversations map[chat.ConversationID]Conversation
 	Screens       []Screen
+	Shelves       []Shelf
+	Reacted       map[Reaction]bool // what is stored
 }
 
 // A Screen is what a device showed of a stream, and shows in the end. Devices that are
@@ -182,15 +189,16 @@ type Screen struct {
 
 // A Conversation is what REST says of one.
 type Conversation struct {
-	Log     []Entry
-	Total   int64
-	Tokens  int64
-	LastSeq int64   // of lastMessage; 0: none
-	Last    Content // of lastMessage
-	Summary *Range
-	Online  map[chat.Principal]bool // of each participant
-	Due     int                     // messages of which something is left to do
-	Open    []chat.ClientMessageID  // streams that are being written
+	Log         []Entry
+	Total       int64
+	Tokens      int64
+	LastSeq     int64   // of lastMessage; 0: none
+	Last        Content // of lastMessage
+	Summary     *Range
+	SummaryText string
+	Online      map[chat.Principal]bool // of each participant
+	Due         int                     // messages of which something is left to do
+	Open        []chat.ClientMessageID  // streams that are being written
 }
 
 // An Entry is a message of the log.
@@ -207,6 +215,9 @@ type Entry struct {
 	Deleted bool
 	Cut     bool      // it did not fit a frame: Content is not all of it
 	Created time.Time // what REST says
+
+	Version, Edits, ReactionVersion int64
+	Reactions                       string // each key and its count
 }
 
 // A Range is what a summary says that it covers.

@@ -35,6 +35,7 @@ func (r *Recorder) History() History {
 	h := r.h
 	h.Members, h.Attempts, h.Deletions = slices.Clone(h.Members), slices.Clone(h.Attempts), slices.Clone(h.Deletions)
 	h.Removals, h.Links, h.Views, h.Heard = slices.Clone(h.Removals), slices.Clone(h.Links), slices.Clone(h.Views), slices.Clone(h.Heard)
+	h.Edits, h.Wishes = slices.Clone(h.Edits), slices.Clone(h.Wishes)
 	h.Streams, h.Stops, h.Losses = slices.Clone(h.Streams), slices.Clone(h.Stops), slices.Clone(h.Losses)
 	for i := range h.Views {
 		h.Views[i].Frames, h.Views[i].Again = slices.Clone(h.Views[i].Frames), slices.Clone(h.Views[i].Again)
@@ -53,7 +54,7 @@ func (r *Recorder) Member(id chat.ConversationID, p chat.Principal) {
 func (r *Recorder) Try(k Key, content string, tokens int64) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.h.Attempts = append(r.h.Attempts, Attempt{Key: k, Content: ContentOf(content), Tokens: tokens, Begun: time.Now()})
+	r.h.Attempts = append(r.h.Attempts, Attempt{Key: k, Content: ContentOf(content), Text: content, Tokens: tokens, Begun: time.Now()})
 	return len(r.h.Attempts) - 1
 }
 
@@ -147,10 +148,50 @@ func (r *Recorder) Deleted(deletion int) {
 }
 
 // Edit notes an edit before it is asked for.
-func (r *Recorder) Edit(id chat.MessageID, content string) {
+func (r *Recorder) Edit(id chat.MessageID, content string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.h.Edits = append(r.h.Edits, Edit{id, ContentOf(content)})
+	r.h.Edits = append(r.h.Edits, Edit{ID: id, Content: ContentOf(content), Text: content})
+	return len(r.h.Edits) - 1
+}
+
+// Edited notes that it was answered with the message as it was then.
+func (r *Recorder) Edited(edit int, edits, version int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Edits[edit].Edits, r.h.Edits[edit].Version = edits, version
+}
+
+// React notes a wish before it is asked for.
+func (r *Recorder) React(about Reaction, on bool) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Wishes = append(r.h.Wishes, Wish{Reaction: about, On: on, Begun: time.Now()})
+	return len(r.h.Wishes) - 1
+}
+
+// Reacted notes that it was answered with a version of the reactions.
+func (r *Recorder) Reacted(wish int, version int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Wishes[wish].Ended, r.h.Wishes[wish].Version = time.Now(), version
+}
+
+// Changes returns how many reactions and edits were asked for, and how many were answered.
+func (r *Recorder) Changes() (asked, answered int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, w := range r.h.Wishes {
+		if w.Version > 0 {
+			answered++
+		}
+	}
+	for _, e := range r.h.Edits {
+		if e.Version > 0 {
+			answered++
+		}
+	}
+	return len(r.h.Wishes) + len(r.h.Edits), answered
 }
 
 // Remove notes a removal before it is asked for.

@@ -19,11 +19,12 @@ const (
 	Stuck     Kind = "stuck"     // still to do, or connected and offline
 	Garbled   Kind = "garbled"   // a stream is shown or stored as something else than was written
 	Open      Kind = "open"      // a stream that did not end, or not in time
+	Stale     Kind = "stale"     // somebody, or a summary, has what a message was before it changed
 	Wrong     Kind = "wrong"     // everything else that is not as it must be
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{Lost, Doubled, Reordered, Leaked, Ghosts, Deaf, Stuck, Garbled, Open, Wrong}
+var Kinds = []Kind{Lost, Doubled, Reordered, Leaked, Ghosts, Deaf, Stuck, Garbled, Open, Stale, Wrong}
 
 // examples is how many of a kind a report describes.
 const examples = 5

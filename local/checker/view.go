@@ -32,7 +32,7 @@ func (c *check) view(v View) {
 // said reports whether a message says something, or did before its author edited it.
 func (c *check) said(id chat.ConversationID, e Entry, content Content) bool {
 	s := c.stories[Key{id, e.Sender, e.Client}]
-	return e.Content == content || c.edited(e.ID, content) || s != nil && s.content == content && slices.ContainsFunc(c.Edits, func(d Edit) bool { return d.ID == e.ID })
+	return e.Content == content || c.edited(e.ID, content) || s != nil && s.content == content && len(c.edits[e.ID]) > 0
 }
 
 // frame checks that what came is what the log has, and that it was for them.

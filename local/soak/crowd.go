@@ -71,7 +71,7 @@ func (s *soak) newDevice(p chat.Principal, name string) (*device, error) {
 	}
 	d := &device{
 		soak: s, name: name, principal: p, token: token, rest: client.NewREST(s.server.URL(), token),
-		again: make(chan struct{}, 1), rooms: map[chat.ConversationID]*progress{}, screen: newScreen(),
+		again: make(chan struct{}, 1), rooms: map[chat.ConversationID]*progress{}, screen: newScreen(), shelf: newShelf(), behind: make(chan chat.ConversationID, 100),
 	}
 	s.devices = append(s.devices, d)
 	return d, nil

@@ -3,6 +3,7 @@ package soak
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -33,6 +34,8 @@ type device struct {
 	order     []chat.ConversationID // in which it takes part; fixed by the start
 	endsOnly  bool                  // of streams it wants only what they become
 	screen    *screen
+	shelf     *shelf
+	behind    chan chat.ConversationID // of which more changed than a join brings
 	stop      context.CancelFunc
 	wg        sync.WaitGroup
 
@@ -86,6 +89,7 @@ func (d *device) connected(ctx context.Context, name string) error {
 	var wg sync.WaitGroup
 	living, end := context.WithCancel(ctx)
 	wg.Go(func() { d.complete(living) })
+	wg.Go(func() { d.catchUp(living) })
 	wg.Go(func() { l.read(func(f client.Frame) { d.handle(l, f) }) })
 	defer wg.Wait()
 	defer c.Close()
@@ -160,7 +164,20 @@ func (d *device) join(ctx context.Context, l *link, id chat.ConversationID) {
 	if d.endsOnly {
 		fields["streams"] = "final"
 	}
-	_, err := l.request(ctx, protocol.ActionJoin, fields)
+	cursor := d.shelf.cursor(id)
+	if cursor != "" {
+		fields["changedAfter"] = cursor
+	}
+	f, err := l.request(ctx, protocol.ActionJoin, fields)
+	if joined, bad := client.Data[protocol.Joined](f); err == nil && bad == nil && cursor == "" {
+		d.shelf.goOn(id, joined.ChangedAfter)
+	}
+	if cursor != "" && rand.IntN(4) == 0 { // as where more changed than a join brings
+		select {
+		case d.behind <- id:
+		default:
+		}
+	}
 	switch {
 	case err == nil:
 		d.soak.record.Join(l.name, d.principal, id, after)
@@ -173,7 +190,7 @@ func (d *device) join(ctx context.Context, l *link, id chat.ConversationID) {
 
 // handle notes what a frame says.
 func (d *device) handle(l *link, f client.Frame) {
-	err := d.screen.frame(f)
+	err := errors.Join(d.screen.frame(f), d.put(f))
 	switch f.Event {
 	case protocol.EventMessageNew, protocol.EventMessageFromUser:
 		var m protocol.Message
@@ -213,6 +230,7 @@ func (d *device) handle(l *link, f client.Frame) {
 func (d *device) message(l *link, m protocol.Message) {
 	d.soak.record.Frame(l.name, d.principal, m.ConversationID, evidence.Entry(m, d.principal.OrgID))
 	d.screen.message(m)
+	d.shelf.message(m, d.principal.OrgID)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if p := d.rooms[m.ConversationID]; p != nil {

@@ -16,7 +16,7 @@ import (
 
 // final reads what REST says, and what only the database knows: what is due.
 func (s *soak) final(ctx context.Context) (checker.Final, error) {
-	f := checker.Final{Conversations: map[chat.ConversationID]checker.Conversation{}}
+	f := checker.Final{Conversations: map[chat.ConversationID]checker.Conversation{}, Reacted: map[checker.Reaction]bool{}}
 	for _, t := range s.talks {
 		c, err := evidence.Conversation(ctx, t.members[0].rest, t.id, chat.DefaultOrg)
 		if err != nil {
@@ -26,7 +26,7 @@ func (s *soak) final(ctx context.Context) (checker.Final, error) {
 	}
 	for _, d := range s.devices {
 		if !slices.Contains(s.leavers, d) {
-			f.Screens = append(f.Screens, d.screens()...)
+			f.Screens, f.Shelves = append(f.Screens, d.screens()...), append(f.Shelves, d.shelves()...)
 		}
 	}
 	f.At, s.ended = time.Now(), endsOf(f)
@@ -64,6 +64,9 @@ func (s *soak) due(ctx context.Context, f checker.Final) error {
 	defer m.Disconnect(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is lost with it
 	messages := m.Database("aiwm_chat").Collection("messages")
 	for id, c := range f.Conversations {
+		if err := evidence.Reacted(ctx, messages, id, chat.DefaultOrg, f.Reacted); err != nil {
+			return err
+		}
 		if c.Due, err = evidence.Due(ctx, messages, id); err != nil {
 			return err
 		}

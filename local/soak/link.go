@@ -39,7 +39,7 @@ func (l *link) read(handle func(client.Frame)) {
 		}
 		handle(f)
 		switch {
-		case f.Event == protocol.EventHistory: // repeats the id of a join
+		case f.Event == protocol.EventHistory || f.Event == protocol.EventChanged: // they repeat the id of a join
 		case f.ID != "":
 			l.answer(f.ID, f)
 		case f.Event == "": // of API Gateway: it names no request

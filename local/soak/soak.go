@@ -120,9 +120,10 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	s.say("%s%s", report.Details(), s.met())
 	attempts, acknowledged := s.record.Acknowledged()
 	streams := s.record.Streams()
-	s.say("seed %d: %d attempts, %d acknowledged, %d faults, %d troubles in %v\n%d streams: %d sent, %d cancelled, %d failed, %d without a message\n%v", o.Seed, attempts, acknowledged, s.happened(),
+	asked, changed := s.record.Changes()
+	s.say("seed %d: %d attempts, %d acknowledged, %d faults, %d troubles in %v\n%d streams: %d sent, %d cancelled, %d failed, %d without a message\n%d reactions and edits, %d of them answered\n%v", o.Seed, attempts, acknowledged, s.happened(),
 		s.troubled.Load(), time.Since(s.begun).Round(time.Second),
-		streams, s.ended[chat.StatusSent], s.ended[chat.StatusCancelled], s.ended[chat.StatusFailed], streams-s.ended.all(), report)
+		streams, s.ended[chat.StatusSent], s.ended[chat.StatusCancelled], s.ended[chat.StatusFailed], streams-s.ended.all(), asked, changed, report)
 	if !report.OK() {
 		return fmt.Errorf("a promise was broken; again: soak -seed %d", o.Seed)
 	}
@@ -146,6 +147,7 @@ func (s *soak) run(ctx context.Context) (checker.Report, error) {
 			writing = of
 		}
 		writers.Go(func() { d.write(writing, of) })
+		writers.Go(func() { d.annotate(writing, of) })
 		if d.principal.Type == chat.Agent {
 			for range s.Streams {
 				writers.Go(func() { d.answers(writing, of) })

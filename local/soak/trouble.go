@@ -38,6 +38,7 @@ var troubles = []trouble{
 	{"a participant removed and added", "", (*soak).removeAndAdd},
 	{"a participant removed and added", "", (*soak).removeAndAdd},
 	{"a message deleted", "", (*soak).deleteMessage},
+	{"a message changed by all at once", "", (*soak).changeAtOnce},
 	{"a client that never reads", "", (*soak).neverReads},
 	{"Redis emptied", lost, (*soak).emptyRedis},
 	{"a key of Redis lost", lost, (*soak).loseKey},
@@ -53,7 +54,7 @@ var troubles = []trouble{
 
 const (
 	lost         = "what Redis has"
-	harmless     = 6 // of the list: what a light run has
+	harmless     = 7 // of the list: what a light run has
 	troubleEvery = 700 * time.Millisecond
 )
 
@@ -205,13 +206,7 @@ func (s *soak) deleteMessage(ctx context.Context, r *rand.Rand) {
 	if !ok {
 		return
 	}
-	deletion := s.record.Delete(id)
-	err := s.persist(ctx, "delete", func(ctx context.Context) error {
-		return d.rest.Do(ctx, http.MethodDelete, "/messages/"+string(id), nil, nil)
-	})
-	if err == nil {
-		s.record.Deleted(deletion)
-	}
+	d.erase(ctx, id)
 }
 
 func (s *soak) emptyRedis(context.Context, *rand.Rand) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -22,7 +23,8 @@ func Entry(m protocol.Message, org chat.OrgID) checker.Entry {
 	e := checker.Entry{
 		Seq: m.Seq, ID: m.ID, Client: m.ClientMessageID, Deleted: m.IsDeleted, Content: checker.ContentOf(m.Content), Length: len(m.Content), Preview: checker.ContentOf(chat.Preview(m.Content)),
 		Status: m.Status, Cut: m.Truncated,
-		Sender: chat.Principal{Type: m.ParticipantType, ID: m.ParticipantID, OrgID: org},
+		Sender:  chat.Principal{Type: m.ParticipantType, ID: m.ParticipantID, OrgID: org},
+		Version: m.Version, Edits: m.Edits, ReactionVersion: m.ReactionVersion, Reactions: Reactions(m.Reactions),
 	}
 	if m.Usage != nil {
 		e.Tokens = m.Usage.TotalTokens
@@ -31,13 +33,22 @@ func Entry(m protocol.Message, org chat.OrgID) checker.Entry {
 	return e
 }
 
+// Reactions are those of a message as a text.
+func Reactions(counts []protocol.ReactionCount) string {
+	var b strings.Builder
+	for _, c := range counts {
+		fmt.Fprintf(&b, "%s %d ", c.Key, c.Count)
+	}
+	return b.String()
+}
+
 // Conversation is what REST says of one to a participant of an organisation.
 func Conversation(ctx context.Context, rest *client.REST, id chat.ConversationID, org chat.OrgID) (c checker.Conversation, err error) {
 	var stored protocol.Conversation
 	if err := rest.Do(ctx, http.MethodGet, "/conversations/"+string(id), nil, &stored); err != nil {
 		return c, err
 	}
-	c.Total, c.Tokens = stored.TotalMessages, stored.TotalTokens
+	c.Total, c.Tokens, c.SummaryText = stored.TotalMessages, stored.TotalTokens, stored.ContextSummary
 	if l := stored.LastMessage; l != nil {
 		c.LastSeq, c.Last = l.Seq, checker.ContentOf(l.Content)
 	}
@@ -71,6 +82,31 @@ func Conversation(ctx context.Context, rest *client.REST, id chat.ConversationID
 		c.Online[chat.Principal{Type: p.Type, ID: p.ID, OrgID: org}] = p.Status == protocol.Online
 	}
 	return c, nil
+}
+
+// Reacted adds who has reacted to messages of a conversation.
+func Reacted(ctx context.Context, messages *mongo.Collection, id chat.ConversationID, org chat.OrgID, to map[checker.Reaction]bool) error {
+	var docs []struct {
+		ID        chat.MessageID `bson:"_id"`
+		Reactions []struct {
+			Key  string             `bson:"key"`
+			Type chat.PrincipalType `bson:"type"`
+			ID   chat.PrincipalID   `bson:"id"`
+		} `bson:"reactions"`
+	}
+	found, err := messages.Find(ctx, bson.M{"conversationId": id, "changedAt": bson.M{"$exists": true}})
+	if err != nil {
+		return err
+	}
+	if err := found.All(ctx, &docs); err != nil {
+		return err
+	}
+	for _, d := range docs {
+		for _, r := range d.Reactions {
+			to[checker.Reaction{ID: d.ID, By: chat.Principal{Type: r.Type, ID: r.ID, OrgID: org}, Key: r.Key}] = true
+		}
+	}
+	return nil
 }
 
 // Due counts the messages of a conversation of which something is left to do,
