@@ -10,7 +10,7 @@ import (
 // A ChangeCursor is a place in the order in which the messages of a log changed, by time
 // and id. The zero one is before all changes.
 type ChangeCursor struct {
-	Since int64     // milliseconds since 1970: where the first page begins
+	Since int64     // milliseconds since 1970: where a first page begins, or where the last one will leave it
 	At    int64     // of a page that follows it: the last message of the page before
 	ID    MessageID // "" in a first page
 }
@@ -46,10 +46,11 @@ func ParseChangeCursor(s string) (c ChangeCursor, err error) {
 	return c, nil
 }
 
-// After is the cursor after a page: a little before its last change, where it is the last
-// one, but never before where the pages began.
+// After is the cursor after a page: a little before its last change, where that is all,
+// but never before where it began. Where it is the last of many it is where they were to
+// leave it: of what their first one could not show yet no later one tells.
 func (c ChangeCursor) After(page []Message, more bool) ChangeCursor {
-	if len(page) == 0 {
+	if len(page) == 0 || c.ID != "" && !more {
 		return ChangeCursor{Since: c.Since}
 	}
 	last := &page[len(page)-1]

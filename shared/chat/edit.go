@@ -46,7 +46,7 @@ func (e *Edit) Refusal(m Message, author Principal) error {
 		return Errorf(NotFound, "there is no such message")
 	case m.Sender != author:
 		return Errorf(Forbidden, "only the author may edit a message")
-	case m.Type != TypeText:
+	case m.Type != TypeText || m.Role != RoleUser && m.Role != RoleAgent:
 		return Errorf(Forbidden, "only a text can be edited")
 	case m.Edits != e.Edits:
 		err := Errorf(Conflict, "the message was edited meanwhile")

@@ -14,7 +14,7 @@ import (
 // Changes returns the messages of a log that changed after a cursor, as they are now, in
 // the order of their last change; at most 1000 and about 0.75 MB. next is the cursor to go
 // on with: at once, where there are more, and later, for what changes after this. Access is
-// the caller's to check. It takes one round trip.
+// the caller's to check. It takes one round trip, and one more where pages follow the first.
 func (s *Store) Changes(ctx context.Context, id chat.ConversationID, after chat.ChangeCursor, limit int) (messages []chat.Message, next chat.ChangeCursor, more bool, err error) {
 	limit = min(max(limit, 1), maxMessages)
 	docs, more, err := findWithin[messageDoc](ctx, s.messages, changedAfter(id, after), "read what changed",
@@ -24,6 +24,15 @@ func (s *Store) Changes(ctx context.Context, id chat.ConversationID, after chat.
 	}
 	if len(docs) > limit {
 		docs, more = docs[:limit], true
+	}
+	if more && after.ID == "" {
+		// Where the pages will end is known now: what is not visible yet may be before the
+		// next page, and the last one may be read much later.
+		head, err := s.ChangeCursor(ctx, id)
+		if err != nil {
+			return nil, after, false, err
+		}
+		after.Since = max(after.Since, head.Since)
 	}
 	messages = toMessages(docs)
 	return messages, after.After(messages, more), more, nil

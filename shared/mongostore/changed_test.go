@@ -57,6 +57,38 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// Where a client reads page after page, and takes its time, a change that could not be read
+// with the first page comes when it asks again, whatever the last page had.
+func TestSlowPagesLoseNothing(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	at := start.Truncate(time.Millisecond)
+	changed := func(m chat.Message, after time.Duration) {
+		t.Helper()
+		update := bson.M{"$set": bson.M{"changedAt": at.Add(after)}}
+		if _, err := f.db.Collection("messages").UpdateOne(t.Context(), bson.M{"_id": m.ID}, update); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log []chat.Message
+	for i := range 3 {
+		log = append(log, f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(i), draftOf("x"))))
+	}
+	changed(log[1], 10*time.Second)
+	changed(log[2], 20*time.Second)
+	page, next, more, err := f.Changes(t.Context(), c.ID, chat.ChangeCursor{}, 1)
+	if err != nil || !more || page[0].Seq != 2 {
+		t.Fatalf("the first page is %+v, %v, %v", page, more, err)
+	}
+	changed(log[0], 5*time.Second)   // it took that time before, and a majority has it now
+	changed(log[2], 200*time.Second) // much later
+	if got, end := f.changes(t, c.ID, next, 1); got != "3 " {
+		t.Errorf("the rest is %q", got)
+	} else if got, _ = f.changes(t, c.ID, end, 1); got != "1 2 3 " {
+		t.Errorf("then comes %q", got)
+	}
+}
+
 // Changes of one moment are told apart by their ids, and one that is a minute older than
 // the latest does not come again.
 func TestChangesOfOneMoment(t *testing.T) {

@@ -79,13 +79,16 @@ func (s *Store) messageIn(ctx context.Context, c chat.ConversationID, id chat.Me
 // DeleteMessage erases what m says from the database, with its reactions, and marks it as
 // deleted by somebody; its place in the log and its tokens stay. It returns m as it is then,
 // with what is due of it, which somebody else takes up at due if the caller does not do it.
-// It may be repeated. It takes one round trip.
+// Where it is deleted already it stays as it is, also by whom. It takes one round trip, and
+// one more where nothing changes.
 func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Principal, due time.Time) (chat.Message, error) {
 	set := bson.M{"isDeleted": true}
 	if by != m.Sender {
 		set["deletedBy"] = principalDoc{by.Type, by.ID}
 	}
-	m, err := s.changeMessage(ctx, "delete a message", where(m), bson.M{
+	filter := where(m)
+	filter["isDeleted"] = notDeleted
+	now, err := s.changeMessage(ctx, "delete a message", filter, bson.M{
 		"$set": set,
 		"$unset": bson.M{
 			"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "", "approval": "",
@@ -94,9 +97,9 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 		"$currentDate": bson.M{"updatedAt": true},
 	}, versionOfText, due, chat.EffectForget, chat.EffectTell)
 	if errors.Is(err, errNoMatch) {
-		err = noMessage()
+		return s.messageIn(ctx, m.ConversationID, m.ID)
 	}
-	return m, err
+	return now, err
 }
 
 // EditMessage replaces what its author said in a message, if that was edited as often as
@@ -107,6 +110,7 @@ func (s *Store) EditMessage(ctx context.Context, author chat.Principal, e chat.E
 	filter := in(e.ConversationID, e.MessageID)
 	filter["participantType"], filter["participantId"] = author.Type, author.ID
 	filter["type"], filter["isDeleted"] = chat.TypeText, notDeleted
+	filter["role"] = bson.M{"$in": bson.A{chat.RoleUser, chat.RoleAgent}}
 	filter["edits"] = upTo(0)
 	if e.Edits > 0 {
 		filter["edits"] = e.Edits
@@ -115,19 +119,25 @@ func (s *Store) EditMessage(ctx context.Context, author chat.Principal, e chat.E
 	if e.Attachments != nil {
 		set["attachments"] = e.Attachments
 	}
-	m, err = s.changeMessage(ctx, "edit a message", filter, bson.M{
-		"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true},
-	}, versionOfText, due, chat.EffectForget, chat.EffectTell)
-	if !errors.Is(err, errNoMatch) {
-		return m, err == nil, err
+	for {
+		m, err = s.changeMessage(ctx, "edit a message", filter, bson.M{
+			"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true},
+		}, versionOfText, due, chat.EffectForget, chat.EffectTell)
+		if !errors.Is(err, errNoMatch) {
+			return m, err == nil, err
+		}
+		if m, err = s.messageIn(ctx, e.ConversationID, e.MessageID); err != nil {
+			return m, false, err
+		}
+		err = e.Refusal(m, author)
+		switch {
+		case chat.CodeOf(err) == chat.Conflict && e.Is(m):
+			return m, false, nil
+		case err != nil:
+			return chat.Message{}, false, err
+		}
+		// It is now as it has to be, and was not when it was tried.
 	}
-	if m, err = s.messageIn(ctx, e.ConversationID, e.MessageID); err != nil {
-		return m, false, err
-	}
-	if err = e.Refusal(m, author); err != nil && (chat.CodeOf(err) != chat.Conflict || !e.Is(m)) {
-		return chat.Message{}, false, err
-	}
-	return m, false, nil
 }
 
 // React sets or takes back a reaction of somebody, and returns the message as it is then,

@@ -242,6 +242,29 @@ func TestLateEffectsBringNothingBack(t *testing.T) {
 	}
 }
 
+// Of two deletions at once the first stays, and nothing follows from the other.
+func TestDeletedTwiceAtOnce(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	m := f.append(t, newMessage(t, c.ID, alice, "m", draftOf("x")))
+	first, err := f.DeleteMessage(t.Context(), m, alice, start)
+	if err != nil || first.Version != 1 || first.DeletedBy != nil || first.Due == nil {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	f.untilMajority(t)
+	second, err := f.DeleteMessage(t.Context(), m, bob, start)
+	if err != nil || !second.Deleted || second.Version != 1 || second.DeletedBy != nil || second.Due == nil {
+		t.Errorf("the second sees %+v, %v", second, err) // what is due may be of who died
+	}
+	if err := f.Settle(t.Context(), first, nil); err != nil {
+		t.Fatal(err)
+	}
+	f.untilMajority(t)
+	if third, err := f.DeleteMessage(t.Context(), m, bob, start); err != nil || third.Due != nil || third.Version != 1 {
+		t.Errorf("the third sees %+v, %v", third, err)
+	}
+}
+
 // Who made an earlier change settles nothing of a later one.
 func TestSettleLeavesALaterChangeDue(t *testing.T) {
 	f := open(t)
