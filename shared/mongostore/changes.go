@@ -24,7 +24,8 @@ import (
 //     twice does no harm.
 //   - Who was away asks for what changed since (Changes).
 
-// errNoMatch says that a change found no message that is as it has to be.
+// errNoMatch says that a change found no message that is as it has to be. The read that
+// follows may find one that is, where another change came between: then it is tried again.
 var errNoMatch = errors.New("no message matches")
 
 // The versions of a message.
@@ -88,18 +89,25 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 	}
 	filter := where(m)
 	filter["isDeleted"] = notDeleted
-	now, err := s.changeMessage(ctx, "delete a message", filter, bson.M{
-		"$set": set,
-		"$unset": bson.M{
-			"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "", "approval": "",
-			"reactions": "",
-		},
-		"$currentDate": bson.M{"updatedAt": true},
-	}, versionOfText, due, chat.EffectForget, chat.EffectTell)
-	if errors.Is(err, errNoMatch) {
-		return s.messageIn(ctx, m.ConversationID, m.ID)
+	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
+		now, err := s.changeMessage(ctx, "delete a message", filter, bson.M{
+			"$set": set,
+			"$unset": bson.M{
+				"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "", "approval": "",
+				"reactions": "",
+			},
+			"$currentDate": bson.M{"updatedAt": true},
+		}, versionOfText, due, chat.EffectForget, chat.EffectTell)
+		if !errors.Is(err, errNoMatch) {
+			return now, err
+		}
+		if now, err = s.messageIn(ctx, m.ConversationID, m.ID); err != nil || now.Deleted {
+			return now, err
+		}
+		if err := pause(ctx, "delete a message", wait); err != nil {
+			return now, err
+		}
 	}
-	return now, err
 }
 
 // EditMessage replaces what its author said in a message, if that was edited as often as
@@ -119,7 +127,7 @@ func (s *Store) EditMessage(ctx context.Context, author chat.Principal, e chat.E
 	if e.Attachments != nil {
 		set["attachments"] = e.Attachments
 	}
-	for {
+	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
 		m, err = s.changeMessage(ctx, "edit a message", filter, bson.M{
 			"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true},
 		}, versionOfText, due, chat.EffectForget, chat.EffectTell)
@@ -136,7 +144,9 @@ func (s *Store) EditMessage(ctx context.Context, author chat.Principal, e chat.E
 		case err != nil:
 			return chat.Message{}, false, err
 		}
-		// It is now as it has to be, and was not when it was tried.
+		if err := pause(ctx, "edit a message", wait); err != nil {
+			return chat.Message{}, false, err
+		}
 	}
 }
 
@@ -158,7 +168,7 @@ func (s *Store) React(ctx context.Context, by chat.Principal, r chat.ReactionCha
 	} else {
 		filter["reactions"] = bson.M{"$elemMatch": own}
 	}
-	for {
+	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
 		m, err = s.changeMessage(ctx, "react to a message", filter, update, versionOfReactions, due, chat.EffectTellReactions)
 		if !errors.Is(err, errNoMatch) {
 			return m, err == nil, err
@@ -177,6 +187,9 @@ func (s *Store) React(ctx context.Context, by chat.Principal, r chat.ReactionCha
 			}
 		}
 		filter = unchanged(m) // there is room in it as it is now
+		if err := pause(ctx, "react to a message", wait); err != nil {
+			return chat.Message{}, false, err
+		}
 	}
 }
 

@@ -58,6 +58,38 @@ func on(t testing.TB, s *mongod.Server) fixture {
 	return f
 }
 
+// Where the majority lags, who finds a change made already is answered with what it made of
+// the message, and not with what a read shows of the time before.
+func TestAChangeThatIsMadeAlready(t *testing.T) {
+	t.Parallel()
+	f := on(t, replicaSet(t, mongod.Replica{Lag: 100 * time.Millisecond}))
+	c := f.newConversation(t, "t", start)
+	m := f.append(t, newMessage(t, c.ID, alice, "m", draftOf("x")))
+	twice := func(what string, change func() (chat.Message, error), made func(chat.Message) bool) {
+		t.Helper()
+		var wg sync.WaitGroup
+		for i := range 2 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 30 * time.Millisecond)
+				if got, err := change(); err != nil || !made(got) {
+					t.Errorf("%s, time %d: %+v, %v", what, i, got, err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	twice("edit", func() (chat.Message, error) {
+		got, _, err := f.EditMessage(t.Context(), alice, chat.Edit{ConversationID: c.ID, MessageID: m.ID, Content: "y"}, start)
+		return got, err
+	}, func(m chat.Message) bool { return m.Content == "y" && m.Edits == 1 && m.Due != nil })
+	twice("react", func() (chat.Message, error) {
+		got, _, err := f.React(t.Context(), bob, chat.ReactionChange{ConversationID: c.ID, MessageID: m.ID, Key: "👍", On: true}, start, start)
+		return got, err
+	}, func(m chat.Message) bool { return m.Reacted(bob, "👍") && m.ReactionVersion == 1 })
+	twice("delete", func() (chat.Message, error) { return f.DeleteMessage(t.Context(), m, alice, start) },
+		func(m chat.Message) bool { return m.Deleted && m.Version == 2 })
+}
+
 // What happens to a write on the way is not the caller's to see: it is done
 // once, and the answer is right.
 func TestWritesAreDoneOnceWhateverHappens(t *testing.T) {
@@ -96,14 +128,31 @@ func TestWritesAreDoneOnceWhateverHappens(t *testing.T) {
 					t.Errorf("SaveSummary: %v, %v", saved, err)
 				}
 				s.FailNext("findAndModify", fault)
+				if m, _ := f.react(t, bob, stored, "👍", true); m.ReactionVersion != 1 || len(m.Reactions) != 1 || m.Due == nil {
+					t.Errorf("React: %+v", m)
+				}
+				s.FailNext("findAndModify", fault)
+				if m := f.edit(t, stored, "edited"); m.Edits != 1 || m.Version != 1 || m.Content != "edited" || m.Due == nil {
+					t.Errorf("EditMessage: %+v", m)
+				}
+				s.FailNext("findAndModify", fault)
+				gone, err := f.DeleteMessage(t.Context(), stored, alice, start)
+				if err != nil || gone.Version != 2 || !gone.Deleted || gone.Due == nil {
+					t.Errorf("DeleteMessage: %+v, %v", gone, err)
+				}
+				s.FailNext("update", fault)
+				if err := f.Settle(t.Context(), gone, nil); err != nil {
+					t.Errorf("Settle: %v", err)
+				}
+				s.FailNext("findAndModify", fault)
 				if _, err := f.DeleteConversation(t.Context(), alice, c.ID, start); err != nil {
 					t.Errorf("DeleteConversation: %v", err)
 				}
 				if page, _, err := f.Messages(t.Context(), c.ID, chat.MessageQuery{Limit: 9}); err != nil || len(page) != 1 {
 					t.Errorf("the log has %d messages, %v", len(page), err)
 				}
-				if n := s.Happened(); n != 6 {
-					t.Errorf("%d faults happened, want 6", n)
+				if n := s.Happened(); n != 10 {
+					t.Errorf("%d faults happened, want 10", n)
 				}
 			})
 		})
