@@ -27,7 +27,7 @@ type limiter interface {
 
 // sender is the send action: what follows from a message is its business.
 type sender interface {
-	Changed(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func())
+	Changed(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answered chat.Effect, answer func())
 }
 
 // Handler handles annotate.
@@ -55,7 +55,7 @@ func (h *Handler) React(ctx context.Context, f *gateway.ClientFrame, in protocol
 	if err != nil {
 		return err
 	}
-	h.sender.Changed(ctx, f.Connection, c, m, delivery.Patient, func() {
+	h.sender.Changed(ctx, f.Connection, c, m, delivery.Patient, chat.EffectTellReactions, func() {
 		f.Reply(ctx, protocol.EventReactions, protocol.ReactionsOf(m, f.Connection.Principal))
 	})
 	return nil
@@ -72,7 +72,7 @@ func (h *Handler) Edit(ctx context.Context, f *gateway.ClientFrame, in protocol.
 	if err != nil {
 		return err
 	}
-	h.sender.Changed(ctx, f.Connection, c, m, delivery.Patient, func() {
+	h.sender.Changed(ctx, f.Connection, c, m, delivery.Patient, chat.EffectTell, func() {
 		f.ReplyFrame(ctx, protocol.MessageUpdatedFrame(f.FrameID, protocol.MessageFor(m, f.Connection.Principal), time.Now()))
 	})
 	return nil
@@ -96,7 +96,7 @@ func (h *Handler) rest(ctx context.Context, by chat.Principal, c chat.Conversati
 	}
 	m, err := change()
 	if err == nil {
-		h.sender.Changed(ctx, chat.Connection{Principal: by}, c, m, delivery.Once, func() {})
+		h.sender.Changed(ctx, chat.Connection{Principal: by}, c, m, delivery.Once, "", func() {})
 	}
 	return m, err
 }

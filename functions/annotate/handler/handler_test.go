@@ -26,12 +26,13 @@ var (
 
 // A world is one conversation with one message; it is also the caller's connection.
 type world struct {
-	mu     sync.Mutex
-	steps  []string
-	fail   map[string]error
-	status chat.ConversationStatus
-	due    *chat.Due
-	frames []string
+	mu       sync.Mutex
+	steps    []string
+	fail     map[string]error
+	status   chat.ConversationStatus
+	due      *chat.Due
+	frames   []string
+	answered []chat.Effect // by each change
 }
 
 func (w *world) step(name string) error {
@@ -70,8 +71,9 @@ func (w *world) EditMessage(_ context.Context, by chat.Principal, e chat.Edit, _
 }
 
 // Changed is the sender's.
-func (w *world) Changed(_ context.Context, c chat.Connection, _ chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
+func (w *world) Changed(_ context.Context, c chat.Connection, _ chat.Conversation, m chat.Message, passes delivery.Passes, answered chat.Effect, answer func()) {
 	answer()
+	w.answered = append(w.answered, answered)
 	if m.Due != w.due || (passes == delivery.Patient) != (c.ID != "") {
 		panic("what follows is not that of the change")
 	}

@@ -26,7 +26,7 @@ type store interface {
 // follows from a message is its business.
 type sender interface {
 	SendREST(ctx context.Context, sender chat.Principal, in protocol.MessageInput, ack func(protocol.Sent)) error
-	Changed(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func())
+	Changed(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answered chat.Effect, answer func())
 }
 
 // Handler handles the routes of messages.
@@ -107,7 +107,7 @@ func (h *Handler) delete(ctx context.Context, r *gateway.HTTPRequest) (gateway.H
 		}
 	}
 	if m.Due != nil {
-		h.sender.Changed(ctx, chat.Connection{Principal: r.Principal}, c, m, delivery.Once, func() {})
+		h.sender.Changed(ctx, chat.Connection{Principal: r.Principal}, c, m, delivery.Once, "", func() {})
 	}
 	return gateway.HTTPResponse{Status: http.StatusNoContent}, nil
 }

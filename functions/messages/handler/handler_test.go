@@ -124,7 +124,7 @@ func (w *world) EditREST(_ context.Context, by chat.Principal, c chat.Conversati
 }
 
 // Changed is the sender's.
-func (w *world) Changed(_ context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
+func (w *world) Changed(_ context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, _ chat.Effect, answer func()) {
 	answer()
 	_ = w.step(fmt.Sprint("changed ", caller.Principal.ID, " ", c.ID, " ", m.ID, " ", m.Due.Left, " ", passes == delivery.Once))
 }

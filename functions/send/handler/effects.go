@@ -19,7 +19,7 @@ import (
 // wait. What was done already is done again, which clients (who drop what they
 // have by seq) and the stores do not mind.
 func (h *Handler) Finish(ctx context.Context, c chat.Conversation, m chat.Message) (left *chat.Due, err error) {
-	left = h.effects(ctx, chat.Connection{}, c, m, delivery.Once)
+	left = h.effects(ctx, party{}, c, m, delivery.Once)
 	return left, h.settle(ctx, m, left)
 }
 
@@ -36,12 +36,12 @@ func (h *Handler) settle(ctx context.Context, m chat.Message, left *chat.Due) er
 	return h.store.Settle(ctx, m, left)
 }
 
-// finish answers the sender and does what follows from the message. Problems
+// finish answers who sent or changed the message and does what follows from the message. Problems
 // are logged: the message is safe, and what is left stays due.
-func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
+func (h *Handler) finish(ctx context.Context, by party, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
 	var g sync.WaitGroup
 	g.Go(func() { roomy(answer) })
-	left := h.effects(ctx, caller, c, m, passes)
+	left := h.effects(ctx, by, c, m, passes)
 	g.Wait()
 	if err := h.settle(ctx, m, left); err != nil {
 		slog.WarnContext(ctx, "take out what is due", "conversation", m.ConversationID, "seq", m.Seq, "err", err) // sweep does it again
@@ -50,7 +50,7 @@ func (h *Handler) finish(ctx context.Context, caller chat.Connection, c chat.Con
 
 // effects does what is due, together, and returns what is left of it: nil where
 // nothing is.
-func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) *chat.Due {
+func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m chat.Message, passes delivery.Passes) *chat.Due {
 	project := func() error { return h.store.Project(ctx, c, m) }
 	summarise := func() error {
 		return h.jobs.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq})
@@ -72,7 +72,7 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 			roomy(func() {
 				posted = unposted // also where it panics
 				delivered = guarded(func() (err error) {
-					posted, err = h.post(ctx, caller, c, m, passes)
+					posted, err = h.post(ctx, by.sender, c, m, passes)
 					return err
 				})
 			})
@@ -85,7 +85,7 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 		g.Go(func() { forgotten = guarded(forget) })
 	}
 	if due.Has(chat.EffectTell) || due.Has(chat.EffectTellReactions) {
-		g.Go(func() { roomy(func() { told = guarded(func() error { return h.tell(ctx, caller, c, m, passes) }) }) })
+		g.Go(func() { roomy(func() { told = guarded(func() error { return h.tell(ctx, by, c, m, passes) }) }) })
 	}
 	if due.Has(chat.EffectCall) {
 		g.Go(func() { roomy(func() { called = guarded(func() error { return h.call(ctx, c, m) }) }) })

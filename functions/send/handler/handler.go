@@ -151,7 +151,7 @@ func (h *Handler) send(ctx context.Context, caller chat.Connection, in protocol.
 		answer()
 		return nil
 	}
-	h.finish(ctx, caller, conversation, stored, w.passes, answer)
+	h.finish(ctx, party{sender: caller}, conversation, stored, w.passes, answer)
 	return nil
 }
 

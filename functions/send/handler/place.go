@@ -34,7 +34,7 @@ func (h *Handler) Place(ctx context.Context, m chat.Message) (stored chat.Messag
 		return chat.Message{}, false, err
 	}
 	if stored.Due != nil {
-		h.finish(ctx, chat.Connection{Principal: m.Sender}, c, stored, delivery.Once, func() {})
+		h.finish(ctx, party{sender: chat.Connection{Principal: m.Sender}}, c, stored, delivery.Once, func() {})
 	}
 	return stored, !duplicate, nil
 }

@@ -12,21 +12,35 @@ import (
 )
 
 // Changed does what is due of a message that caller has changed, as it is then, and calls
-// answer meanwhile. What fails stays due: sweep does it. Besides the effects that were left
+// answer meanwhile, which is what the caller hears of the effect that answered names. What
+// fails stays due: sweep does it. Besides the effects that were left
 // before, one round trip to Redis and the fan-out, those of Forget where it says something
 // else than before, and last one to MongoDB.
-func (h *Handler) Changed(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
+func (h *Handler) Changed(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answered chat.Effect, answer func()) {
 	if m.Due == nil { // a repeat of what is done
 		answer()
 		return
 	}
-	h.finish(ctx, caller, c, m, passes, answer)
+	h.finish(ctx, party{changer: caller, heard: answered}, c, m, passes, answer)
+}
+
+// A party is who brought about what is done: the connection that sent the message, or the
+// one that changed it and heard of one effect by its answer.
+type party struct {
+	sender, changer chat.Connection
+	heard           chat.Effect
+}
+
+// knows reports whether a connection has a frame about a change by its answer. An answer of
+// what is said now has the reactions as well; what others left due it does not have.
+func (p party) knows(to chat.Connection, about chat.Effect) bool {
+	return to.ID == p.changer.ID && to.Dialect == chat.Lean && (p.heard == about || p.heard == chat.EffectTell)
 }
 
 // tell posts what of a message has changed, as it is now, to everybody in the room. Only who
-// made the change and speaks lean has heard it by the reply. What comes again, or late, does
-// no harm: it has its version.
-func (h *Handler) tell(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes) error {
+// made the change and speaks lean has heard of that by the reply. What comes again, or late,
+// does no harm: it has its version.
+func (h *Handler) tell(ctx context.Context, by party, c chat.Conversation, m chat.Message, passes delivery.Passes) error {
 	audience, err := h.presence.RoomAudience(ctx, c.ID)
 	if err != nil {
 		return err
@@ -38,11 +52,10 @@ func (h *Handler) tell(ctx context.Context, caller chat.Connection, c chat.Conve
 	frames := changeFrames(m, time.Now())
 	var posts []delivery.Post
 	for _, to := range allowed {
-		if to.ID == caller.ID && to.Dialect == chat.Lean {
-			continue
-		}
-		for _, frame := range frames {
-			posts = append(posts, delivery.Post{To: to, Frame: frame})
+		for _, f := range frames {
+			if !by.knows(to, f.about) {
+				posts = append(posts, delivery.Post{To: to, Frame: f.frame})
+			}
 		}
 	}
 	result := h.deliver.Deliver(ctx, turned(posts, m.Due.Tries), passes)
@@ -54,16 +67,23 @@ func (h *Handler) tell(ctx context.Context, caller chat.Connection, c chat.Conve
 	return nil
 }
 
+// A changeFrame tells of one effect.
+type changeFrame struct {
+	about chat.Effect
+	frame []byte
+}
+
 // changeFrames encodes what is due to be told.
-func changeFrames(m chat.Message, now time.Time) (frames [][]byte) {
+func changeFrames(m chat.Message, now time.Time) (frames []changeFrame) {
+	add := func(about chat.Effect, frame []byte) { frames = append(frames, changeFrame{about, frame}) }
 	switch {
 	case m.Due.Has(chat.EffectTell) && m.Deleted:
-		frames = append(frames, protocol.Frame(protocol.EventMessageDeleted, "", protocol.MessageGoneOf(m), now))
+		add(chat.EffectTell, protocol.Frame(protocol.EventMessageDeleted, "", protocol.MessageGoneOf(m), now))
 	case m.Due.Has(chat.EffectTell):
-		frames = append(frames, protocol.MessageUpdatedFrame("", protocol.MessageOf(m), now))
+		add(chat.EffectTell, protocol.MessageUpdatedFrame("", protocol.MessageOf(m), now))
 	}
 	if m.Due.Has(chat.EffectTellReactions) && !m.Deleted {
-		frames = append(frames, protocol.Frame(protocol.EventReactions, "", protocol.ReactionsOf(m, chat.Principal{}), now))
+		add(chat.EffectTellReactions, protocol.Frame(protocol.EventReactions, "", protocol.ReactionsOf(m, chat.Principal{}), now))
 	}
 	return frames
 }
