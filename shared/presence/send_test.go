@@ -317,6 +317,7 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 		{"Online", 1, func() error { _, err := s.Online(ctx, c.Principal, s.user("u2")); return err }},
 		{"Allow", 1, func() error { return s.allow(ctx, c.Principal, chat.UseWrite) }},
 		{"AllowSummary", 1, func() error { return s.AllowSummary(ctx, k1) }},
+		{"AllowRemake", 1, func() error { return s.AllowRemake(ctx, k1) }},
 		{"BeginSummary", 1, func() error { _, err := s.BeginSummary(ctx, k1, time.Minute); return err }},
 		{"PauseSummary", 1, func() error { _, err := s.PauseSummary(ctx, k1, "x", 0, false); return err }},
 		{"Leave", 2, func() error { _, err := s.Leave(ctx, c, k1, k2); return err }},
@@ -469,6 +470,7 @@ func TestWithRedisAwayPresenceIsUnavailable(t *testing.T) {
 		"bury":        func() error { _, err := s.Bury(ctx, c); return err },
 		"told":        func() error { return s.Told(ctx, c, "l 1 1 -") },
 		"summary":     func() error { _, err := s.BeginSummary(ctx, k1, time.Minute); return err },
+		"remake":      func() error { return s.AllowRemake(ctx, k1) },
 		"pause":       func() error { _, err := s.PauseSummary(ctx, k1, "x", 0, false); return err },
 		"health":      func() error { return s.Health(ctx) },
 	} {

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/config"
 )
 
 // A conversation's summary is written by one at a time. Who begins puts a word of
@@ -48,6 +49,20 @@ return pause
 func (s *Store) AllowSummary(ctx context.Context, id chat.ConversationID) error {
 	var cmd *redis.Cmd
 	if err := s.pipelined(ctx, func(p redis.Pipeliner) { cmd = s.queueRate(ctx, p, summaryKey(id)+":rate", s.limits.Summaries) }); err != nil {
+		return failed("limit summaries", err)
+	}
+	return refusal(cmd)
+}
+
+// remakes is how often a summary is made once more of what it was made of before: each edit
+// of an old message, and each deletion, drops it.
+var remakes = config.Rate{Count: 1, Per: time.Minute, Burst: 1}
+
+// AllowRemake counts a summary that is made once more after an erasure, or is
+// chat.RateLimited. One round trip.
+func (s *Store) AllowRemake(ctx context.Context, id chat.ConversationID) error {
+	var cmd *redis.Cmd
+	if err := s.pipelined(ctx, func(p redis.Pipeliner) { cmd = s.queueRate(ctx, p, summaryKey(id)+":remakes", remakes) }); err != nil {
 		return failed("limit summaries", err)
 	}
 	return refusal(cmd)

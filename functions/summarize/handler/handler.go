@@ -65,6 +65,9 @@ func (h *Handler) Handle(ctx context.Context, job protocol.SummaryJob) error {
 	}
 	wait, later := waitOf(err)
 	if !later || job.Puts >= maxPuts {
+		if _, again := errors.AsType[*tooSoon](err); again && later {
+			return nil // it was made meanwhile, and dropped by who left a later job
+		}
 		return err
 	}
 	slog.WarnContext(ctx, "a summary is put off", "conversation", job.ConversationID, "seq", job.Seq, "wait", wait, "err", err)

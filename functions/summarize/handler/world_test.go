@@ -34,10 +34,12 @@ type world struct {
 	jobs         []protocol.SummaryJob
 	delays       []time.Duration
 
-	patience time.Duration // of who began last
-	taken    bool
-	ended    []string
-	wish     time.Duration
+	patience    time.Duration // of who began last
+	taken       bool
+	remakes     int // asked for
+	remakesLeft int
+	ended       []string
+	wish        time.Duration
 }
 
 func newWorld(messages int, covered int64) *world {
@@ -46,7 +48,7 @@ func newWorld(messages int, covered int64) *world {
 			ID: "c1", OrgID: "acme", Participants: []chat.Participant{{Type: user.Type, ID: user.ID}}, TotalMessages: int64(messages),
 		},
 		room: []chat.Connection{{ID: "in=", Principal: user}, {ID: "stranger=", Principal: chat.Principal{Type: chat.User, ID: "u2", OrgID: "acme"}}},
-		fail: map[string]error{},
+		fail: map[string]error{}, remakesLeft: 1,
 		model: func(in summary.Input) (summary.Result, error) {
 			return summary.Result{Text: "new", Model: "gpt", Read: len(in.Messages)}, nil
 		},
@@ -107,6 +109,14 @@ func (w *world) BeginSummary(_ context.Context, _ chat.ConversationID, patience 
 	}
 	w.taken, w.patience = true, patience
 	return "turn", nil
+}
+
+// AllowRemake is Redis's: one in a minute, which is over when the test says so.
+func (w *world) AllowRemake(context.Context, chat.ConversationID) error {
+	if w.remakes++; w.remakes > w.remakesLeft {
+		return chat.LimitedFor(40 * time.Second)
+	}
+	return nil
 }
 
 func (w *world) EndSummary(ctx context.Context, _ chat.ConversationID, turn string) {

@@ -19,6 +19,7 @@ type store interface {
 }
 
 type turns interface {
+	AllowRemake(ctx context.Context, id chat.ConversationID) error
 	BeginSummary(ctx context.Context, id chat.ConversationID, patience time.Duration) (turn string, err error)
 	EndSummary(ctx context.Context, id chat.ConversationID, turn string)
 	PauseSummary(ctx context.Context, id chat.ConversationID, turn string, wish time.Duration, lasting bool) (time.Duration, error)
@@ -60,7 +61,8 @@ const (
 // time, saves it and tells the members. It returns the conversation's summary as it
 // then is: that of a faster run, if there was one. While another one is under way,
 // or the model is to be left alone, it is chat.RateLimited. One round trip to
-// MongoDB where there is nothing new; else one more and two to Redis, and for each
+// MongoDB where there is nothing new; else one more and two to Redis (three after an
+// erasure), and for each
 // round two to MongoDB, one to the model, one to Redis and the fan-out.
 func (w *Writer) Summarize(ctx context.Context, c chat.Conversation) (string, error) {
 	page, err := w.page(ctx, c)
@@ -73,7 +75,8 @@ func (w *Writer) Summarize(ctx context.Context, c chat.Conversation) (string, er
 
 // catchUp extends the summary round by round until it covers to, or time is
 // short, and returns the conversation as it then is. more says that there is more
-// to read.
+// to read. After an erasure it begins anew once in a minute at most: until then it is
+// chat.RateLimited.
 func (w *Writer) catchUp(ctx context.Context, c chat.Conversation, to int64) (now chat.Conversation, more bool, err error) {
 	end, limited := ctx.Deadline()
 	if !limited {
@@ -93,6 +96,7 @@ func (w *Writer) catchUp(ctx context.Context, c chat.Conversation, to int64) (no
 
 func (w *Writer) rounds(ctx context.Context, c chat.Conversation, to int64, end time.Time) (now chat.Conversation, more bool, err error) {
 	var longest time.Duration
+	erasures := c.Erasures
 	for round := range maxRounds {
 		begun := time.Now()
 		if covered(c) >= to {
@@ -101,6 +105,13 @@ func (w *Writer) rounds(ctx context.Context, c chat.Conversation, to int64, end 
 		if round > 0 && end.Sub(begun) < 2*longest {
 			return c, true, nil
 		}
+		// What was read before is read once more, because of an erasure.
+		if c.Erasures > 0 && c.Summary == nil || c.Erasures > erasures {
+			if err := w.turns.AllowRemake(ctx, c.ID); err != nil {
+				return c, false, &tooSoon{err}
+			}
+		}
+		erasures = c.Erasures
 		next, read, err := w.round(ctx, c)
 		if err != nil || !read {
 			return c, false, err
@@ -109,6 +120,11 @@ func (w *Writer) rounds(ctx context.Context, c chat.Conversation, to int64, end 
 	}
 	return c, covered(c) < to, nil
 }
+
+// A tooSoon is why a summary is not made again yet.
+type tooSoon struct{ error }
+
+func (e *tooSoon) Unwrap() error { return e.error }
 
 // A modelError is the model's, whose pause is to be kept.
 type modelError struct{ error }
