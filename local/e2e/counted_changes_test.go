@@ -31,18 +31,18 @@ func TestCommandsOfAChange(t *testing.T) {
 		in           fields
 		redis, mongo []string
 	}{
-		{"a reaction", "react", on("👍", true), []string{"eval reaction", "eval room"},
+		{"a reaction", "react", on("👍", true), []string{"eval reaction", "get budget", "eval room"},
 			[]string{"find conversations", "findAndModify messages", "update messages"}},
-		{"it is there", "react", on("👍", true), []string{"eval reaction"},
+		{"it is there", "react", on("👍", true), []string{"eval reaction", "get budget"},
 			[]string{"find conversations", "findAndModify messages", "find messages"}},
-		{"taken back", "react", on("👍", false), []string{"eval reaction", "eval room"},
+		{"taken back", "react", on("👍", false), []string{"eval reaction", "get budget", "eval room"},
 			[]string{"find conversations", "findAndModify messages", "update messages"}},
-		{"an edit", "edit", edited, []string{"eval edit", "eval room"},
+		{"an edit", "edit", edited, []string{"eval edit", "get budget", "eval room"},
 			[]string{
 				"find conversations", "findAndModify messages", "update conversations", "update conversations",
 				"findAndModify conversations", "findAndModify conversations", "update messages",
 			}},
-		{"it says so", "edit", edited, []string{"eval edit"}, []string{"find conversations", "findAndModify messages", "find messages"}},
+		{"it says so", "edit", edited, []string{"eval edit", "get budget"}, []string{"find conversations", "findAndModify messages", "find messages"}},
 	} {
 		settled()
 		mongo.take()

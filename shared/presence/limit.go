@@ -89,16 +89,54 @@ func (s *Store) rateOf(u chat.Use) config.Rate {
 // where there is no limit. Without Redis the limit is this process's own, and what is
 // left is not said. One round trip.
 func (s *Store) Allow(ctx context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error) {
+	return s.allow(ctx, p, u, "")
+}
+
+// AllowIn is Allow for what is told to everybody in the room of a conversation, and refuses
+// it as well while the fan-out of that is overdrawn: see Admit. One round trip.
+func (s *Store) AllowIn(ctx context.Context, p chat.Principal, u chat.Use, id chat.ConversationID) (*chat.Quota, error) {
+	return s.allow(ctx, p, u, id)
+}
+
+// InBudget refuses what is told to everybody in the room while its fan-out is overdrawn, of
+// what is counted already. One round trip.
+func (s *Store) InBudget(ctx context.Context, id chat.ConversationID) error {
+	if s.limits.Fanout.None() {
+		return nil
+	}
+	var budget *redis.StringCmd
+	if err := s.quickly(ctx, func(pipe redis.Pipeliner) { budget = pipe.Get(ctx, budgetKey(id)) }); err != nil {
+		return nil // without Redis nobody is told
+	}
+	return s.overdrawn(budget)
+}
+
+func (s *Store) allow(ctx context.Context, p chat.Principal, u chat.Use, in chat.ConversationID) (*chat.Quota, error) {
 	r := s.rateOf(u)
-	if r.None() {
+	budgeted := in != "" && !s.limits.Fanout.None()
+	if r.None() && !budgeted {
 		return nil, nil
 	}
 	key := rateKey(p, string(u))
 	var cmd *redis.Cmd
+	var budget *redis.StringCmd
 	if err := s.quickly(ctx, func(pipe redis.Pipeliner) {
-		cmd = pipe.Eval(ctx, quotaScript, []string{key}, s.rateArgs(r)...)
+		if !r.None() {
+			cmd = pipe.Eval(ctx, quotaScript, []string{key}, s.rateArgs(r)...)
+		}
+		if budgeted {
+			budget = pipe.Get(ctx, budgetKey(in))
+		}
 	}); err != nil {
 		return nil, s.buckets.use(key, r, s.now())
+	}
+	if budget != nil {
+		if err := s.overdrawn(budget); err != nil {
+			return nil, err
+		}
+	}
+	if cmd == nil {
+		return nil, nil
 	}
 	answer, _ := cmd.Slice()
 	if len(answer) != 2 {

@@ -101,6 +101,12 @@ func TestAnOverdrawnFanoutRefusesAndRecovers(t *testing.T) {
 		if wait, _ := chat.Public(err).Details["retryAfterMs"].(int64); wait < 5000 {
 			t.Errorf("wait for %d ms, want some 10 s", wait)
 		}
+		_, err = s.AllowIn(ctx, all[1].Principal, chat.UseReaction, k1)
+		checkLimited(t, "a reaction", err, 10*time.Second)
+		checkLimited(t, "a reaction over REST", s.InBudget(ctx, k1), 10*time.Second)
+		_, err = s.AllowIn(ctx, all[1].Principal, chat.UseReaction, s.conversation("k2"))
+		must(t, err)
+		must(t, s.InBudget(ctx, s.conversation("k2")))
 		_, err = s.Admit(ctx, all[1], s.conversation("k2"))
 		must(t, err)
 		s.pass(11 * time.Second)
@@ -316,6 +322,8 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 		{"Rooms", 1, func() error { _, err := s.Rooms(ctx, k1, k2); return err }},
 		{"Online", 1, func() error { _, err := s.Online(ctx, c.Principal, s.user("u2")); return err }},
 		{"Allow", 1, func() error { return s.allow(ctx, c.Principal, chat.UseWrite) }},
+		{"AllowIn", 1, func() error { _, err := s.AllowIn(ctx, c.Principal, chat.UseReaction, k1); return err }},
+		{"InBudget", 1, func() error { return s.InBudget(ctx, k1) }},
 		{"AllowSummary", 1, func() error { return s.AllowSummary(ctx, k1) }},
 		{"AllowRemake", 1, func() error { return s.AllowRemake(ctx, k1) }},
 		{"BeginSummary", 1, func() error { _, err := s.BeginSummary(ctx, k1, time.Minute); return err }},

@@ -22,7 +22,8 @@ type store interface {
 }
 
 type limiter interface {
-	Allow(ctx context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error)
+	AllowIn(ctx context.Context, p chat.Principal, u chat.Use, id chat.ConversationID) (*chat.Quota, error)
+	InBudget(ctx context.Context, id chat.ConversationID) error
 }
 
 // sender is the send action: what follows from a message is its business.
@@ -94,6 +95,9 @@ func (h *Handler) rest(ctx context.Context, by chat.Principal, c chat.Conversati
 	if c.Status != chat.Active {
 		return chat.Message{}, chat.ErrConversationClosed
 	}
+	if err := h.limit.InBudget(ctx, c.ID); err != nil {
+		return chat.Message{}, err
+	}
 	m, err := change()
 	if err == nil {
 		h.sender.Changed(ctx, chat.Connection{Principal: by}, c, m, delivery.Once, "", func() {})
@@ -117,7 +121,7 @@ func (h *Handler) admit(ctx context.Context, p chat.Principal, id chat.Conversat
 	var g errgroup.Group // both are asked: a stranger learns no more than that there is nothing
 	var limited error
 	g.Go(func() error {
-		_, limited = h.limit.Allow(ctx, p, u)
+		_, limited = h.limit.AllowIn(ctx, p, u, id)
 		return nil
 	})
 	c, err = h.store.Conversation(ctx, p, id)

@@ -46,7 +46,9 @@ func (w *world) Conversation(_ context.Context, p chat.Principal, id chat.Conver
 	return chat.Conversation{ID: id, OrgID: p.OrgID, Status: w.status}, w.step("conversation")
 }
 
-func (w *world) Allow(_ context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error) {
+func (w *world) InBudget(_ context.Context, id chat.ConversationID) error { return w.step("budget") }
+
+func (w *world) AllowIn(_ context.Context, p chat.Principal, u chat.Use, id chat.ConversationID) (*chat.Quota, error) {
 	return nil, w.step("allow " + string(u))
 }
 
@@ -133,6 +135,10 @@ func TestFrames(t *testing.T) {
 		w.ask(t, tt.route, tt.body)
 		slices.Sort(w.steps)
 		slices.Sort(tt.steps)
+		answered := map[string]chat.Effect{"react": chat.EffectTellReactions, "edit": chat.EffectTell}[tt.route]
+		if slices.ContainsFunc(w.answered, func(e chat.Effect) bool { return e != answered }) {
+			t.Errorf("%s: what follows is told that %v was heard", name, w.answered)
+		}
 		if !slices.Equal(w.steps, tt.steps) || len(w.frames) != 1 || !strings.Contains(w.frames[0], tt.answer) || !json.Valid([]byte(w.frames[0])) {
 			t.Errorf("%s: the steps were %q, want %q; the answer %s", name, w.steps, tt.steps, w.frames)
 		}
@@ -146,9 +152,10 @@ func TestREST(t *testing.T) {
 		code   chat.Code
 		steps  []string
 	}{
-		"done":    {chat.Active, nil, "", []string{"edit", "changed", "react", "changed"}},
+		"done":    {chat.Active, nil, "", []string{"budget", "edit", "changed", "budget", "react", "changed"}},
 		"closed":  {chat.Closed, nil, chat.ConversationClosed, nil},
-		"not now": {chat.Active, map[string]error{"edit": chat.Unavailablef(errDown, ""), "react": chat.Unavailablef(errDown, "")}, chat.Unavailable, []string{"edit", "react"}},
+		"not now": {chat.Active, map[string]error{"edit": chat.Unavailablef(errDown, ""), "react": chat.Unavailablef(errDown, "")}, chat.Unavailable, []string{"budget", "edit", "budget", "react"}},
+		"crowded": {chat.Active, map[string]error{"budget": chat.LimitedFor(time.Second)}, chat.RateLimited, []string{"budget", "budget"}},
 	} {
 		w := &world{status: tt.status, fail: tt.fail}
 		h, c := handler.New(w, w, w), chat.Conversation{ID: "c1", Status: tt.status}

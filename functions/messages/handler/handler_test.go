@@ -473,6 +473,11 @@ func TestPageIsReadOnlyIfItChanged(t *testing.T) {
 	if status, body := ask(etag); status != 304 || body != "" || w.headers["etag"] != etag || !slices.Equal(w.steps, []string{"conversation"}) {
 		t.Errorf("unchanged: got %d %s with %v, the steps were %q", status, body, w.headers, w.steps)
 	}
+	other := newWorld(chat.Principal{Type: reader.Type, ID: "another", OrgID: reader.OrgID})
+	other.version = w.version
+	if status, _ := other.call(t, "GET /messages", "", "conversationId=c1", "", map[string]string{"if-none-match": etag}); status != 200 {
+		t.Errorf("somebody else, whose reactions are others: got %d", status)
+	}
 	w.version = "c1 4"
 	if status, body := ask(etag); status != 200 || body == "" || w.headers["etag"] == etag {
 		t.Errorf("changed: got %d %s with %v", status, body, w.headers)

@@ -68,7 +68,7 @@ func (h *Handler) version(ctx context.Context, p chat.Principal, id chat.Convers
 	if err == nil {
 		err = unread
 	}
-	return version, err
+	return version + " " + p.String(), err // each sees their own reactions marked
 }
 
 // changes answers the messages that changed after a cursor, as they are now.
