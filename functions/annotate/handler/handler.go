@@ -80,7 +80,8 @@ func (h *Handler) Edit(ctx context.Context, f *gateway.ClientFrame, in protocol.
 }
 
 // ReactREST is React for who has read the conversation, and counted the use, already. It
-// returns when each frame has been tried once.
+// returns when each frame has been tried once. One round trip to Redis more, for the budget
+// of the conversation.
 func (h *Handler) ReactREST(ctx context.Context, by chat.Principal, c chat.Conversation, r chat.ReactionChange) (chat.Message, error) {
 	return h.rest(ctx, by, c, func() (chat.Message, error) { return h.react(ctx, by, r) })
 }
