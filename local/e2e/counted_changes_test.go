@@ -23,7 +23,9 @@ func TestCommandsOfAChange(t *testing.T) {
 		eventually(t, "nothing is due", func() bool { return due(t, messages, id) == 0 })
 		time.Sleep(quiet)
 	}
-	on := func(key string, on bool) fields { return fields{"conversationId": id, "messageId": said, "key": key, "on": on} }
+	on := func(key string, on bool) fields {
+		return fields{"conversationId": id, "messageId": said, "key": key, "on": on}
+	}
 	agent.must("react", on("👎", true)) // a process of its own, with connections of its own
 	edited := fields{"conversationId": id, "messageId": said, "content": "hello there", "edits": 0}
 	for _, tt := range []struct {
