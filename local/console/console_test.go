@@ -346,6 +346,9 @@ func TestFiles(t *testing.T) {
 			}
 		}
 	}
+	if _, text := ask(t, "GET", s.URL()+"/console/app.js", "", nil); bytes.Contains(text, []byte("\n//")) || bytes.HasPrefix(text, []byte("//")) || !bytes.Contains(text, []byte("\n\n")) {
+		t.Error("a script is served with lines that are comments alone, or without the lines that they were")
+	}
 	page, text := ask(t, "GET", s.URL()+"/", "", map[string]string{"Host": "evil.example;script-src *"})
 	if p := page.Header.Get("Content-Security-Policy"); page.StatusCode == http.StatusOK && strings.Contains(p, "evil") {
 		t.Errorf("a name gets into the policy: %s", p)

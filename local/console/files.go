@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -30,6 +31,10 @@ var media = map[string]string{
 	".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8",
 }
 
+// remarks are the lines of a script that have a comment alone. They stay empty on the
+// wire, which is a tenth of what the page loads, and the number of a line what it is.
+var remarks = regexp.MustCompile(`(?m)^[ \t]*(//.*|/\*\*.*\*/[ \t]*)$`)
+
 // files serves them, compressed once.
 type files map[string]file
 
@@ -47,6 +52,9 @@ func newFiles() files {
 		text, err := fs.ReadFile(assets(), name)
 		if err != nil {
 			return err
+		}
+		if path.Ext(name) == ".js" {
+			text = remarks.ReplaceAll(text, nil)
 		}
 		hash := sha256.Sum256(text)
 		f := file{plain: text, media: media[path.Ext(name)], tag: base64.RawURLEncoding.EncodeToString(hash[:12])}

@@ -36,7 +36,7 @@ func Message(d chat.Dialect) Units {
 // Session returns the units of a user who connects, joins the one conversation of
 // theirs, where the agent is, and goes: authorize, connect, welcome, join and
 // disconnect; what the agent is told of it included.
-func Session() Units { return Units{Frames: 8, Invocations: 5, Redis: 30, Mongo: 4, Jobs: 1} }
+func Session() Units { return Units{Frames: 8, Invocations: 5, Redis: 30, Mongo: 5, Jobs: 1} }
 
 // Ping returns the units of a ping of who is in one room.
 func Ping() Units { return Units{Frames: 2, Invocations: 1, Redis: 6, Mongo: 1} }

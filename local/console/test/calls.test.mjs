@@ -147,7 +147,7 @@ test("one's own message says how it stands with it", async () => {
   await until(page, "it is away", () => !document.querySelector(".foot .dot.on"));
   await say(page, "three");
   await until(page, "it waits", () => document.querySelector(".mark-queued"));
-  assert.deepEqual(await mark(page, "three"), ["Waits for the connection"]);
+  assert.deepEqual(await mark(page, "three"), ["Waits to be sent"]);
   await server.start();
   await until(page, "it is sent", () => !document.querySelector(".pending") && [...document.querySelectorAll(".mine .bubble")].at(-1)?.innerText.trim() === "three", null, 60_000);
   assert.deepEqual(await mark(page, "three"), ["Sent"]);

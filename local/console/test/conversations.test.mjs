@@ -182,14 +182,14 @@ test("who is taken out of a conversation has it in the list no more", async () =
   await until(page, "it goes", () => !document.querySelector(".list").innerText.includes("Not for long"));
 });
 
-test("one that was deleted meanwhile goes from the list when it is opened", async () => {
+test("one that was deleted meanwhile goes from the list, and who opens its address is told", async () => {
   const { id } = await server.rest("POST", "conversations", { title: "Soon gone", agentId: "demo-agent" });
   await server.rest("POST", "messages", { conversationId: id, content: "Hello." }, server.agentToken);
   await first(page, "Soon gone");
   await server.rest("DELETE", `conversations/${id}`);
-  await click(page, "Soon gone", ".list .name");
-  await until(page, "it is told", () => /gone/.test(document.querySelector(".talk .empty h2")?.innerText ?? ""));
   await until(page, "it goes", () => !document.querySelector(".list").innerText.includes("Soon gone"));
+  await page.evaluate((to) => { location.hash = to; }, id);
+  await until(page, "it is told", () => /gone/.test(document.querySelector(".talk .empty h2")?.innerText ?? ""));
 });
 
 test("nothing went wrong on the way", () => {

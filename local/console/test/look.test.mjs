@@ -77,7 +77,7 @@ test("panels, dialogs and both sides", async () => {
   await until(page, "the switches are there", () => document.querySelector("#fault-reorder"));
   await page.evaluate(() => { const r = document.querySelector("#fault-reorder"); r.value = "0.5"; r.dispatchEvent(new Event("change", { bubbles: true })); });
   await until(page, "the fault is set", () => document.querySelector(".panel").innerText.includes("misbehaves"));
-  await click(page, "None");
+  await click(page, "Turn all off");
   await until(page, "all is well again", () => document.querySelector(".panel").innerText.includes("All is well"));
   await page.click("[aria-label='Close the panels']");
 

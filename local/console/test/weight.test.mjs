@@ -29,7 +29,7 @@ test("a talk with an agent is on the screen for less than 60 KB", async () => {
   assert.ok(sum < most, JSON.stringify(loaded));
   const names = loaded.map((f) => f.name);
   for (const name of ["/", "/console/style.css", "/console/chat.js", "/console/markdown.js", "/console/vendor/markdown.js"]) assert.ok(names.includes(name), `${name} is not among ${names}`);
-  for (const name of ["/console/panels.js", "/console/dialogs.js", "/console/call.js", "/console/writer.js"]) assert.ok(!names.includes(name), `${name} is loaded unasked`);
+  for (const name of ["/console/panels.js", "/console/dialogs.js", "/console/beside.css", "/console/call.js", "/console/writer.js"]) assert.ok(!names.includes(name), `${name} is loaded unasked`);
   for (const f of loaded) assert.ok(f.wire > 0 && (f.plain < 1000 || f.wire < f.plain), `${f.name} is not packed: ${f.wire} of ${f.plain}`);
   await page.close();
 });

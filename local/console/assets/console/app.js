@@ -20,7 +20,7 @@ function useHash() {
 }
 
 /** One sentence about the connection, and what to do. */
-function Connection({ client, settings: open }) {
+function Connection({ client, settings: open, demo }) {
   const { state, error, retryAt, me } = useStore(client);
   const [patient, setPatient] = useState(false), [silent, setSilent] = useState(false);
   useEffect(() => {
@@ -37,7 +37,7 @@ function Connection({ client, settings: open }) {
   const seconds = retryAt ? Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)) : 0;
   let text, act;
   if (state === "failed") {
-    act = html`<button class="link" onClick=${() => client.connect()}>Try again</button> <button class="link" onClick=${open}>Settings</button>`;
+    act = html`<button class="link" onClick=${() => client.connect()}>Try again</button> ${demo && /^(unauthorized|token_expired)$/.test(error?.code) && html`<button class="link" onClick=${demo}>Use the demo user</button> `}<button class="link" onClick=${open}>Settings</button>`;
     text = { unauthorized: "The token was refused. Put a new one into the settings.", token_expired: "The token has expired. Put a new one into the settings.",
       too_many_connections: "You have too many connections open. Close another tab, then try again." }[error?.code] ?? (sentence(error) || "There is no connection.");
   } else if (busy(error)) {
@@ -75,7 +75,10 @@ function useAbout({ client, session, list, view, id, connected }) {
     }
     if (!list.find(id)?.participants) client.rest.getConversation(id).then(learn, () => {});
   }, [id, view.all === undefined, connected]);
-  const about = (id && client.conversation(id).getSnapshot().conversation) ?? list.find(id) ?? (info?.id === id ? info : undefined);
+  const found = (id && client.conversation(id).getSnapshot().conversation) ?? list.find(id) ?? (info?.id === id ? info : undefined);
+  const last = useRef(); // what cannot be read now has not changed for that
+  if (found) last.current = found;
+  const about = found ?? (last.current?.id === id ? last.current : undefined);
   useEffect(() => { document.title = (view.fresh.size ? `(${view.fresh.size}) ` : "") + (about ? clean(about.title) + " · " : "") + "aiwm-chat"; });
   return [about, learn];
 }
@@ -128,18 +131,31 @@ function useSecond({ client, session, id, about, learn, tell }) {
     }
     if (opened() === id) set(session.second());
   };
-  return [second, session.second && about && { on: !!second, toggle }];
+  return [second, session.second && about && { on: !!second, toggle, agent: session.agent }];
 }
 
 let dialogs, panels; // the files of these, once somebody has asked for them
+let styled;
 const unloaded = "It cannot be loaded, for the server does not answer. Try again in a moment.";
 
-function Dialogs({ dialog: { name }, session, change, list, id, about, learn, close }) {
+/** One of these files, and how what it has looks. What could not be loaded is asked for anew. */
+async function beside(file) {
+  styled ??= new Promise((done, fail) => {
+    const link = document.createElement("link");
+    Object.assign(link, { rel: "stylesheet", href: "console/beside.css", onload: done, onerror: () => { styled = undefined; link.remove(); fail(); } });
+    document.head.append(link);
+  });
+  const [loaded] = await Promise.all([import(file), styled]);
+  return loaded;
+}
+
+function Dialogs({ dialog: { name, m, by }, session, change, list, id, about, learn, close }) {
   const { client } = session;
   switch (name) {
     case "new": return html`<${dialogs.NewConversation} ...${{ client, close, assistant: session.assistant, agent: session.agent }} made=${(c) => { close(); list.put(c); open(c.id); }} />`;
     case "settings": return html`<${dialogs.Settings} ...${{ close, demo: session.demo, local: session.local, save: change }} value=${{ url: session.url, restUrl: session.restUrl, token: settings().token }} reset=${session.local && !session.demo ? () => change(undefined) : undefined} />`;
-    case "people": return html`<${dialogs.People} ...${{ client, about, close, presence: client.conversation(id).getSnapshot().presence }} changed=${() => client.rest.getConversation(id).then((c) => { learn(c); list.put(c); }, () => {})} />`;
+    case "people": return html`<${dialogs.People} ...${{ client, about, close, view: client.conversation(id).getSnapshot() }} changed=${() => client.rest.getConversation(id).then((c) => { learn(c); list.put(c); }, () => {})} />`;
+    case "erase": return html`<${dialogs.Erase} ...${{ m, close }} act=${() => by.rest.deleteMessage(m.id)} />`;
     case "rename": return html`<${dialogs.Rename} ...${{ about, close }} act=${async (title) => { const c = await client.rest.updateConversation(id, { title }); list.put(c); learn(c); }} />`;
     case "remove": return html`<${dialogs.Remove} ...${{ about, close }} act=${async () => { await client.rest.deleteConversation(id); list.drop(id); if (opened() === id) open(""); }} />`;
   }
@@ -161,18 +177,18 @@ function Console({ session, change }) {
   // What is asked about one conversation is not asked about the next.
   useEffect(() => setDialog((d) => (d?.id ? undefined : d)), [id]);
   const close = () => setDialog(undefined);
-  const ask = (name, of) => async () => {
+  const ask = (name, of, more) => async () => {
     try {
-      dialogs ??= await import("./dialogs.js");
+      dialogs ??= await beside("./dialogs.js");
     } catch {
       return tell(unloaded);
     }
     if (of && !about?.participants) tell("It is still being read. Try again in a moment.");
-    else if (!of || opened() === of) setDialog({ name, id: of });
+    else if (!of || opened() === of) setDialog({ name, id: of, ...more });
   };
   const showPanels = async () => {
     try {
-      panels ??= await import("./panels.js");
+      panels ??= await beside("./panels.js");
     } catch {
       return tell(unloaded);
     }
@@ -183,9 +199,10 @@ function Console({ session, change }) {
     people: ask("people", id),
     rename: ask("rename", id),
     remove: ask("remove", id),
-    status: (status) => client.rest.updateConversation(id, { status }).then((c) => { list.put(c); learn(c); }, (e) => tell(sentence(e))),
+    erase: (m, by) => ask("erase", id, { m, by })(),
+    status: (status) => client.rest.updateConversation(id, { status }).then((c) => { list.put(c); learn(c); if (status === "active" && list.getSnapshot().status !== status) list.show(status); }, (e) => tell(sentence(e))),
   };
-  const side = { id, info: about, local: session.local, tell, actions, gone: () => list.drop(id) };
+  const side = { id, info: about, local: session.local, tell, actions, gone: () => list.drop(id), says: (m) => list.says(m) };
 
   return html`<div class=${`console ${id ? "has-talk" : ""} ${drawer ? "has-drawer" : ""} ${second ? "has-second" : ""}`}>
     <${List} list=${list} view=${view} open=${id} onNew=${ask("new")}>
@@ -195,7 +212,7 @@ function Console({ session, change }) {
         <button class="icon quiet" aria-label="Settings" onClick=${ask("settings")}><${Icon} name="settings" /></button></footer>
     <//>
     <main>
-      <${Connection} client=${client} settings=${ask("settings")} />
+      <${Connection} client=${client} settings=${ask("settings")} demo=${session.local && !session.demo ? () => change(undefined) : undefined} />
       <div class="sides">
         ${id ? html`<${Talk} key=${id} client=${client} ...${side} second=${both} focus=${focus} side="first" />`
           : html`<div class="empty">${view.all?.length === 0 && html`<h2>No conversation yet</h2><p><button class="primary" onClick=${ask("new")}>Begin one</button></p>`}</div>`}
@@ -213,7 +230,7 @@ function App() {
   const begin = async () => {
     const s = await start().catch((error) => ({ asks: settings(), error }));
     try {
-      if (s.asks) dialogs ??= await import("./dialogs.js");
+      if (s.asks) dialogs ??= await beside("./dialogs.js");
     } catch {
       s.lost = true;
     }

@@ -9,7 +9,7 @@ function stateOf(call, entry, runs) {
   const outcome = results.get(call?.id)?.toolResults?.[0];
   const waits = m.approval?.status === "pending" && !ended && m.toolCalls.some((c) => c?.approval !== false && !decisions.has(c?.id) && !results.has(c?.id));
   if (decision && decision.status !== "approved") return { text: verdicts[decision.status] ?? "", bad: decision.status === "denied" };
-  if (results.has(call?.id)) return outcome?.isError ? { text: clean(outcome.outcome || "failed").replaceAll("_", " "), bad: true } : { text: "done" };
+  if (results.has(call?.id)) return outcome?.isError ? { text: verdicts[outcome.outcome] ?? clean(outcome.outcome || "failed").replaceAll("_", " "), bad: true } : { text: "done" };
   if (m.status === "cancelled") return { text: "stopped" };
   if (m.status === "failed") return { text: "failed", bad: true };
   if (waits && call?.approval !== false && !decision) return { text: "waits for approval", asks: true }; // when it expires the backend decides, whose clock it is
@@ -53,7 +53,7 @@ function Approval({ id, args, me, talk, until }) {
   const asked = code(args), [edit, setEdit] = useState(), [reason, setReason] = useState(""), [state, set] = useState({});
   if (me?.type !== "user") return html`<pre tabindex="0" dir="ltr">${asked}</pre><p class="small">A user decides that.</p>`;
   const decide = async (approved, button) => {
-    const log = button.closest(".log");
+    const around = button.closest(".talk");
     let changed;
     try {
       if (approved && edit !== undefined && edit !== asked) changed = argumentsOf(edit);
@@ -63,7 +63,7 @@ function Approval({ id, args, me, talk, until }) {
     set({ busy: true });
     try {
       await talk.approve(id, { approved, reason: reason.trim() || undefined, arguments: changed });
-      log?.focus(); // the button goes, and the focus would with it
+      (around?.querySelector(".composer textarea") ?? around?.querySelector(".composer button"))?.focus(); // the button goes, and the focus would with it
     } catch (e) {
       set({ error: sentence(e), wrong: !!e.details?.arguments });
     }

@@ -1,7 +1,7 @@
 // What is asked in a window of its own.
 import { html, useEffect, useRef, useState, sentence, keyOf } from "./hooks.js";
 import { Avatar, Icon, Name } from "./message.js";
-import { clean } from "./text.js";
+import { clean, isOnline } from "./text.js";
 
 export function Dialog({ title, close, children }) {
   const box = useRef(), beside = useRef(false);
@@ -44,7 +44,8 @@ const Field = ({ label, hint, ...rest }) => html`<label class="field"><span>${la
 export function NewConversation({ client, assistant, agent, close, made }) {
   const [title, setTitle] = useState(""), [who, setWho] = useState(assistant ?? ""), [agents, setAgents] = useState([]);
   useEffect(() => { client.rest.agents().then((p) => { setAgents(p.data); setWho((w) => w || p.data[0]?.agentId || ""); }, () => {}); }, []);
-  const known = [...new Map([...agents.map((a) => [a.agentId, a]), ...(agent ? [[agent, agents.find((a) => a.agentId === agent) ?? { agentId: agent, name: "", description: "a program of yours, or you on the second side" }]] : [])]).values()];
+  const found = agents.find((a) => a.agentId === agent), own = { agentId: agent, ...found, description: found?.description || "a program of yours, or you on the second side" };
+  const known = [...new Map([...agents.map((a) => [a.agentId, a]), ...(agent ? [[agent, own]] : [])]).values()];
   return html`<${Dialog} title="New conversation" close=${close}><${Form} label="Begin" close=${close} act=${async () => made(await client.rest.createConversation({ title: title.trim(), agentId: who.trim() }))}>
     <${Field} label="Title" value=${title} required maxlength="200" autofocus onInput=${(e) => setTitle(e.target.value)} />
     ${known.length > 0 && html`<fieldset class="agents"><legend>Agent</legend>${known.map((a) => html`<label key=${a.agentId} class="choice"><input type="radio" name="agent" checked=${who === a.agentId} onChange=${() => setWho(a.agentId)} /><${Avatar} id=${a.agentId} type="agent" /><span><b><${Name} id=${a.name || a.agentId} /></b> <span class="small">${a.isManaged ? "answers by itself" : a.online ? "connected" : "not connected"}</span>${a.description && html`<span class="small block" dir="auto">${clean(a.description)}</span>`}</span></label>`)}</fieldset>`}
@@ -52,9 +53,14 @@ export function NewConversation({ client, assistant, agent, close, made }) {
   <//><//>`;
 }
 
-export function People({ client, about, presence, close, changed }) {
+export function People({ client, about, view, close, changed }) {
   const [type, setType] = useState("user"), [id, setId] = useState(""), [error, setError] = useState();
   const me = client.getSnapshot().me;
+  // Of the agent that answers here the head of the talk says it too.
+  const present = (p) => {
+    const online = p.type === "agent" && p.id === about.agentId ? isOnline(view, p.id) : view.presence[keyOf(p)] && view.presence[keyOf(p)] === "online";
+    return online === undefined ? "" : online ? ", online" : ", offline";
+  };
   const remove = async (p) => {
     try {
       await client.rest.removeParticipant(about.id, p.type, p.id);
@@ -64,11 +70,11 @@ export function People({ client, about, presence, close, changed }) {
     }
   };
   return html`<${Dialog} title="Participants" close=${close}>
-    <ul class="people">${about.participants.map((p) => html`<li key=${keyOf(p)}><${Avatar} id=${p.id} type=${p.type} /><span><${Name} id=${p.id} /> <span class="small">${p.type}${presence[keyOf(p)] ? `, ${presence[keyOf(p)]}` : ""}</span></span>
+    <ul class="people">${about.participants.map((p) => html`<li key=${keyOf(p)}><${Avatar} id=${p.id} type=${p.type} /><span><${Name} id=${p.id} /> <span class="small">${p.type}${present(p)}</span></span>
       <button class="quiet" aria-label=${me && keyOf(me) === keyOf(p) ? undefined : `Remove ${clean(p.id)}`} onClick=${() => remove(p)}>${me && keyOf(me) === keyOf(p) ? "Leave" : "Remove"}</button></li>`)}</ul>
     ${error && html`<p class="failed" role="alert">${sentence(error)}</p>`}
     <${Form} label="Add" act=${async () => { await client.rest.addParticipant(about.id, { type, id: id.trim() }); setId(""); changed(); }}>
-      <div class="row-of"><label class="field"><span>Who</span><select value=${type} onChange=${(e) => setType(e.target.value)}><option value="user">user</option><option value="agent">agent</option></select></label>
+      <div class="row-of"><label class="field"><span>Kind</span><select value=${type} onChange=${(e) => setType(e.target.value)}><option value="user">user</option><option value="agent">agent</option></select></label>
       <${Field} label="Id" value=${id} required maxlength="128" onInput=${(e) => setId(e.target.value)} /></div>
     <//><//>`;
 }
@@ -80,6 +86,10 @@ export function Rename({ about, close, act }) {
 
 export function Remove({ about, close, act }) {
   return html`<${Dialog} title="Delete this conversation?" close=${close}><p>“<bdi>${clean(about.title)}</bdi>” goes for everybody who takes part. It cannot be brought back.</p><${Form} label="Delete" danger close=${close} act=${act} /><//>`;
+}
+
+export function Erase({ m, close, act }) {
+  return html`<${Dialog} title="Delete this message?" close=${close}>${m.content && html`<p class="quoted"><bdi>${m.content.slice(0, 300)}</bdi></p>`}<p>It goes for everybody who takes part. It cannot be brought back.</p><${Form} label="Delete" danger close=${close} act=${act} /><//>`;
 }
 
 export function Settings({ value, demo, local, close, save, reset, why }) {

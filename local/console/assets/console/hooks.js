@@ -69,12 +69,16 @@ export function later(load) {
 
 export const keyOf = (p) => `${p.type}:${p.id}`;
 
+// What people do not call as the protocol does.
+const called = { agentId: "the agent's id", id: "the id" };
+const field = (name) => called[name] ?? name.replace(/[A-Z]/g, (c) => " " + c.toLowerCase());
+
 /** One sentence for people: what is wrong, and what they can do. */
 export function sentence(error) {
   if (!error) return "";
   // What a server of ours never answers makes the page stumble.
   if (error instanceof TypeError || error instanceof RangeError) return "The server answers what this page does not understand. Perhaps it is of another version.";
-  const fields = error.code === "validation_failed" && error.details ? Object.entries(error.details).map(([k, v]) => `${k} ${v}`).join("; ") : "";
+  const fields = error.code === "validation_failed" && error.details ? Object.entries(error.details).map(([k, v]) => `${field(k)} ${v}`).join("; ") : "";
   const text = fields || error.message || String(error);
   return (/^\w+:\/\//.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1)) + (/[.!?]$/.test(text) ? "" : ".");
 }

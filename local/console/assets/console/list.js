@@ -1,6 +1,6 @@
 // The conversations, the newest activity first.
 import { html, useEffect, useLayoutEffect, useRef, busy, keyOf, sentence } from "./hooks.js";
-import { ago, clean } from "./text.js";
+import { ago, clean, fileOf, preview, toolOf } from "./text.js";
 
 /** The list as a store: REST has it, and events keep it in step. */
 export class Conversations {
@@ -27,7 +27,15 @@ export class Conversations {
   load() { return this.read(this.state.all?.length ?? 0); }
   /** Reads what follows. */
   more() { return this.state.reading ? this.reading : this.state.cursor && this.read(0, this.state.cursor); }
-  show(status) { this.set({ status, all: undefined, cursor: undefined }); return this.load(); }
+  /** Another shelf; the one before if that cannot be read. */
+  async show(status) {
+    const { status: was, all, cursor } = this.state;
+    if (status === was) return this.load();
+    this.set({ status, all: undefined, cursor: undefined });
+    await this.load();
+    const { error, reading } = this.state;
+    if (this.state.status === status && !this.state.all && all && !reading && error && error.code !== "rate_limited") this.set({ status: was, all, cursor });
+  }
   find(id) { return this.state.all?.find((c) => c.id === id); }
 
   read(wanted, cursor) { return (this.reading = this.pages(wanted, cursor)); }
@@ -54,6 +62,8 @@ export class Conversations {
   }
 
   put(c) {
+    const { lastMessage: last } = this.find(c.id) ?? {};
+    if (last?.what && last.seq === c.lastMessage?.seq && !("what" in c.lastMessage)) c = { ...c, lastMessage: { ...c.lastMessage, what: last.what } }; // what lists do not tell
     this.meanwhile.set(c.id, c);
     this.change(c.id, c.status === this.state.status ? [c] : []);
   }
@@ -64,6 +74,11 @@ export class Conversations {
   change(id, by) {
     const { all } = this.state;
     if (all) this.set({ all: sorted(all.filter((c) => c.id !== id).concat(by)) });
+  }
+  /** What is known of the last message from the talk that is open: lists tell a text alone, and nothing tells them what was said or deleted elsewhere. */
+  says(m) {
+    const c = this.find(m.conversationId), was = c?.lastMessage, now = lastOf(m);
+    if (c && !(was?.seq > m.seq) && (now.seq !== was?.seq || now.content !== was.content || now.what !== was.what)) this.put({ ...c, lastMessage: now });
   }
   seen(id) { this.mark(id, false); }
   mark(id, fresh) {
@@ -92,16 +107,23 @@ export class Conversations {
       case "message:new": case "message:from-user": {
         const mine = me && keyOf(me) === `${d.participantType}:${d.participantId}`;
         this.mark(d.conversationId, !mine && d.conversationId !== this.open);
-        this.touch(d.conversationId, at, d.content ? { seq: d.seq, content: d.content.slice(0, 100), role: d.role, createdAt: d.createdAt } : undefined);
+        this.touch(d.conversationId, at, lastOf(d));
         break;
       }
       case "message:sent": { // the text is one's own: it is in the log in a moment
         const talk = this.client.conversation(d.conversationId);
-        setTimeout(() => this.touch(d.conversationId, at, talk.getSnapshot().messages.findLast((m) => m.seq === d.seq)), 0);
+        setTimeout(() => this.touch(d.conversationId, at, lastOf(talk.getSnapshot().messages.findLast((m) => m.seq === d.seq))), 0);
         break;
       }
     }
   }
+}
+
+/** What the list says of a message, as lists have it; and what is in it besides a text. */
+function lastOf(m) {
+  if (!m) return undefined;
+  const what = m.isDeleted ? "a deleted message" : m.content ? undefined : m.toolCalls?.length ? `asks for ${toolOf(m.toolCalls[0])}` : m.attachments?.length ? fileOf(m.attachments[0]) : "no text";
+  return { seq: m.seq, content: String(m.content ?? "").slice(0, 100), role: m.role, createdAt: m.createdAt, what };
 }
 
 const sorted = (all) => all.sort((a, b) => (a.updatedAt < b.updatedAt ? 1 : a.updatedAt > b.updatedAt ? -1 : 0));
@@ -143,7 +165,8 @@ export function List({ list, view, open, onNew, children }) {
 }
 
 function Entry({ c, fresh, open }) {
+  const last = c.lastMessage;
   return html`<li><a href=${"#" + encodeURIComponent(c.id)} aria-current=${open ? "page" : undefined} class=${fresh ? "fresh" : ""}>
     <span class="top"><bdi class="name">${clean(c.title)}</bdi><time datetime=${c.updatedAt}>${ago(c.updatedAt)}</time></span>
-    <span class="last" dir="auto">${fresh ? html`<span class="hidden">New. </span>` : ""}${clean(c.lastMessage?.content) || html`<i>with ${clean(c.agentId)}</i>`}</span></a></li>`;
+    <span class="last" dir="auto">${fresh ? html`<span class="hidden">New. </span>` : ""}${preview(c.lastMessage) || html`<i>${last?.what ?? (last ? "no text" : `with ${clean(c.agentId)}`)}</i>`}</span></a></li>`;
 }

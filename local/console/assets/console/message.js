@@ -1,6 +1,6 @@
 // One entry of the log, whatever its type.
 import { html, later, useState, busy, keyOf, sentence } from "./hooks.js";
-import { clean, code, day, exact, safeURL, time, toolOf, verdict } from "./text.js";
+import { clean, code, day, exact, fileOf, safeURL, time, toolOf, verdict } from "./text.js";
 
 const useMarkdown = later(() => import("./markdown.js")), useCalls = later(() => import("./call.js"));
 
@@ -61,6 +61,7 @@ export function entries(messages) {
     }
     e.day = !previous || day(previous.createdAt) !== day(m.createdAt);
     e.first = e.day || !previous || previous.participantId !== m.participantId || previous.participantType !== m.participantType || Date.parse(m.createdAt) - Date.parse(previous.createdAt) > 300_000;
+    e.apart = !e.first && m.participantType === "agent" && (previous.parentId !== m.parentId || !!(previous.content && m.content)); // two answers are not one
     previous = m;
     all.push(e);
   }
@@ -70,22 +71,24 @@ export function entries(messages) {
 /** How it stands with a message of one's own. */
 const Mark = ({ as, label }) => html`<span class=${`mark mark-${as}`} role="img" aria-label=${label} title=${label}><${Icon} name=${as} /></span>`;
 
-export function Message({ entry, me, talk, streams }) {
+export function Message({ entry, me, talk, streams, more }) {
   const { m } = entry;
   if (m.isDeleted) return html`<p class="note">A message was deleted</p>`;
   if (m.type === "system" || m.participantType === "system") return html`<p class="note" dir="auto">${m.approval ? verdict(m.approval) : m.content}</p>`;
   const mine = me && keyOf(me) === `${m.participantType}:${m.participantId}`;
   const calls = m.toolCalls?.length > 0;
-  return html`<article class=${`message ${mine ? "mine" : ""} ${entry.first ? "first" : ""}`} aria-label=${`${clean(m.participantId)}, ${time(m.createdAt)}`}>
+  const said = m.error ? m.error === m.content : m.type === "error"; // why it failed stands there already
+  return html`<article class=${`message ${mine ? "mine" : ""} ${entry.first ? "first" : ""} ${entry.apart ? "apart" : ""}`} aria-label=${`${clean(m.participantId)}, ${time(m.createdAt)}`}>
+    ${more}
     ${!mine && html`<div class="side">${entry.first && html`<${Avatar} id=${m.participantId} type=${m.participantType} />`}</div>`}
     <div class="body">
       ${entry.first && html`<header>${!mine && html`<${Name} id=${m.participantId} />`} <time datetime=${m.createdAt} title=${exact(m.createdAt)}>${time(m.createdAt)}</time></header>`}
       ${m.thinking?.content && html`<${Thinking} text=${m.thinking.content} ms=${m.thinking.duration} />`}
       ${calls && m.toolCalls.map((c, i) => html`<${Call} key=${c?.id ?? i} call=${c} entry=${entry} me=${me} talk=${talk} runs=${streams.some((s) => !s.stalled && s.participantId === m.participantId && s.parentId === m.parentId)} />`)}
       ${m.type === "tool_result" && html`<details class="tool"><summary>Result of ${clean(m.toolResults?.[0]?.name || m.name || "a tool")}</summary><pre tabindex="0" dir="ltr">${code(m.content)}</pre></details>`}
-      ${m.content && m.type !== "tool_result" && html`<div class="bubble">${m.participantType === "agent" ? html`<${Markdown} text=${m.content} />` : html`<div class="plain" dir="auto">${m.content}</div>`}${mine && html`<${Mark} as="sent" label="Sent" />`}</div>`}
+      ${m.content && m.type !== "tool_result" && html`<div class=${`bubble ${said ? "bad" : ""}`}>${m.participantType === "agent" ? html`<${Markdown} text=${m.content} />` : html`<div class="plain" dir="auto">${m.content}</div>`}${mine && html`<${Mark} as="sent" label="Sent" />`}</div>`}
       ${m.attachments?.map((a) => html`<${Attachment} key=${a} url=${a} />`)}
-      ${(m.type === "error" || m.status === "failed") && html`<p class="failed" dir="auto">${m.error || (m.type === "error" ? "" : "It broke off here.")}</p>`}
+      ${(m.type === "error" || m.status === "failed") && !said && html`<p class="failed" dir="auto">${m.error || "It broke off here."}</p>`}
       ${m.status === "cancelled" && html`<p class="small">Stopped</p>`}
       ${m.truncated && html`<p class="small">The rest is still being read…</p>`}
       ${m.usage?.totalTokens > 0 && !calls && html`<p class="small">${m.usage.totalTokens} tokens${m.latency ? ` · ${(m.latency / 1000).toFixed(1)} s` : ""}</p>`}
@@ -107,14 +110,12 @@ const picture = /\.(png|jpe?g|gif|webp|avif)$/i;
 function Attachment({ url }) {
   const [open, setOpen] = useState(false), [broken, setBroken] = useState(false);
   const href = safeURL(url, /^https?:$/);
-  if (!href) return html`<p class="attachment"><${Icon} name="page" /> <bdi>${clean(url.replace(/^document:/, ""))}</bdi></p>`;
-  const at = new URL(href);
-  let name = at.pathname.split("/").pop() || at.hostname;
-  try { name = decodeURIComponent(name); } catch { /* as it is */ }
+  if (!href) return html`<p class="attachment"><${Icon} name="page" /> <bdi>${fileOf(url)}</bdi></p>`;
+  const at = new URL(href), name = fileOf(url);
   return html`<div class="attachment">
-    <${Icon} name="clip" /> <a href=${href} target="_blank" rel="noopener noreferrer nofollow"><bdi>${clean(name)}</bdi></a> <span class="small">${at.host}</span>
+    <${Icon} name="clip" /> <a href=${href} target="_blank" rel="noopener noreferrer nofollow"><bdi>${name}</bdi></a> <span class="small">${at.host}</span>
     ${picture.test(at.pathname) && html` <button class="link" aria-expanded=${open} onClick=${() => setOpen(!open)}>${open ? "Hide" : "Show picture"}</button>`}
-    ${open && (broken ? html`<p class="small">It cannot be shown.</p>` : html`<img src=${href} alt=${clean(name)} referrerpolicy="no-referrer" loading="lazy" onError=${() => setBroken(true)} />`)}
+    ${open && (broken ? html`<p class="small">It cannot be shown.</p>` : html`<img src=${href} alt=${name} referrerpolicy="no-referrer" loading="lazy" onError=${() => setBroken(true)} />`)}
   </div>`;
 }
 

@@ -65,8 +65,9 @@ function Frames({ client }) {
   for (let i = all.length - 1; i >= 0 && found.length < shownFrames; i--) if (!needle || all[i].text.toLowerCase().includes(needle)) found.push(all[i]);
   const pretty = (t) => { try { return code(JSON.parse(t)); } catch { return code(t); } };
   return html`<div class="tools"><input type="search" aria-label="Search the frames" placeholder="Search" value=${search} onInput=${(e) => setSearch(e.target.value)} />
-      <button class="quiet" aria-pressed=${!!held} onClick=${() => setHeld(held ? undefined : [...client.frames.all])}>Hold</button>
+      <button class="quiet" aria-pressed=${!!held} onClick=${() => setHeld(held ? undefined : [...client.frames.all])}>Pause</button>
       <button class="quiet" onClick=${() => { client.frames.all = []; setHeld(undefined); again(); }}>Clear</button></div>
+    ${needle && found.length === 0 && html`<p class="small" role="status">None of ${all.length} match.</p>`}
     <p class="small">${client.frames.n} frames went over the wire. The newest is first${found.length === shownFrames ? `; ${shownFrames} are shown` : ""}.</p>
     <ol class="frames">${found.map((f) => html`<li key=${f.n}><button aria-expanded=${open === f.n} onClick=${() => setOpen(open === f.n ? undefined : f.n)}><span class=${f.dir} aria-label=${f.dir === "in" ? "received" : "sent"}>${f.dir === "in" ? "↓" : "↑"}</span><time>${stamp.format(f.at)}</time><code>${code(f.text.slice(0, 160))}</code></button>${open === f.n && html`<pre tabindex="0" dir="ltr">${pretty(f.text)}</pre>`}</li>`)}</ol>`;
 }
@@ -83,13 +84,13 @@ function Meter({ id, marks }) {
   const before = new Map(from.functions.map((f) => [f.name, f]));
   const functions = now.functions.map((f) => ({ ...f, invocations: f.invocations - (before.get(f.name)?.invocations ?? 0), gbSeconds: f.gbSeconds - (before.get(f.name)?.gbSeconds ?? 0) })).filter((f) => f.invocations > 0);
   const total = lines.reduce((n, l) => n + l.cost, 0);
-  return html`<div class="tools"><p class="total"><b>${money(total)}</b> <span class="small">on AWS since you opened this conversation, at list prices</span></p><button class="quiet" onClick=${() => { marks.set(id, now); again(); }}>Count from here</button></div>
+  return html`<div class="tools"><p class="total"><b>${money(total)}</b> <span class="small">since you opened this conversation, at the list prices of AWS and Upstash</span></p><button class="quiet" onClick=${() => { marks.set(id, now); again(); }}>Count from here</button></div>
     ${error && html`<p class="failed">${error}</p>`}
     <table><caption class="hidden">What it costs</caption><thead><tr><th scope="col">What</th><th scope="col">Number</th><th scope="col">Cost</th></tr></thead>
-      <tbody>${lines.map((l) => html`<tr key=${l.name}><td>${l.what.replace(/, (million|[\d,]+) /, ", ")}${l.unverified ? " (unverified)" : ""}</td><td>${count.format(l.pieces)}</td><td>${money(l.cost)}</td></tr>`)}</tbody></table>
+      <tbody>${lines.map((l) => html`<tr key=${l.name}><td>${l.what.replace(/, (million|[\d,]+) /, ", ").replace(/(\d) (KB|MB|GB)\b/g, "$1\u00a0$2")}${l.unverified ? " (unverified)" : ""}</td><td>${count.format(l.pieces)}</td><td>${money(l.cost)}</td></tr>`)}</tbody></table>
     <table><caption>What was done</caption><tbody>
-      <tr><td>Frames in, each begun 32 KB</td><td>${count.format(now.framesIn - from.framesIn)}</td></tr><tr><td>Frames out</td><td>${count.format(now.framesOut - from.framesOut)}</td></tr>
-      ${now.databases ? html`<tr><td>Round trips to MongoDB</td><td>${count.format(now.mongoTrips - from.mongoTrips)}</td></tr><tr><td>Round trips to Redis, commands</td><td>${count.format(now.redisTrips - from.redisTrips)}, ${count.format(now.redisCommands - from.redisCommands)}</td></tr>` : html`<tr><td colspan="2">What is asked of the databases cannot be counted here: they are real ones, or the functions are processes of their own.</td></tr>`}</tbody></table>
+      <tr><td>Frames in, each begun 32 KB</td><td>${count.format(now.framesIn - from.framesIn)}</td></tr><tr><td>Frames out</td><td>${count.format(now.framesOut - from.framesOut)}</td></tr>
+      ${now.databases ? html`<tr><td>Round trips to MongoDB</td><td>${count.format(now.mongoTrips - from.mongoTrips)}</td></tr><tr><td>Round trips to Redis</td><td>${count.format(now.redisTrips - from.redisTrips)}</td></tr><tr><td>Commands to Redis</td><td>${count.format(now.redisCommands - from.redisCommands)}</td></tr>` : html`<tr><td colspan="2">What is asked of the databases cannot be counted here: they are real ones, or the functions are processes of their own.</td></tr>`}</tbody></table>
     <table><caption>Functions</caption><thead><tr><th scope="col">Function</th><th scope="col">Invocations</th><th scope="col">GB-seconds</th></tr></thead><tbody>${functions.map((f) => html`<tr key=${f.name}><td>${f.name} <span class="small">${f.memory} MB</span></td><td>${count.format(f.invocations)}</td><td>${f.gbSeconds.toFixed(4)}</td></tr>`)}</tbody></table>
     <p class="small">It counts all that this server does meanwhile, whoever asks for it. Left out are minutes of connections, logs, data out, and what a database costs by the hour.</p>`;
 }
@@ -110,7 +111,7 @@ function Faults() {
   const at = (f) => held[f.kind] ?? f.probability; // what the server says does not take a slider out of one's hand
   if (!now) return html`<p class="small">${error ?? "…"}</p>`;
   const on = now.faults.some((f) => f.probability > 0);
-  return html`<div class="tools"><p>${on ? html`The server misbehaves: <b>${count.format(now.happened)}</b> times so far.` : "All is well. Make it go wrong, and see what people notice."}</p><button class="quiet" disabled=${!on} onClick=${() => change(Object.fromEntries(now.faults.map((f) => [f.kind, 0])))}>None</button></div>
+  return html`<div class="tools"><p>${on ? html`The server misbehaves: <b>${count.format(now.happened)}</b> times so far.` : "All is well. Make it go wrong, and see what people notice."}</p><button class="quiet" disabled=${!on} onClick=${() => change(Object.fromEntries(now.faults.map((f) => [f.kind, 0])))}>Turn all off</button></div>
     ${(failed ?? error) && html`<p class="failed" role="alert">${failed ?? error}</p>`}
     <ul class="faults">${now.faults.map((f) => html`<li key=${f.kind}><label for=${"fault-" + f.kind}><b>${f.kind}</b><span class="small block">${f.text}</span></label>
       <input type="range" id=${"fault-" + f.kind} min="0" max="1" step="0.05" value=${at(f)} aria-valuetext=${Math.round(at(f) * 100) + " percent"} onInput=${(e) => hold({ [f.kind]: Number(e.target.value) })} onChange=${(e) => change({ [f.kind]: Number(e.target.value) })} /><output>${Math.round(at(f) * 100)} %</output></li>`)}</ul>`;

@@ -2,9 +2,10 @@
 import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore, useTick, keyOf, busy, sentence } from "./hooks.js";
 import { Scroll } from "./scroll.js";
 import { entries, Icon, Message, Name, Outgoing, Stream } from "./message.js";
-import { clean, today } from "./text.js";
+import { Menu } from "./menu.js";
+import { clean, isOnline, today } from "./text.js";
 
-export function Talk({ client, id, info, side, second, local, tell, actions, gone, focus }) {
+export function Talk({ client, id, info, side, second, local, tell, actions, gone, says, focus }) {
   const talk = useMemo(() => client.conversation(id), [client, id]);
   useEffect(() => talk.open(), [talk]);
   const connection = useStore(client), view = useStore(talk);
@@ -19,26 +20,30 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
   const writes = view.streams.length > 0;
   const typing = view.typing.filter((t) => !me || keyOf(t) !== keyOf(me));
   const said = useAnnounced(view.messages, me);
-  const closed = about && about.status !== "active";
+  const closed = about && about.status !== "active", last = view.messages[view.messages.length - 1];
+  useEffect(() => { if (last) says(last); }, [last, info?.lastMessage]);
+  const online = connection.state === "connected" ? isOnline(view, about?.agentId) : undefined;
+  const waits = online === false && !closed && waiting.length === 0 && me?.type === "user" && last?.participantType === "user" && !last.isDeleted && typing.length === 0;
   const { error } = view, trouble = error && !/^(joined|gone)$/.test(view.state) ? busy(error) ?? (error.retryable ? "" : sentence(error)) : "";
 
   function draw(e) {
     if (e.s) return html`<${Stream} s=${e.s} />`;
     if (e.o) return html`<${Outgoing} o=${e.o} talk=${talk} />`;
-    return html`${e.day && html`<p class="day"><span>${today(e.m.createdAt)}</span></p>`}<${Message} entry=${e} me=${me} talk=${talk} streams=${view.streams} />`;
+    return html`${e.day && html`<p class="day"><span>${today(e.m.createdAt)}</span></p>`}<${Message} entry=${e} me=${me} talk=${talk} streams=${view.streams}
+      more=${mayErase(e.m, me, about) && html`<${Menu} label="More of this message" icon=${html`<${Icon} name="more" />`} items=${[["Delete…", () => actions.erase(e.m, client), true]]} />`} />`;
   }
 
   return html`<section class="talk" aria-label=${side === "second" ? `The side of ${clean(me?.id)}` : "Conversation"}>
-    <${Head} ...${{ view, about, me, side, second, actions, talk }} />
+    <${Head} ...${{ view, about, me, side, second, actions, online }} />
     ${view.state === "gone"
       ? html`<div class="empty"><h2>This conversation is gone</h2><p>${sentence(view.error) || "It was deleted, or you take no part in it any more."}</p></div>`
       : items.length === 0 && !view.hasOlder
         ? html`<${Empty} local=${local} joined=${view.state === "joined"} agent=${about?.agentId} fill=${(t) => focus.current?.fill(t)} side=${side} />`
         : html`<${Scroll} key=${id} items=${items} draw=${draw} older=${view.hasOlder} onOlder=${() => talk.loadOlder(100)} label="Messages" control=${scroll} />`}
-    <p class="typing" aria-live="off">${typing.length > 0 && html`${typing.map((t, i) => html`${i > 0 && ", "}<${Name} key=${keyOf(t)} id=${t.id} />`)} ${typing.length > 1 ? "are" : "is"} typing…`}</p>
+    <p class="typing" aria-live=${typing.length > 0 ? "off" : "polite"}>${waits && html`<${Name} id=${about.agentId} /> is not connected; it gets this when it connects.`}${typing.length > 0 && html`${typing.map((t, i) => html`${i > 0 && ", "}<${Name} key=${keyOf(t)} id=${t.id} />`)} ${typing.length > 1 ? "are" : "is"} typing…`}</p>
     <div class="hidden" aria-live="polite">${said}</div>
     ${trouble && html`<p class="failed" role="status">${trouble}</p>`}
-    ${view.state !== "gone" && html`<${Composer} key=${id + side} ...${{ talk, writes, closed, about, view, tell, focus, actions, me, side }} sent=${() => scroll.current?.toEnd()} page=${(by) => scroll.current?.page(by)} />`}
+    ${view.state !== "gone" && html`<${Composer} key=${id + side} ...${{ talk, writes, closed, about, last, online, tell, focus, actions, me, side }} sent=${() => scroll.current?.toEnd()} page=${(by) => scroll.current?.page(by)} />`}
   </section>`;
 }
 
@@ -55,42 +60,30 @@ function useAnnounced(messages, me) {
   return text;
 }
 
-function Head({ view, about, me, side, second, actions, talk }) {
-  const agent = about?.agentId;
-  const online = view.presence[`agent:${agent}`] ? view.presence[`agent:${agent}`] === "online" : view.agentOnline;
+// The author's, and what people and agents say the creator's.
+function mayErase(m, me, about) {
+  if (!me || m.isDeleted || /^(tool_|system)/.test(m.type) || m.participantType === "system") return false;
+  return keyOf(me) === `${m.participantType}:${m.participantId}` || (m.type === "text" && !!about?.createdBy && keyOf(about.createdBy) === keyOf(me));
+}
+
+// Of what is not known, or gone, nothing is said, and nothing can be done with it.
+function Head({ view, about, me, side, second, actions, online }) {
+  const known = about && view.state !== "gone", title = side === "second" ? `as ${clean(me?.id ?? "…")}` : clean(about?.title);
   return html`<header class="head">
     <button class="icon quiet back" aria-label="Back to the list" onClick=${actions.back}><${Icon} name="back" /></button>
     <div class="title">
-      <h2><bdi>${side === "second" ? `as ${clean(me?.id ?? "…")}` : clean(about?.title ?? "…")}</bdi></h2>
-      <p class="small"><span class=${`dot ${online ? "on" : ""}`} aria-hidden="true"></span> <${Name} id=${agent ?? "…"} /> ${online === undefined ? "" : online ? "is there" : "is away"}${about && about.status !== "active" ? ` · ${about.status}` : ""}</p>
+      ${title && html`<h2><bdi>${title}</bdi></h2>`}
+      ${known && html`<p class="small"><span class=${`dot ${online ? "on" : ""}`} aria-hidden="true"></span> <${Name} id=${about.agentId} /> ${online === undefined ? "" : online ? "is there" : "is away"}${about.status !== "active" ? ` · ${about.status}` : ""}</p>`}
     </div>
-    ${side !== "second" && html`
-      ${second && html`<button class="quiet wide" aria-pressed=${second.on} title="Be the agent too, side by side" onClick=${second.toggle}>Two sides</button>`}
-      <button class="quiet people-of" onClick=${actions.people} aria-label=${`${about?.participants?.length ?? ""} participants`.trim()}><${Icon} name="people" /> ${about?.participants?.length ?? ""}</button>
-      <${Menu} about=${about} actions=${actions} />`}
+    ${known && side !== "second" && html`
+      ${second && html`<button class="quiet wide" aria-pressed=${second.on} title=${`Be the agent too, side by side: adds ${clean(second.agent)} to this conversation`} onClick=${second.toggle}>Two sides</button>`}
+      <button class="quiet people-of" onClick=${actions.people} aria-label=${`${about.participants?.length ?? ""} participants`.trim()}><${Icon} name="people" /> ${about.participants?.length ?? ""}</button>
+      <${Menu} label="More" icon=${html`<${Icon} name="more" />`} items=${[
+        ["Rename", actions.rename],
+        ...(about.status === "active" ? [["Archive", () => actions.status("archived")], ["Close", () => actions.status("closed")]] : [["Reopen", () => actions.status("active")]]),
+        ["Delete…", actions.remove, true],
+      ]} />`}
   </header>`;
-}
-
-function Menu({ about, actions }) {
-  const [open, setOpen] = useState(false), box = useRef();
-  useEffect(() => {
-    if (!open) return;
-    const away = (e) => { if (!box.current.contains(e.target)) setOpen(false); };
-    const key = (e) => { if (e.key === "Escape") { setOpen(false); box.current.querySelector("button").focus(); e.stopPropagation(); } };
-    document.addEventListener("click", away);
-    document.addEventListener("focusin", away);
-    box.current.addEventListener("keydown", key);
-    box.current.querySelector(".menu button")?.focus();
-    return () => { document.removeEventListener("click", away); document.removeEventListener("focusin", away); box.current?.removeEventListener("keydown", key); };
-  }, [open]);
-  const does = (f) => () => { setOpen(false); f(); };
-  const status = about?.status ?? "active";
-  return html`<div class="has-menu" ref=${box}><button class="quiet icon" aria-expanded=${open} aria-label="More" onClick=${() => setOpen(!open)}><${Icon} name="more" /></button>
-    ${open && html`<div class="menu">
-      <button onClick=${does(actions.rename)}>Rename</button>
-      ${status === "active" ? html`<button onClick=${does(() => actions.status("archived"))}>Archive</button><button onClick=${does(() => actions.status("closed"))}>Close</button>` : html`<button onClick=${does(() => actions.status("active"))}>Reopen</button>`}
-      <button class="danger" onClick=${does(actions.remove)}>Delete…</button>
-    </div>`}</div>`;
 }
 
 const hints = [
@@ -101,19 +94,20 @@ const hints = [
 ];
 
 function Empty({ local, joined, agent, fill, side }) {
+  const hinted = local && side !== "second" && agent === "assistant";
   return html`<div class="empty">${joined && html`<h2>Nothing said yet</h2>
-    <p>${side === "second" ? "What you type here the agent says." : "Type below and press Enter."}</p>
-    ${local && side !== "second" && agent === "assistant" && html`<ul class="hints">${hints.map(([label, text]) => html`<li key=${label}><button onClick=${() => fill(text)}><b>${label}</b><span>${text}</span></button></li>`)}</ul>`}`}</div>`;
+    <p>${side === "second" ? "What you type here the agent says." : hinted ? "Type below, or take one of these, and press Enter." : "Type below and press Enter."}</p>
+    ${hinted && html`<ul class="hints">${hints.map(([label, text]) => html`<li key=${label}><button onClick=${() => fill(text)}><b>${label}</b><span>${text}</span></button></li>`)}</ul>`}`}</div>`;
 }
 
 const drafts = new Map();
 
-function Composer({ talk, side, writes, closed, about, view, tell, focus, actions, sent, page, me }) {
-  const box = useRef(), key = `${side}:${talk.id}`;
+function Composer({ talk, side, writes, closed, about, last, online, tell, focus, actions, sent, page, me }) {
+  const box = useRef(), address = useRef(), reopen = useRef(), key = `${side}:${talk.id}`;
   const [text, show] = useState(drafts.get(key) ?? ""), [url, setURL] = useState(null);
-  const last = view.messages[view.messages.length - 1];
-  const asked = last?.participantType === "user" && me?.type === "user" && Math.abs(Date.now() - Date.parse(last.createdAt)) < 20_000; // it may be about to answer
-  useTick(5000, asked);
+  const asked = online && last?.participantType === "user" && me?.type === "user" && Math.abs(Date.now() - Date.parse(last.createdAt)) < 20_000; // it may be about to answer
+  const stops = writes || (asked && !text);
+  useTick(5000, !!asked);
   useLayoutEffect(() => {
     const el = box.current;
     if (!el) return;
@@ -122,8 +116,10 @@ function Composer({ talk, side, writes, closed, about, view, tell, focus, action
   }, [text]);
   useEffect(() => {
     focus.current = { focus: () => box.current?.focus(), fill: (t) => { setText(t); box.current?.focus(); } };
+    if (closed && document.activeElement?.closest(".has-menu")) reopen.current.focus(); // one has closed it oneself
     if (!matchMedia("(pointer: coarse)").matches) box.current?.focus(); // a keyboard on the glass would cover the talk
   }, [talk, closed]);
+  useEffect(() => address.current?.focus(), [url === null]);
   function setText(t) {
     show(t);
     if (t) drafts.set(key, t);
@@ -144,13 +140,14 @@ function Composer({ talk, side, writes, closed, about, view, tell, focus, action
     setText("");
     setURL(null);
     sent();
+    box.current.focus(); // the button that was clicked cannot be clicked any more
   }
   function keydown(e) {
     if (e.isComposing || e.keyCode === 229) return; // an input method is at work: its Enter is not ours
     if (e.key === "Enter" && !e.shiftKey && !e.ctrlKey && !e.altKey && !e.metaKey) {
       e.preventDefault();
       e.target.form.requestSubmit();
-    } else if (e.key === "Escape" && writes) {
+    } else if (e.key === "Escape" && stops) {
       e.preventDefault();
       stop();
     } else if ((e.key === "PageUp" || e.key === "PageDown") && !e.altKey) {
@@ -158,14 +155,22 @@ function Composer({ talk, side, writes, closed, about, view, tell, focus, action
       page(e.key === "PageUp" ? -1 : 1);
     }
   }
-  if (closed) return html`<div class="composer"><p class="small">This conversation is ${about.status} and takes no messages.</p> <button class="link" onClick=${() => actions.status("active")}>Reopen it</button></div>`;
+  // An address that is typed goes along with what is said next.
+  function addressed(e) {
+    if (e.isComposing || (e.key !== "Enter" && e.key !== "Escape")) return;
+    e.preventDefault();
+    if (e.key === "Enter" && !e.target.reportValidity()) return;
+    if (e.key === "Escape" || !url.trim()) setURL(null);
+    box.current.focus();
+  }
+  if (closed) return html`<div class="composer"><p class="small">This conversation is ${about.status} and takes no messages.</p> <button class="link" ref=${reopen} onClick=${() => actions.status("active")}>Reopen it</button></div>`;
   return html`<form class="composer" onSubmit=${(e) => { e.preventDefault(); send(); }}>
-    ${url !== null && html`<label class="reason"><span class="small">Address of what to attach</span><input type="url" value=${url} placeholder="https://…" onInput=${(e) => setURL(e.target.value)} /></label>`}
+    ${url !== null && html`<label class="reason"><span class="small">Address of what to attach</span><input type="url" ref=${address} value=${url} placeholder="https://…" onInput=${(e) => setURL(e.target.value)} onKeyDown=${addressed} /></label>`}
     <div class="line">
       <button type="button" class="icon quiet" aria-label="Attach by address" aria-expanded=${url !== null} onClick=${() => setURL(url === null ? "" : null)}><${Icon} name="clip" /></button>
       <textarea ref=${box} rows="1" dir="auto" aria-label="Message" placeholder="Message" value=${text}
         onInput=${(e) => { setText(e.target.value); if (e.target.value) talk.keystroke(); }} onBlur=${() => talk.blur()} onKeyDown=${keydown}></textarea>
-      ${writes || (asked && !text) ? html`<button type="button" class="stop" onClick=${stop} title="Esc">Stop</button>` : null}
+      ${stops ? html`<button type="button" class="stop" onClick=${stop} title="Esc">Stop</button>` : null}
       ${!(writes || asked) || text || url ? html`<button class="primary send" disabled=${!text.trim() && !url}>Send</button>` : null}
     </div>
   </form>`;

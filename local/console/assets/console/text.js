@@ -23,7 +23,7 @@ export function safeURL(text, schemes = /^(https?|mailto):$/) {
   }
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const date = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 
@@ -60,4 +60,27 @@ export const verdicts = { approved: "approved", denied: "refused", expired: "exp
 export function verdict(d) {
   const text = verdicts[d.status] ?? clean(d.status);
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}${d.status === "expired" ? ": nobody decided in time" : ""}${d.by ? ` by ${clean(d.by)}` : ""}${d.reason ? `: ${d.reason}` : ""}`;
+}
+
+/** Whether the agent of a conversation is there, as far as that is known. */
+export function isOnline(view, agent) {
+  const told = view.presence[`agent:${agent}`];
+  return told ? told === "online" : view.agentOnline;
+}
+
+/** The name of the file that an attachment is. */
+export function fileOf(url) {
+  const href = safeURL(url, /^https?:$/);
+  if (!href) return clean(String(url).replace(/^document:/, ""));
+  const at = new URL(href), name = at.pathname.split("/").pop() || at.hostname;
+  try { return clean(decodeURIComponent(name)); } catch { return clean(name); }
+}
+
+// The marks of Markdown that lines have most; of a text that was cut also those that have no end.
+const marks = [[/^\s*(#{1,6}|>|[-*+]|\d+\.)\s+/gm, ""], [/```\w*|`/g, ""], [/!?\[([^\]]*)\]\([^)\s]*\)/g, "$1"], [/\*\*(?=\S)|(?<=\S)\*\*|~~/g, ""], [/(?<![\w*_])([*_])(?=\S)([^*_]+)(?<=\S)\1(?![\w*_])/g, "$2"], [/(?<!\w)__(?=\S)|(?<=\S)__(?!\w)/g, ""]];
+
+/** The beginning of a message in a line. People write no Markdown. */
+export function preview(last) {
+  const text = clean(last?.content);
+  return last?.role === "user" ? text : marks.reduce((t, [mark, by]) => t.replace(mark, by), text).trim();
 }
