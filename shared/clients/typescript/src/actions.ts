@@ -21,7 +21,12 @@ export async function edit(c: Conversation, messageId: string, what: Omit<EditBo
   const { log } = c;
   const { rest } = c.core;
   const { edits = 0 } = find(c, messageId) ?? (await rest.message(messageId));
-  const m = await rest.editMessage(messageId, { ...what, edits });
+  const m = await rest.editMessage(messageId, { ...what, edits }).catch(async (e) => {
+    // The log is behind: whoever sees what it is now may edit that.
+    const now = asChatError(e).code === "conflict" && (await rest.message(messageId).catch(() => undefined));
+    if (now && log === c.log) c.add(now, true);
+    throw e;
+  });
   if (log === c.log) c.add(m, true);
   return m;
 }

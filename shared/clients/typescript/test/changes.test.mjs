@@ -90,6 +90,7 @@ test("an edit says how often it was edited as far as is known; a conflict tells 
   let conflict = false;
   const f = changing({
     fetch: async (url, init) => {
+      if (init.method === "GET") return Response.json(message(2, { content: "of now", edits: 5, version: 5 }));
       bodies.push(JSON.parse(init.body));
       if (conflict) return Response.json({ code: "conflict", detail: "It was edited meanwhile", retryable: false, details: { edits: 5, content: "of now" } }, { status: 409 });
       return Response.json(message(2, { ...bodies.at(-1), edits: 3, version: 3 }));
@@ -102,6 +103,7 @@ test("an edit says how often it was edited as far as is known; a conflict tells 
   assert.equal(contents(c)[1], "better");
   conflict = true;
   await assert.rejects(c.edit("m2", "once more"), (e) => e.code === "conflict" && e.details.edits === 5 && e.details.content === "of now");
+  assert.equal(contents(c)[1], "of now", "what it is now is read");
   f.client.close();
   assert.deepEqual(bodies, [{ content: "better", attachments: [], edits: 2 }, { content: "once more", edits: 3 }]);
 });
