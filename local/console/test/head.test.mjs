@@ -120,3 +120,23 @@ test("what is reopened is on the shelf that is shown", async () => {
   assert.deepEqual(page.troubles, []);
   assert.deepEqual(page.elsewhere, []);
 });
+
+test("a connection that lasts a moment is none: what is told of it does not blink", async () => {
+  const p = await open(browser, server.url + "#" + id);
+  await ready(p);
+  await p.evaluate(() => { // each one that opens is ended at once
+    const Real = WebSocket;
+    window.WebSocket = class extends Real { constructor(...a) { super(...a); this.addEventListener("open", () => { window.opened = (window.opened ?? 0) + 1; this.close(); }); } };
+  });
+  await server.kill();
+  await server.start();
+  await until(p, "it is told", () => /No connection/.test(document.querySelector(".banner").innerText), null, 60_000);
+  await p.evaluate(() => {
+    window.opened = 0;
+    window.blinks = 0;
+    new MutationObserver(() => { if (!document.querySelector(".banner").innerText) window.blinks++; }).observe(document.querySelector(".banner"), { subtree: true, childList: true, characterData: true });
+  });
+  await until(p, "some more have opened", () => { dispatchEvent(new Event("online")); return window.opened >= 3; }, null, 60_000);
+  assert.equal(await p.evaluate(() => window.blinks), 0);
+  await p.close();
+});

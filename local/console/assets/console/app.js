@@ -24,8 +24,8 @@ function Connection({ client, settings: open, demo }) {
   const { state, error, retryAt, me } = useStore(client);
   const [patient, setPatient] = useState(false), [silent, setSilent] = useState(false);
   useEffect(() => {
-    if (state === "connected") return setPatient(false);
-    const timer = setTimeout(() => setPatient(true), 1200); // what is over in a moment disturbs nobody
+    // What is over in a moment disturbs nobody; and what lasts a moment is no connection.
+    const timer = state === "connected" ? setTimeout(() => setPatient(false), 400) : setTimeout(() => setPatient(true), 1200);
     return () => clearTimeout(timer);
   }, [state === "connected"]);
   useEffect(() => {
@@ -45,7 +45,7 @@ function Connection({ client, settings: open, demo }) {
   } else if (state === "connected" && !me?.id && silent) {
     text = "The server does not say who you are. Perhaps it is no chat, or of another version.";
     act = html`<button class="link" onClick=${open}>Settings</button>`;
-  } else if (state !== "connected" && patient) {
+  } else if (patient) {
     text = navigator.onLine === false ? "You are offline. What you send waits here and goes out by itself." : state === "disconnected" && seconds > 0 ? `No connection. What you send waits here. Next try in ${seconds} s.` : "No connection. Trying again…";
     act = html`<button class="link" onClick=${() => dispatchEvent(new Event("online"))}>Now</button>`; // the client hurries then
   }
