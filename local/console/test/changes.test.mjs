@@ -23,6 +23,7 @@ after(async () => {
 const chips = (page) => page.evaluate(() => [...document.querySelectorAll(".reactions > .chip")].map((e) => `${e.innerText.replace(/\s+/g, " ").trim()}${e.ariaPressed === "true" ? " mine" : ""}`).join());
 const shows = (page, what, want) => until(page, `${what} ${want}`, (want) => [...document.querySelectorAll(".reactions > .chip")].map((e) => `${e.innerText.replace(/\s+/g, " ").trim()}${e.ariaPressed === "true" ? " mine" : ""}`).join() === want, want);
 const menu = async (page, n, item) => {
+  await until(page, "its menu is there", (n) => document.querySelectorAll(".message")[n]?.querySelector(".has-menu button"), n);
   await page.evaluate((n) => document.querySelectorAll(".message")[n].querySelector(".has-menu button").focus(), n);
   await page.keyboard.press("Enter");
   await click(page, item, ".menu button");
