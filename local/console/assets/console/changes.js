@@ -9,7 +9,7 @@ export function Reactions({ m, talk, tell, closed, picks, done }) {
   const box = useRef(), [name, setName] = useState("");
   useEffect(() => { if (picks) box.current.querySelector(".picker button").focus(); }, [picks]);
   const react = (key, on) => talk.react(m.id, key, on).catch((e) => tell(sentence(e)));
-  const pick = (key) => { react(key, true); done(); };
+  const pick = (key) => { react(key, true); setName(""); done(); };
   return html`<div class="reactions" ref=${box} onKeyDown=${(e) => { if (picks && e.key === "Escape") { e.stopPropagation(); done(); } }}>
     ${m.reactions?.map(({ key, count, mine }) => html`<button key=${key} class="chip" disabled=${closed} aria-pressed=${!!mine} aria-label=${`${clean(key)}: ${count}${mine ? ", also yours" : ""}`} onClick=${() => react(key, !mine)}><bdi>${clean(key)}</bdi> ${count}</button>`)}
     ${picks && html`<form class="picker" aria-label="React" onSubmit=${(e) => { e.preventDefault(); if (name.trim()) pick(name.trim()); }}>
