@@ -150,7 +150,7 @@ func TestTemplateWebSocketAPI(t *testing.T) {
 		}
 	}
 	want := map[string]string{"$connect": "ConnectFunction", "$disconnect": "DisconnectFunction", "$default": "DefaultFunction",
-		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction", "stream": "StreamFunction", "stop": "StreamFunction", "approve": "ApproveFunction", "react": "AnnotateFunction", "edit": "AnnotateFunction"}
+		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction", "stream": "StreamFunction", "stop": "StreamFunction", "approve": "ApproveFunction", "react": "AnnotateFunction", "edit": "AnnotateFunction", "read": "ReadFunction", "unread": "ReadFunction"}
 	if !maps.Equal(got, want) {
 		t.Errorf("routes are %v", got)
 	}
@@ -187,6 +187,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"GET /agents/{id}/backlog Messages",
 		"GET /conversations Conversations",
 		"GET /conversations/{id} Conversations",
+		"GET /conversations/{id}/reads Conversations",
 		"GET /conversations/{id}/runs Agents",
 		"GET /conversations/{id}/streams Messages",
 		"GET /conversations/{id}/streams/{streamId} Messages",
@@ -208,6 +209,8 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"POST /runs/{id}/stop Agents",
 		"PUT /agents/{id} Agents",
 		"PUT /conversations/{id} Conversations",
+		"PUT /conversations/{id}/read Conversations",
+		"PUT /conversations/{id}/unread Conversations",
 		"PUT /messages/{id} Messages",
 		"PUT /messages/{id}/reactions/{key} Messages",
 	}

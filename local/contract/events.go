@@ -2,6 +2,7 @@ package contract
 
 import (
 	"reflect"
+	"slices"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
@@ -55,7 +56,7 @@ func (a action) key() string {
 
 func actions() []action {
 	of := func(name string) protocol.Envelope { return protocol.Envelope{Action: name, ID: "1"} }
-	return []action{
+	return append([]action{
 		{
 			name: protocol.ActionJoin, frame: reflect.TypeFor[protocol.Join](), replies: []string{protocol.EventJoined, protocol.EventHistory, protocol.EventChanged, protocol.EventStreamSnapshot},
 			examples: map[string]any{
@@ -101,7 +102,7 @@ func actions() []action {
 			examples: map[string]any{"ping": protocol.Ping{Envelope: of(protocol.ActionPing)}},
 			codes:    []chat.Code{chat.TooManyConnections},
 		},
-	}
+	}, markActions(of(protocol.ActionRead), of(protocol.ActionUnread))...)
 }
 
 // An event is what a client may be told. The two dialects may have different forms of
@@ -119,7 +120,7 @@ func events() []event {
 	frame := func(name, id string, data any) map[string][]byte {
 		return map[string][]byte{name: protocol.Frame(name, id, data, answered)}
 	}
-	all := append(streamEvents(frame), changeEvents()...)
+	all := append(streamEvents(frame), slices.Concat(changeEvents(), markEvents())...)
 	withoutAgent := protocol.SentOf(question, false)
 	failures := map[string][]byte{}
 	for code, err := range codeExamples {

@@ -73,6 +73,20 @@ var bodyOf = map[string]func(body []byte) error{
 		}
 		return err
 	},
+	"PUT /conversations/{id}/read": func(body []byte) error {
+		in, err := protocol.Decode[protocol.ReadBody](body)
+		if err == nil {
+			err = in.Check()
+		}
+		return err
+	},
+	"PUT /conversations/{id}/unread": func(body []byte) error {
+		in, err := protocol.Decode[protocol.UnreadBody](body)
+		if err == nil {
+			err = in.Check()
+		}
+		return err
+	},
 	"PUT /messages/{id}": func(body []byte) error {
 		in, err := protocol.Decode[protocol.EditBody](body)
 		if err == nil {
@@ -159,9 +173,11 @@ func ask(body []byte) (action string, err error) {
 			took("approve")
 			return decide(in.ToolCallID, in.Decide)
 		}),
-		protocol.ActionReact: gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.React) error { took("react"); return nil }),
-		protocol.ActionEdit:  gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Edit) error { took("edit"); return nil }),
-		protocol.ActionStop:  gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Stop) error { took("stop"); return nil }),
+		protocol.ActionRead:   gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Read) error { took("read"); return nil }),
+		protocol.ActionUnread: gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Unread) error { took("unread"); return nil }),
+		protocol.ActionReact:  gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.React) error { took("react"); return nil }),
+		protocol.ActionEdit:   gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Edit) error { took("edit"); return nil }),
+		protocol.ActionStop:   gateway.Decoded(func(context.Context, *gateway.ClientFrame, protocol.Stop) error { took("stop"); return nil }),
 	})
 	var envelope protocol.Envelope
 	if json.Unmarshal(body, &envelope) == nil && envelope.Action == protocol.ActionPing { // it would ask Redis

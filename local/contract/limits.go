@@ -95,6 +95,8 @@ var limits = map[string]func(*jsonschema.Schema){
 	"EditBody.Content":               atMost(chat.MaxContentREST),
 	"EditBody.Attachments":           items(chat.MaxAttachments),
 	"React.Key":                      reactionKey,
+	"ReadBody.Seq":                   place,
+	"UnreadBody.FromSeq":             place,
 	"Join.ChangedAfter":              shaped(chat.ChangeCursorPattern),
 	"MessageInput.Content":           atMost(chat.MaxContentREST),
 	"MessageInput.Name":              atMost(chat.MaxMessageName),
@@ -159,6 +161,9 @@ func items(most int) func(*jsonschema.Schema) {
 func below(most float64) func(*jsonschema.Schema) {
 	return func(s *jsonschema.Schema) { s.Maximum = &most }
 }
+
+// place is that of a message in its log.
+func place(s *jsonschema.Schema) { s.Minimum = new(1.0) }
 
 func tags(s *jsonschema.Schema) {
 	s.MaxItems, s.UniqueItems = new(chat.MaxTags), true

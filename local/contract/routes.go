@@ -66,13 +66,13 @@ func routes() []route {
 			description: "The newest activity first, unless another order is asked for. Pages by `cursor` have what does not change in between exactly once; pages by number shift.",
 			parameters:  append(listParameters(), getHeaders...),
 			answers: []answerOf{{status: 200, description: "A page. Of an entry at most 100 participants are listed; `truncated` says so.", body: reflect.TypeFor[protocol.ConversationPage](), example: protocol.ConversationPage{
-				Data: []protocol.Conversation{conversationExample()}, Pagination: protocol.ListPage{Page: 1, Limit: 20, Total: 1},
+				Data: []protocol.Conversation{talkOfCaller()}, Pagination: protocol.ListPage{Page: 1, Limit: 20, Total: 1},
 			}}, notModified},
 		}, {
 			method: "GET", path: "/conversations/{id}", id: "getConversation", tag: ofTalks, summary: "Read a conversation",
 			description: "Only participants may. One that is not the caller's to see does not exist for them.",
 			parameters:  append([]parameter{theTalk}, getHeaders...),
-			answers:     []answerOf{{status: 200, description: "The conversation.", body: aTalk, example: conversationExample()}, notModified},
+			answers:     []answerOf{{status: 200, description: "The conversation.", body: aTalk, example: talkOfCaller()}, notModified},
 			codes:       []chat.Code{chat.NotFound},
 		}, {
 			method: "PUT", path: "/conversations/{id}", id: "updateConversation", tag: ofTalks, summary: "Change a conversation",
@@ -171,7 +171,7 @@ func routes() []route {
 			},
 			codes: []chat.Code{chat.ValidationFailed, chat.Unauthorized, chat.TokenExpired, chat.Forbidden},
 		},
-	}, slices.Concat(changeRoutes(), streamRoutes(), agentRoutes())...)
+	}, slices.Concat(markRoutes(), changeRoutes(), streamRoutes(), agentRoutes())...)
 }
 
 func sentAgain() protocol.Sent {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -245,6 +246,10 @@ func (w *writer) finish(ctx context.Context) error {
 		c.Summary = &chat.Summary{FromSeq: 1, ToSeq: c.TotalMessages, Model: "aiwm", At: c.UpdatedAt}
 	} else {
 		c.ContextSummary = ""
+	}
+	c.Participants = slices.Clone(c.Participants)
+	for i := range c.Participants {
+		c.Participants[i].FromSeq = c.TotalMessages // nothing of what comes is unread
 	}
 	doc, err := mongostore.ConversationDocument(c, w.c.deleted)
 	if err != nil || w.run == 0 {

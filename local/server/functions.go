@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	agents "aiwm-chat/functions/agents/wiring"
-	answer "aiwm-chat/functions/answer/wiring"
 	annotate "aiwm-chat/functions/annotate/wiring"
+	answer "aiwm-chat/functions/answer/wiring"
 	approve "aiwm-chat/functions/approve/wiring"
 	authorize "aiwm-chat/functions/authorize/wiring"
 	connect "aiwm-chat/functions/connect/wiring"
@@ -24,6 +24,7 @@ import (
 	join "aiwm-chat/functions/join/wiring"
 	leave "aiwm-chat/functions/leave/wiring"
 	messages "aiwm-chat/functions/messages/wiring"
+	read "aiwm-chat/functions/read/wiring"
 	send "aiwm-chat/functions/send/wiring"
 	stream "aiwm-chat/functions/stream/wiring"
 	summarize "aiwm-chat/functions/summarize/wiring"
@@ -58,6 +59,7 @@ func Functions() map[string]wire.Function {
 		"join":          join.Function,
 		"leave":         leave.Function,
 		"messages":      messages.Function,
+		"read":          read.Function,
 		"send":          send.Function,
 		"stream":        stream.Function,
 		"summarize":     summarize.Function,

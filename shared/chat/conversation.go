@@ -34,6 +34,9 @@ type Participant struct {
 	Type   PrincipalType
 	ID     PrincipalID
 	Joined time.Time
+	// FromSeq is the end of the log when they were added, 0 of who was there from the
+	// beginning: what comes after it is unread for them until they say otherwise.
+	FromSeq int64
 	// Invited is true of somebody whom another one added and who has neither joined
 	// nor written since: nobody there learns when they are online.
 	Invited bool

@@ -117,6 +117,13 @@ type Audience struct {
 	Outside     bool         // it is time to tell those who are not in the room
 }
 
+// Readers are who is to be told what somebody has read.
+type Readers struct {
+	Own  []Connection  // of that very one, in the room or not
+	Room Room          // who is there, unless they are not to be told
+	Wait time.Duration // until they may be: they were told a moment ago
+}
+
 // A Use is something that is limited by principal.
 type Use string
 
@@ -138,4 +145,5 @@ const (
 	UseAddition Use = "addition" // of people to conversations
 	UseReaction Use = "reaction" // also over WebSocket, as all below
 	UseEdit     Use = "edit"
+	UseMark     Use = "mark" // moving one's mark of what is read, either way
 )

@@ -31,6 +31,7 @@ const (
 	RESTLimits
 	SummaryLimit
 	AnnotateLimits
+	MarkLimit
 	AllowedOrigins
 	WebSocket
 	RunQueue
@@ -97,6 +98,9 @@ var groups = [...]struct {
 	AnnotateLimits: {[]string{"LIMIT_REACTIONS", "LIMIT_EDITS"}, func(r *reader, c *Config) {
 		c.Limits.Reactions = r.rate("LIMIT_REACTIONS", Rate{120, time.Minute, 120})
 		c.Limits.Edits = r.rate("LIMIT_EDITS", Rate{30, time.Minute, 30})
+	}},
+	MarkLimit: {[]string{"LIMIT_MARKS"}, func(r *reader, c *Config) {
+		c.Limits.Marks = r.rate("LIMIT_MARKS", Rate{120, time.Minute, 120})
 	}},
 	AllowedOrigins: {[]string{"ALLOWED_ORIGINS"}, readOrigins},
 	WebSocket: {[]string{"WEBSOCKET_ENABLED"}, func(r *reader, c *Config) {

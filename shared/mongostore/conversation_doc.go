@@ -59,6 +59,8 @@ type participantDoc struct {
 	Type   chat.PrincipalType `bson:"type"`
 	ID     chat.PrincipalID   `bson:"id"`
 	Joined time.Time          `bson:"joined"`
+	// FromSeq is not there in createdBy, and of who was added by an earlier version.
+	FromSeq *int64 `bson:"fromSeq,omitempty"`
 }
 
 type lastMessageDoc struct {
@@ -85,13 +87,20 @@ func newConversationDoc(id chat.ConversationID, c chat.Conversation) conversatio
 		Activity: millis(c.Activity(c.UpdatedAt)), TitleKey: titleKey(c.Title),
 	}
 	for _, p := range c.Participants {
-		d.Participants = append(d.Participants, newParticipantDoc(p))
+		d.Participants = append(d.Participants, newMemberDoc(p))
 	}
 	return d
 }
 
 func newParticipantDoc(p chat.Participant) participantDoc {
 	return participantDoc{Type: p.Type, ID: p.ID, Joined: millis(p.Joined)}
+}
+
+// newMemberDoc is one of conversationDoc.Participants.
+func newMemberDoc(p chat.Participant) participantDoc {
+	d := newParticipantDoc(p)
+	d.FromSeq = &p.FromSeq
+	return d
 }
 
 func (d participantDoc) participant(invited bool) chat.Participant {
@@ -112,7 +121,11 @@ func (d *conversationDoc) conversation() chat.Conversation {
 	}
 	for _, p := range d.Participants {
 		invited := slices.Contains(d.Invited, chat.Principal{Type: p.Type, ID: p.ID}.String())
-		c.Participants = append(c.Participants, p.participant(invited))
+		q := p.participant(invited)
+		if q.FromSeq = d.TotalMessages; p.FromSeq != nil { // else nothing is unread until complete has been here
+			q.FromSeq = *p.FromSeq
+		}
+		c.Participants = append(c.Participants, q)
 	}
 	if l := d.LastMessage; l != nil {
 		c.LastMessage = &chat.LastMessage{Seq: l.Seq, Content: l.Content, Role: l.Role, CreatedAt: l.CreatedAt}

@@ -14,8 +14,8 @@ import (
 
 // IndexVersion is another text for other indexes.
 func IndexVersion() (string, error) {
-	models := append([]mongo.IndexModel{dueIndex(), roleIndex(), changedIndex()}, conversationIndexes()...)
-	models = append(append(models, agentIndexes()...), runIndexes()...)
+	models := append([]mongo.IndexModel{dueIndex(), roleIndex(), changedIndex(), unreadIndex()}, conversationIndexes()...)
+	models = append(append(append(models, agentIndexes()...), runIndexes()...), readIndexes()...)
 	for _, key := range messageIndexes {
 		models = append(models, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}
@@ -44,3 +44,9 @@ func ReadListCursor(sort chat.ConversationSort, cursor string) (string, bool) {
 	}
 	return p.cursor(sort), true
 }
+
+// UnreadPipeline counts what is unread.
+var UnreadPipeline = unreadPipeline
+
+// UnreadKeys are the fields of its index.
+func UnreadKeys() bson.D { return unreadIndex().Keys.(bson.D) }

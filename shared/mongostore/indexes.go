@@ -29,6 +29,20 @@ func changedIndex() mongo.IndexModel {
 	return partial("changedAt", by("conversationId", "changedAt", "_id"))
 }
 
+// unreadIndex is the log with what decides whether a message is unread: that is counted by
+// its entries alone.
+func unreadIndex() mongo.IndexModel {
+	return mongo.IndexModel{Keys: by("conversationId", "seq", "isDeleted", "type", "participantType", "participantId")}
+}
+
+// markKey is the index that keeps a principal from having two marks in a conversation.
+var markKey = by("conversationId", "type", "id")
+
+// readIndexes are those of the marks.
+func readIndexes() []mongo.IndexModel {
+	return []mongo.IndexModel{{Keys: slices.Clone(markKey), Options: options.Index().SetUnique(true)}}
+}
+
 // dueOrder is that in which what is due is taken up.
 var dueOrder = by("due.tries", "due.at")
 
@@ -113,6 +127,7 @@ func (s *Store) createIndexes(ctx context.Context) error {
 	for _, key := range messageIndexes {
 		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}
+	messages = append(messages, unreadIndex())
 	if _, err := s.messages.now().Indexes().CreateMany(ctx, messages); err != nil {
 		return failed("create the indexes of messages", err)
 	}
@@ -124,6 +139,9 @@ func (s *Store) createIndexes(ctx context.Context) error {
 	}
 	if _, err := s.runs.now().Indexes().CreateMany(ctx, runIndexes()); err != nil {
 		return failed("create the indexes of runs", err)
+	}
+	if _, err := s.reads.now().Indexes().CreateMany(ctx, readIndexes()); err != nil {
+		return failed("create the indexes of marks", err)
 	}
 	if err := s.complete(ctx); err != nil {
 		return err
@@ -171,6 +189,12 @@ func (s *Store) CheckIndexes(ctx context.Context) error {
 // agent answers twice at once. It takes one round trip.
 func (s *Store) CheckRunIndexes(ctx context.Context) error {
 	return checkUnique(ctx, s.runs, func(indexDoc) bool { return true }, busyKey)
+}
+
+// CheckMarkIndexes returns an error where the unique index of marks is missing: without it
+// somebody has two, and what they have read is unread again. It takes one round trip.
+func (s *Store) CheckMarkIndexes(ctx context.Context) error {
+	return checkUnique(ctx, s.reads, func(ix indexDoc) bool { return ix.Partial == nil && !ix.Sparse }, markKey)
 }
 
 // checkUnique looks for unique indexes that are as they must be.

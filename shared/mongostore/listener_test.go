@@ -139,6 +139,12 @@ func shardsOf(filter any, key string) int {
 			for _, f := range e.Value.(bson.A) {
 				least = min(least, shardsOf(f, key))
 			}
+		case e.Key == "$or":
+			most := min(len(e.Value.(bson.A))-1, 1) // of several each may have another
+			for _, f := range e.Value.(bson.A) {
+				most = max(most, shardsOf(f, key))
+			}
+			least = min(least, most)
 		case e.Key != key:
 		case !operators:
 			least = 0

@@ -15,12 +15,18 @@ import (
 // conversation of which p is one, and returns the conversation. They are invited
 // until they join or write: see Accept. Somebody who is one already stays as they
 // are. A conversation with chat.MaxParticipants takes no more: that is a Conflict.
-// It takes one round trip, two with more than chat.MaxLively participants, and one
+// What is said after this is unread for them, and what was said before is not: the end of
+// the log is read first, so that what comes in between is unread.
+// It takes two round trips, three with more than chat.MaxLively participants, and one
 // more if nothing changes.
 func (s *Store) AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error) {
 	const step = "add a participant"
+	head, err := s.head(ctx, id)
+	if err != nil {
+		return chat.Conversation{}, err
+	}
 	update := bson.M{"$push": bson.M{
-		"participants": newParticipantDoc(chat.Participant{Type: who.Type, ID: who.ID, Joined: now}), "invited": who.String(),
+		"participants": newMemberDoc(chat.Participant{Type: who.Type, ID: who.ID, Joined: now, FromSeq: head.Seq}), "invited": who.String(),
 	}}
 	c, err := s.touch(ctx, s.attempt, step, bson.M{"$and": bson.A{
 		own(p, id),

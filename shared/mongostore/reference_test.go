@@ -47,7 +47,7 @@ func rows(t *testing.T, heading string) (all [][]string) {
 func TestReferenceOfIndexes(t *testing.T) {
 	f := open(t)
 	var got, want []string
-	for _, name := range []string{"messages", "conversations", "agents", "runs"} {
+	for _, name := range []string{"messages", "conversations", "agents", "runs", "reads"} {
 		cursor, err := f.db.Collection(name).Indexes().List(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -145,38 +145,50 @@ func TestReferenceOfShards(t *testing.T) {
 		"RemoveParticipant":   func() error { _, _, err := s.RemoveParticipant(ctx, alice, c.ID, bob, start); return err },
 		"DeleteConversation":  func() error { _, err := s.DeleteConversation(ctx, alice, c.ID, start); return err },
 		"DeletedConversation": func() error { _, err := s.DeletedConversation(ctx, alice, c.ID); return err },
-		"SetAgentStatus":      nil, // agents is not sharded
-		"UncheckedAgents":     nil,
-		"CreateAgent":         nil,
-		"Agent":               nil,
-		"Agents":              nil,
-		"UpdateAgent":         nil,
-		"DeleteAgent":         nil,
-		"QueueRun":            nil, // nor are runs
-		"Run":                 nil,
-		"Runs":                nil,
-		"OpenRuns":            nil,
-		"RunsBeside":          nil,
-		"LatestRun":           nil,
-		"DueRuns":             nil,
-		"PutOffRun":           nil,
-		"RunDecided":          nil,
-		"TakeRun":             nil,
-		"TakeOverRun":         nil,
-		"RenewRun":            nil,
-		"HandOverRun":         nil,
-		"BeginCall":           nil,
-		"WaitRun":             nil,
-		"RequeueRun":          nil,
-		"EndRun":              nil,
-		"StopRun":             nil,
-		"UsageSums":           nil,
-		"TokensOfDay":         nil,
-		"CheckRunIndexes":     nil,
-		"Ping":                nil,
-		"Close":               nil,
-		"CreateIndexes":       nil,
-		"CheckIndexes":        nil,
+		"Read": func() error {
+			_, err := s.Read(ctx, bot, c, 99, false, start)
+			return err
+		},
+		"MarkUnread": func() error { _, err := s.MarkUnread(ctx, alice, c, 1); return err },
+		"Marks":      func() error { _, err := s.Marks(ctx, c); return err },
+		"Readings": func() error {
+			c.TotalMessages = 1
+			_, err := s.Readings(ctx, alice, []chat.Conversation{c, c})
+			return err
+		},
+		"CheckMarkIndexes": nil,
+		"SetAgentStatus":   nil, // agents is not sharded
+		"UncheckedAgents":  nil,
+		"CreateAgent":      nil,
+		"Agent":            nil,
+		"Agents":           nil,
+		"UpdateAgent":      nil,
+		"DeleteAgent":      nil,
+		"QueueRun":         nil, // nor are runs
+		"Run":              nil,
+		"Runs":             nil,
+		"OpenRuns":         nil,
+		"RunsBeside":       nil,
+		"LatestRun":        nil,
+		"DueRuns":          nil,
+		"PutOffRun":        nil,
+		"RunDecided":       nil,
+		"TakeRun":          nil,
+		"TakeOverRun":      nil,
+		"RenewRun":         nil,
+		"HandOverRun":      nil,
+		"BeginCall":        nil,
+		"WaitRun":          nil,
+		"RequeueRun":       nil,
+		"EndRun":           nil,
+		"StopRun":          nil,
+		"UsageSums":        nil,
+		"TokensOfDay":      nil,
+		"CheckRunIndexes":  nil,
+		"Ping":             nil,
+		"Close":            nil,
+		"CreateIndexes":    nil,
+		"CheckIndexes":     nil,
 	}
 	for method := range reflect.TypeFor[*mongostore.Store]().Methods() {
 		if _, ok := operations[method.Name]; !ok {

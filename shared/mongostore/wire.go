@@ -54,12 +54,32 @@ func ForRuns(p *wire.Process) *Store {
 	}).store
 }
 
+// A book is a store that marks may be moved in.
+type book struct{ store *Store }
+
+// ForMarks is In for functions that move the marks of what somebody has read. It is a fault
+// where their unique index is missing.
+func ForMarks(p *wire.Process) *Store {
+	store := In(p)
+	return wire.Client(p, func(config.Config) (book, error) {
+		if store != nil {
+			p.Begin(store.beginMarks)
+		}
+		return book{store}, nil
+	}).store
+}
+
+// beginMarks checks their index, as beginRuns does.
+func (s *Store) beginMarks() error { return s.beginWith(s.CheckMarkIndexes) }
+
 // beginRuns checks their index. Where MongoDB does not answer the function starts all the same:
 // whatever it does then is unavailable.
-func (s *Store) beginRuns() error {
+func (s *Store) beginRuns() error { return s.beginWith(s.CheckRunIndexes) }
+
+func (s *Store) beginWith(check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), startTime)
 	defer cancel()
-	err := s.CheckRunIndexes(ctx)
+	err := check(ctx)
 	if err != nil && chat.CodeOf(err) == chat.Unavailable {
 		return nil
 	}

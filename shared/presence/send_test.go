@@ -312,6 +312,7 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 		{"Typing", 1, func() error { _, err := s.Typing(ctx, c, k1); return err }},
 		{"NoteTyping", 1, func() error { return s.NoteTyping(ctx, c.Principal, k1, true) }},
 		{"Admit", 1, func() error { _, err := s.Admit(ctx, c, k1); return err }},
+		{"Readers", 1, func() error { _, err := s.Readers(ctx, c.Principal, k1, true); return err }},
 		{"Rooms", 1, func() error { _, err := s.Rooms(ctx, k1, k2); return err }},
 		{"Online", 1, func() error { _, err := s.Online(ctx, c.Principal, s.user("u2")); return err }},
 		{"Allow", 1, func() error { return s.allow(ctx, c.Principal, chat.UseWrite) }},

@@ -83,6 +83,9 @@ type Conversation struct {
 	CreatedBy      Identity                `json:"createdBy"`            // who has the creator's rights
 	CreatedAt      string                  `json:"createdAt"`            // when it was created
 	UpdatedAt      string                  `json:"updatedAt"`            // the newest activity: a message or a change
+	LastReadSeq    *int64                  `json:"lastReadSeq,omitzero"` // up to where the caller has read: in answers of GET alone, as the next two
+	ReadVersion    int64                   `json:"readVersion,omitzero"` // that of the caller's mark; not where they never moved it
+	Unread         *UnreadCount            `json:"unread,omitzero"`      // what they have not read
 	Truncated      bool                    `json:"truncated,omitzero"`   // something was left out: read the rest with GET /conversations/{id}
 }
 

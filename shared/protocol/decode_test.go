@@ -33,7 +33,7 @@ func check[T any](data string) error {
 var checks = map[string]func(string) error{
 	"join": check[protocol.Join], "leave": check[protocol.Leave], "send": check[protocol.Send], "typing": check[protocol.Typing], "ping": check[protocol.Ping],
 	"message": check[protocol.MessageInput], "create": check[protocol.CreateConversation], "update": check[protocol.UpdateConversation],
-	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "approve": check[protocol.Approve], "react": check[protocol.React], "edit": check[protocol.Edit], "edit by REST": check[protocol.EditBody], "decide": check[protocol.Decide], "streamJob": check[protocol.StreamJob],
+	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "approve": check[protocol.Approve], "react": check[protocol.React], "edit": check[protocol.Edit], "edit by REST": check[protocol.EditBody], "read": check[protocol.Read], "unread": check[protocol.Unread], "read by REST": check[protocol.ReadBody], "unread by REST": check[protocol.UnreadBody], "decide": check[protocol.Decide], "streamJob": check[protocol.StreamJob],
 	"welcome": check[protocol.WelcomeJob], "summary": check[protocol.SummaryJob],
 	"new agent": check[protocol.CreateAgent], "agent": check[protocol.UpdateAgent], "run": check[protocol.RunJob],
 }
@@ -179,6 +179,29 @@ func TestFields(t *testing.T) {
 		{"edit by REST", `{"content":"` + strings.Repeat("x", chat.MaxContentFrame+1) + `","edits":0}`, "", ""},
 		{"edit by REST", `{"content":"` + strings.Repeat("x", chat.MaxContentREST+1) + `","edits":0}`, chat.ValidationFailed, "content"},
 		{"edit by REST", `{"content":"x","edits":0,"messageId":"m2"}`, chat.ValidationFailed, "messageId"},
+
+		{"read", `{"action":"read","conversationId":"c1","seq":7}`, "", ""},
+		{"read", `{"action":"read","conversationId":"c1","seq":9223372036854775807,"private":true}`, "", ""},
+		{"read", `{"action":"read","conversationId":"c1"}`, chat.ValidationFailed, "seq"},
+		{"read", `{"action":"read","conversationId":"c1","seq":0}`, chat.ValidationFailed, "seq"},
+		{"read", `{"action":"read","conversationId":"c1","seq":9223372036854775808}`, chat.ValidationFailed, "seq"},
+		{"read", `{"action":"read","conversationId":"c1","seq":1.5}`, chat.ValidationFailed, "seq"},
+		{"read", `{"action":"read","conversationId":"c1","seq":{"$gt":0}}`, chat.ValidationFailed, "seq"},
+		{"read", `{"action":"read","conversationId":"c1","seq":7,"private":"yes"}`, chat.ValidationFailed, "private"},
+		{"read", `{"action":"read","conversationId":"c1","seq":7,"fromSeq":7}`, chat.ValidationFailed, "fromSeq"},
+		{"read", `{"action":"read","conversationId":"{c1}","seq":7}`, chat.ValidationFailed, "conversationId"},
+		{"read", `{"action":"read","seq":7}`, chat.ValidationFailed, "conversationId"},
+		{"unread", `{"action":"unread","conversationId":"c1","fromSeq":1}`, "", ""},
+		{"unread", `{"action":"unread","conversationId":"c1","fromSeq":0}`, chat.ValidationFailed, "fromSeq"},
+		{"unread", `{"action":"unread","conversationId":"c1","fromSeq":-1}`, chat.ValidationFailed, "fromSeq"},
+		{"unread", `{"action":"unread","conversationId":"c1"}`, chat.ValidationFailed, "fromSeq"},
+		{"unread", `{"action":"unread","conversationId":"c1","fromSeq":1,"private":true}`, chat.ValidationFailed, "private"},
+		{"unread", `{"action":"unread","fromSeq":1}`, chat.ValidationFailed, "conversationId"},
+		{"read by REST", `{"seq":7,"private":true}`, "", ""},
+		{"read by REST", `{"seq":7,"conversationId":"c2"}`, chat.ValidationFailed, "conversationId"},
+		{"read by REST", `{"private":true}`, chat.ValidationFailed, "seq"},
+		{"unread by REST", `{"fromSeq":7}`, "", ""},
+		{"unread by REST", `{"seq":7}`, chat.ValidationFailed, "seq"},
 
 		{"ping", `{"action":"ping"}`, "", ""},
 		{"ping", `{}`, "", ""},
@@ -425,6 +448,14 @@ func FuzzDecodeReact(f *testing.F) {
 
 func FuzzDecodeEdit(f *testing.F) {
 	fuzz[protocol.Edit](f, `{"action":"edit","conversationId":"c1","messageId":"m1","content":"new","edits":0,"attachments":[]}`)
+}
+
+func FuzzDecodeRead(f *testing.F) {
+	fuzz[protocol.Read](f, `{"action":"read","conversationId":"c1","seq":7,"private":true}`)
+}
+
+func FuzzDecodeUnread(f *testing.F) {
+	fuzz[protocol.Unread](f, `{"action":"unread","conversationId":"c1","fromSeq":7}`)
 }
 
 func FuzzDecodeTyping(f *testing.F) {

@@ -25,6 +25,8 @@ type store interface {
 	AddParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (chat.Conversation, error)
 	RemoveParticipant(ctx context.Context, p chat.Principal, id chat.ConversationID, who chat.Principal, now time.Time) (c chat.Conversation, removed bool, err error)
 	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
+	Readings(ctx context.Context, p chat.Principal, all []chat.Conversation) ([]chat.Reading, error)
+	Marks(ctx context.Context, c chat.Conversation) ([]chat.Mark, error)
 }
 
 type presence interface {
@@ -58,16 +60,18 @@ type Handler struct {
 	announce  announcer
 	summaries summariser
 	profiles  *profiles.Cache
+	marks     marker
 }
 
 // New returns a Handler.
-func New(s store, p presence, b broadcaster, a announcer, sum summariser) *Handler {
-	return &Handler{store: s, presence: p, cast: b, announce: a, summaries: sum, profiles: profiles.New(s)}
+func New(s store, p presence, b broadcaster, a announcer, sum summariser, m marker) *Handler {
+	return &Handler{store: s, presence: p, cast: b, announce: a, summaries: sum, profiles: profiles.New(s), marks: m}
 }
 
 // Routes returns the handler of each route key. Each has one round trip to
-// MongoDB (a page of conversations two, with the total, or three by cursor; to
-// remove somebody two, and what only the creator may do one more), and what
+// MongoDB (a page of conversations two, with the total, or three by cursor; what is read
+// two more, whatever the page; to add or remove somebody two, and what only the creator
+// may do one more; a mark those of the read function), and what
 // changes a conversation also one to Redis and the fan-out to its members, where
 // somebody was added twice; to remove a participant or the conversation takes two
 // more to Redis. Presence has one to Redis, and one to MongoDB for each agent that
@@ -83,6 +87,9 @@ func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 		"POST /conversations/{id}/participants":                          h.addParticipant,
 		"DELETE /conversations/{id}/participants/{type}/{participantId}": h.removeParticipant,
 		"POST /conversations/{id}/summary":                               h.summarize,
+		"PUT /conversations/{id}/read":                                   h.read,
+		"PUT /conversations/{id}/unread":                                 h.unread,
+		"GET /conversations/{id}/reads":                                  h.reads,
 		"GET /presence":                                                  h.online,
 	}
 }
@@ -125,7 +132,14 @@ func (h *Handler) get(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTP
 		return gateway.HTTPResponse{}, err
 	}
 	c, err := h.store.Conversation(ctx, r.Principal, id)
-	return respond(http.StatusOK, c, err)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	readings, err := h.store.Readings(ctx, r.Principal, []chat.Conversation{c})
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
+	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.ConversationOf(c).With(readings[0])}, nil
 }
 
 func (h *Handler) update(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTPResponse, error) {

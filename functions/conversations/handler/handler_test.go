@@ -18,6 +18,7 @@ import (
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/gateway"
+	"aiwm-chat/shared/protocol"
 )
 
 var (
@@ -148,6 +149,26 @@ func (w *world) RemoveParticipant(_ context.Context, p chat.Principal, id chat.C
 	return c, true, nil
 }
 
+// Readings are what the caller has read of each: the first message of three.
+func (w *world) Readings(_ context.Context, p chat.Principal, all []chat.Conversation) ([]chat.Reading, error) {
+	if err := w.step("readings", len(all), " ", p); err != nil {
+		return nil, err
+	}
+	return slices.Repeat([]chat.Reading{{Mark: chat.Mark{By: p, Seq: 1, Version: 5}, Unread: chat.Unread{Count: 2, More: true}}}, len(all)), nil
+}
+
+func (w *world) Marks(_ context.Context, c chat.Conversation) ([]chat.Mark, error) {
+	return []chat.Mark{{By: owner, Seq: 9, PublicSeq: 3, At: now}, {By: member, Seq: 9}}, w.step("marks", c.ID)
+}
+
+func (w *world) ReadREST(_ context.Context, p chat.Principal, c chat.Conversation, in protocol.ReadBody) (protocol.ReadUpdate, error) {
+	return protocol.ReadUpdate{ConversationID: c.ID, Identity: protocol.IdentityOf(p), Seq: in.Seq}, w.step("mark", in)
+}
+
+func (w *world) UnreadREST(_ context.Context, p chat.Principal, c chat.Conversation, in protocol.UnreadBody) (protocol.ReadUpdate, error) {
+	return protocol.ReadUpdate{ConversationID: c.ID, Identity: protocol.IdentityOf(p), Seq: in.FromSeq - 1}, w.step("unmark", in)
+}
+
 // Allow has no step for what every call is counted as.
 func (w *world) Allow(_ context.Context, p chat.Principal, u chat.Use) (*chat.Quota, error) {
 	if u == chat.UseRead || u == chat.UseWrite {
@@ -252,7 +273,7 @@ func (w *world) call(t *testing.T, route string, path map[string]string, query, 
 // answer is call with the headers of the answer.
 func (w *world) answer(t *testing.T, route string, path map[string]string, query, body string) (int, map[string]string, string) {
 	t.Helper()
-	h := handler.New(w, w, w, w, w)
+	h := handler.New(w, w, w, w, w, w)
 	headers := map[string]string{"authorization": "Bearer x", "content-type": "application/json"}
 	if w.idempotencyKey != "" {
 		headers["idempotency-key"] = w.idempotencyKey
@@ -299,7 +320,22 @@ func TestCalls(t *testing.T) {
 		{"create", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "", 201, []string{"allow creation user:owner", "create owner 2 true", "added [user:owner agent:a1]"}},
 		{"create, not now", owner, "POST /conversations", nil, `{"title":"t","agentId":"a1"}`, "create", 500, []string{"allow creation user:owner", "create owner 2 true"}},
 		{"create nothing", owner, "POST /conversations", nil, `{}`, "", 400, nil},
-		{"get", member, "GET /conversations/{id}", c1, "", "", 200, []string{"read"}},
+		{"get", member, "GET /conversations/{id}", c1, "", "", 200, []string{"read", "readings 1 user:member"}},
+		{"get, not all of it", member, "GET /conversations/{id}", c1, "", "readings", 500, []string{"read", "readings 1 user:member"}},
+		{"list", member, "GET /conversations", nil, "", "", 200, []string{"list", "readings 1 user:member"}},
+		{"list, not all of it", member, "GET /conversations", nil, "", "readings", 500, []string{"list", "readings 1 user:member"}},
+		{"mark as read", member, "PUT /conversations/{id}/read", c1, `{"seq":7}`, "", 200, []string{"allow mark user:member", "read", "mark {7 false}"}},
+		{"mark privately", member, "PUT /conversations/{id}/read", c1, `{"seq":7,"private":true}`, "", 200, []string{"allow mark user:member", "read", "mark {7 true}"}},
+		{"mark nothing", member, "PUT /conversations/{id}/read", c1, `{}`, "", 400, nil},
+		{"mark both ways", member, "PUT /conversations/{id}/read", c1, `{"seq":7,"fromSeq":7}`, "", 400, nil},
+		{"mark another", member, "PUT /conversations/{id}/read", map[string]string{"id": "c2"}, `{"seq":7}`, "", 404, []string{"allow mark user:member", "read"}},
+		{"mark, not now", member, "PUT /conversations/{id}/read", c1, `{"seq":7}`, "mark", 500, []string{"allow mark user:member", "read", "mark {7 false}"}},
+		{"mark too often", member, "PUT /conversations/{id}/read", c1, `{"seq":7}`, "allow", 500, []string{"allow mark user:member"}},
+		{"mark as unread", member, "PUT /conversations/{id}/unread", c1, `{"fromSeq":7}`, "", 200, []string{"allow mark user:member", "read", "unmark {7}"}},
+		{"mark as unread by a stranger", stranger, "PUT /conversations/{id}/unread", c1, `{"fromSeq":7}`, "", 404, []string{"allow mark user:x", "read"}},
+		{"who has read", member, "GET /conversations/{id}/reads", c1, "", "", 200, []string{"read", "marks c1"}},
+		{"who has read another", stranger, "GET /conversations/{id}/reads", c1, "", "", 404, []string{"read"}},
+		{"who has read, not now", member, "GET /conversations/{id}/reads", c1, "", "marks", 500, []string{"read", "marks c1"}},
 		{"get another", member, "GET /conversations/{id}", map[string]string{"id": "c2"}, "", "", 404, []string{"read"}},
 		{"get no id", member, "GET /conversations/{id}", map[string]string{"id": "{c1}"}, "", "", 400, nil},
 		{"update", member, "PUT /conversations/{id}", c1, `{"title":"t"}`, "", 200, []string{"update", "room", "conversation:updated O= M="}},

@@ -29,6 +29,10 @@ func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
+	readings, err := h.store.Readings(ctx, r.Principal, found.Conversations)
+	if err != nil {
+		return gateway.HTTPResponse{}, err
+	}
 	page := protocol.ConversationPage{
 		Data: make([]protocol.Conversation, 0, len(found.Conversations)),
 		Pagination: protocol.ListPage{
@@ -36,8 +40,8 @@ func (h *Handler) list(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTT
 			HasMore: found.Next != "", Cursor: found.Next,
 		},
 	}
-	for _, c := range found.Conversations {
-		entry := protocol.ConversationOf(c)
+	for i, c := range found.Conversations {
+		entry := protocol.ConversationOf(c).With(readings[i])
 		if len(entry.Participants) > maxParticipants {
 			entry.Participants, entry.Truncated = entry.Participants[:maxParticipants], true
 		}

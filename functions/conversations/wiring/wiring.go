@@ -3,6 +3,7 @@ package wiring
 
 import (
 	"aiwm-chat/functions/conversations/handler"
+	read "aiwm-chat/functions/read/wiring"
 	summarize "aiwm-chat/functions/summarize/handler"
 	"aiwm-chat/shared/auth"
 	"aiwm-chat/shared/config"
@@ -16,7 +17,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.JWT, config.OpenAI, config.RESTLimits, config.SummaryLimit},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.JWT, config.OpenAI, config.RESTLimits, config.MarkLimit, config.SummaryLimit},
 	Wire:  wired,
 }
 
@@ -24,6 +25,6 @@ func wired(p *wire.Process) any {
 	store := mongostore.ForWrites(p)
 	announcements := live.Announcements(p, store)
 	summaries := summarize.NewWriter(store, presence.In(p), summary.In(p), announcements)
-	h := handler.New(store, presence.In(p), live.Deliverer(p), announcements, summaries)
+	h := handler.New(store, presence.In(p), live.Deliverer(p), announcements, summaries, read.Handler(p))
 	return gateway.HTTP(auth.In(p), presence.In(p), h.Routes())
 }

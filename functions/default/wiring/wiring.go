@@ -7,6 +7,7 @@ import (
 	"aiwm-chat/functions/default/handler"
 	join "aiwm-chat/functions/join/wiring"
 	leave "aiwm-chat/functions/leave/wiring"
+	read "aiwm-chat/functions/read/wiring"
 	send "aiwm-chat/functions/send/wiring"
 	stream "aiwm-chat/functions/stream/wiring"
 	typing "aiwm-chat/functions/typing/wiring"
@@ -22,7 +23,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JoinLimits, config.SendLimits, config.AnnotateLimits, config.TypingLimit, config.PingLimit, config.WebSocket},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JoinLimits, config.SendLimits, config.AnnotateLimits, config.MarkLimit, config.TypingLimit, config.PingLimit, config.WebSocket},
 	Wire:  wired,
 }
 
@@ -31,6 +32,8 @@ func wired(p *wire.Process) any {
 	h := handler.New(presence.In(p), store, welcome.Handler(p), live.Announcements(p, store), handler.Actions{
 		protocol.ActionReact:   gateway.Decoded(annotate.Handler(p).React),
 		protocol.ActionEdit:    gateway.Decoded(annotate.Handler(p).Edit),
+		protocol.ActionRead:    gateway.Decoded(read.Handler(p).Read),
+		protocol.ActionUnread:  gateway.Decoded(read.Handler(p).Unread),
 		protocol.ActionApprove: gateway.Decoded(approve.Handler(p).Handle),
 		protocol.ActionJoin:    gateway.Decoded(join.Handler(p).Handle),
 		protocol.ActionLeave:   gateway.Decoded(leave.Handler(p).Handle),

@@ -27,8 +27,8 @@
 //     $currentDate (of a date), by paths through documents, not through arrays;
 //     a whole document in place of another; upsert
 //   - find with inclusion projections, sort, skip, limit; findAndModify as an
-//     update; aggregate as $match, $skip, $limit and one $group by a path, of
-//     sums ($sum of 1 or of a path)
+//     update; aggregate as $match, $skip, $limit and one $group by a path or
+//     by a document of paths, of sums ($sum of 1 or of a path)
 //   - indexes: ascending and descending, compound, multikey, unique, partial
 //     ($exists: true)
 //   - all types of JSON, dates, binary data, ObjectIDs, and Decimal128, which

@@ -23,8 +23,12 @@ type plan struct {
 	sorted  bool // records come in the order that was asked for
 }
 
-// A keyRange is the keys from low up to, not including, high.
-type keyRange struct{ low, high string }
+// A keyRange is the keys from low up to, not including, high. Where only is there, what is
+// found in it matches the whole filter if it matches that: one operand of an $or.
+type keyRange struct {
+	low, high string
+	only      filter
+}
 
 // everything is above any key: no encoding begins with 0xFF.
 const everything = "\xFF"
@@ -70,6 +74,11 @@ func (c *collection) choose(f filter, by []direction) plan {
 		if score == 0 || j > 0 && p.index != union.index {
 			return best
 		}
+		if !slices.Contains(p.index.multikey, true) { // else a record may be in the ranges of two, and match by the other one
+			for k := range p.ranges {
+				p.ranges[k].only = slices.Concat(f[:i], f[i+1:], one)
+			}
+		}
 		union.index, union.ranges = p.index, append(union.ranges, p.ranges...)
 	}
 	union.ranges, union.sorted = merged(union.ranges), len(by) == 0
@@ -81,7 +90,7 @@ func merged(ranges []keyRange) (apart []keyRange) {
 	slices.SortFunc(ranges, func(a, b keyRange) int { return strings.Compare(a.low, b.low) })
 	for _, r := range ranges {
 		if n := len(apart); n > 0 && r.low < apart[n-1].high {
-			apart[n-1].high = max(apart[n-1].high, r.high)
+			apart[n-1] = keyRange{apart[n-1].low, max(apart[n-1].high, r.high), nil}
 		} else {
 			apart = append(apart, r)
 		}
@@ -93,7 +102,7 @@ func merged(ranges []keyRange) (apart []keyRange) {
 // count before a sort in index order, and that before a range. Without any it
 // is a scan of _id_, and the score is 0.
 func (c *collection) narrowest(predicates []predicate, by []direction) (plan, int) {
-	best := plan{index: c.indexes[0], ranges: []keyRange{{"", everything}}, sorted: len(by) == 0}
+	best := plan{index: c.indexes[0], ranges: []keyRange{{high: everything}}, sorted: len(by) == 0}
 	bestScore := 0
 	for _, ix := range c.indexes {
 		if p, score := ix.plan(predicates, by); score > bestScore && ix.holds(predicates) {
@@ -164,7 +173,7 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 	}
 	slices.SortFunc(prefixes, bytes.Compare)
 	for _, prefix := range slices.CompactFunc(prefixes, bytes.Equal) {
-		p.ranges = append(p.ranges, keyRange{string(prefix) + string(low), string(prefix) + string(high)})
+		p.ranges = append(p.ranges, keyRange{low: string(prefix) + string(low), high: string(prefix) + string(high)})
 	}
 	if p.sorted, p.reverse = ix.order(by, fixed); p.sorted && len(by) > 0 {
 		if len(p.ranges) == 1 {
@@ -260,7 +269,10 @@ func (p plan) scan(f filter, visit func(*record) bool) {
 		seen = make(map[*record]bool)
 	}
 	for _, r := range p.ranges {
-		more := true
+		more, f := true, f
+		if r.only != nil && f != nil {
+			f = r.only
+		}
 		step := func(e entry) bool {
 			if seen != nil {
 				if seen[e.record] {

@@ -48,6 +48,10 @@ func indexedReads(t *testing.T, ctx context.Context, c *mongo.Collection) {
 		{log(seq(bson.D{{Key: "$in", Value: bson.A{3, 1, 2, 2}}})), nil, 0, "1 3"},
 		{ranges("c1", 400, 410, "c1", 405, 420), up, 0, "401 420"},
 		{ranges("c1", 10, 20, "c0", 990, 2000), up, 0, "11 1000"},
+		{bson.D{{Key: "$or", Value: bson.A{
+			log(seq(bson.D{{Key: "$gt", Value: 10}, {Key: "$lte", Value: 20}}), bson.E{Key: "role", Value: "agent"}),
+			bson.D{{Key: "conversationId", Value: "c0"}, seq(bson.D{{Key: "$gt", Value: 990}}), {Key: "role", Value: "user"}},
+		}}}, up, 0, "11 999"},
 		{log(bson.E{Key: "role", Value: "agent"}), down, 10, "999 981"},
 		{log(bson.E{Key: "role", Value: "user"}, seq(bson.D{{Key: "$lt", Value: 100}})), down, 3, "98 94"},
 		{log(bson.E{Key: "role", Value: "user"}, seq(bson.D{{Key: "$gt", Value: 994}})), down, 9, "1000 996"},

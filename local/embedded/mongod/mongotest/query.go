@@ -143,6 +143,8 @@ func groups(t *testing.T, ctx context.Context, c *mongo.Collection) {
 		{`[{"$group": {"_id": "$k", "count": {"$sum": 1}, "n": {"$sum": "$n"}, "x": {"$sum": "$u.x"}}}]`,
 			`{"_id": "a", "count": 2, "n": 3.5, "x": 5000000001} {"_id": "b", "count": 1, "n": 2, "x": 0} {"_id": null, "count": 2, "n": 10, "x": 0}`},
 		{`[{"$match": {"k": "a"}}, {"$group": {"_id": null, "n": {"$sum": "$none"}}}]`, `{"_id": null, "n": 0}`},
+		{`[{"$group": {"_id": {"who": "$k", "x": "$u.x"}, "n": {"$sum": 1}}}]`,
+			`{"_id": {"who": "a", "x": 1}, "n": 1} {"_id": {"who": "a", "x": 5000000000}, "n": 1} {"_id": {"who": "b", "x": "none"}, "n": 1} {"_id": {"who": null}, "n": 1} {"_id": {}, "n": 1}`},
 		{`[{"$match": {"k": "z"}}, {"$group": {"_id": "$k", "n": {"$sum": 1}}}]`, ``},
 		{`[{"$limit": 2}, {"$group": {"_id": "$n", "n": {"$sum": 2}}}]`, `{"_id": 1, "n": 2} {"_id": 2, "n": 2}`},
 	} {

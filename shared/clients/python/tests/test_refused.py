@@ -8,7 +8,7 @@ import json
 import sys
 import types
 import unittest
-from typing import Any, Awaitable, Callable, Dict, List, Optional
+from typing import Any, Awaitable, Callable, Dict, List
 from unittest import mock
 
 import harness

@@ -3,7 +3,6 @@
 import json
 import random
 import unittest
-from typing import List
 
 import harness  # noqa: F401  (finds the client)
 import aiwm_chat as a

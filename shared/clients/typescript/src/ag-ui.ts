@@ -1,7 +1,7 @@
 import { AbstractAgent, EventType, type AgentConfig, type BaseEvent, type RunAgentInput, type UserMessage } from "@ag-ui/client";
 import { Observable } from "rxjs";
 import { AnswerEvents, event, toAgUiMessages } from "./adapters/ag-ui-events.js";
-import { AnswerReader, type Question } from "./adapters/answer.js";
+import { AnswerReader, type Piece, type Question } from "./adapters/answer.js";
 import { answerFrom, decide, follow, found, joined, stopAnswer, unfinished } from "./adapters/follow.js";
 import type { ChatClient } from "./client.js";
 import type { Conversation } from "./conversation.js";
@@ -82,6 +82,7 @@ export class AiwmAgent extends AbstractAgent {
       const { threadId, runId } = input;
       const stopping = (this.running ??= new AbortController());
       const reading = new AbortController();
+      const stopped = new AbortController();
       this.client.connect();
       const conversation = this.client.conversation(threadId);
       const leave = conversation.open();
@@ -94,14 +95,15 @@ export class AiwmAgent extends AbstractAgent {
           if (!answer) return emit([event(EventType.RUN_FINISHED, { threadId, runId, outcome: { type: "success" } })]);
           const { question, reader } = answer;
           const stop = () => {
-            stopAnswer(this.client, conversation, question).catch((e) => reading.abort(e));
+            stopAnswer(this.client, conversation, question).then(() => stopped.abort(), (e) => reading.abort(e));
           };
           stopping.signal.addEventListener("abort", stop, { once: true });
           if (stopping.signal.aborted) stop();
           const write = new AnswerEvents(known);
-          // A run that is stopped ends by its message, which says so.
-          const end = await follow(this.client, conversation, reader, reading.signal, (pieces) => pieces.forEach((piece) => emit(write.of(piece))));
-          emit(write.finish(end, { threadId, runId }));
+          const tell = (pieces: Piece[]) => pieces.forEach((piece) => emit(write.of(piece)));
+          // A run that is stopped ends by its message, which says so; or without one, before its turn has come.
+          const end = await follow(this.client, conversation, reader, reading.signal, tell, stopped.signal);
+          emit(end ? write.finish(end, { threadId, runId }) : [event(EventType.RUN_FINISHED, { threadId, runId, outcome: { type: "cancelled" } })]);
         } catch (e) {
           const { code, message } = e instanceof ChatError ? e : { code: undefined, message: e instanceof Error ? e.message : String(e) };
           emit([event(EventType.RUN_ERROR, { message, ...(code && { code }) })]);

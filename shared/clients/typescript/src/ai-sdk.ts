@@ -128,7 +128,8 @@ export class AiwmChatTransport implements ChatTransport<ChatUIMessage> {
         };
         try {
           const end = await follow(this.#client, conversation, reader, reading.signal, tell);
-          for (const chunk of chunks.finish(end, answerMetadata(end.message))) to.enqueue(chunk);
+          const last: UIMessageChunk[] = end ? chunks.finish(end, answerMetadata(end.message)) : [{ type: "abort" }];
+          for (const chunk of last) to.enqueue(chunk);
           to.close();
         } catch (e) {
           if (!reading.signal.aborted) to.enqueue({ type: "error", errorText: e instanceof Error ? e.message : String(e) });

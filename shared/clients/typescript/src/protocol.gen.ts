@@ -414,6 +414,12 @@ export interface ConversationInfo {
   createdAt: string;
   /** The newest activity: a message or a change. */
   updatedAt: string;
+  /** Up to where the caller has read: in answers of GET alone, as the next two. */
+  lastReadSeq?: number;
+  /** That of the caller's mark; not where they never moved it. */
+  readVersion?: number;
+  /** What they have not read. */
+  unread?: UnreadCount;
   /** Something was left out: read the rest with GET /conversations/{id}. */
   truncated?: boolean;
 }
@@ -444,6 +450,13 @@ export interface Summary {
   model: string;
   /** When it was written. */
   at: string;
+}
+/** UnreadCount is how many messages the caller has not read, of the 100 after the last one that they have: of others, not deleted, of type text, error or system. */
+export interface UnreadCount {
+  /** 0 to 100. */
+  count: number;
+  /** The log goes on after those. */
+  more: boolean;
 }
 /** Something was said: to devices of participants that are not in the room, at most every 5 s; in conversations of up to 50 participants. */
 export interface ConversationActivityFrame {
@@ -1069,6 +1082,60 @@ export interface ReactionList {
   /** In the order in which they came, at most 200. */
   data: Reaction[];
 }
+/** Read says that the caller has read up to a message. It never takes anything back. */
+export interface Read {
+  /** What is asked for. */
+  action: "read";
+  /** The client's own id of the frame, which the reply repeats. */
+  id?: string;
+  conversationId: ConversationID;
+  /** The last message that is read; where the log is not that long, its end. */
+  seq: number;
+  /** The others do not learn of it. */
+  private?: boolean;
+}
+/** ReadBody is the body of PUT /conversations/{id}/read. */
+export interface ReadBody {
+  /** The last message that is read; where the log is not that long, its end. */
+  seq: number;
+  /** The others do not learn of it. */
+  private?: boolean;
+}
+/** ReadMark is up to where a participant has read, as far as the others may know. */
+export interface ReadMark {
+  type: PrincipalType;
+  id: PrincipalID;
+  /** Of who never said so the end of the log when they were added. */
+  seq: number;
+  /** When they last said so; not where they never did. */
+  at?: string;
+}
+/** ReadMarks is the body of GET /conversations/{id}/reads. */
+export interface ReadMarks {
+  /** Of each participant. */
+  data: ReadMark[];
+}
+/** ReadUpdate is the data of read:update. */
+export interface ReadUpdate {
+  conversationId: ConversationID;
+  type: PrincipalType;
+  id: PrincipalID;
+  /** Up to where they have read: of somebody else the largest one is the newest. */
+  seq: number;
+  /** Of one's own: of two the larger one is the newer. */
+  version?: number;
+  /** In an answer: not everybody was told, because they were a moment ago; the same again after that, if it still holds, tells them. */
+  retryAfterMs?: number;
+}
+/** Answers read and unread, with their id; without one it tells the caller's other devices, wherever they are, and of what is not private the others in the room. */
+export interface ReadUpdateFrame {
+  event: "read:update";
+  /** That of the frame which it answers; not where it answers none. */
+  id?: string;
+  data: ReadUpdate;
+  /** When the frame was made. */
+  timestamp: string;
+}
 /** Run is one answer of an agent that the backend runs, from the question to the end. */
 export interface Run {
   id: RunID;
@@ -1528,6 +1595,21 @@ export interface TypingStopFrame {
   /** When the frame was made. */
   timestamp: string;
 }
+/** Unread makes a message, and what comes after it, unread again for the caller: they alone learn of it. */
+export interface Unread {
+  /** What is asked for. */
+  action: "unread";
+  /** The client's own id of the frame, which the reply repeats. */
+  id?: string;
+  conversationId: ConversationID;
+  /** The first message that is unread. */
+  fromSeq: number;
+}
+/** UnreadBody is the body of PUT /conversations/{id}/unread. */
+export interface UnreadBody {
+  /** The first message that is unread. */
+  fromSeq: number;
+}
 /** UpdateAgent is the body of PUT /agents/{id}: all that it is to be. */
 export interface UpdateAgent {
   /** Of what was read: with another one it is a conflict. */
@@ -1619,6 +1701,7 @@ export type ServerFrame =
   | MessagesHistoryFrame
   | PongFrame
   | PresenceUpdateFrame
+  | ReadUpdateFrame
   | StreamDeltaFrame
   | StreamDroppedFrame
   | StreamSnapshotFrame

@@ -55,7 +55,7 @@ export class AnswerReader {
   end?: End;
   agent?: string;
   readonly calls = new Map<string, Call>();
-  readonly #question: Question;
+  readonly question: Question;
   readonly #steps = new Map<string, Step>();
   readonly #results = new Set<string>();
   readonly #decided = new Set<string>();
@@ -64,7 +64,7 @@ export class AnswerReader {
   #out: Piece[] = [];
 
   constructor(question: Question) {
-    this.#question = question;
+    this.question = question;
     this.#seen = question.after;
   }
 
@@ -105,9 +105,9 @@ export class AnswerReader {
 
   #mine(agent: string, parentId: string | undefined, id: string): boolean {
     if (this.agent !== undefined && agent !== this.agent) return false;
-    if (this.#question.run !== undefined) return id.startsWith(`${this.#question.run}:`);
-    if (this.#question.id === undefined) return id === this.#question.streamId;
-    return parentId === undefined || parentId === this.#question.id;
+    if (this.question.run !== undefined) return id.startsWith(`${this.question.run}:`);
+    if (this.question.id === undefined) return id === this.question.streamId;
+    return parentId === undefined || parentId === this.question.id;
   }
 
   #message(m: Message): void {

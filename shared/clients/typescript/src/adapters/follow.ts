@@ -1,11 +1,12 @@
 import type { ChatClient } from "../client.js";
 import type { Conversation } from "../conversation.js";
 import { asChatError, ChatError } from "../error.js";
-import type { Message } from "../protocol.gen.js";
+import type { Code, Message, Run } from "../protocol.gen.js";
 import { backoff } from "../timing.js";
 import type { ConversationSnapshot } from "../types.js";
 import { pause, waitAfter } from "../waits.js";
 import { AnswerReader, type End, type Piece, type Question } from "./answer.js";
+import { watchTurn } from "./turn.js";
 
 /** A stream that is neither there nor in the log any more was dropped; its message may be late. */
 const patience = 3_000;
@@ -13,17 +14,20 @@ const patience = 3_000;
 const decisionTakes = 5_000;
 
 /**
- * Follows an answer until it ends, and tells what is new each time that something is. It is
+ * Follows an answer until it ends, and tells what is new each time that something is: without
+ * an end where it was stopped before it began. `stopped` says that its stop was heard. It is
  * rejected when the conversation or the connection is lost for good, or the answer was
- * dropped; and with the signal's reason.
+ * dropped or refused; and with the signal's reason.
  */
-export function follow(client: ChatClient, conversation: Conversation, reader: AnswerReader, signal: AbortSignal, tell: (pieces: Piece[]) => void): Promise<End> {
+export function follow(client: ChatClient, conversation: Conversation, reader: AnswerReader, signal: AbortSignal, tell: (pieces: Piece[]) => void, stopped?: AbortSignal): Promise<End | undefined> {
   return new Promise((resolve, reject) => {
     let lost: ReturnType<typeof setTimeout> | undefined;
+    let forgetTurn: (() => void) | undefined;
     let isOver = false;
     const settle = (then: () => void) => {
       isOver = true;
       clearTimeout(lost);
+      forgetTurn?.();
       signal.removeEventListener("abort", aborted);
       forget.forEach((f) => f());
       then();
@@ -37,7 +41,8 @@ export function follow(client: ChatClient, conversation: Conversation, reader: A
       } catch (e) {
         return settle(() => reject(e));
       }
-      const { end } = reader;
+      const { end, began } = reader;
+      if (began) forgetTurn?.();
       if (end) return settle(() => resolve(end));
       const failed = gone(client, conversation);
       if (failed) return settle(() => reject(failed));
@@ -55,11 +60,24 @@ export function follow(client: ChatClient, conversation: Conversation, reader: A
       look();
       if (lost) settle(() => reject(new ChatError("unavailable", "The answer broke off, and nothing of it was kept")));
     };
+    /** The message of a run that has said something may not have come. */
+    const noTurn = async (run?: Run) => {
+      await readLog(client, conversation);
+      if (isOver) return;
+      look();
+      if (isOver || reader.began || (run?.steps ?? 0) > 0) return;
+      settle(() => (run?.error ? reject(refused(run.error)) : resolve(undefined)));
+    };
     const forget = [conversation.subscribe(look), client.subscribe(look)];
     signal.addEventListener("abort", aborted);
-    if (signal.aborted) aborted();
-    else look();
+    if (signal.aborted) return aborted();
+    look();
+    if (!isOver && !reader.began) forgetTurn = watchTurn(client, conversation, reader.question, stopped, noTurn);
   });
+}
+
+function refused(code: string): ChatError {
+  return new ChatError(code as Code, code === "conflict" ? "The agent is busy, and takes no second question" : `The question is not answered: ${code}`);
 }
 
 /** Asks an agent to end, as soon as there is a connection on which to say so. */
@@ -117,15 +135,17 @@ function shows(client: ChatClient, conversation: Conversation, is: (s: Conversat
   });
 }
 
-/** Decides a call. Where somebody was faster, what they decided counts. */
+/** Decides a call, and waits until the log shows it. Where somebody was faster, what they decided counts. */
 export async function decide(client: ChatClient, conversation: Conversation, callId: string, decision: Parameters<Conversation["approve"]>[1]): Promise<void> {
+  const isDecided = (s: ConversationSnapshot) => s.messages.some((m) => m.approval?.toolCallId === callId);
   try {
     await conversation.approve(callId, decision);
   } catch (e) {
     if (!(e instanceof ChatError) || e.code !== "conflict") throw e;
-    const decided = (s: ConversationSnapshot) => s.messages.some((m) => m.approval?.toolCallId === callId);
-    await shows(client, conversation, decided, AbortSignal.timeout(decisionTakes)).catch(() => Promise.reject(e));
+    return shows(client, conversation, isDecided, AbortSignal.timeout(decisionTakes)).catch(() => Promise.reject(e));
   }
+  // A message before it may not have come: until then the call seems to wait.
+  await shows(client, conversation, isDecided);
 }
 
 /**

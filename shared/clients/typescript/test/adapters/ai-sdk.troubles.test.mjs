@@ -20,8 +20,26 @@ test("what is stopped before anything was heard is stopped, also where there was
   await asked;
   assert.deepEqual(p.chat.errors, []);
   assert.equal(p.chat.status, "ready");
-  const last = await until("the end", async () => (await p.log())[1]);
-  assert.equal(last.status, "cancelled");
+  const run = await until("the end", async () => (await p.client.rest.runs(p.id)).data.find((r) => r.endedAt));
+  assert.equal(run.status, "cancelled");
+});
+
+test("what somebody else stops before its turn comes is over", { timeout: 60_000 }, async () => {
+  const p = await page();
+  const asked = p.chat.sendMessage({ text: "#tokens 400 #slow 50" });
+  await until("some text", () => answerOf(p.chat));
+  const second = await page(p.id);
+  const waiting = second.chat.sendMessage({ text: "and then?" });
+  const [run] = await until("its run", async () => {
+    const { data } = await p.client.rest.runs(p.id);
+    return data.length === 2 && data;
+  });
+  await p.client.rest.stopRun(run.id);
+  await waiting;
+  assert.equal(second.chat.status, "ready");
+  assert.deepEqual(second.chat.errors, []);
+  await p.chat.stop();
+  await asked;
 });
 
 test("two questions at once have two answers", async () => {

@@ -17,13 +17,8 @@ const { ChatProvider } = await import("../../dist/react.js");
 export async function openThread(t, client, id, state = "joined") {
   id ??= (await client.rest.createConversation({ title: "assistant-ui", agentId: "assistant" })).id;
   const page = { id, client, states: [] };
-  const App = () => {
-    const runtime = useAiwmRuntime(id);
-    page.thread = runtime.thread;
-    return React.createElement(aui.AssistantRuntimeProvider, { runtime }, React.createElement(aui.ThreadPrimitive.Messages, { components: { Message: () => React.createElement("p") } }));
-  };
   const root = createRoot(document.createElement("div"));
-  root.render(React.createElement(React.StrictMode, null, React.createElement(ChatProvider, { client }, React.createElement(App))));
+  root.render(React.createElement(React.StrictMode, null, appOf(client, id, (runtime) => (page.thread = runtime.thread))));
   t.after(() => root.unmount());
   await until("the page", () => page.thread && client.conversation(id).getSnapshot().state === state);
   page.messages = () => page.thread.getState().messages;
@@ -36,9 +31,14 @@ export async function openThread(t, client, id, state = "joined") {
 
 /** What a server draws of a thread. */
 export function drawOnServer(client, id) {
-  const App = () => {
+  return renderToString(appOf(client, id));
+}
+
+function appOf(client, id, onRuntime = () => {}) {
+  const Thread = () => {
     const runtime = useAiwmRuntime(id);
+    onRuntime(runtime);
     return React.createElement(aui.AssistantRuntimeProvider, { runtime }, React.createElement(aui.ThreadPrimitive.Messages, { components: { Message: () => React.createElement("p") } }));
   };
-  return renderToString(React.createElement(ChatProvider, { client }, React.createElement(App)));
+  return React.createElement(ChatProvider, { client }, React.createElement(Thread));
 }
