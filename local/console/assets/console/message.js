@@ -71,7 +71,7 @@ export function entries(messages) {
 /** How it stands with a message of one's own. */
 const Mark = ({ as, label }) => html`<span class=${`mark mark-${as}`} role="img" aria-label=${label} title=${label}><${Icon} name=${as} /></span>`;
 
-export function Message({ entry, me, talk, streams, more }) {
+export function Message({ entry, me, talk, streams, more, below }) {
   const { m } = entry;
   if (m.isDeleted) return html`<p class="note">A message was deleted</p>`;
   if (m.type === "system" || m.participantType === "system") return html`<p class="note" dir="auto">${m.approval ? verdict(m.approval) : m.content}</p>`;
@@ -91,6 +91,8 @@ export function Message({ entry, me, talk, streams, more }) {
       ${(m.type === "error" || m.status === "failed") && !said && html`<p class="failed" dir="auto">${m.error || "It broke off here."}</p>`}
       ${m.status === "cancelled" && html`<p class="small">Stopped</p>`}
       ${m.truncated && html`<p class="small">The rest is still being read…</p>`}
+      ${m.edits > 0 && html`<p class="small" title=${exact(m.editedAt)}>edited</p>`}
+      ${below}
       ${m.usage?.totalTokens > 0 && !calls && html`<p class="small">${m.usage.totalTokens} tokens${m.latency ? ` · ${(m.latency / 1000).toFixed(1)} s` : ""}</p>`}
     </div>
   </article>`;

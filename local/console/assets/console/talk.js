@@ -1,9 +1,25 @@
 // The talk: its head, its log, and where one types.
-import { html, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore, useTick, keyOf, busy, sentence } from "./hooks.js";
+import { html, later, useEffect, useLayoutEffect, useMemo, useRef, useState, useStore, useTick, keyOf, busy, sentence } from "./hooks.js";
 import { Scroll } from "./scroll.js";
 import { entries, Icon, Message, Name, Outgoing, Stream } from "./message.js";
 import { Menu } from "./menu.js";
 import { clean, isOnline, today } from "./text.js";
+
+const useChanges = later(() => import("./changes.js"));
+
+/** What is loaded once it is needed. */
+function Reactions(props) {
+  const file = useChanges();
+  return file && html`<${file.Reactions} ...${props} />`;
+}
+
+function Editing(props) {
+  const file = useChanges();
+  return file && html`<${file.Editing} ...${props} />`;
+}
+
+// The author's own texts.
+const mayEdit = (m, me) => !!me && !m.isDeleted && m.type === "text" && keyOf(me) === `${m.participantType}:${m.participantId}`;
 
 export function Talk({ client, id, info, side, second, local, tell, actions, gone, says, focus }) {
   const talk = useMemo(() => client.conversation(id), [client, id]);
@@ -26,11 +42,18 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
   const waits = online === false && !closed && waiting.length === 0 && me?.type === "user" && last?.participantType === "user" && !last.isDeleted && typing.length === 0;
   const { error } = view, trouble = error && !/^(joined|gone)$/.test(view.state) ? busy(error) ?? (error.retryable ? "" : sentence(error)) : "";
 
+  const [picking, pick] = useState(), [editing, edit] = useState(); // the id of a message that is reacted to; the one that is edited
+  useEffect(() => { pick(); edit(); }, [talk]);
+  const picked = () => { pick(); focus.current?.focus(); };
+
   function draw(e) {
     if (e.s) return html`<${Stream} s=${e.s} />`;
     if (e.o) return html`<${Outgoing} o=${e.o} talk=${talk} />`;
-    return html`${e.day && html`<p class="day"><span>${today(e.m.createdAt)}</span></p>`}<${Message} entry=${e} me=${me} talk=${talk} streams=${view.streams}
-      more=${mayErase(e.m, me, about) && html`<${Menu} label="More of this message" icon=${html`<${Icon} name="more" />`} items=${[["Delete…", () => actions.erase(e.m, client), true]]} />`} />`;
+    const { m } = e, picks = picking === m.id, may = me && !closed && m.type !== "system" && m.participantType !== "system";
+    const items = [may && ["React…", () => pick(m.id)], may && mayEdit(m, me) && ["Edit", () => edit({ m })], mayErase(m, me, about) && ["Delete…", () => actions.erase(m, client), true]].filter(Boolean);
+    return html`${e.day && html`<p class="day"><span>${today(m.createdAt)}</span></p>`}<${Message} entry=${e} me=${me} talk=${talk} streams=${view.streams}
+      more=${items.length > 0 && html`<${Menu} label="More of this message" icon=${html`<${Icon} name="more" />`} items=${items} />`}
+      below=${(picks || m.reactions) && html`<${Reactions} ...${{ m, talk, tell, closed, picks, done: picked }} />`} />`;
   }
 
   return html`<section class="talk" aria-label=${side === "second" ? `The side of ${clean(me?.id)}` : "Conversation"}>
@@ -43,7 +66,7 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
     <p class="typing" aria-live=${typing.length > 0 ? "off" : "polite"}>${waits && html`<${Name} id=${about.agentId} /> is not connected; it gets this when it connects.`}${typing.length > 0 && html`${typing.map((t, i) => html`${i > 0 && ", "}<${Name} key=${keyOf(t)} id=${t.id} />`)} ${typing.length > 1 ? "are" : "is"} typing…`}</p>
     <div class="hidden" aria-live="polite">${said}</div>
     ${trouble && html`<p class="failed" role="status">${trouble}</p>`}
-    ${view.state !== "gone" && html`<${Composer} key=${id + side} ...${{ talk, writes, closed, about, last, online, tell, focus, actions, me, side }} sent=${() => scroll.current?.toEnd()} page=${(by) => scroll.current?.page(by)} />`}
+    ${view.state !== "gone" && html`<${Composer} key=${id + side} ...${{ talk, writes, closed, about, last, online, tell, focus, actions, me, side, editing, edit }} recent=${() => view.messages.findLast((m) => mayEdit(m, me))} sent=${() => scroll.current?.toEnd()} page=${(by) => scroll.current?.page(by)} />`}
   </section>`;
 }
 
@@ -102,7 +125,7 @@ function Empty({ local, joined, agent, fill, side }) {
 
 const drafts = new Map();
 
-function Composer({ talk, side, writes, closed, about, last, online, tell, focus, actions, sent, page, me }) {
+function Composer({ talk, side, writes, closed, about, last, online, tell, focus, actions, sent, page, me, editing, edit, recent }) {
   const box = useRef(), address = useRef(), reopen = useRef(), key = `${side}:${talk.id}`;
   const [text, show] = useState(drafts.get(key) ?? ""), [url, setURL] = useState(null);
   const asked = online && last?.participantType === "user" && me?.type === "user" && Math.abs(Date.now() - Date.parse(last.createdAt)) < 20_000; // it may be about to answer
@@ -120,8 +143,14 @@ function Composer({ talk, side, writes, closed, about, last, online, tell, focus
     if (!matchMedia("(pointer: coarse)").matches) box.current?.focus(); // a keyboard on the glass would cover the talk
   }, [talk, closed]);
   useEffect(() => address.current?.focus(), [url === null]);
+  // What was being written is there again when one has edited.
+  useEffect(() => {
+    show(editing ? editing.m.content : drafts.get(key) ?? "");
+    if (editing) box.current?.focus();
+  }, [editing?.m.id]);
   function setText(t) {
     show(t);
+    if (editing) return;
     if (t) drafts.set(key, t);
     else drafts.delete(key);
   }
@@ -129,6 +158,7 @@ function Composer({ talk, side, writes, closed, about, last, online, tell, focus
   const stop = () => talk.stop().catch((e) => tell(sentence(e)));
   function send() {
     const content = text.trim();
+    if (editing) return content && save(content);
     if (!content && !url) return;
     const attachments = url ? [url.trim()] : undefined;
     try {
@@ -142,11 +172,35 @@ function Composer({ talk, side, writes, closed, about, last, online, tell, focus
     sent();
     box.current.focus(); // the button that was clicked cannot be clicked any more
   }
+  // What somebody has made of it meanwhile is shown before it is replaced.
+  async function save(content) {
+    const { m } = editing, now = () => talk.getSnapshot().messages.find((one) => one.id === m.id) ?? m;
+    const changed = () => edit((was) => (was?.m.id === m.id ? { m: now(), conflict: true } : was));
+    if (now().isDeleted) { // the words stay, to be said anew
+      drafts.set(key, text);
+      edit();
+      return tell("The message was deleted.");
+    }
+    if ((now().edits ?? 0) !== (m.edits ?? 0)) return changed();
+    try {
+      await talk.edit(m.id, content);
+      edit((was) => (was?.m.id === m.id ? undefined : was));
+    } catch (e) {
+      if (e.code === "conflict") changed();
+      else tell(sentence(e));
+    }
+  }
   function keydown(e) {
     if (e.isComposing || e.keyCode === 229) return; // an input method is at work: its Enter is not ours
     if (e.key === "Enter" && !e.shiftKey && !e.ctrlKey && !e.altKey && !e.metaKey) {
       e.preventDefault();
       e.target.form.requestSubmit();
+    } else if (e.key === "Escape" && editing) {
+      e.preventDefault();
+      edit();
+    } else if (e.key === "ArrowUp" && !text && !editing && recent()) {
+      e.preventDefault();
+      edit({ m: recent() });
     } else if (e.key === "Escape" && stops) {
       e.preventDefault();
       stop();
@@ -165,13 +219,14 @@ function Composer({ talk, side, writes, closed, about, last, online, tell, focus
   }
   if (closed) return html`<div class="composer"><p class="small">This conversation is ${about.status} and takes no messages.</p> <button class="link" ref=${reopen} onClick=${() => actions.status("active")}>Reopen it</button></div>`;
   return html`<form class="composer" onSubmit=${(e) => { e.preventDefault(); send(); }}>
+    ${editing && html`<${Editing} editing=${editing} cancel=${() => { edit(); box.current.focus(); }} />`}
     ${url !== null && html`<label class="reason"><span class="small">Address of what to attach</span><input type="url" ref=${address} value=${url} placeholder="https://…" onInput=${(e) => setURL(e.target.value)} onKeyDown=${addressed} /></label>`}
     <div class="line">
       <button type="button" class="icon quiet" aria-label="Attach by address" aria-expanded=${url !== null} onClick=${() => setURL(url === null ? "" : null)}><${Icon} name="clip" /></button>
       <textarea ref=${box} rows="1" dir="auto" aria-label="Message" placeholder="Message" value=${text}
-        onInput=${(e) => { setText(e.target.value); if (e.target.value) talk.keystroke(); }} onBlur=${() => talk.blur()} onKeyDown=${keydown}></textarea>
+        onInput=${(e) => { setText(e.target.value); if (e.target.value && !editing) talk.keystroke(); }} onBlur=${() => talk.blur()} onKeyDown=${keydown}></textarea>
       ${stops ? html`<button type="button" class="stop" onClick=${stop} title="Esc">Stop</button>` : null}
-      ${!(writes || asked) || text || url ? html`<button class="primary send" disabled=${!text.trim() && !url}>Send</button>` : null}
+      ${!(writes || asked) || text || url ? html`<button class="primary send" disabled=${!text.trim() && !url}>${editing ? "Save" : "Send"}</button>` : null}
     </div>
   </form>`;
 }

@@ -36,7 +36,7 @@ export async function serve(name, port, chat) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (!process.argv[2] || !AIWM_TOKEN) {
-    console.error("AIWM_TOKEN=<user token> node examples/serve.mjs react|ai-sdk|assistant-ui");
+    console.error(process.argv[2] ? "set AIWM_TOKEN" : "AIWM_TOKEN=<user token> node examples/serve.mjs react|ai-sdk|assistant-ui");
     process.exit(2);
   }
   const { url } = await serve(process.argv[2], Number(PORT), { url: AIWM_URL, restUrl: AIWM_REST_URL, token: AIWM_TOKEN });

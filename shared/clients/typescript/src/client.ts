@@ -1,5 +1,6 @@
 import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
+import { ChatError } from "./error.js";
 import { nameOf } from "./identity.js";
 import { joinOrLeave } from "./joining.js";
 import { guarded, Listeners } from "./listeners.js";
@@ -51,6 +52,7 @@ export class ChatClient {
   #snapshot?: ClientSnapshot;
 
   constructor(options: ChatOptions) {
+    for (const name of ["url", "restUrl", "getToken"] as const) if (!options?.[name]) throw new ChatError("validation_failed", `${name} is missing`, { details: { [name]: "is missing" } });
     this.options = options;
     this.timing = { ...defaults, ...options.timing };
     this.tokens = new Tokens(options.getToken);
@@ -118,6 +120,12 @@ export class ChatClient {
   /** @internal */
   get link(): Link | undefined {
     return this.connection.link;
+  }
+
+  /** @internal */
+  get failure(): ChatError | undefined {
+    const { state, error } = this.connection;
+    return state === "failed" ? error : undefined;
   }
 
   /** @internal It does not want to be connected: nothing is read or sent either. */

@@ -5,9 +5,10 @@ import { joinOrLeave } from "./joining.js";
 import type { Frame, Link } from "./link.js";
 import { Listeners } from "./listeners.js";
 import { Log } from "./log.js";
+import { deleted, type Known, reactionsOf } from "./merged.js";
 import { Missing } from "./missing.js";
 import { People } from "./people.js";
-import type { ConversationInfo, Joined, Message } from "./protocol.gen.js";
+import type { Changed, ConversationInfo, Joined, Message } from "./protocol.gen.js";
 import { newId } from "./rest.js";
 import type { ConversationSnapshot, Outgoing, OutgoingInput } from "./types.js";
 import { TypingOwn } from "./typing.js";
@@ -18,6 +19,9 @@ const firstPage = 50;
 /** A room that was left is left a little later: mostly it is only opened anew. */
 const linger = 500;
 
+/** What most need seldom. */
+const actions = () => import("./actions.js");
+
 /** One conversation: what is said in it, and what one says. There is one object for each id. */
 export class Conversation {
   readonly id: string;
@@ -27,6 +31,8 @@ export class Conversation {
   log = new Log();
   /** @internal */
   streams: Assembler;
+  /** @internal After which change of older messages to go on. */
+  changedAfter?: string;
   /** @internal */
   info?: ConversationInfo;
   readonly #listeners = new Listeners();
@@ -140,6 +146,24 @@ export class Conversation {
     this.add(await this.core.rest.decide(this.id, toolCallId, decision));
   }
 
+  /** Reacts with an emoji, or a name such as `:party:`, or takes that back; each may be repeated. */
+  async react(messageId: string, key: string, on = true): Promise<void> {
+    await (await actions()).react(this, messageId, key, on);
+  }
+
+  /**
+   * Replaces what one said; without `attachments` they stay. It is a `conflict` where it was edited
+   * since it was shown here: the error's `details` have the number of `edits`, and the `content` of now.
+   */
+  async edit(messageId: string, what: string | { content: string; attachments?: string[] }): Promise<Message> {
+    return (await actions()).edit(this, messageId, typeof what === "string" ? { content: what } : what);
+  }
+
+  /** Deletes what one said, or, of a conversation that one has created, a text of somebody else. */
+  async deleteMessage(messageId: string): Promise<void> {
+    await (await actions()).remove(this, messageId);
+  }
+
   /**
    * For agents: begins an answer, or, under the id of one that was begun on a connection
    * that is gone, goes on with it.
@@ -156,12 +180,17 @@ export class Conversation {
     return this.#opens > 0 && !this.#gone;
   }
 
-  /** @internal Takes a message, from wherever it comes. */
-  add(m: Message): void {
+  /** @internal Takes a message, from wherever it comes. own: from an answer to the caller. */
+  add(m: Message, own?: boolean): void {
     m = this.core.outbox.seen(m); // before it is shown, so that it is not shown twice
     this.streams.message(m);
     this.#missing.cut(m);
-    if (this.log.add(m)) this.changed();
+    this.change(m, own);
+  }
+
+  /** @internal Takes what changed of a message. */
+  change(m: Known, own?: boolean): void {
+    if (this.log.add(m, own)) this.changed();
     this.#missing.look();
   }
 
@@ -183,7 +212,7 @@ export class Conversation {
     this.streams = new Assembler(this.core.timing);
     this.#people.clear();
     this.#missing.clear();
-    this.info = this.#error = undefined;
+    this.info = this.#error = this.changedAfter = undefined;
     link.rooms.delete(this.id); // it was joined as if the old log were there
     void joinOrLeave(link, this);
     this.changed();
@@ -216,8 +245,14 @@ export class Conversation {
     const { streams } = this;
     switch (event) {
       case "messages:history":
-        for (const m of data.messages) this.add(m);
+      case "messages:changed":
+        for (const m of data.messages) this.add(m, true);
+        if (event === "messages:changed") void this.#changedTo(data, link);
         return;
+      case "message:updated":
+        return this.add(data, id !== undefined);
+      case "message:reactions":
+        return this.change(reactionsOf(data), id !== undefined);
       case "message:new":
       case "message:from-user":
         this.#people.typing.stop({ type: data.participantType, id: data.participantId });
@@ -226,8 +261,7 @@ export class Conversation {
         return this.reaches(data.seq);
       case "message:deleted":
         this.#missing.deleted(data.messageId);
-        if (this.log.delete(data.seq)) this.changed();
-        return;
+        return this.change(deleted(data));
       case "conversation:activity":
         return this.reaches(data.lastSeq);
       case "conversation:updated":
@@ -293,10 +327,16 @@ export class Conversation {
   /** @internal */
   joined(d: Joined): void {
     this.#error = undefined;
+    this.changedAfter ??= d.changedAfter;
     this.log.base(Math.max(0, d.lastSeq - firstPage));
     this.#people.joined(d);
     this.reaches(d.lastSeq);
     this.changed();
+  }
+
+  async #changedTo({ changedAfter, hasMore }: Changed, link: Link): Promise<void> {
+    if (changedAfter) this.changedAfter = changedAfter;
+    if (hasMore && changedAfter) await actions().then((a) => a.readChanges(this, link)).catch(() => {}); // the next join asks again
   }
 
   async #stop(what: { streamId?: string; messageId?: string }): Promise<void> {

@@ -23,7 +23,7 @@ async function untilAsWanted(link: Link, c: Conversation): Promise<void> {
         continue;
       }
       try {
-        await link.request("join", { conversationId: id, afterSeq: c.log.based ? c.log.last : undefined, streams: wanted }, ({ data }) => {
+        await link.request("join", { conversationId: id, afterSeq: c.log.based ? c.log.last : undefined, changedAfter: c.changedAfter, streams: wanted }, ({ data }) => {
           link.rooms.set(id, wanted);
           c.joined(data);
         });

@@ -1,9 +1,10 @@
+import { type Known, marked, merged } from "./merged.js";
 import type { Message } from "./protocol.gen.js";
 
 /** The most messages that are kept aside; what is more is read when its turn comes. */
 const maxAside = 2000;
 
-/** @internal The messages of a conversation from one on, without a gap, however they come. */
+/** @internal The messages of a conversation from one on, without a gap, and each as it is now, however that comes. */
 export class Log {
   /** Where it begins: what is before has not been read. */
   first = 1;
@@ -15,8 +16,8 @@ export class Log {
   based = false;
   #list: Message[] = [];
   #shown?: readonly Message[];
-  readonly #aside = new Map<number, Message>();
-  readonly #deleted = new Set<number>();
+  readonly #aside = new Map<number, Known>(); // what is known of messages that are not shown yet: later ones, and older ones
+  readonly #mine = new Map<number, [version: number, keys: string[]]>(); // one's own reactions, as the last answer to oneself says
 
   /** There are messages before it. */
   get hasOlder(): boolean {
@@ -34,7 +35,6 @@ export class Log {
     this.based = true;
     this.first = after + 1;
     this.last = after;
-    for (const seq of this.#aside.keys()) if (seq <= after) this.#aside.delete(seq);
     this.#drain();
   }
 
@@ -45,19 +45,21 @@ export class Log {
     return true;
   }
 
-  /** Takes a message, and says whether that changed what is shown. */
-  add(m: Message): boolean {
+  /** Takes a message, or what changed of one, and says whether that changed what is shown. own: an answer to the caller, which marks what is theirs. */
+  add(m: Known, own?: boolean): boolean {
     if (!isSeq(m.seq)) return false;
-    m = this.#asDeleted(m);
     const news = this.reaches(m.seq);
-    if (this.based && m.seq <= this.last) {
-      const have = this.#list[m.seq - this.first];
-      // A message never changes, but it may have been cut, and it may be deleted.
-      if (!have || have.isDeleted || !(m.isDeleted || (have.truncated && !m.truncated))) return false;
-      return this.#replace(m);
+    const at = m.seq - this.first;
+    const have = this.#list[at];
+    const now = this.#with(have, m, own);
+    if (have) {
+      if (now === have) return news;
+      this.#list[at] = now as Message;
+      this.#shown = undefined;
+      return true;
     }
-    const aside = this.#aside.get(m.seq);
-    if (aside ? m.isDeleted || aside.truncated : this.#aside.size < maxAside || m.seq === this.last + 1) this.#aside.set(m.seq, m);
+    if (this.#aside.size >= maxAside) this.#aside.delete(this.#aside.keys().next().value!); // it is read when its turn comes
+    this.#aside.set(m.seq, now);
     return (this.based && this.#drain()) || news;
   }
 
@@ -66,21 +68,11 @@ export class Log {
     const older = page.filter((m) => m.seq < this.first);
     const first = older[0]?.seq;
     if (first === undefined || older.some((m, i) => m.seq !== first + i) || first + older.length !== this.first) return false;
-    this.#list = older.map((m) => this.#asDeleted(m)).concat(this.#list);
+    this.#list = older.map((m) => this.#with(undefined, m, true) as Message).concat(this.#list);
+    for (const m of older) this.#aside.delete(m.seq);
     this.first = first;
     this.#shown = undefined;
     return true;
-  }
-
-  /** Notes that a message was deleted, which may not have come yet. */
-  delete(seq: number): boolean {
-    if (!isSeq(seq)) return false;
-    this.#deleted.add(seq);
-    const news = this.reaches(seq);
-    const aside = this.#aside.get(seq);
-    if (aside) this.#aside.set(seq, emptied(aside));
-    const have = this.#list[seq - this.first];
-    return (have !== undefined && !have.isDeleted && this.#replace(emptied(have))) || news;
   }
 
   /** What is shown; the same array while nothing changed. */
@@ -91,24 +83,23 @@ export class Log {
 
   /** One that came, be it shown or not. */
   find(is: (m: Message) => boolean): Message | undefined {
-    return [...this.#aside.values()].find(is) ?? this.#list.find(is);
+    return ([...this.#aside.values()].filter((m) => m.id) as Message[]).find(is) ?? this.#list.find(is);
   }
 
-  #asDeleted(m: Message): Message {
-    return this.#deleted.has(m.seq) && !m.isDeleted ? emptied(m) : m;
-  }
-
-  #replace(m: Message): boolean {
-    this.#list[m.seq - this.first] = m;
-    this.#shown = undefined;
-    return true;
+  /** What is known of a message with what comes of it. */
+  #with(have: Known | undefined, m: Known, own?: boolean): Known {
+    have ??= this.#aside.get(m.seq);
+    const { seq, reactionVersion = 0, reactions = [] } = m;
+    if (own && reactionVersion >= (this.#mine.get(seq)?.[0] ?? 1)) this.#mine.set(seq, [reactionVersion, reactions.filter((r) => r.mine).map((r) => r.key)]);
+    const now = merged(have, m);
+    return now.reactions ? marked(now, this.#mine.get(seq)?.[1]) : now;
   }
 
   #drain(): boolean {
     let some = false;
-    for (let m: Message | undefined; (m = this.#aside.get(this.last + 1)); some = true) {
+    for (let m: Known | undefined; (m = this.#aside.get(this.last + 1))?.id; some = true) {
       this.#aside.delete(m.seq);
-      this.#list.push(m);
+      this.#list.push(m as Message);
       this.last = m.seq;
     }
     if (some) this.#shown = undefined;
@@ -120,10 +111,4 @@ export class Log {
 /** What else a server says is no place in a log. */
 function isSeq(seq: unknown): boolean {
   return Number.isSafeInteger(seq) && (seq as number) >= 0;
-}
-
-/** What is left of a message that was deleted: whose it was, and its place. */
-function emptied(m: Message): Message {
-  const left = Object.entries(m).filter(([name]) => /^(id|seq|role|type|status|streamId|conv.*|part.*|client.*|created.*|updated.*)$/.test(name));
-  return { ...(Object.fromEntries(left) as unknown as Message), content: "", isDeleted: true };
 }

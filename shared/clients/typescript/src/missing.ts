@@ -58,7 +58,7 @@ export class Missing {
         const { last } = log;
         const { data } = await core.rest.messages({ conversationId: id, afterSeq: last, limit: 100 });
         if (log !== this.#of.log) break; // of somebody else
-        for (const m of data) this.#of.add(m);
+        for (const m of data) this.#of.add(m, true);
         this.#failures = log.last === last ? this.#failures + 1 : 0;
         if (this.#failures) break; // the database that was asked is behind: again a little later
       }
@@ -80,7 +80,7 @@ export class Missing {
       const [id] = this.#cut as unknown as [string];
       try {
         const m = await core.rest.message(id);
-        if (this.#cut.delete(id)) this.#of.add(m);
+        if (this.#cut.delete(id)) this.#of.add(m, true);
         attempt = 0;
       } catch (cause) {
         const error = asChatError(cause);

@@ -21,6 +21,8 @@ export interface OutboxHost {
   readonly tokens?: { readonly last?: string };
   readonly storage: Storage | undefined;
   readonly storageKey: string;
+  /** Why no further attempt to connect is made. */
+  readonly failure?: ChatError;
   /** What is queued of a conversation changed. */
   outgoing(conversationId: string, sent?: Message): void;
   /** What came of a conversation already, under an id of the client's. */
@@ -79,7 +81,8 @@ export class Outbox {
   #queue(entry: Entry): void {
     this.#keep(entry);
     this.#host.outgoing(entry.conversationId);
-    void this.#send(entry.conversationId);
+    if (this.#host.failure) this.rest();
+    else void this.#send(entry.conversationId);
   }
 
   /** Of one that is not on its way. Of one that was, and may have arrived, nobody knows: it is not sent again, and if the log has it, that ends it. */
@@ -129,9 +132,11 @@ export class Outbox {
     }
   }
 
-  /** Nothing is sent any more: nothing waits for its turn either. */
+  /** Nothing is sent any more: nothing waits for its turn either. What a client that has failed had to send has failed; what is kept of it the next page sends. */
   rest(): void {
     for (const wake of this.#lanes.values()) wake(true);
+    const { failure } = this.#host;
+    if (failure) for (const entry of this.#entries.filter(waits)) this.#failed(entry, failure);
   }
 
   /** Reads what former pages have left, once it is known whose it is: what is said now is sent after that. */
@@ -170,7 +175,7 @@ export class Outbox {
     const entry = this.#find(m.clientMessageId);
     const { me } = this.#host;
     if (entry?.conversationId !== m.conversationId || me?.id !== m.participantId || me.type !== m.participantType) return m;
-    if (m.truncated) {
+    if (m.truncated && !m.version) {
       const { truncated, ...rest } = m;
       m = { ...rest, ...entry.out.input } as Message;
     }

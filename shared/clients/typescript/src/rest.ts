@@ -22,9 +22,13 @@ interface Calls {
   deleteConversation: (id: string, signal?: AbortSignal) => Promise<void>;
   addParticipant: (id: string, body: P.AddParticipant, signal?: AbortSignal) => Promise<P.ConversationInfo>;
   removeParticipant: (id: string, type: P.PrincipalType, participantId: string, signal?: AbortSignal) => Promise<void>;
-  messages: (query: { conversationId: string; afterSeq?: number; beforeSeq?: number; limit?: number; role?: P.Role }, signal?: AbortSignal) => Promise<P.MessagePage>;
+  messages: (query: { conversationId: string; afterSeq?: number; beforeSeq?: number; changedAfter?: string; limit?: number; role?: P.Role }, signal?: AbortSignal) => Promise<P.MessagePage>;
   message: (id: string, signal?: AbortSignal) => Promise<P.Message>;
+  editMessage: (id: string, body: P.EditBody, signal?: AbortSignal) => Promise<P.Message>;
   deleteMessage: (id: string, signal?: AbortSignal) => Promise<void>;
+  reactions: (messageId: string, signal?: AbortSignal) => Promise<P.ReactionList>;
+  react: (messageId: string, key: string, signal?: AbortSignal) => Promise<P.Reactions>;
+  unreact: (messageId: string, key: string, signal?: AbortSignal) => Promise<P.Reactions>;
   presence: (conversationId: string, signal?: AbortSignal) => Promise<P.PresencePage>;
   streams: (id: string, signal?: AbortSignal) => Promise<P.Streams>;
   stream: (id: string, streamId: string, signal?: AbortSignal) => Promise<P.StreamSnapshot>;
@@ -55,7 +59,11 @@ const routes: Record<keyof Calls, string> = {
   removeParticipant: "DELETE conversations/:/participants/:/:",
   messages: "GET messages in",
   message: "GET messages/:",
+  editMessage: "PUT messages/: in",
   deleteMessage: "DELETE messages/:",
+  reactions: "GET messages/:/reactions",
+  react: "PUT messages/:/reactions/:",
+  unreact: "DELETE messages/:/reactions/:",
   presence: "GET presence?conversationId=:",
   streams: "GET conversations/:/streams",
   stream: "GET conversations/:/streams/:",

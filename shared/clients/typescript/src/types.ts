@@ -102,13 +102,13 @@ export interface Outgoing {
   readonly clientMessageId: string;
   readonly content: string;
   readonly input: OutgoingInput;
-  /** A failed one is sent again by {@link Conversation.retry} only. */
+  /** A failed one is sent again by {@link Conversation.retry} only, or, where the client had failed and there is a storage, by the next page. */
   readonly status: "queued" | "sending" | "failed";
   /** Why it failed, or why it waits. */
   readonly error?: ChatError;
   /** When it was said, as `Date.now()` counts. */
   readonly at: number;
-  /** The message in the log; rejected with a {@link ChatError} when it failed or was discarded. */
+  /** The message in the log; rejected with a {@link ChatError} when it failed, also because the client has, or was discarded. */
   readonly done: Promise<Message>;
 }
 
@@ -136,7 +136,7 @@ export interface ConversationSnapshot {
   /** `gone`: deleted, or the caller is no participant; `error` says why. */
   readonly state: "idle" | "joining" | "joined" | "gone";
   readonly error?: ChatError;
-  /** The log from some message on, without a gap: a message is shown when all before it are. */
+  /** The log from some message on, without a gap: a message is shown when all before it are, and as it is now. Which of its `reactions` are `mine` is as the last answer to this client says. */
   readonly messages: readonly Message[];
   /** One's own that are not among `messages` yet, in the order in which they were sent. */
   readonly outgoing: readonly Outgoing[];

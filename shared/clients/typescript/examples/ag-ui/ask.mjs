@@ -7,6 +7,10 @@ import { AiwmAgent } from "@aiwm/chat/ag-ui";
 import WebSocket from "ws"; // Node has one of its own from 22 on
 
 const { AIWM_URL = "ws://127.0.0.1:3003/ws", AIWM_REST_URL = "http://127.0.0.1:3003", AIWM_TOKEN } = process.env;
+if (!AIWM_TOKEN) {
+  console.error("set AIWM_TOKEN");
+  process.exit(2);
+}
 const client = new ChatClient({ url: AIWM_URL, restUrl: AIWM_REST_URL, getToken: () => AIWM_TOKEN, WebSocket });
 const { id } = await client.rest.createConversation({ title: "AG-UI", agentId: "assistant" });
 

@@ -6,6 +6,10 @@ import OpenAI from "openai";
 import WebSocket from "ws"; // Node has one of its own from 22 on
 
 const { AIWM_URL = "ws://127.0.0.1:3003/ws", AIWM_REST_URL = "http://127.0.0.1:3003", AIWM_TOKEN, MODEL = "scripted" } = process.env;
+if (!AIWM_TOKEN) {
+  console.error("set AIWM_TOKEN");
+  process.exit(2);
+}
 const openai = new OpenAI({ apiKey: process.env.OPENAI_API_KEY || "none" });
 const client = new ChatClient({ url: AIWM_URL, restUrl: AIWM_REST_URL, getToken: () => AIWM_TOKEN, WebSocket });
 

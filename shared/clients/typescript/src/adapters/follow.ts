@@ -98,7 +98,7 @@ export async function stopAnswer(client: ChatClient, conversation: Conversation,
 async function readLog(client: ChatClient, conversation: Conversation): Promise<void> {
   const { messages } = conversation.getSnapshot();
   const { data } = await client.rest.messages({ conversationId: conversation.id, afterSeq: messages.at(-1)?.seq ?? 0, limit: 100 }).catch(() => ({ data: [] }));
-  for (const m of data) conversation.add(m);
+  for (const m of data) conversation.add(m, true);
 }
 
 /** Why nothing more will come of a conversation. */

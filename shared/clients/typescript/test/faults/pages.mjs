@@ -68,6 +68,11 @@ class PagePerson {
     this.#saying++;
     return this.#call("say", args).finally(() => this.#saying--);
   }
+  // A change that a reload breaks off is one that is lost.
+  async change(...args) {
+    await this.#open;
+    return this.#call("change", args).catch(() => false);
+  }
   isIn = (...args) => this.#again("isIn", args);
   done = (...args) => this.#again("done", args);
   view = (...args) => this.#again("view", args);

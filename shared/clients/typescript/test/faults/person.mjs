@@ -35,6 +35,25 @@ export class Person {
     return clientMessageId;
   }
 
+  // change does something to one of the messages that are seen: to any of them a reaction, and to one of one's own an edit, or its end.
+  async change(id, at, what) {
+    const c = this.#client.conversation(id);
+    const { messages } = c.getSnapshot();
+    const m = messages[Math.floor(at * messages.length)];
+    if (!m || m.isDeleted) return false;
+    const own = m.participantId === this.#client.getSnapshot().me?.id;
+    try {
+      if (what < 0.6 || !own) await c.react(m.id, ["👍", "🎉", ":party:"][Math.floor(at * 1000) % 3], what < 0.5);
+      else if (what < 0.9) await c.edit(m.id, `${m.content.split("~")[0]}~${(m.edits ?? 0) + 1}`);
+      else await c.deleteMessage(m.id);
+      return true;
+    } catch (e) {
+      // The network was cut; or it was deleted, or edited under the same client's repeat, meanwhile.
+      if (!e.retryable && e.code !== "not_found" && e.code !== "conflict") this.#faults.push([`${e.code}: ${e.message}`]);
+      return false;
+    }
+  }
+
   // done waits until it is in the log. What was said before the page was reloaded has no promise any more.
   async done(id, clientMessageId) {
     const promise = this.#said.get(clientMessageId);

@@ -4,10 +4,11 @@
 //
 // Frames are held back and doubled, posts refused, disconnects lost; the network is cut
 // again and again, and the server killed and started once. No snapshot may ever show a
-// message twice, out of order, or beside its own outgoing copy. With --browser the clients
+// message twice, out of order, or beside its own outgoing copy. Meanwhile everybody reacts
+// to messages, edits what they said and deletes some of it. With --browser the clients
 // are in pages of Chromium, which are reloaded now and then.
 import assert from "node:assert/strict";
-import { parseArgs } from "node:util";
+import { isDeepStrictEqual, parseArgs } from "node:util";
 import { ChatClient } from "../../dist/index.js";
 import { Proxy } from "../support/proxy.mjs";
 import { Server, sleep, theLog, token, until, WebSocket } from "../support/server.mjs";
@@ -27,7 +28,7 @@ const each = Math.ceil(messages / conversations);
 
 const flags = ["-reorder", "0.1", "-duplicate", "0.1", "-drop-disconnect", "0.1", "-throttle", "0.05", "-post-error", "0.05"];
 if (values.seed) flags.push("-seed", values.seed);
-const env = Object.fromEntries(["USER_MESSAGES", "JOINS", "PINGS", "READS", "WRITES", "CREATIONS", "ADDITIONS", "USER_CONNECTIONS", "FANOUT"].map((name) => [`LIMIT_${name}`, "0"]));
+const env = Object.fromEntries(["USER_MESSAGES", "JOINS", "PINGS", "READS", "WRITES", "CREATIONS", "ADDITIONS", "REACTIONS", "EDITS", "USER_CONNECTIONS", "FANOUT"].map((name) => [`LIMIT_${name}`, "0"]));
 env.LOG_LEVEL = "error";
 
 const started = Date.now();
@@ -64,6 +65,7 @@ async function saying(person, id, text) {
 }
 
 let said = 0;
+let changes = 0;
 let troubles = 0;
 const talking = ids.map(async (id, n) => {
   for (let i = 0; i < each; i++) {
@@ -75,6 +77,12 @@ const talking = ids.map(async (id, n) => {
   }
 });
 let over = false;
+const changing = all.map(async (person) => {
+  while (!over) {
+    if (await person.change(ids[Math.floor(Math.random() * ids.length)], Math.random(), Math.random())) changes++;
+    await sleep(Math.random() * 60);
+  }
+});
 const reloading = (async () => {
   while (pages && !over) {
     await sleep(2000 + Math.random() * 2000);
@@ -106,21 +114,31 @@ const trouble = (async () => {
 })();
 await Promise.all(talking);
 over = true;
-await Promise.all([trouble, reloading]);
-say(`${said} messages said, ${troubles} troubles${pages ? `, ${all.reduce((n, { reloads }) => n + reloads, 0)} pages reloaded` : ""}`);
+await Promise.all([trouble, reloading, ...changing]);
+say(`${said} messages said, ${changes} changes of them, ${troubles} troubles${pages ? `, ${all.reduce((n, { reloads }) => n + reloads, 0)} pages reloaded` : ""}`);
+
+// What is seen of a message. Which reactions are one's own only a read tells where an answer was lost, and of a deletion a frame does not tell when it was.
+const seen = ({ isDeleted = false, reactions = [], updatedAt, edits, version, ...m }) => ({ ...m, isDeleted, edits: isDeleted ? undefined : edits, reactions: reactions.map(({ key, count }) => `${key} ${count}`) });
 
 for (const id of ids) {
-  const views = await until(async () => {
-    const views = await Promise.all(all.map((person) => person.view(id)));
-    return views.every(({ lastSeq, messages, waiting }) => waiting === 0 && lastSeq >= each && messages.length >= each) && views;
-  }, { within: 60_000, what: `all is sent in ${id}, and everybody has it` });
-  const log = await theLog(rest, id);
+  let log, views;
+  await until(async () => {
+    views = await Promise.all(all.map((person) => person.view(id)));
+    if (!views.every(({ lastSeq, messages, waiting }) => waiting === 0 && lastSeq >= each && messages.length >= each)) return false;
+    log = (await theLog(rest, id)).map(seen);
+    for (const view of views) view.messages = view.messages.map(seen);
+    return views.every(({ messages }) => isDeepStrictEqual(messages, log));
+  }, { within: 60_000, what: `all is sent in ${id}, and everybody has it` }).catch((e) => {
+    for (const [i, { messages }] of views.entries()) assert.deepEqual(messages, log, `what u${i} sees of ${id} is the log`);
+    throw e;
+  });
   assert.equal(log.length, each, "each message is stored once");
-  assert.deepEqual(log.map((m) => m.content).sort(), Array.from({ length: each }, (_, i) => `${ids.indexOf(id)}.${i}`).sort());
-  for (const [i, { messages }] of views.entries()) {
-    const order = log.filter((m) => m.participantId === `u${i}`).map((m) => Number(m.content.split(".")[1]));
+  const numbers = log.map((m) => (m.isDeleted ? undefined : Number(m.content.split("~")[0].split(".")[1])));
+  const left = numbers.filter((n) => n !== undefined);
+  assert.equal(new Set(left).size, left.length, "nothing is said twice");
+  for (let i = 0; i < clients; i++) {
+    const order = numbers.filter((n, at) => n !== undefined && log[at].participantId === `u${i}`);
     assert.deepEqual(order, order.toSorted((a, b) => a - b), `what u${i} says is stored in the order in which it was said`);
-    assert.deepEqual(messages, log, `what u${i} sees of ${id} is the log`);
   }
 }
 const found = await Promise.all(all.map((person) => person.found()));

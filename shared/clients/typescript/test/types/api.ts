@@ -16,6 +16,11 @@ is<Awaited<ReturnType<Rest["messages"]>>["data"], Message[]>(true);
 is<Message["participantType"], "user" | "agent" | "system">(true);
 is<ChatError["retryable"], boolean>(true);
 
+is<ReturnType<Conversation["react"]>, Promise<void>>(true);
+is<ReturnType<Conversation["edit"]>, Promise<Message>>(true);
+is<Parameters<Conversation["edit"]>[1], string | { content: string; attachments?: string[] }>(true);
+is<ReturnType<Conversation["deleteMessage"]>, Promise<void>>(true);
+
 // A snapshot is not to be changed.
 // @ts-expect-error
 conversation.getSnapshot().messages.push({} as Message);
