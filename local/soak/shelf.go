@@ -37,7 +37,6 @@ type facets struct {
 	seq      int64
 	author   chat.Principal
 	editable bool
-	mine     map[string]bool // the keys with which the device's principal has reacted, as it was told
 }
 
 func newShelf() *shelf { return &shelf{rooms: map[chat.ConversationID]*kept{}} }
