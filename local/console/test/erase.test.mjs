@@ -18,6 +18,12 @@ after(async () => {
 });
 
 const bubbles = (p) => p.evaluate(() => [...document.querySelectorAll(".bubble")].map((e) => e.innerText.trim()));
+/** Goes to an item of the menu that is open, and takes it. */
+const choose = async (p, item) => {
+  await until(p, "the menu is there, and has the focus", () => document.activeElement.closest(".menu"));
+  while (!(await p.evaluate((t) => document.activeElement.innerText === t, item))) await p.keyboard.press("Tab");
+  await p.keyboard.press("Enter");
+};
 const erase = async (p, text, { really = true } = {}) => {
   await until(p, `${text} is there`, (t) => [...document.querySelectorAll(".bubble")].some((e) => e.innerText.trim() === t), text);
   const button = await p.evaluateHandle((t) => [...document.querySelectorAll(".message")].find((e) => e.querySelector(".bubble")?.innerText.trim() === t).querySelector(".has-menu button"), text);
@@ -28,7 +34,7 @@ const erase = async (p, text, { really = true } = {}) => {
   const [width, height] = await p.evaluate(() => [innerWidth, innerHeight]);
   assert.ok(left >= 0 && top >= 0 && right <= width && bottom <= height, "all of it is on the screen");
   await shot(p, `message-menu-${width}`);
-  await p.keyboard.press("Enter");
+  await choose(p, "Delete…");
   await until(p, "it asks", (t) => document.querySelector("dialog[open]")?.innerText.includes(t), text);
   await click(p, really ? "Delete" : "Cancel", "dialog button");
   await until(p, "it asks no more", () => !document.querySelector("dialog"));
@@ -71,8 +77,19 @@ test("nobody is offered what is not theirs", async () => {
   await server.rest("POST", "messages", { conversationId: id, content: "the agent's second" }, server.agentToken);
   await click(page, "Two sides");
   await until(page, "the agent's side is there", () => document.querySelectorAll(".talk").length === 2 && document.querySelectorAll(".talk")[1].querySelectorAll(".bubble").length === 2 && document.querySelectorAll(".talk")[1].querySelector(".mine"));
-  const may = await page.evaluate(() => [...document.querySelectorAll(".talk")].map((t) => [...t.querySelectorAll(".message")].filter((m) => m.querySelector(".has-menu")).map((m) => m.querySelector(".bubble").innerText.trim())));
-  assert.deepEqual(may, [["mine", "the agent's second"], ["the agent's second"]]);
+  const offered = async (side, text) => {
+    const button = await page.evaluateHandle(([n, t]) => [...document.querySelectorAll(".talk")[n].querySelectorAll(".message")].find((m) => m.querySelector(".bubble")?.innerText.trim() === t).querySelector(".has-menu button"), [side, text]);
+    await button.asElement().focus();
+    await page.keyboard.press("Enter");
+    await until(page, "the menu is there", () => document.activeElement.closest(".menu"));
+    const items = await page.evaluate(() => [...document.querySelectorAll(".menu button")].map((b) => b.innerText));
+    await page.keyboard.press("Escape");
+    await until(page, "it goes", () => !document.querySelector(".menu"));
+    return items;
+  };
+  const all = ["React…", "Edit", "Delete…"];
+  assert.deepEqual([await offered(0, "mine"), await offered(0, "the agent's second")], [all, ["React…", "Delete…"]]); // who created the conversation
+  assert.deepEqual([await offered(1, "mine"), await offered(1, "the agent's second")], [["React…"], all]);
 });
 
 test("what cannot be deleted is told", async () => {
@@ -80,7 +97,7 @@ test("what cannot be deleted is told", async () => {
   const button = await page.$(".talk .mine .has-menu button");
   await button.focus();
   await page.keyboard.press("Enter");
-  await page.keyboard.press("Enter");
+  await choose(page, "Delete…");
   await until(page, "it asks", () => document.querySelector("dialog[open]"));
   await click(page, "Delete", "dialog button");
   await until(page, "it is told", () => document.querySelector("dialog .failed")?.innerText);
