@@ -42,13 +42,19 @@ var (
 			Attachments: []chat.Attachment{"https://shop.example/orders/4711", "document:invoice-4711"},
 			Usage:       &chat.Usage{PromptTokens: 380, CompletionTokens: 32, TotalTokens: 412}, Latency: 2100 * time.Millisecond,
 		},
-		ClientMessageID: "a-1", CreatedAt: answered, UpdatedAt: answered,
+		ThreadID: question.ID, ClientMessageID: "a-1", CreatedAt: answered, UpdatedAt: answered,
 	}
 	// edited is the question after its author has edited it, and both have reacted to it.
 	edited = func() chat.Message {
 		m := question
 		m.Content, m.Edits, m.EditedAt, m.UpdatedAt, m.ChangedAt, m.Version = "Is my order 4711 on its way?", 1, answered, answered, answered, 1
 		m.Reactions, m.ReactionVersion = []chat.Reaction{{Key: "👍", By: agent, At: answered}, {Key: "👍", By: user, At: answered}, {Key: ":party:", By: guest, At: answered}}, 3
+		return m
+	}()
+	// replied is the question when the agent has answered it.
+	replied = func() chat.Message {
+		m := question
+		m.Replies, m.UpdatedAt, m.ChangedAt, m.Version = chat.Replies{Count: 1, LastSeq: 2}, answered, answered, 1
 		return m
 	}()
 	// erased is the question after the conversation's creator has deleted it.

@@ -103,8 +103,9 @@ func logParameters() []parameter {
 		query("conversationId", of(reflect.TypeFor[chat.ConversationID]()), "The conversation.", string(conversation.ID)).must(),
 		query("afterSeq", whole(0, math.MaxInt64, ""), "The messages that follow this one; not with `beforeSeq`.", 0),
 		query("beforeSeq", whole(1, math.MaxInt64, ""), "The messages before this one.", nil),
-		query("changedAfter", changeCursor, "What changed since: the last cursor of changes that the client has. Not with `afterSeq`, `beforeSeq` or `role`.", nil),
+		query("changedAfter", changeCursor, "What changed since: the last cursor of changes that the client has. Not with `afterSeq`, `beforeSeq`, `role` or `threadId`.", nil),
 		query("limit", whole(1, 100, "50"), "The most entries of the page.", 50),
+		query("threadId", of(reflect.TypeFor[chat.MessageID]()), "Only what is in the thread of this message, itself aside; not with `role`.", nil),
 		query("role", of(reflect.TypeFor[chat.Role]()), "Only those of this role.", string(chat.RoleUser)),
 	}
 }

@@ -127,7 +127,7 @@ func routes() []route {
 			codes: []chat.Code{chat.NotFound, chat.Conflict, chat.ConversationClosed},
 		}, {
 			method: "GET", path: "/messages", id: "listMessages", tag: ofMessages, summary: "Read the log of a conversation",
-			description: "Ascending by `seq`: what follows `afterSeq`, or the newest, of those before `beforeSeq`; or with `changedAfter` the messages that changed since, in the order of their last change. A page of long messages may have fewer than `limit` and still more after it.",
+			description: "Ascending by `seq`: what follows `afterSeq`, or the newest, of those before `beforeSeq`; with `threadId` of one thread alone; or with `changedAfter` the messages that changed since, in the order of their last change. A page of long messages may have fewer than `limit` and still more after it.",
 			parameters:  append(logParameters(), getHeaders...),
 			answers: []answerOf{{status: 200, description: "A page.", body: reflect.TypeFor[protocol.MessagePage](), example: protocol.MessagePage{
 				Data: []protocol.Message{protocol.MessageOf(question), protocol.MessageOf(answer)}, Pagination: protocol.PageCursor{Limit: 50},

@@ -34,6 +34,10 @@ const (
 	EffectTellReactions Effect = "tell-reactions"
 )
 
+// EffectReplies follows from a reply and from its deletion: the root of its thread says how
+// many there are.
+const EffectReplies Effect = "replies"
+
 // EffectCall follows from a user's message and from a decision: a managed agent is to
 // answer, or to go on. It is done when the run is queued, and its job with it, or when
 // nobody is to be called.
@@ -76,9 +80,14 @@ func NewDue(now time.Time, patience time.Duration) *Due {
 }
 
 // Calling returns d where somebody may have to be called as well.
-func (d *Due) Calling() *Due {
+func (d *Due) Calling() *Due { return d.with(EffectCall) }
+
+// Replying returns d of a message that is in a thread.
+func (d *Due) Replying() *Due { return d.with(EffectReplies) }
+
+func (d *Due) with(e Effect) *Due {
 	out := *d
-	out.Left = append(slices.Clone(d.Left), EffectCall)
+	out.Left = append(slices.Clone(d.Left), e)
 	return &out
 }
 

@@ -12,8 +12,9 @@ const TypingExpiry = 3 * time.Second
 type MessageQuery struct {
 	AfterSeq  *int64
 	BeforeSeq *int64
-	Limit     int  // 1 to a few hundred
-	Role      Role // "" for every role
+	Limit     int       // 1 to a few hundred
+	Role      Role      // "" for every role
+	ThreadID  MessageID // "" for all, else what is in the thread of this root
 }
 
 // A ConversationQuery asks for a page of a principal's conversations. Empty

@@ -85,6 +85,10 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 	if by != m.Sender {
 		set["deletedBy"] = principalDoc{by.Type, by.ID}
 	}
+	effects := []chat.Effect{chat.EffectForget, chat.EffectTell}
+	if m.ThreadID != "" {
+		effects = append(effects, chat.EffectReplies)
+	}
 	m, err := s.changeMessage(ctx, "delete a message", where(m), bson.M{
 		"$set": set,
 		"$unset": bson.M{
@@ -92,7 +96,7 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 			"reactions": "",
 		},
 		"$currentDate": bson.M{"updatedAt": true},
-	}, versionOfText, due, chat.EffectForget, chat.EffectTell)
+	}, versionOfText, due, effects...)
 	if errors.Is(err, errNoMatch) {
 		err = noMessage()
 	}

@@ -29,6 +29,11 @@ func changedIndex() mongo.IndexModel {
 	return partial("changedAt", by("conversationId", "changedAt", "_id"))
 }
 
+// threadIndex is the replies of each thread, which are counted by its entries alone.
+func threadIndex() mongo.IndexModel {
+	return partial("threadId", by("conversationId", "threadId", "seq", "isDeleted"))
+}
+
 // dueOrder is that in which what is due is taken up.
 var dueOrder = by("due.tries", "due.at")
 
@@ -109,7 +114,7 @@ func partial(field string, key bson.D) mongo.IndexModel {
 func (s *Store) CreateIndexes(ctx context.Context) error { return s.known(ctx, s.createIndexes) }
 
 func (s *Store) createIndexes(ctx context.Context) error {
-	messages := []mongo.IndexModel{dueIndex(), roleIndex(), changedIndex()}
+	messages := []mongo.IndexModel{dueIndex(), roleIndex(), changedIndex(), threadIndex()}
 	for _, key := range messageIndexes {
 		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}

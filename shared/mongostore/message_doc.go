@@ -47,12 +47,20 @@ type messageDoc struct {
 	EditedAt        *time.Time           `bson:"editedAt,omitempty"`
 	ChangedAt       *time.Time           `bson:"changedAt,omitempty"`
 	DeletedBy       *principalDoc        `bson:"deletedBy,omitempty"`
+	ThreadID        chat.MessageID       `bson:"threadId,omitempty"`
+	Replies         *repliesDoc          `bson:"replies,omitempty"`
 }
 
 // principalDoc is a principal of the organisation of the document.
 type principalDoc struct {
 	Type chat.PrincipalType `bson:"type"`
 	ID   chat.PrincipalID   `bson:"id"`
+}
+
+// repliesDoc is a chat.Replies.
+type repliesDoc struct {
+	Count   int64 `bson:"count"`
+	LastSeq int64 `bson:"lastSeq"`
 }
 
 // reactionDoc is a chat.Reaction.
@@ -135,6 +143,7 @@ func newMessageDoc(m chat.Message) (messageDoc, error) {
 		Role: m.Role, Type: m.Type, Content: m.Content, Name: m.Name, ParentID: m.ParentID, Attachments: m.Attachments,
 		Latency: m.Latency.Milliseconds(), Error: m.Error, Status: m.Status, ClientMessageID: m.ClientMessageID,
 		Fingerprint: m.Fingerprint, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt), Streamed: m.Streamed,
+		ThreadID: m.ThreadID,
 	}
 	if t := m.Thinking; t != nil {
 		d.Thinking = &thinkingDoc{Content: t.Content, Visible: t.Visible, Duration: t.Duration.Milliseconds()}
@@ -163,7 +172,7 @@ func (d *messageDoc) message() chat.Message {
 		ID: d.ID, ConversationID: d.ConversationID, Seq: d.Seq, RunningTokens: d.RunningTokens,
 		Sender: chat.Principal{Type: d.ParticipantType, ID: d.ParticipantID, OrgID: d.OrgID},
 		Status: d.Status, ClientMessageID: d.ClientMessageID, Fingerprint: d.Fingerprint,
-		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, Deleted: d.IsDeleted, Streamed: d.Streamed,
+		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, Deleted: d.IsDeleted, Streamed: d.Streamed, ThreadID: d.ThreadID,
 	}
 	if t := d.Thinking; t != nil {
 		m.Thinking = &chat.Thinking{Content: t.Content, Visible: t.Visible, Duration: time.Duration(t.Duration) * time.Millisecond}
@@ -175,6 +184,9 @@ func (d *messageDoc) message() chat.Message {
 	m.EditedAt, m.ChangedAt = orZero(d.EditedAt), orZero(d.ChangedAt)
 	for _, r := range d.Reactions {
 		m.Reactions = append(m.Reactions, chat.Reaction{Key: r.Key, By: chat.Principal{Type: r.Type, ID: r.ID, OrgID: d.OrgID}, At: r.At})
+	}
+	if r := d.Replies; r != nil {
+		m.Replies = chat.Replies(*r)
 	}
 	if by := d.DeletedBy; by != nil {
 		m.DeletedBy = &chat.Principal{Type: by.Type, ID: by.ID, OrgID: d.OrgID}

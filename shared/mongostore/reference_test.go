@@ -129,6 +129,12 @@ func TestReferenceOfShards(t *testing.T) {
 		"Changes":            func() error { _, _, _, err := s.Changes(ctx, c.ID, chat.ChangeCursor{At: 1, ID: "m"}, 9); return err },
 		"ChangeCursor":       func() error { _, err := s.ChangeCursor(ctx, c.ID); return err },
 		"ForgetMessage":      func() error { _, _, err := s.ForgetMessage(ctx, c, m); return err },
+		"CountReplies": func() error {
+			m := other
+			m.ThreadID = m.ID
+			_, err := s.CountReplies(ctx, m, start)
+			return err
+		},
 		"Conversations":      func() error { _, err := s.Conversations(ctx, alice, chat.ConversationQuery{}); return err },
 		"ConversationsOf":    func() error { _, err := s.ConversationsOf(ctx, alice, 9); return err },
 		"Backlog":            func() error { _, _, err := s.Backlog(ctx, bot, "", 9); return err },

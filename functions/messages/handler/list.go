@@ -98,6 +98,7 @@ func listQuery(r *gateway.HTTPRequest) (id chat.ConversationID, q chat.MessageQu
 		BeforeSeq: in.OptionalInt("beforeSeq", 1, math.MaxInt64),
 		Limit:     int(in.Int("limit", defaultLimit, 1, maxLimit)),
 		Role:      chat.Role(in.Text("role")),
+		ThreadID:  chat.MessageID(in.ID("threadId")),
 	}
 	if q.AfterSeq != nil && q.BeforeSeq != nil {
 		in.Refuse("beforeSeq", "must not be given together with afterSeq")
@@ -105,13 +106,16 @@ func listQuery(r *gateway.HTTPRequest) (id chat.ConversationID, q chat.MessageQu
 	if q.Role != "" && !q.Role.Valid() {
 		in.Refuse("role", "must be user, agent, tool or system")
 	}
+	if q.ThreadID != "" && q.Role != "" {
+		in.Refuse("role", "must not be given together with threadId")
+	}
 	if s := in.Text("changedAfter"); s != "" {
 		cursor, err := chat.ParseChangeCursor(s)
 		if err != nil {
 			in.Refuse("changedAfter", "%v", err)
 		}
-		if changedAfter = &cursor; q.AfterSeq != nil || q.BeforeSeq != nil || q.Role != "" {
-			in.Refuse("changedAfter", "must not be given together with afterSeq, beforeSeq or role")
+		if changedAfter = &cursor; q.AfterSeq != nil || q.BeforeSeq != nil || q.Role != "" || q.ThreadID != "" {
+			in.Refuse("changedAfter", "must not be given together with afterSeq, beforeSeq, role or threadId")
 		}
 	}
 	return id, q, changedAfter, in.Err()

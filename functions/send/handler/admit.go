@@ -9,10 +9,10 @@ import (
 )
 
 // admit reads the conversation that a message is for, if its sender may write
-// there now. What it decided may be over at the commit, some milliseconds later:
+// there now, and the thread that it is in. What it decided may be over at the commit, some milliseconds later:
 // a message that is sent while its conversation is being closed, or its sender
 // removed, may still be committed.
-func (h *Handler) admit(ctx context.Context, caller chat.Connection, m chat.Message) (c chat.Conversation, a chat.Admission, err error) {
+func (h *Handler) admit(ctx context.Context, caller chat.Connection, m *chat.Message) (c chat.Conversation, a chat.Admission, err error) {
 	var g errgroup.Group // all are asked: the first refusal in this order is the answer
 	var limited, orphan error
 	g.Go(func() error {
@@ -20,7 +20,7 @@ func (h *Handler) admit(ctx context.Context, caller chat.Connection, m chat.Mess
 		return nil
 	})
 	if m.ParentID != "" {
-		g.Go(func() error { orphan = h.checkParent(ctx, m); return nil })
+		g.Go(func() error { m.ThreadID, orphan = h.thread(ctx, *m); return nil })
 	}
 	c, err = h.store.Conversation(ctx, m.Sender, m.ConversationID)
 	g.Wait() //nolint:errcheck // each error has a name
@@ -30,22 +30,23 @@ func (h *Handler) admit(ctx context.Context, caller chat.Connection, m chat.Mess
 		}
 	}
 	if err == nil && c.Status != chat.Active {
-		err = h.closed(ctx, m)
+		err = h.closed(ctx, *m)
 	}
 	return c, a, err
 }
 
-// checkParent keeps a message's parent within its conversation. One that is
-// elsewhere and one that does not exist look alike.
-func (h *Handler) checkParent(ctx context.Context, m chat.Message) error {
+// thread returns the thread of a message that has a parent, and keeps that within its
+// conversation. One that is elsewhere and one that does not exist look alike. The parent may
+// be deleted: what it answered is still known.
+func (h *Handler) thread(ctx context.Context, m chat.Message) (chat.MessageID, error) {
 	parent, err := h.store.Message(ctx, m.Sender.OrgID, m.ParentID)
 	if err != nil && chat.CodeOf(err) != chat.NotFound {
-		return err
+		return "", err
 	}
 	if err != nil || parent.ConversationID != m.ConversationID {
-		return chat.Invalid("parentId", "must be a message of the conversation")
+		return "", chat.Invalid("parentId", "must be a message of the conversation")
 	}
-	return nil
+	return parent.Thread(), nil
 }
 
 // closed refuses a message, unless it is the repeat of one that was committed

@@ -58,6 +58,7 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	forget := func() error { return h.forget(ctx, c, m) }
 	var projected, summarised, delivered, forgotten, called, told error
 	var posted outcome
+	var rest derived
 	due := m.Due
 	// What an agent finds by the projection, which was late, comes once that is there.
 	late := due.Has(chat.EffectProject) && due.Has(chat.EffectDeliverAgent)
@@ -84,6 +85,9 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	if due.Has(chat.EffectForget) {
 		g.Go(func() { forgotten = guarded(forget) })
 	}
+	if due.Has(chat.EffectReplies) {
+		g.Go(func() { roomy(func() { rest = h.derive(ctx, c, m, passes) }) })
+	}
 	if due.Has(chat.EffectTell) || due.Has(chat.EffectTellReactions) {
 		g.Go(func() { roomy(func() { told = guarded(func() error { return h.tell(ctx, caller, c, m, passes) }) }) })
 	}
@@ -95,13 +99,14 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	}
 	g.Wait()
 	left := &chat.Due{At: due.At, Tries: due.Tries, Left: failed(projected, summarised, forgotten, called)}
+	left.Left = append(left.Left, rest.left...)
 	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
 	untold(left, due, told)
 	if len(left.Left) == 0 {
 		return nil
 	}
 	slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
-		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, called, delivered, told))
+		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, called, delivered, told, rest.err))
 	return left
 }
 

@@ -28,6 +28,7 @@ type store interface {
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 	ForgetMessage(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error)
 	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
+	CountReplies(ctx context.Context, reply chat.Message, due time.Time) (root *chat.Message, err error)
 	QueueRun(ctx context.Context, r chat.Run) (now chat.Run, inserted bool, err error)
 	OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error)
 	StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (chat.Run, error)
@@ -133,7 +134,7 @@ func (h *Handler) send(ctx context.Context, caller chat.Connection, in protocol.
 		return err
 	}
 	seen.In(string(m.ConversationID))
-	conversation, admission, err := h.admit(ctx, caller, m)
+	conversation, admission, err := h.admit(ctx, caller, &m)
 	if err != nil {
 		return err
 	}
@@ -182,8 +183,19 @@ func newMessage(sender chat.Principal, in protocol.MessageInput, w way) (chat.Me
 	now := time.Now()
 	m, err := chat.NewMessage(in.ConversationID, sender, in.ClientMessageID, draft, w.maxContent, now)
 	m.Status, m.Streamed = w.status, w.streamed
-	m.Due = chat.NewDue(now, patience)
 	return m, err
+}
+
+// dueOf is what is due of a message that is about to be committed.
+func dueOf(c chat.Conversation, m chat.Message) *chat.Due {
+	due := chat.NewDue(time.Now(), patience)
+	if calls(c, m) {
+		due = due.Calling()
+	}
+	if m.ThreadID != "" {
+		due = due.Replying()
+	}
+	return due
 }
 
 // commit appends the message. Meanwhile it asks whether the agent is there,
@@ -194,9 +206,7 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 		asked = make(chan bool, 1)
 		go roomy(func() { asked <- h.agentOnline(ctx, &c) })
 	}
-	if calls(c, m) {
-		m.Due = m.Due.Calling()
-	}
+	m.Due = dueOf(c, m)
 	stored, duplicate, err = h.store.Append(ctx, c.Head(), m)
 	if asked != nil {
 		there := <-asked

@@ -2,7 +2,8 @@ package handler
 
 import (
 	"context"
-	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/delivery"
@@ -15,14 +16,11 @@ import (
 // chat.ConversationClosed. It returns when everything that follows from the message is
 // done, or left due.
 func (h *Handler) Place(ctx context.Context, m chat.Message) (stored chat.Message, mine bool, err error) {
-	c, err := h.placeIn(ctx, m)
+	c, err := h.placeIn(ctx, &m)
 	if err != nil {
 		return chat.Message{}, false, err
 	}
-	m.Due = chat.NewDue(time.Now(), patience)
-	if calls(c, m) {
-		m.Due = m.Due.Calling()
-	}
+	m.Due = dueOf(c, m)
 	stored, duplicate, err := h.store.Append(ctx, c.Head(), m)
 	if chat.CodeOf(err) == chat.Conflict {
 		other, found, readErr := h.store.Sent(ctx, m.ConversationID, m.Sender, m.ClientMessageID)
@@ -39,9 +37,26 @@ func (h *Handler) Place(ctx context.Context, m chat.Message) (stored chat.Messag
 	return stored, !duplicate, nil
 }
 
-// placeIn returns the conversation of a message that is to be placed. The backend takes
-// part in each.
-func (h *Handler) placeIn(ctx context.Context, m chat.Message) (c chat.Conversation, err error) {
+// placeIn returns the conversation of a message that is to be placed, and meanwhile finds
+// its thread. The backend takes part in each. What the message answers was checked when it
+// was begun: where that is not there any more it is in no thread.
+func (h *Handler) placeIn(ctx context.Context, m *chat.Message) (c chat.Conversation, err error) {
+	var g errgroup.Group // both are asked: what the conversation says comes first
+	var unknown error
+	if m.ParentID != "" {
+		g.Go(func() error {
+			if m.ThreadID, unknown = h.thread(ctx, *m); chat.CodeOf(unknown) == chat.ValidationFailed {
+				unknown = nil
+			}
+			return nil
+		})
+		defer func() {
+			g.Wait() //nolint:errcheck // the error has a name
+			if err == nil {
+				err = unknown
+			}
+		}()
+	}
 	if m.Sender.Type == chat.System {
 		c, err = h.store.AnyConversation(ctx, m.Sender.OrgID, m.ConversationID)
 	} else {

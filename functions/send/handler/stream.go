@@ -23,7 +23,7 @@ func (h *Handler) Ended(ctx context.Context, id chat.ConversationID, agent chat.
 // Takes returns why a conversation takes no message of an agent, nil where it does. One
 // round trip.
 func (h *Handler) Takes(ctx context.Context, agent chat.Principal, id chat.ConversationID) error {
-	_, err := h.placeIn(ctx, chat.Message{Sender: agent, ConversationID: id})
+	_, err := h.placeIn(ctx, &chat.Message{Sender: agent, ConversationID: id})
 	return err
 }
 
