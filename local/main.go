@@ -35,6 +35,7 @@ import (
 	"aiwm-chat/local/demo"
 	"aiwm-chat/local/indexes"
 	"aiwm-chat/local/migrate"
+	"aiwm-chat/local/reindex"
 	"aiwm-chat/local/serve"
 	"aiwm-chat/local/soak"
 	"aiwm-chat/local/token"
@@ -62,6 +63,7 @@ const gcPercent = 400
 var commands = map[string]command.Command{
 	"serve": serve.Command, "demo": demo.Command, "bench": bench.Command, "soak": soak.Command, "token": token.Command,
 	"indexes": indexes.Command, "contract": contract.Command, "migrate": migrate.Command, "cost": cost.Command, "cold": cold.Command,
+	"reindex": reindex.Command,
 }
 
 func run(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {

@@ -6,6 +6,7 @@ import (
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
+	"aiwm-chat/shared/terms"
 )
 
 // The examples are one conversation, made by the code that makes the real ones.
@@ -81,6 +82,15 @@ func answerInput() protocol.MessageInput {
 	return protocol.MessageInput{
 		ConversationID: m.ConversationID, Content: m.Content, ClientMessageID: m.ClientMessageID, ParentID: m.ParentID,
 		Attachments: m.Attachments, Thinking: m.Thinking, ToolCalls: m.ToolCalls, ToolResults: m.ToolResults, Usage: m.Usage, Latency: &m.Latency,
+	}
+}
+
+// searchExample is what "order 47" finds.
+func searchExample() protocol.SearchPage {
+	ranges, _ := terms.Parse("order 47").Find(edited.Content)
+	return protocol.SearchPage{
+		Data:       []protocol.Hit{protocol.HitOf(edited, ranges)},
+		Pagination: protocol.SearchCursor{Limit: 20, HasMore: true, Cursor: chat.SearchCursor{At: edited.CreatedAt, ID: edited.ID}.String()},
 	}
 }
 

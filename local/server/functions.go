@@ -24,6 +24,7 @@ import (
 	join "aiwm-chat/functions/join/wiring"
 	leave "aiwm-chat/functions/leave/wiring"
 	messages "aiwm-chat/functions/messages/wiring"
+	search "aiwm-chat/functions/search/wiring"
 	send "aiwm-chat/functions/send/wiring"
 	stream "aiwm-chat/functions/stream/wiring"
 	summarize "aiwm-chat/functions/summarize/wiring"
@@ -58,6 +59,7 @@ func Functions() map[string]wire.Function {
 		"join":          join.Function,
 		"leave":         leave.Function,
 		"messages":      messages.Function,
+		"search":        search.Function,
 		"send":          send.Function,
 		"stream":        stream.Function,
 		"summarize":     summarize.Function,

@@ -34,6 +34,10 @@ const (
 	EffectTellReactions Effect = "tell-reactions"
 )
 
+// EffectSearch follows from a message, and from an edit and a deletion: it is found by what it
+// says now.
+const EffectSearch Effect = "search"
+
 // EffectReplies follows from a reply and from its deletion: the root of its thread says how
 // many there are.
 const EffectReplies Effect = "replies"
@@ -76,7 +80,7 @@ func (d *Due) GivesUp(since time.Time) bool {
 // who needs at most patience for it. Whether it is one to summarise at is known
 // with its seq only: see Due.For.
 func NewDue(now time.Time, patience time.Duration) *Due {
-	return &Due{At: now.Add(patience), Left: []Effect{EffectDeliver, EffectProject}}
+	return &Due{At: now.Add(patience), Left: []Effect{EffectDeliver, EffectProject, EffectSearch}}
 }
 
 // Calling returns d where somebody may have to be called as well.

@@ -138,4 +138,5 @@ const (
 	UseAddition Use = "addition" // of people to conversations
 	UseReaction Use = "reaction" // also over WebSocket, as all below
 	UseEdit     Use = "edit"
+	UseSearch   Use = "search" // over REST alone
 )

@@ -12,6 +12,7 @@ const TypingExpiry = 3 * time.Second
 type MessageQuery struct {
 	AfterSeq  *int64
 	BeforeSeq *int64
+	AroundSeq *int64    // not with the others: see MessagesAround
 	Limit     int       // 1 to a few hundred
 	Role      Role      // "" for every role
 	ThreadID  MessageID // "" for all, else what is in the thread of this root

@@ -31,6 +31,7 @@ const (
 	RESTLimits
 	SummaryLimit
 	AnnotateLimits
+	SearchLimit
 	AllowedOrigins
 	WebSocket
 	RunQueue
@@ -97,6 +98,9 @@ var groups = [...]struct {
 	AnnotateLimits: {[]string{"LIMIT_REACTIONS", "LIMIT_EDITS"}, func(r *reader, c *Config) {
 		c.Limits.Reactions = r.rate("LIMIT_REACTIONS", Rate{120, time.Minute, 120})
 		c.Limits.Edits = r.rate("LIMIT_EDITS", Rate{30, time.Minute, 30})
+	}},
+	SearchLimit: {[]string{"LIMIT_SEARCHES"}, func(r *reader, c *Config) {
+		c.Limits.Searches = r.rate("LIMIT_SEARCHES", Rate{60, time.Minute, 60})
 	}},
 	AllowedOrigins: {[]string{"ALLOWED_ORIGINS"}, readOrigins},
 	WebSocket: {[]string{"WEBSOCKET_ENABLED"}, func(r *reader, c *Config) {

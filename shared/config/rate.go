@@ -82,5 +82,6 @@ type Limits struct {
 	Additions        Rate // LIMIT_ADDITIONS, people that one principal adds, default 60/min burst 60
 	Reactions        Rate // LIMIT_REACTIONS, that one principal sets and takes back, default 120/min burst 120
 	Edits            Rate // LIMIT_EDITS, of messages, by one principal, default 30/min burst 30
+	Searches         Rate // LIMIT_SEARCHES, of one principal, default 60/min burst 60
 	Summaries        Rate // LIMIT_SUMMARIES, of one conversation on demand, default 6/min burst 6
 }

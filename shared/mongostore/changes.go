@@ -85,7 +85,7 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 	if by != m.Sender {
 		set["deletedBy"] = principalDoc{by.Type, by.ID}
 	}
-	effects := []chat.Effect{chat.EffectForget, chat.EffectTell}
+	effects := []chat.Effect{chat.EffectForget, chat.EffectTell, chat.EffectSearch}
 	if m.ThreadID != "" {
 		effects = append(effects, chat.EffectReplies)
 	}
@@ -121,7 +121,7 @@ func (s *Store) EditMessage(ctx context.Context, author chat.Principal, e chat.E
 	}
 	m, err = s.changeMessage(ctx, "edit a message", filter, bson.M{
 		"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true},
-	}, versionOfText, due, chat.EffectForget, chat.EffectTell)
+	}, versionOfText, due, chat.EffectForget, chat.EffectTell, chat.EffectSearch)
 	if !errors.Is(err, errNoMatch) {
 		return m, err == nil, err
 	}

@@ -258,7 +258,7 @@ func TestSettleLeavesALaterChangeDue(t *testing.T) {
 	}
 	f.untilMajority(t)
 	stored, err := f.Message(t.Context(), alice.OrgID, m.ID)
-	if want := []chat.Effect{chat.EffectDeliver, chat.EffectProject, chat.EffectTellReactions}; err != nil || !slices.Equal(stored.Due.Left, want) {
+	if want := []chat.Effect{chat.EffectDeliver, chat.EffectProject, chat.EffectSearch, chat.EffectTellReactions}; err != nil || !slices.Equal(stored.Due.Left, want) {
 		t.Errorf("due are %+v, want %v, %v", stored.Due, want, err)
 	}
 	if err := f.Settle(t.Context(), second, nil); err != nil {

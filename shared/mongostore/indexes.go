@@ -130,6 +130,9 @@ func (s *Store) createIndexes(ctx context.Context) error {
 	if _, err := s.runs.now().Indexes().CreateMany(ctx, runIndexes()); err != nil {
 		return failed("create the indexes of runs", err)
 	}
+	if _, err := s.search.now().Indexes().CreateMany(ctx, searchIndexes()); err != nil {
+		return failed("create the indexes of search", err)
+	}
 	if err := s.complete(ctx); err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func rows(t *testing.T, heading string) (all [][]string) {
 func TestReferenceOfIndexes(t *testing.T) {
 	f := open(t)
 	var got, want []string
-	for _, name := range []string{"messages", "conversations", "agents", "runs"} {
+	for _, name := range []string{"messages", "conversations", "agents", "runs", "search"} {
 		cursor, err := f.db.Collection(name).Indexes().List(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -135,6 +135,12 @@ func TestReferenceOfShards(t *testing.T) {
 			_, err := s.CountReplies(ctx, m, start)
 			return err
 		},
+		"IndexMessage":   func() error { return s.IndexMessage(ctx, other) },
+		"Search":         func() error { _, err := s.Search(ctx, chat.SearchQuery{Conversations: []chat.ConversationID{c.ID}, Whole: []string{"x"}, Limit: 1}); return err },
+		"Found":          func() error { _, err := s.Found(ctx, []chat.Candidate{{MessageID: other.ID, ConversationID: c.ID}}); return err },
+		"Latest":         func() error { _, _, err := s.Latest(ctx, alice, "", 9); return err },
+		"MessagesAround": func() error { _, _, _, err := s.MessagesAround(ctx, c.ID, 1, 9); return err },
+		"Reindex":        func() error { _, _, err := s.Reindex(ctx, "", 9); return err },
 		"Conversations":      func() error { _, err := s.Conversations(ctx, alice, chat.ConversationQuery{}); return err },
 		"ConversationsOf":    func() error { _, err := s.ConversationsOf(ctx, alice, 9); return err },
 		"Backlog":            func() error { _, _, err := s.Backlog(ctx, bot, "", 9); return err },

@@ -41,6 +41,7 @@ type Store struct {
 	messages      *collection
 	agents        *collection
 	runs          *collection
+	search        *collection
 	// due is messages for writes whose loss does no harm: one server's
 	// acknowledgement will do.
 	due *collection
@@ -50,9 +51,10 @@ type Store struct {
 
 // A connected is a client, and the URI that it was made of.
 type connected struct {
-	client                                     *mongo.Client
-	uri                                        string
-	conversations, messages, agents, runs, due *mongo.Collection
+	client *mongo.Client
+	uri    string
+
+	conversations, messages, agents, runs, search, due *mongo.Collection
 }
 
 // A collection is one of the client that the store has now.
@@ -94,6 +96,7 @@ func Open(uri, database string, o Options) (*Store, error) {
 	s.messages = &collection{s, func(c *connected) *mongo.Collection { return c.messages }}
 	s.agents = &collection{s, func(c *connected) *mongo.Collection { return c.agents }}
 	s.runs = &collection{s, func(c *connected) *mongo.Collection { return c.runs }}
+	s.search = &collection{s, func(c *connected) *mongo.Collection { return c.search }}
 	s.due = &collection{s, func(c *connected) *mongo.Collection { return c.due }}
 	return s, nil
 }
@@ -107,6 +110,7 @@ func (s *Store) use(client *mongo.Client, uri string) {
 		messages:      db.Collection("messages"),
 		agents:        db.Collection("agents"),
 		runs:          db.Collection("runs"),
+		search:        db.Collection("search"),
 		due:           db.Collection("messages", options.Collection().SetWriteConcern(writeconcern.W1())),
 	})
 }

@@ -79,6 +79,8 @@ func (s *Store) rateOf(u chat.Use) config.Rate {
 		return s.limits.Reactions
 	case chat.UseEdit:
 		return s.limits.Edits
+	case chat.UseSearch:
+		return s.limits.Searches
 	}
 	return config.Rate{}
 }

@@ -26,6 +26,7 @@ func (h *Handler) derive(ctx context.Context, c chat.Conversation, m chat.Messag
 			out.left, out.err = append(out.left, e), errors.Join(out.err, err)
 		}
 	}
+	do(chat.EffectSearch, func() error { return h.store.IndexMessage(ctx, m) })
 	do(chat.EffectReplies, func() error { return h.countReplies(ctx, c, m, passes) })
 	return out
 }

@@ -85,7 +85,7 @@ func (h *Handler) effects(ctx context.Context, caller chat.Connection, c chat.Co
 	if due.Has(chat.EffectForget) {
 		g.Go(func() { forgotten = guarded(forget) })
 	}
-	if due.Has(chat.EffectReplies) {
+	if due.Has(chat.EffectReplies) || due.Has(chat.EffectSearch) {
 		g.Go(func() { roomy(func() { rest = h.derive(ctx, c, m, passes) }) })
 	}
 	if due.Has(chat.EffectTell) || due.Has(chat.EffectTellReactions) {

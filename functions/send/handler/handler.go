@@ -28,6 +28,7 @@ type store interface {
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 	ForgetMessage(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error)
 	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
+	IndexMessage(ctx context.Context, m chat.Message) error
 	CountReplies(ctx context.Context, reply chat.Message, due time.Time) (root *chat.Message, err error)
 	QueueRun(ctx context.Context, r chat.Run) (now chat.Run, inserted bool, err error)
 	OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error)

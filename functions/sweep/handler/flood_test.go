@@ -144,6 +144,8 @@ func (f *flood) StopQuestion(context.Context, chat.ConversationID, chat.MessageI
 func (f *flood) EnqueueRun(context.Context, protocol.RunJob) error                  { return nil }
 func (f *flood) EnqueueRunIn(context.Context, protocol.RunJob, time.Duration) error { return nil }
 
+func (f *flood) IndexMessage(context.Context, chat.Message) error { return nil }
+
 func (f *flood) CountReplies(context.Context, chat.Message, time.Time) (*chat.Message, error) {
 	return nil, nil
 }

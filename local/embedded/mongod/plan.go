@@ -20,11 +20,16 @@ type plan struct {
 	index   *index
 	ranges  []keyRange
 	reverse bool
+	merge   bool // sorted within each range: together they are by a merge
 	sorted  bool // records come in the order that was asked for
 }
 
-// A keyRange is the keys from low up to, not including, high.
-type keyRange struct{ low, high string }
+// A keyRange is the keys from low up to, not including, high. Those of a merge begin with
+// as many bytes that are the same in all of its keys.
+type keyRange struct {
+	low, high string
+	fixed     int
+}
 
 // everything is above any key: no encoding begins with 0xFF.
 const everything = "\xFF"
@@ -49,7 +54,11 @@ func (f filter) predicates() []predicate {
 		default:
 			for _, e := range c.elem {
 				if !e.not && e.op != "$elemMatch" && e.op != "$or" {
-					all = append(all, predicate{c.path + "." + e.path, e.op, e.value, i + 1})
+					path := c.path
+					if e.path != "" {
+						path += "." + e.path
+					}
+					all = append(all, predicate{path, e.op, e.value, i + 1})
 				}
 			}
 		}
@@ -93,7 +102,7 @@ func merged(ranges []keyRange) (apart []keyRange) {
 // count before a sort in index order, and that before a range. Without any it
 // is a scan of _id_, and the score is 0.
 func (c *collection) narrowest(predicates []predicate, by []direction) (plan, int) {
-	best := plan{index: c.indexes[0], ranges: []keyRange{{"", everything}}, sorted: len(by) == 0}
+	best := plan{index: c.indexes[0], ranges: []keyRange{{high: everything}}, sorted: len(by) == 0}
 	bestScore := 0
 	for _, ix := range c.indexes {
 		if p, score := ix.plan(predicates, by); score > bestScore && ix.holds(predicates) {
@@ -120,8 +129,8 @@ func (ix *index) holds(predicates []predicate) bool {
 }
 
 // plan makes the ranges of one index: a point of equality for as many of the
-// leading fields as there can be, the last of them perhaps with several points
-// ($in), then the bounds of the next field.
+// leading fields as there can be, or several points ($in), then the bounds of the next
+// field.
 func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int) {
 	p.index = ix
 	arrayBound, group := false, 0 // an array's field is bounded, within that $elemMatch
@@ -132,7 +141,7 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 	}
 	prefixes := [][]byte{nil}
 	var low, high []byte
-	fixed := 0 // leading fields that have one value
+	fixed, several := 0, false // leading fields that have one value, or each of several
 	for i, d := range ix.fields {
 		equal, points := equality(predicates, i, usable)
 		if points == nil {
@@ -141,14 +150,19 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 			}
 			break
 		}
-		prefix := prefixes[0]
+		if len(prefixes)*len(points) > maxPoints {
+			break
+		}
+		before := prefixes
 		prefixes = nil
-		for _, v := range points {
-			prefixes = append(prefixes, appendDirected(bytes.Clone(prefix), v, d.descending))
+		for _, prefix := range before {
+			for _, v := range points {
+				prefixes = append(prefixes, appendDirected(bytes.Clone(prefix), v, d.descending))
+			}
 		}
 		if len(points) > 1 {
-			score += 9
-			break
+			several = true
+			score--
 		}
 		if ix.multikey[i] {
 			arrayBound, group = true, equal.group
@@ -156,7 +170,11 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 		score += 10
 		fixed++
 	}
-	if fixed == len(ix.fields) && ix.unique {
+	switch {
+	case fixed < len(ix.fields) || !ix.unique:
+	case several: // as many records as there are points
+		score += onePoint / 2
+	default:
 		score += onePoint
 	}
 	if low == nil {
@@ -164,13 +182,11 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 	}
 	slices.SortFunc(prefixes, bytes.Compare)
 	for _, prefix := range slices.CompactFunc(prefixes, bytes.Equal) {
-		p.ranges = append(p.ranges, keyRange{string(prefix) + string(low), string(prefix) + string(high)})
+		p.ranges = append(p.ranges, keyRange{string(prefix) + string(low), string(prefix) + string(high), len(prefix)})
 	}
-	if p.sorted, p.reverse = ix.order(by, fixed); p.sorted && len(by) > 0 {
-		if len(p.ranges) == 1 {
-			return p, score + 7
-		}
-		p.sorted, p.reverse = false, false
+	if p.sorted, p.reverse = ix.order(by, fixed, several); p.sorted && len(by) > 0 {
+		p.merge = len(p.ranges) > 1
+		return p, score + 7
 	}
 	return p, score
 }
@@ -195,12 +211,13 @@ func equality(predicates []predicate, i int, usable func(int, *predicate) bool) 
 
 // bounds narrows field i by ordering predicates, relative to its prefix; nil
 // when there is none. An array's field takes one only: its elements may meet
-// each of several.
+// each of several, unless they come from one $elemMatch.
 func (ix *index) bounds(i int, predicates []predicate, usable func(int, *predicate) bool) (low, high []byte) {
+	of := 0 // the $elemMatch that bounds it
 	for j := range predicates {
 		q := &predicates[j]
 		op, descending := q.op, ix.fields[i].descending
-		if mirrored[op] == "" || !usable(i, q) || isArray(q.value) || low != nil && ix.multikey[i] {
+		if mirrored[op] == "" || !usable(i, q) || isArray(q.value) || low != nil && ix.multikey[i] && (q.group == 0 || q.group != of) {
 			continue
 		}
 		class := ranks[q.value.Type]
@@ -218,6 +235,9 @@ func (ix *index) bounds(i int, predicates []predicate, usable func(int, *predica
 		case "$lte":
 			to = append(key, everything...)
 		}
+		if low == nil {
+			of = q.group
+		}
 		if low == nil || bytes.Compare(from, low) > 0 {
 			low = from
 		}
@@ -233,10 +253,10 @@ var mirrored = map[string]string{"$gt": "$lt", "$gte": "$lte", "$lt": "$gt", "$l
 
 // order says whether a scan of the index, whose first fields have one value
 // each, yields the order asked for, and whether it must run backwards.
-func (ix *index) order(by []direction, fixed int) (sorted, reverse bool) {
+func (ix *index) order(by []direction, fixed int, several bool) (sorted, reverse bool) {
 	at := fixed
 	for _, d := range by {
-		if i := slices.IndexFunc(ix.fields[:fixed], func(f direction) bool { return f.path == d.path }); i >= 0 && !ix.multikey[i] {
+		if i := slices.IndexFunc(ix.fields[:fixed], func(f direction) bool { return f.path == d.path }); i >= 0 && !ix.multikey[i] && !several {
 			continue // all have the same value
 		}
 		if at == len(ix.fields) || ix.fields[at].path != d.path || ix.multikey[at] {
@@ -259,18 +279,22 @@ func (p plan) scan(f filter, visit func(*record) bool) {
 	if slices.Contains(p.index.multikey, true) { // a record may have several keys
 		seen = make(map[*record]bool)
 	}
-	for _, r := range p.ranges {
-		more := true
-		step := func(e entry) bool {
-			if seen != nil {
-				if seen[e.record] {
-					return true
-				}
-				seen[e.record] = true
+	more := true
+	step := func(e entry) bool {
+		if seen != nil {
+			if seen[e.record] {
+				return true
 			}
-			more = !f.match(e.record.doc) || visit(e.record)
-			return more
+			seen[e.record] = true
 		}
+		more = !f.match(e.record.doc) || visit(e.record)
+		return more
+	}
+	if p.merge {
+		p.scanMerged(step)
+		return
+	}
+	for _, r := range p.ranges {
 		if p.reverse {
 			p.index.tree.Descend(entry{key: r.high}, func(e entry) bool {
 				return e.key >= r.low && (e.key == r.high || step(e))
