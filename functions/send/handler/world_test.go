@@ -495,7 +495,9 @@ func (w *world) StopRun(_ context.Context, _ chat.OrgID, id chat.RunID, by chat.
 	return run, err
 }
 
-func (w *world) IndexMessage(context.Context, chat.Message) error { return w.step("IndexMessage", func() {}) }
+func (w *world) IndexMessage(context.Context, chat.Message) error {
+	return w.step("IndexMessage", func() {})
+}
 
 // CountReplies is the store's: it changes the root that the test has.
 func (w *world) CountReplies(_ context.Context, reply chat.Message, due time.Time) (root *chat.Message, err error) {

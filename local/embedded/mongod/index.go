@@ -30,7 +30,7 @@ type index struct {
 	spec     bsoncore.Document // as listIndexes shows it
 	fields   []direction
 	unique   bool
-	expires  bool     // documents go when their time is over: see expire.go
+	expires  bool // documents go when their time is over: see expire.go
 	after    time.Duration
 	partial  []string // only documents with these fields are indexed
 	multikey []bool   // by field: an array was on its path once
