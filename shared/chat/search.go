@@ -73,3 +73,6 @@ func ParseSearchCursor(s string) (SearchCursor, error) {
 
 // maxMillis is beyond the year 9999.
 const maxMillis = 1 << 48
+
+// A Range is where in a text something was found, in bytes.
+type Range struct{ From, To int }

@@ -4,7 +4,6 @@ import (
 	"unicode/utf8"
 
 	"aiwm-chat/shared/chat"
-	"aiwm-chat/shared/terms"
 )
 
 // SearchPage is the body of GET /search.
@@ -51,7 +50,7 @@ const (
 )
 
 // HitOf describes a message in which something was found: there is one range at least.
-func HitOf(m chat.Message, ranges []terms.Range) Hit {
+func HitOf(m chat.Message, ranges []chat.Range) Hit {
 	from, to := around(m.Content, ranges[0].From)
 	hit := Hit{
 		ConversationID: m.ConversationID, MessageID: m.ID, Seq: m.Seq, ParticipantID: m.Sender.ID, ParticipantType: m.Sender.Type,

@@ -3,6 +3,8 @@ package terms
 import (
 	"slices"
 	"strings"
+
+	"aiwm-chat/shared/chat"
 )
 
 // The bounds of a query.
@@ -66,12 +68,9 @@ func (q Query) Begins() (all []string) {
 	return all
 }
 
-// A Range is where something was found, in bytes.
-type Range struct{ From, To int }
-
 // Find returns where a text has what is looked for, in its order and apart from each other;
 // found is false where it does not have all of it.
-func (q Query) Find(text string) (ranges []Range, found bool) {
+func (q Query) Find(text string) (ranges []chat.Range, found bool) {
 	had := make([]bool, len(q.pieces))
 	for p := range pieces(text) {
 		for i, want := range q.pieces {
@@ -81,33 +80,33 @@ func (q Query) Find(text string) (ranges []Range, found bool) {
 			}
 		}
 	}
-	slices.SortFunc(ranges, func(a, b Range) int { return a.From - b.From })
+	slices.SortFunc(ranges, func(a, b chat.Range) int { return a.From - b.From })
 	return joined(ranges), !q.None() && !slices.Contains(had, false)
 }
 
 // matches are the places of what is wanted in a piece.
-func (p *piece) matches(want *piece, open bool) (all []Range) {
+func (p *piece) matches(want *piece, open bool) (all []chat.Range) {
 	if p.run != want.run {
 		return nil
 	}
 	if p.run {
 		for i := 0; i+len(want.text) <= len(p.text); i++ {
 			if hasPrefix(p.text[i:], want.text) {
-				all = append(all, Range{p.at[i].from, p.at[i+len(want.text)-1].to})
+				all = append(all, chat.Range{From: p.at[i].from, To: p.at[i+len(want.text)-1].to})
 			}
 		}
 		return all
 	}
 	for _, word := range append([]piece{*p}, p.split()...) {
 		if n := len(want.text); hasPrefix(word.text, want.text) && (open || len(word.text) == n) {
-			all = append(all, Range{word.at[0].from, word.at[n-1].to})
+			all = append(all, chat.Range{From: word.at[0].from, To: word.at[n-1].to})
 		}
 	}
 	return all
 }
 
 // joined makes one of ranges that touch.
-func joined(ranges []Range) (apart []Range) {
+func joined(ranges []chat.Range) (apart []chat.Range) {
 	for _, r := range ranges {
 		if n := len(apart); n > 0 && r.From <= apart[n-1].To {
 			apart[n-1].To = max(apart[n-1].To, r.To)
