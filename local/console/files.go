@@ -34,14 +34,14 @@ var media = map[string]string{
 	".svg": "image/svg+xml", ".txt": "text/plain; charset=utf-8",
 }
 
-// minifier makes scripts and styles what browsers load: a fifth of them is comments, names
-// and white space. Who wants no gzip gets them as they are written.
-var minifier = func() *minify.M {
+// newMinifier returns what makes scripts and styles what browsers load: a fifth of them is
+// comments, names and white space. Who wants no gzip gets them as they are written.
+func newMinifier() *minify.M {
 	m := minify.New()
 	m.AddFunc(".js", js.Minify)
 	m.AddFunc(".css", css.Minify)
 	return m
-}()
+}
 
 // files serves them, compressed once.
 type files map[string]file
@@ -52,7 +52,7 @@ type file struct {
 }
 
 func newFiles() files {
-	all := files{}
+	all, m := files{}, newMinifier()
 	err := fs.WalkDir(assets(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -63,7 +63,7 @@ func newFiles() files {
 		}
 		hash := sha256.Sum256(text)
 		f := file{plain: text, media: media[path.Ext(name)], tag: base64.RawURLEncoding.EncodeToString(hash[:12])}
-		if packed := pack(less(name, text)); len(packed) < len(text) {
+		if packed := pack(less(m, name, text)); len(packed) < len(text) {
 			f.packed = packed
 		}
 		url := "/" + name
@@ -81,11 +81,11 @@ func newFiles() files {
 
 // less is a file as a browser loads it: of ours without what only readers need. What is
 // built elsewhere is small already, and is left as it is.
-func less(name string, text []byte) []byte {
+func less(m *minify.M, name string, text []byte) []byte {
 	if name == "console/chat.js" || strings.HasPrefix(name, "console/vendor/") {
 		return text
 	}
-	small, err := minifier.Bytes(path.Ext(name), bytes.Clone(text))
+	small, err := m.Bytes(path.Ext(name), bytes.Clone(text))
 	if err != nil {
 		return text // of another kind
 	}

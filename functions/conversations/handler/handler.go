@@ -73,8 +73,8 @@ func New(s store, p presence, b broadcaster, a announcer, sum summariser, m mark
 // two more, whatever the page; to add or remove somebody two, and what only the creator
 // may do one more; a mark those of the read function), and what
 // changes a conversation also one to Redis and the fan-out to its members, where
-// somebody was added twice; to remove a participant or the conversation takes two
-// more to Redis. Presence has one to Redis, and one to MongoDB for each agent that
+// somebody was added twice; to remove a participant or the conversation takes three
+// more to Redis, one of them for devices outside the room. Presence has one to Redis, and one to MongoDB for each agent that
 // is offline and was not looked up of late; a summary has those of the
 // summarize function.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {

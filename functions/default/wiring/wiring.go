@@ -28,19 +28,19 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	store := mongostore.In(p)
+	store, changes, marks := mongostore.In(p), annotate.Handler(p), read.Handler(p)
 	h := handler.New(presence.In(p), store, welcome.Handler(p), live.Announcements(p, store), handler.Actions{
-		protocol.ActionReact:   gateway.Decoded(annotate.Handler(p).React),
-		protocol.ActionEdit:    gateway.Decoded(annotate.Handler(p).Edit),
-		protocol.ActionRead:    gateway.Decoded(read.Handler(p).Read),
-		protocol.ActionUnread:  gateway.Decoded(read.Handler(p).Unread),
 		protocol.ActionApprove: gateway.Decoded(approve.Handler(p).Handle),
+		protocol.ActionEdit:    gateway.Decoded(changes.Edit),
 		protocol.ActionJoin:    gateway.Decoded(join.Handler(p).Handle),
 		protocol.ActionLeave:   gateway.Decoded(leave.Handler(p).Handle),
+		protocol.ActionReact:   gateway.Decoded(changes.React),
+		protocol.ActionRead:    gateway.Decoded(marks.Read),
 		protocol.ActionSend:    gateway.Decoded(send.Handler(p).Handle),
 		protocol.ActionStop:    gateway.Decoded(stream.Handler(p).Stop),
 		protocol.ActionStream:  gateway.Decoded(stream.Handler(p).Handle),
 		protocol.ActionTyping:  gateway.Decoded(typing.Handler(p).Handle),
+		protocol.ActionUnread:  gateway.Decoded(marks.Unread),
 	})
 	return live.Frames(p, h.Handle)
 }
