@@ -35,6 +35,7 @@ func Check(h History, f Final, b Bounds) Report {
 	c.heard()
 	c.written()
 	c.changed()
+	c.read()
 	return c.report
 }
 

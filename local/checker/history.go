@@ -18,6 +18,8 @@ type History struct {
 	Deletions []Deletion
 	Edits     []Edit
 	Wishes    []Wish
+	Markings  []Marking
+	Tolds     []Told
 	Removals  []Removal
 	Links     []Link
 	Views     []View
@@ -170,6 +172,7 @@ type Final struct {
 	Screens       []Screen
 	Shelves       []Shelf
 	Reacted       map[Reaction]bool // what is stored
+	Read          map[Member]Reading
 }
 
 // A Screen is what a device showed of a stream, and shows in the end. Devices that are
@@ -213,6 +216,7 @@ type Entry struct {
 	Tokens  int64
 	Status  chat.MessageStatus
 	Deleted bool
+	Counts  bool      // as unread, for who did not send it
 	Cut     bool      // it did not fit a frame: Content is not all of it
 	Created time.Time // what REST says
 

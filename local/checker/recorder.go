@@ -36,6 +36,7 @@ func (r *Recorder) History() History {
 	h.Members, h.Attempts, h.Deletions = slices.Clone(h.Members), slices.Clone(h.Attempts), slices.Clone(h.Deletions)
 	h.Removals, h.Links, h.Views, h.Heard = slices.Clone(h.Removals), slices.Clone(h.Links), slices.Clone(h.Views), slices.Clone(h.Heard)
 	h.Edits, h.Wishes = slices.Clone(h.Edits), slices.Clone(h.Wishes)
+	h.Markings, h.Tolds = slices.Clone(h.Markings), slices.Clone(h.Tolds)
 	h.Streams, h.Stops, h.Losses = slices.Clone(h.Streams), slices.Clone(h.Stops), slices.Clone(h.Losses)
 	for i := range h.Views {
 		h.Views[i].Frames, h.Views[i].Again = slices.Clone(h.Views[i].Frames), slices.Clone(h.Views[i].Again)
@@ -177,7 +178,7 @@ func (r *Recorder) Reacted(wish int, version int64) {
 	r.h.Wishes[wish].Ended, r.h.Wishes[wish].Version = time.Now(), version
 }
 
-// Changes returns how many reactions and edits were asked for, and how many were answered.
+// Changes returns how many reactions, edits and marks were asked for, and how many were answered.
 func (r *Recorder) Changes() (asked, answered int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -191,7 +192,34 @@ func (r *Recorder) Changes() (asked, answered int) {
 			answered++
 		}
 	}
-	return len(r.h.Wishes) + len(r.h.Edits), answered
+	for _, m := range r.h.Markings {
+		if m.Answered {
+			answered++
+		}
+	}
+	return len(r.h.Wishes) + len(r.h.Edits) + len(r.h.Markings), answered
+}
+
+// Mark notes a marking before it is asked for.
+func (r *Recorder) Mark(m Marking) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Markings = append(r.h.Markings, m)
+	return len(r.h.Markings) - 1
+}
+
+// Marked notes what answered it.
+func (r *Recorder) Marked(marking int, m Mark) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Markings[marking].Answered, r.h.Markings[marking].Mark = true, m
+}
+
+// Tell notes that a device was told of a mark.
+func (r *Recorder) Tell(t Told) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Tolds = append(r.h.Tolds, t)
 }
 
 // Remove notes a removal before it is asked for.

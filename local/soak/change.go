@@ -20,8 +20,8 @@ const changeEvery = 1500 * time.Millisecond
 
 var reactionKeys = []string{"👍", "👎", "🎉", "❤️", ":party:"}
 
-// annotate has the device react, take it back, and edit what it said, now and then, until ctx
-// is done. What was begun then is brought to an end under until.
+// annotate has the device react, take it back, edit what it said, and say what it has read,
+// now and then, until ctx is done. What was begun then is brought to an end under until.
 func (d *device) annotate(ctx, until context.Context) {
 	for {
 		pause(ctx, changeEvery)
@@ -33,9 +33,12 @@ func (d *device) annotate(ctx, until context.Context) {
 			continue
 		}
 		id := rooms[rand.IntN(len(rooms))]
-		if rand.IntN(3) == 0 {
+		switch rand.IntN(5) {
+		case 0:
 			d.editOne(until, id)
-		} else {
+		case 1, 2:
+			d.markOne(until, id)
+		default:
 			d.reactOne(until, id)
 		}
 	}

@@ -213,6 +213,8 @@ func (d *device) handle(l *link, f client.Frame) {
 		if room, err = client.Data[protocol.Room](f); err == nil {
 			d.soak.record.Leave(l.name, room.ConversationID)
 		}
+	case protocol.EventReadUpdate:
+		err = d.told(f)
 	case protocol.EventPresence:
 		var p protocol.Presence
 		if p, err = client.Data[protocol.Presence](f); err == nil && p.Status == protocol.Online {

@@ -29,6 +29,10 @@ func (s *soak) final(ctx context.Context) (checker.Final, error) {
 			f.Screens, f.Shelves = append(f.Screens, d.screens()...), append(f.Shelves, d.shelves()...)
 		}
 	}
+	var err error
+	if f.Read, err = s.readings(ctx); err != nil {
+		return f, err
+	}
 	f.At, s.ended = time.Now(), endsOf(f)
 	return f, s.due(ctx, f)
 }

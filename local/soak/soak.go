@@ -121,7 +121,7 @@ func Run(ctx context.Context, o Options, out io.Writer) (err error) {
 	attempts, acknowledged := s.record.Acknowledged()
 	streams := s.record.Streams()
 	asked, changed := s.record.Changes()
-	s.say("seed %d: %d attempts, %d acknowledged, %d faults, %d troubles in %v\n%d streams: %d sent, %d cancelled, %d failed, %d without a message\n%d reactions and edits, %d of them answered\n%v", o.Seed, attempts, acknowledged, s.happened(),
+	s.say("seed %d: %d attempts, %d acknowledged, %d faults, %d troubles in %v\n%d streams: %d sent, %d cancelled, %d failed, %d without a message\n%d reactions, edits and marks, %d of them answered\n%v", o.Seed, attempts, acknowledged, s.happened(),
 		s.troubled.Load(), time.Since(s.begun).Round(time.Second),
 		streams, s.ended[chat.StatusSent], s.ended[chat.StatusCancelled], s.ended[chat.StatusFailed], streams-s.ended.all(), asked, changed, report)
 	if !report.OK() {

@@ -39,6 +39,7 @@ var troubles = []trouble{
 	{"a participant removed and added", "", (*soak).removeAndAdd},
 	{"a message deleted", "", (*soak).deleteMessage},
 	{"a message changed by all at once", "", (*soak).changeAtOnce},
+	{"marks moved by all at once", "", (*soak).markAtOnce},
 	{"a client that never reads", "", (*soak).neverReads},
 	{"Redis emptied", lost, (*soak).emptyRedis},
 	{"a key of Redis lost", lost, (*soak).loseKey},
@@ -54,7 +55,7 @@ var troubles = []trouble{
 
 const (
 	lost         = "what Redis has"
-	harmless     = 7 // of the list: what a light run has
+	harmless     = 8 // of the list: what a light run has
 	troubleEvery = 700 * time.Millisecond
 )
 

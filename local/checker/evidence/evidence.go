@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 func Entry(m protocol.Message, org chat.OrgID) checker.Entry {
 	e := checker.Entry{
 		Seq: m.Seq, ID: m.ID, Client: m.ClientMessageID, Deleted: m.IsDeleted, Content: checker.ContentOf(m.Content), Length: len(m.Content), Preview: checker.ContentOf(chat.Preview(m.Content)),
-		Status: m.Status, Cut: m.Truncated,
+		Status: m.Status, Cut: m.Truncated, Counts: slices.Contains(chat.UnreadTypes(), m.Type),
 		Sender:  chat.Principal{Type: m.ParticipantType, ID: m.ParticipantID, OrgID: org},
 		Version: m.Version, Edits: m.Edits, ReactionVersion: m.ReactionVersion, Reactions: Reactions(m.Reactions),
 	}
