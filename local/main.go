@@ -11,6 +11,8 @@
 //	go run ./local cost       what a month costs
 //	go run ./local cold       measure how functions start: see make bench-cold
 //	go run ./local migrate    bring the data of an AIWM service there
+//	go run ./local export     write conversations from there to a file
+//	go run ./local import     bring such a file there
 package main
 
 import (
@@ -38,6 +40,7 @@ import (
 	"aiwm-chat/local/serve"
 	"aiwm-chat/local/soak"
 	"aiwm-chat/local/token"
+	"aiwm-chat/local/transfer"
 )
 
 func main() {
@@ -62,6 +65,7 @@ const gcPercent = 400
 var commands = map[string]command.Command{
 	"serve": serve.Command, "demo": demo.Command, "bench": bench.Command, "soak": soak.Command, "token": token.Command,
 	"indexes": indexes.Command, "contract": contract.Command, "migrate": migrate.Command, "cost": cost.Command, "cold": cold.Command,
+	"export": transfer.Export, "import": transfer.Import,
 }
 
 func run(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {

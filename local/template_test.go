@@ -187,6 +187,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"GET /agents/{id}/backlog Messages",
 		"GET /conversations Conversations",
 		"GET /conversations/{id} Conversations",
+		"GET /conversations/{id}/export Conversations",
 		"GET /conversations/{id}/reads Conversations",
 		"GET /conversations/{id}/runs Agents",
 		"GET /conversations/{id}/streams Messages",

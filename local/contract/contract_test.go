@@ -128,6 +128,16 @@ func TestExamplesOfWhatIsAnswered(t *testing.T) {
 	for _, r := range routes() {
 		header := http.Header{"Content-Type": {"application/json"}, "Location": {"/x"}, "Etag": {`"x"`}}
 		for _, a := range r.answers {
+			for _, f := range a.files {
+				n++
+				header := http.Header{"Content-Type": {f.media}, "Content-Disposition": {"attachment"}}
+				if err := c.Answer(r.method, r.path, a.status, header, []byte(f.example)); err != nil {
+					t.Error(err)
+				}
+			}
+			if a.files != nil {
+				continue
+			}
 			var body []byte
 			if a.body != nil {
 				body = encode(a.example)

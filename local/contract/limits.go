@@ -62,7 +62,9 @@ func (b *builder) special(key string) *jsonschema.Schema {
 	switch key {
 	case "History.Messages", "Changed.Messages":
 		return &jsonschema.Schema{Type: "array", Items: b.ref(reflect.TypeFor[protocol.Message](), output)}
-	case "Message.ParticipantType": // no other participant is the backend
+	case "ExportHead.Format":
+		return oneOf(protocol.ExportFormat)
+	case "Message.ParticipantType", "ExportedMessage.ParticipantType": // no other participant is the backend
 		return oneOf(string(chat.User), string(chat.Agent), string(chat.System))
 	case "Typing.State":
 		return oneOf(protocol.TypingStart, protocol.TypingStop)

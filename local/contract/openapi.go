@@ -135,6 +135,9 @@ func (r *restBuilder) answer(one route, a answerOf) map[string]any {
 	if a.body != nil {
 		response["content"] = content("application/json", r.ref(a.body, output), map[string]any{"example": a.example})
 	}
+	if len(a.files) > 0 {
+		response["content"] = r.files(a.files)
+	}
 	if names := headersOf(one, a); len(names) > 0 {
 		refs := map[string]any{}
 		for _, name := range names {
@@ -143,6 +146,27 @@ func (r *restBuilder) answer(one route, a answerOf) map[string]any {
 		response["headers"] = refs
 	}
 	return response
+}
+
+// files are answers that are no JSON. OpenAPI 3.1 has no word for what a line of one is; 3.2
+// calls it itemSchema.
+func (r *restBuilder) files(all []fileOf) map[string]any {
+	media := map[string]any{}
+	for _, f := range all {
+		of := map[string]any{
+			"schema":   &jsonschema.Schema{Type: "string", Description: f.description},
+			"examples": map[string]any{"example": map[string]any{"value": f.example}},
+		}
+		var lines []*jsonschema.Schema
+		for _, t := range f.lines {
+			lines = append(lines, r.ref(t, output))
+		}
+		if len(lines) > 0 {
+			of["x-itemSchema"] = &jsonschema.Schema{OneOf: lines}
+		}
+		media[f.media] = of
+	}
+	return media
 }
 
 func content(media string, schema *jsonschema.Schema, examples map[string]any) map[string]any {
@@ -205,12 +229,15 @@ func (r *restBuilder) gatewayResponse() map[string]string {
 
 // headers are those of answers, by name.
 var headers = map[string]any{
-	"Location":         header("The path of what was created.", "/conversations/"+string(conversation.ID), true),
-	"ETag":             header("The state of what is answered, for `If-None-Match`.", `"1rC8_OHq2mF0pXwJmN3tVg"`, true),
-	"RateLimit":        header("What is left of each limit that the call counted for, as draft-ietf-httpapi-ratelimit-headers-11 has it.", `"read";r=599;t=1`, false),
-	"RateLimit-Policy": header("The limits that the call counted for.", `"read";q=600;w=60`, false),
-	"Retry-After":      header("Seconds to wait before the same may be sent again.", "2", false),
-	"WWW-Authenticate": header("A bearer token is asked for.", "Bearer", false),
+	"Content-Disposition": header("What a file of it is called.", `attachment; filename=conversation-`+string(conversation.ID)+".ndjson", true),
+	"Link":                header("Where what follows is, with `rel=\"next\"`; not after the last page.", `<?cursor=ndjson-4000-9000&format=ndjson>; rel="next"`, false),
+	"Next-Cursor":         header("The `cursor` of what follows; not after the last page.", "ndjson-4000-9000", false),
+	"Location":            header("The path of what was created.", "/conversations/"+string(conversation.ID), true),
+	"ETag":                header("The state of what is answered, for `If-None-Match`.", `"1rC8_OHq2mF0pXwJmN3tVg"`, true),
+	"RateLimit":           header("What is left of each limit that the call counted for, as draft-ietf-httpapi-ratelimit-headers-11 has it.", `"read";r=599;t=1`, false),
+	"RateLimit-Policy":    header("The limits that the call counted for.", `"read";q=600;w=60`, false),
+	"Retry-After":         header("Seconds to wait before the same may be sent again.", "2", false),
+	"WWW-Authenticate":    header("A bearer token is asked for.", "Bearer", false),
 }
 
 func header(description, example string, required bool) map[string]any {
@@ -228,7 +255,10 @@ func headersOf(one route, a answerOf) (names []string) {
 	if a.created {
 		names = append(names, "Location")
 	}
-	if one.method == http.MethodGet {
+	switch {
+	case len(a.files) > 0:
+		names = append(names, "Content-Disposition", "Link", "Next-Cursor")
+	case one.method == http.MethodGet:
 		names = append(names, "ETag")
 	}
 	return append(names, "RateLimit", "RateLimit-Policy")

@@ -7,6 +7,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"aiwm-chat/shared/chat"
+	"aiwm-chat/shared/export"
 )
 
 // A parameter is one of a route. Its schema is a function of the builder, because
@@ -58,6 +59,10 @@ func whole(least, most float64, otherwise string) func(*builder) *jsonschema.Sch
 
 func changeCursor(*builder) *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "string", Pattern: chat.ChangeCursorPattern}
+}
+
+func exportCursor(*builder) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: export.CursorPattern}
 }
 
 func yesOrNo(*builder) *jsonschema.Schema { return &jsonschema.Schema{Type: "boolean"} }

@@ -31,6 +31,13 @@ type answerOf struct {
 	body        reflect.Type // nil: none
 	example     any
 	created     bool // it has a Location
+	files       []fileOf
+}
+
+// A fileOf is a form in which an answer is no JSON.
+type fileOf struct {
+	media, description, example string
+	lines                       []reflect.Type // what its lines are, of lines of JSON
 }
 
 var (
@@ -171,7 +178,7 @@ func routes() []route {
 			},
 			codes: []chat.Code{chat.ValidationFailed, chat.Unauthorized, chat.TokenExpired, chat.Forbidden},
 		},
-	}, slices.Concat(markRoutes(), changeRoutes(), streamRoutes(), agentRoutes())...)
+	}, slices.Concat(markRoutes(), exportRoutes(), changeRoutes(), streamRoutes(), agentRoutes())...)
 }
 
 func sentAgain() protocol.Sent {

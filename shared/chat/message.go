@@ -202,6 +202,12 @@ func (d *Draft) check(f *Faults, sender PrincipalType, maxContent int) {
 	if strings.TrimSpace(d.Content) == "" && !d.hasParts() && !d.Unfinished {
 		f.Add("content", "is required")
 	}
+	d.CheckParts(f, maxContent)
+}
+
+// CheckParts notes what is too large or not well formed, whoever says it. It is all there
+// is to check of what was stored elsewhere before.
+func (d *Draft) CheckParts(f *Faults, maxContent int) {
 	if len(d.Content) > maxContent {
 		f.Add("content", "must be at most %d bytes", maxContent)
 	}

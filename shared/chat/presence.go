@@ -145,5 +145,6 @@ const (
 	UseAddition Use = "addition" // of people to conversations
 	UseReaction Use = "reaction" // also over WebSocket, as all below
 	UseEdit     Use = "edit"
-	UseMark     Use = "mark" // moving one's mark of what is read, either way
+	UseMark     Use = "mark"   // moving one's mark of what is read, either way
+	UseExport   Use = "export" // a page of it, by REST alone
 )

@@ -32,6 +32,7 @@ const (
 	SummaryLimit
 	AnnotateLimits
 	MarkLimit
+	ExportLimit
 	AllowedOrigins
 	WebSocket
 	RunQueue
@@ -101,6 +102,9 @@ var groups = [...]struct {
 	}},
 	MarkLimit: {[]string{"LIMIT_MARKS"}, func(r *reader, c *Config) {
 		c.Limits.Marks = r.rate("LIMIT_MARKS", Rate{120, time.Minute, 120})
+	}},
+	ExportLimit: {[]string{"LIMIT_EXPORTS"}, func(r *reader, c *Config) {
+		c.Limits.Exports = r.rate("LIMIT_EXPORTS", Rate{60, time.Minute, 60})
 	}},
 	AllowedOrigins: {[]string{"ALLOWED_ORIGINS"}, readOrigins},
 	WebSocket: {[]string{"WEBSOCKET_ENABLED"}, func(r *reader, c *Config) {

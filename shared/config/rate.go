@@ -83,5 +83,6 @@ type Limits struct {
 	Reactions        Rate // LIMIT_REACTIONS, that one principal sets and takes back, default 120/min burst 120
 	Edits            Rate // LIMIT_EDITS, of messages, by one principal, default 30/min burst 30
 	Marks            Rate // LIMIT_MARKS, of what one principal has read or not, that are moved, default 120/min burst 120
+	Exports          Rate // LIMIT_EXPORTS, pages of exports of one principal, default 60/min burst 60
 	Summaries        Rate // LIMIT_SUMMARIES, of one conversation on demand, default 6/min burst 6
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -19,6 +20,9 @@ import (
 // reader alone, who asks each time whether it is still so: if it is, nothing is
 // sent.
 func (r *HTTPRequest) answer(response HTTPResponse) (events.APIGatewayV2HTTPResponse, error) {
+	if response.File != nil {
+		return fileResponse(response.Status, response.File), nil
+	}
 	out, err := jsonResponse(response.Status, "application/json", response.Body)
 	if err == nil && response.Location != "" {
 		out.Headers["location"] = response.Location
@@ -106,6 +110,23 @@ func tellQuotas(header map[string]string, quotas []chat.Quota, retryAfter string
 
 // wholeSeconds rounds up, as HTTP wants it.
 func wholeSeconds(d time.Duration) int { return max(int((d+time.Second-1)/time.Second), 1) }
+
+// fileResponse is in base64 whatever is in the file, so that its size says how large the
+// answer is: in a JSON string a character may take six bytes.
+func fileResponse(status int, f *File) events.APIGatewayV2HTTPResponse {
+	response := events.APIGatewayV2HTTPResponse{
+		StatusCode: status, Body: base64.StdEncoding.EncodeToString(f.Bytes), IsBase64Encoded: true,
+		Headers: map[string]string{
+			"cache-control": "no-store", "x-content-type-options": "nosniff", "content-type": f.Media,
+			"content-disposition": mime.FormatMediaType("attachment", map[string]string{"filename": f.Name}),
+		},
+	}
+	if f.Next != "" { // relative to where it was asked for, whatever stage or domain that has
+		response.Headers["link"] = "<?" + f.Next + `>; rel="next"`
+		response.Headers["next-cursor"] = f.Cursor
+	}
+	return response
+}
 
 func jsonResponse(status int, media string, body any) (events.APIGatewayV2HTTPResponse, error) {
 	response := events.APIGatewayV2HTTPResponse{StatusCode: status, Headers: map[string]string{

@@ -86,6 +86,17 @@ type HTTPResponse struct {
 	// Version tells this state of what a GET returns from any other; "" where
 	// that is the body itself. It becomes the ETag.
 	Version string
+	// File is sent in place of Body; nil: there is none.
+	File *File
+}
+
+// A File is an answer that is no JSON: to be kept, and never shown by a browser.
+type File struct {
+	Media, Name string
+	Bytes       []byte // at most 4.5 MB: it goes in base64, and Lambda returns 6 MB
+	// Next is the query of what follows it, Cursor the one in there: "" after the last. The
+	// answer tells them in a Link, and in Next-Cursor, for those who do not read links.
+	Next, Cursor string
 }
 
 // An HTTPRoute handles the calls of one route key, such as "GET /messages/{id}".

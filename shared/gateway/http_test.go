@@ -358,6 +358,34 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// A file is the same bytes whatever they are, is not kept, and tells what follows it.
+func TestFile(t *testing.T) {
+	logged(t)
+	file := &gateway.File{Media: "text/markdown; charset=utf-8", Name: "a b.md", Bytes: []byte("<\x00\xff\"")}
+	h := gateway.HTTP(tokens(verify), unlimited, map[string]gateway.HTTPRoute{"GET /things": func(context.Context, *gateway.HTTPRequest) (gateway.HTTPResponse, error) {
+		return gateway.HTTPResponse{Status: http.StatusOK, File: file}, nil
+	}})
+	ask := func() events.APIGatewayV2HTTPResponse {
+		got, err := invoke[events.APIGatewayV2HTTPResponse](t, t.Context(), h, event(t, "http", fields{"routeKey": "GET /things", "requestContext/http/method": "GET"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	want := map[string]string{
+		"cache-control": "no-store", "x-content-type-options": "nosniff", "content-type": "text/markdown; charset=utf-8", "content-disposition": `attachment; filename="a b.md"`,
+	}
+	got := ask()
+	if text, err := base64.StdEncoding.DecodeString(got.Body); err != nil || !got.IsBase64Encoded || got.StatusCode != 200 || string(text) != string(file.Bytes) || !maps.Equal(got.Headers, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	file.Next, file.Cursor = "cursor=c", "c"
+	want["link"], want["next-cursor"] = `<?cursor=c>; rel="next"`, "c"
+	if got := ask(); !maps.Equal(got.Headers, want) {
+		t.Errorf("the headers are %v", got.Headers)
+	}
+}
+
 // What a GET returns has an ETag, and who has it already gets nothing.
 func TestETag(t *testing.T) {
 	body, version, status := "a", "", http.StatusOK

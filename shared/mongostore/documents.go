@@ -23,6 +23,14 @@ func MessageDocument(m chat.Message) (bson.Raw, error) {
 		return nil, err
 	}
 	d.ID, d.Seq, d.RunningTokens, d.IsDeleted, d.Due = m.ID, m.Seq, m.RunningTokens, m.Deleted, newDueDoc(m.Due)
+	d.Version, d.ReactionVersion, d.Edits = m.Version, m.ReactionVersion, m.Edits
+	d.EditedAt, d.ChangedAt = timeOrNone(m.EditedAt), timeOrNone(m.ChangedAt)
+	for _, r := range m.Reactions {
+		d.Reactions = append(d.Reactions, reactionDoc{r.Key, r.By.Type, r.By.ID, millis(r.At)})
+	}
+	if by := m.DeletedBy; by != nil {
+		d.DeletedBy = &principalDoc{by.Type, by.ID}
+	}
 	return encoded("a message", d)
 }
 

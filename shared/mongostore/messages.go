@@ -152,3 +152,20 @@ func unchanged(m chat.Message) bson.M {
 func upTo(n int64) bson.M { return bson.M{"$not": bson.M{"$gt": n}} }
 
 func noMessage() error { return chat.Errorf(chat.NotFound, "there is no such message") }
+
+// Places returns where messages are in the log of a conversation; those that are not there
+// are left out. It takes one round trip.
+func (s *Store) Places(ctx context.Context, conversation chat.ConversationID, ids []chat.MessageID) (map[chat.MessageID]int64, error) {
+	type placeDoc struct {
+		ID  chat.MessageID `bson:"_id"`
+		Seq int64          `bson:"seq"`
+	}
+	filter := bson.M{"_id": bson.M{"$in": ids}, "conversationId": conversation}
+	opts := options.Find().SetProjection(bson.M{"seq": 1}).SetBatchSize(int32(len(ids)) + 1)
+	docs, err := find[placeDoc](ctx, s.messages, filter, "look places up", opts)
+	places := make(map[chat.MessageID]int64, len(docs))
+	for _, d := range docs {
+		places[d.ID] = d.Seq
+	}
+	return places, err
+}

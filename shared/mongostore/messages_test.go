@@ -89,6 +89,25 @@ func TestMessagesAreBoundedInBytes(t *testing.T) {
 	}
 }
 
+func TestPlaces(t *testing.T) {
+	f := open(t)
+	c, other := f.newConversation(t, "t", start), f.newConversation(t, "other", start)
+	f.say(t, c.ID, 3)
+	f.say(t, other.ID, 1)
+	here, _, err := f.Messages(t.Context(), c.ID, chat.MessageQuery{Limit: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, _, err := f.Messages(t.Context(), other.ID, chat.MessageQuery{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Places(t.Context(), c.ID, []chat.MessageID{here[1].ID, there[0].ID, "none"})
+	if err != nil || len(got) != 1 || got[here[1].ID] != 2 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 func TestMessageIsOfTheOrganisation(t *testing.T) {
 	f := open(t)
 	c := f.newConversation(t, "t", start)

@@ -150,6 +150,7 @@ func TestReferenceOfShards(t *testing.T) {
 			return err
 		},
 		"MarkUnread": func() error { _, err := s.MarkUnread(ctx, alice, c, 1); return err },
+		"Places":     func() error { _, err := s.Places(ctx, c.ID, []chat.MessageID{"m1", "m2"}); return err },
 		"Marks":      func() error { _, err := s.Marks(ctx, c); return err },
 		"Readings": func() error {
 			c.TotalMessages = 1

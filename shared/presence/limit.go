@@ -81,6 +81,8 @@ func (s *Store) rateOf(u chat.Use) config.Rate {
 		return s.limits.Edits
 	case chat.UseMark:
 		return s.limits.Marks
+	case chat.UseExport:
+		return s.limits.Exports
 	}
 	return config.Rate{}
 }

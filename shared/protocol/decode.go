@@ -24,10 +24,12 @@ const (
 // encoding/json lets pass: duplicate and unknown members, names in another
 // case, invalid UTF-8, lone surrogates and deep nesting. The error is a
 // *chat.Error that names the field where there is one, and tells nothing else.
-func Decode[T any](data []byte) (T, error) {
+func Decode[T any](data []byte) (T, error) { return decodeWithin[T](data, MaxBody) }
+
+func decodeWithin[T any](data []byte, most int) (T, error) {
 	var v T
-	if len(data) > MaxBody {
-		return v, chat.Errorf(chat.PayloadTooLarge, "the body must be at most %d bytes", MaxBody)
+	if len(data) > most {
+		return v, chat.Errorf(chat.PayloadTooLarge, "the body must be at most %d bytes", most)
 	}
 	if tooDeep(data) {
 		return v, chat.Errorf(chat.BadRequest, "the body is nested more than %d deep", MaxDepth)

@@ -27,6 +27,8 @@ type store interface {
 	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
 	Readings(ctx context.Context, p chat.Principal, all []chat.Conversation) ([]chat.Reading, error)
 	Marks(ctx context.Context, c chat.Conversation) ([]chat.Mark, error)
+	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
+	Places(ctx context.Context, id chat.ConversationID, ids []chat.MessageID) (map[chat.MessageID]int64, error)
 }
 
 type presence interface {
@@ -71,7 +73,8 @@ func New(s store, p presence, b broadcaster, a announcer, sum summariser, m mark
 // Routes returns the handler of each route key. Each has one round trip to
 // MongoDB (a page of conversations two, with the total, or three by cursor; what is read
 // two more, whatever the page; to add or remove somebody two, and what only the creator
-// may do one more; a mark those of the read function), and what
+// may do one more; a mark those of the read function; a page of an export two and one for each
+// 1,000 messages or 0.75 MB of it, as Markdown up to twice as many), and what
 // changes a conversation also one to Redis and the fan-out to its members, where
 // somebody was added twice; to remove a participant or the conversation takes three
 // more to Redis, one of them for devices outside the room. Presence has one to Redis, and one to MongoDB for each agent that
@@ -90,6 +93,7 @@ func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 		"PUT /conversations/{id}/read":                                   h.read,
 		"PUT /conversations/{id}/unread":                                 h.unread,
 		"GET /conversations/{id}/reads":                                  h.reads,
+		"GET /conversations/{id}/export":                                 h.export,
 		"GET /presence":                                                  h.online,
 	}
 }

@@ -3,6 +3,7 @@ package handler_test
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,6 +51,7 @@ type world struct {
 	fail           map[string]error
 	steps          []string
 	managed        chat.PrincipalID // the backend answers for it
+	content        string           // of each message
 }
 
 func newWorld(caller chat.Principal) *world {
@@ -159,6 +161,19 @@ func (w *world) Readings(_ context.Context, p chat.Principal, all []chat.Convers
 
 func (w *world) Marks(_ context.Context, c chat.Conversation) ([]chat.Mark, error) {
 	return []chat.Mark{{By: owner, Seq: 9, PublicSeq: 3, At: now}, {By: member, Seq: 9}}, w.step("marks", c.ID)
+}
+
+func (w *world) Messages(_ context.Context, id chat.ConversationID, q chat.MessageQuery) ([]chat.Message, bool, error) {
+	after := int64(0)
+	if q.AfterSeq != nil {
+		after = *q.AfterSeq
+	}
+	m := chat.Message{ID: "m1", ConversationID: id, Seq: after + 1, Sender: owner, Draft: chat.Draft{Content: w.content, ParentID: "m0"}}
+	return []chat.Message{m}, false, w.step("messages", id, " ", after)
+}
+
+func (w *world) Places(_ context.Context, id chat.ConversationID, ids []chat.MessageID) (map[chat.MessageID]int64, error) {
+	return nil, w.step("places", id, " ", ids)
 }
 
 func (w *world) ReadREST(_ context.Context, p chat.Principal, c chat.Conversation, in protocol.ReadBody) (protocol.ReadUpdate, error) {
@@ -336,6 +351,11 @@ func TestCalls(t *testing.T) {
 		{"who has read", member, "GET /conversations/{id}/reads", c1, "", "", 200, []string{"read", "marks c1"}},
 		{"who has read another", stranger, "GET /conversations/{id}/reads", c1, "", "", 404, []string{"read"}},
 		{"who has read, not now", member, "GET /conversations/{id}/reads", c1, "", "marks", 500, []string{"read", "marks c1"}},
+		{"export", member, "GET /conversations/{id}/export", c1, "", "", 200, []string{"allow export user:member", "read", "messages c1 0", "messages c1 0"}},
+		{"export another", stranger, "GET /conversations/{id}/export", c1, "", "", 404, []string{"allow export user:x", "read"}},
+		{"export too often", member, "GET /conversations/{id}/export", c1, "", "allow", 500, []string{"allow export user:member"}},
+		{"export, not now", member, "GET /conversations/{id}/export", c1, "", "messages", 500, []string{"allow export user:member", "read", "messages c1 0"}},
+		{"export no id", member, "GET /conversations/{id}/export", map[string]string{"id": "{c1}"}, "", "", 400, nil},
 		{"get another", member, "GET /conversations/{id}", map[string]string{"id": "c2"}, "", "", 404, []string{"read"}},
 		{"get no id", member, "GET /conversations/{id}", map[string]string{"id": "{c1}"}, "", "", 400, nil},
 		{"update", member, "PUT /conversations/{id}", c1, `{"title":"t"}`, "", 200, []string{"update", "room", "conversation:updated O= M="}},
@@ -647,6 +667,31 @@ func TestCreateUnderAKey(t *testing.T) {
 	for _, key := range []string{`"`, `""`, " ", `""x"`, "{k}", "a b", strings.Repeat("k", 129)} {
 		if status, _, body := create(key); status != 400 || !strings.Contains(body, "Idempotency-Key") || len(w.steps) > 0 {
 			t.Errorf("key %s: got %d %s, the steps were %q", key, status, body, w.steps)
+		}
+	}
+}
+
+func TestExport(t *testing.T) {
+	c1 := map[string]string{"id": "c1"}
+	w := newWorld(member)
+	w.content = strings.Repeat("x", 200_000)
+	status, header, body := w.answer(t, "GET /conversations/{id}/export", c1, "format=markdown", "")
+	page, err := base64.StdEncoding.DecodeString(body)
+	if status != 200 || err != nil || header["content-type"] != "text/markdown; charset=utf-8" || header["content-disposition"] != "attachment; filename=conversation-c1.md" || !strings.HasPrefix(string(page), "# ") {
+		t.Errorf("got %d %v %.80s, %v", status, header, page, err)
+	}
+	if !slices.Equal(w.steps, []string{"allow export user:member", "read", "messages c1 0", "messages c1 0", "places c1 [m0]"}) || header["link"]+header["next-cursor"] != "" || header["etag"] != "" {
+		t.Errorf("did %v, told %v", w.steps, header)
+	}
+	// Of a long log a page says where the next one is; each message of this one is there.
+	status, header, _ = w.answer(t, "GET /conversations/{id}/export", c1, "cursor=ndjson-1-1000", "")
+	if want := `<?cursor=ndjson-21-1000&format=ndjson>; rel="next"`; status != 200 || header["link"] != want || header["next-cursor"] != "ndjson-21-1000" {
+		t.Errorf("got %d %v", status, header)
+	}
+	for _, query := range []string{"format=html", "cursor=x", "cursor=ndjson-2-1", "cursor=markdown-1-2", "format=markdown&cursor=ndjson-1-2", "limit=1", "format=ndjson&format=ndjson"} {
+		w := newWorld(member)
+		if status, body := w.call(t, "GET /conversations/{id}/export", c1, query, ""); status != 400 || len(w.steps) != 0 {
+			t.Errorf("%s: got %d %.200s after %v", query, status, body, w.steps)
 		}
 	}
 }

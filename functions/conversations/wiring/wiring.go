@@ -17,7 +17,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.JWT, config.OpenAI, config.RESTLimits, config.MarkLimit, config.SummaryLimit},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.JWT, config.OpenAI, config.RESTLimits, config.MarkLimit, config.ExportLimit, config.SummaryLimit},
 	Wire:  wired,
 }
 

@@ -3,6 +3,7 @@
 package verify
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -188,6 +189,21 @@ func (c *Contract) Answer(method, url string, status int, header http.Header, bo
 	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil || contents[media] == nil {
 		return fmt.Errorf("%s: the contract has no body of type %q there, but of %v\n%s", name, media, slices.Sorted(maps.Keys(contents)), body)
+	}
+	if lines := at(contents[media], "x-itemSchema"); lines != nil {
+		for line := range bytes.Lines(body) {
+			v, err := parse(line)
+			if err == nil {
+				err = c.rest.validate(name+media, lines, v)
+			}
+			if err != nil {
+				return fmt.Errorf("%s has a line that is not as the contract has it: %w\n%s", name, err, line)
+			}
+		}
+		return nil
+	}
+	if !strings.HasSuffix(media, "json") {
+		return nil
 	}
 	v, err := parse(body)
 	if err != nil {

@@ -701,6 +701,101 @@ export interface ErrorFrame {
   /** When the frame was made. */
   timestamp: string;
 }
+/** ExportHead is the first line of an exported conversation. */
+export interface ExportHead {
+  /** Aiwm-chat/1. */
+  format: "aiwm-chat/1";
+  conversation: ExportedConversation;
+  /** How many messages follow: the end of the log when the export began. */
+  lastSeq: number;
+}
+/** ExportedConversation is a conversation without what follows from its messages, and without its summary, which may repeat what is erased while one reads it. */
+export interface ExportedConversation {
+  id: ConversationID;
+  orgId: OrgID;
+  /** What people call it. */
+  title: string;
+  /** What it is about. */
+  description?: string;
+  /** The agent that serves it. */
+  agentId: PrincipalID;
+  status: ConversationStatus;
+  /** To find it by. */
+  tags?: string[];
+  /** Who has a right to it. */
+  participants: Participant[];
+  /** Who has the creator's rights. */
+  createdBy: Identity;
+  /** When it was created. */
+  createdAt: string;
+  /** The newest activity: a message or a change. */
+  updatedAt: string;
+}
+/** ExportedMessage is a line of an exported conversation for each message of its log: of a deleted one only its place. Whatever clients call their messages and streams stays with them, and so does reasoning that is not meant for people. */
+export interface ExportedMessage {
+  /** Its place in the log, contiguous from 1. */
+  seq: number;
+  id: MessageID;
+  /** User, agent, or system: the backend itself. */
+  participantType: "user" | "agent" | "system";
+  /** Who wrote it. */
+  participantId: PrincipalID;
+  role: Role;
+  type: MessageType;
+  /** What is said. */
+  content?: string;
+  /** Of the sender, or of a tool, for the model. */
+  name?: string;
+  /** The message that this one answers. */
+  parentId?: MessageID;
+  /** Http(s) URLs, or document:<id>. */
+  attachments?: Attachment[];
+  /** The agent's reasoning, where people are meant to see it. */
+  thinking?: Thinking;
+  /** Objects of the agent's own form. */
+  toolCalls?: {
+    [k: string]: unknown;
+  }[];
+  /** Objects of the agent's own form. */
+  toolResults?: {
+    [k: string]: unknown;
+  }[];
+  /** Of a tool_call that asks first, or of what decides it. */
+  approval?: Approval;
+  /** What the model's answer cost. */
+  usage?: Usage;
+  /** Milliseconds that the answer took. */
+  latency?: number;
+  /** Why there is no answer. */
+  error?: string;
+  status: MessageStatus;
+  /** When it was stored. */
+  createdAt: string;
+  /** When it was stored, edited or deleted. */
+  updatedAt: string;
+  /** Only its place in the log is left. */
+  isDeleted?: boolean;
+  /** Where that was not its author. */
+  deletedBy?: Identity;
+  /** Of what it says. */
+  version?: number;
+  /** How often its author changed what it says. */
+  edits?: number;
+  /** When last. */
+  editedAt?: string;
+  /** That of the reactions. */
+  reactionVersion?: number;
+  /** In the order in which they came, at most 200. */
+  reactions?: Reaction[];
+}
+/** Reaction is that of one principal. */
+export interface Reaction {
+  key: ReactionKey;
+  type: PrincipalType;
+  id: PrincipalID;
+  /** When. */
+  at: string;
+}
 /** API Gateway itself: the function failed, or was throttled. */
 export interface GatewayFrame {
   /** Its name for this connection. */
@@ -1068,14 +1163,6 @@ export interface React {
   key: string;
   /** False takes it back. */
   on: boolean;
-}
-/** Reaction is that of one principal. */
-export interface Reaction {
-  key: ReactionKey;
-  type: PrincipalType;
-  id: PrincipalID;
-  /** When. */
-  at: string;
 }
 /** ReactionList is the body of GET /messages/{id}/reactions. */
 export interface ReactionList {
