@@ -3,6 +3,7 @@ import { Conversation } from "./conversation.js";
 import { ChatError } from "./error.js";
 import { nameOf } from "./identity.js";
 import { joinOrLeave } from "./joining.js";
+import { Later } from "./later.js";
 import { guarded, Listeners } from "./listeners.js";
 import type { Frame, Link } from "./link.js";
 import { Outbox } from "./outbox.js";
@@ -48,7 +49,8 @@ export class ChatClient {
   readonly #forgotten = new FinalizationRegistry<string>((id) => this.#known(id) ?? this.#conversations.delete(id));
   readonly #presenceAt = new Map<string, string>();
   readonly #on: { [E in keyof ClientEvents]: Set<ClientEvents[E]> } = { frame: new Set(), event: new Set(), activity: new Set(), question: new Set() };
-  #questions?: Promise<Questions>;
+  /** What agents need is loaded by them; of what was missed because it could not be, a backlog tells. */
+  readonly #questions = new Later<Questions>(async () => new (await import("./questions.js")).Questions(this));
   #snapshot?: ClientSnapshot;
 
   constructor(options: ChatOptions) {
@@ -135,9 +137,9 @@ export class ChatClient {
   }
 
   /** @internal */
-  emit<E extends keyof ClientEvents>(event: E, call: (listener: ClientEvents[E]) => void): void {
-    const all = this.#on[event];
-    for (const listener of [...all]) if (all.has(listener)) guarded(() => call(listener));
+  emit<E extends keyof ClientEvents>(event: E, what: Parameters<ClientEvents[E]>[0]): void {
+    const all: Set<(what: any) => void> = this.#on[event];
+    for (const listener of [...all]) if (all.has(listener)) guarded(() => listener(what));
   }
 
   // What the connection needs, and whom it tells.
@@ -163,7 +165,7 @@ export class ChatClient {
 
   /** @internal */
   readonly wire = (dir: "in" | "out", text: string): void => {
-    if (this.#on.frame.size > 0) this.emit("frame", (tell) => tell({ dir, text, at: Date.now() }));
+    if (this.#on.frame.size > 0) this.emit("frame", { dir, text, at: Date.now() });
   };
 
   /** @internal */
@@ -191,7 +193,7 @@ export class ChatClient {
   /** @internal */
   frame(f: Frame, link: Link): void {
     if (!f.event) return;
-    this.emit("event", (tell) => tell(f as ServerFrame));
+    this.emit("event", f as ServerFrame);
     const { data } = f;
     for (const w of this.writers) w.frame(f, link);
     if (f.error) return;
@@ -205,12 +207,12 @@ export class ChatClient {
       case "presence:update":
         return this.present([data, ...(data.more ?? [])].map((p: Identity) => ({ ...p, status: data.status })), data.at);
     }
-    if (f.event === "backlog" || f.event === "message:from-user" || data?.forYou) this.#asked(f);
+    if (f.event === "backlog" || f.event === "message:from-user" || data?.forYou) this.#questions.do((questions) => questions.frame(f));
     // Of a whole conversation the id is its own. Its replies have one too, and are nothing that happened to it.
     const conversationId = data?.conversationId ?? data?.id;
     if (f.event.startsWith("conversation:") && f.id === undefined) {
       const { event } = f as { event: Activity["event"] };
-      this.emit("activity", (tell) => tell({ event, conversationId, lastSeq: data.lastSeq, conversation: data.id && data }));
+      this.emit("activity", { event, conversationId, lastSeq: data.lastSeq, conversation: data.id && data });
     }
     this.#known(conversationId)?.frame(f, link);
   }
@@ -223,15 +225,6 @@ export class ChatClient {
       this.changed();
     }
     this.outbox.identified(link, me);
-  }
-
-  /** What agents need is loaded by them. */
-  #asked(f: Frame): void {
-    this.#questions ??= import("./questions.js").then(({ Questions }) => new Questions(this));
-    this.#questions.then(
-      (questions) => questions.frame(f),
-      () => (this.#questions = undefined), // the next one loads it again; a backlog tells what was missed
-    );
   }
 
   /** @internal Notes who is there. What was decided before what is known does not count; what does not say when is of now. */

@@ -1,8 +1,9 @@
 import { asChatError, ChatError, refusal, unavailable } from "./error.js";
+import { notLoaded } from "./later.js";
 import { type Frame, Link, type LinkEvents } from "./link.js";
 import { isHidden, watchPage } from "./page.js";
 import type { Rest } from "./rest.js";
-import { backoff, sleep } from "./timing.js";
+import { backoff } from "./timing.js";
 import { expiry, type Tokens } from "./tokens.js";
 import type { ChatOptions, ConnectionState, Timing } from "./types.js";
 import { waitAfter } from "./waits.js";
@@ -24,9 +25,6 @@ export interface ConnectionHost {
   streamsWanted(mode: "full" | "final"): void;
 }
 
-/** Handshakes that are refused in a row, while REST answers, before the address is thought wrong. */
-const maxRefused = 8;
-
 /** A connection that lived for so long was a good one: the next attempt is a first one again. */
 const lived = 5_000;
 
@@ -44,34 +42,34 @@ export class Connection implements LinkEvents {
   retryAt?: number;
   /** The open one, if there is any. */
   link?: Link;
-  #next?: Link; // that takes over
+  next?: Link; // that takes over
   #opening?: Link;
   readonly #links = new Set<Link>(); // also old ones that are still needed
-  #token = "";
-  #run = 0; // what was begun before the last close goes nowhere
+  token = "";
+  run = 0; // what was begun before the last close goes nowhere
   #attempt = 0;
   #since = 0; // when it was connected
-  #due = 0; // when another link is to take over, whatever the token says
-  #refused = 0; // handshakes in a row, before the first that was not
+  due = 0; // when another link is to take over, whatever the token says
+  refused = 0; // handshakes in a row, before the first that was not
   #retry?: ReturnType<typeof setTimeout>;
   #roll?: ReturnType<typeof setTimeout>;
   #beat?: ReturnType<typeof setTimeout>;
   #final?: ReturnType<typeof setTimeout>;
   #pinging?: Link;
   #unwatch?: () => void;
-  readonly #host: ConnectionHost;
+  readonly host: ConnectionHost;
 
   constructor(host: ConnectionHost) {
-    this.#host = host;
+    this.host = host;
     this.wire = host.wire;
   }
 
   connect(): void {
     if (this.state === "connecting" || this.state === "connected") return;
     if (!this.#unwatch) {
-      this.#attempt = this.#refused = 0;
+      this.#attempt = this.refused = 0;
       this.#unwatch = watchPage({ online: this.#hurry, visible: this.#visible, hidden: this.#hidden });
-      this.#host.streamsWanted("full"); // nobody has listened since
+      this.host.streamsWanted("full"); // nobody has listened since
       if (isHidden()) this.#hidden();
     }
     void this.#try();
@@ -92,7 +90,7 @@ export class Connection implements LinkEvents {
         const before = new Set(link.rooms.keys());
         const since = Date.now();
         try {
-          this.#host.pong((await link.request("ping")).data, before, link);
+          this.host.pong((await link.request("ping")).data, before, link);
           break;
         } catch {
           if (tries === 0) continue;
@@ -108,27 +106,27 @@ export class Connection implements LinkEvents {
 
   #pingLater(): void {
     clearTimeout(this.#beat);
-    this.#beat = setTimeout(() => void this.ping(), this.#host.timing.pingEvery);
+    this.#beat = setTimeout(() => void this.ping(), this.host.timing.pingEvery);
   }
 
   #is(state: ConnectionState, error?: ChatError, retryAt?: number): void {
     this.state = state;
     this.error = error;
     this.retryAt = retryAt;
-    this.#host.changed();
+    this.host.changed();
   }
 
   // LinkEvents
 
   open(link: Link): void {
-    this.#refused = -Infinity;
+    this.refused = -Infinity;
     if (link !== this.#opening) return; // #rollOver goes on
     this.#opening = undefined;
-    this.#take(link);
+    this.take(link);
   }
 
   frame(f: Frame, link: Link): void {
-    this.#host.frame(f, link);
+    this.host.frame(f, link);
     if (f.error && !f.id && endings.test(f.error.code)) {
       link.reason = refusal(f.error);
       link.close();
@@ -143,64 +141,64 @@ export class Connection implements LinkEvents {
     this.#links.delete(link);
     if (link === this.#opening) {
       this.#opening = undefined;
-      void this.#whyRefused(link, this.#run);
-    } else if (link === this.#next) {
-      this.#next = undefined;
+      void this.#whyRefused(link, this.run);
+    } else if (link === this.next) {
+      this.next = undefined;
     } else if (link === this.link) {
       this.link = undefined;
-      if (Date.now() - this.#since >= Math.min(lived, this.#host.timing.backoffMax / 2)) this.#attempt = 0;
-      if (this.#next?.open) this.#take(this.#next);
+      if (Date.now() - this.#since >= Math.min(lived, this.host.timing.backoffMax / 2)) this.#attempt = 0;
+      if (this.next?.open) this.take(this.next);
       else this.#lost(link.reason ?? unavailable("The connection was lost"));
     }
   }
 
   /** Makes a link the one that is used. */
-  #take(link: Link): void {
+  take(link: Link): void {
     const another = this.state === "connected";
     const now = Date.now();
     if (!another) this.#since = now;
-    this.#next = undefined;
+    this.next = undefined;
     this.link = link;
-    const { timing } = this.#host;
+    const { timing } = this.host;
     this.#pingLater();
     const after = timing.rolloverAfter + (2 * Math.random() - 1) * timing.rolloverJitter;
-    this.#due = now + after;
-    const left = expiry(this.#token) - now;
+    this.due = now + after;
+    const left = expiry(this.token) - now;
     const early = left - Math.min(60_000, left / 5);
     // Where the clock is ahead each token seems to be over, the newest too.
-    this.#rollIn(Math.min(after, another ? Math.max(early, rollsEvery) : early));
-    this.#host.swapped();
+    this.rollIn(Math.min(after, another ? Math.max(early, rollsEvery) : early));
+    this.host.swapped();
     this.#is("connected");
-    void this.#host.enter(link); // also what was opened or left while it was prepared
+    void this.host.enter(link); // also what was opened or left while it was prepared
   }
 
-  #rollIn(ms: number): void {
+  rollIn(ms: number): void {
     clearTimeout(this.#roll);
     this.#roll = setTimeout(() => void this.#rollOver(), Math.min(Math.max(ms, 1000), 2 ** 31 - 1));
   }
 
   async #try(): Promise<void> {
-    const run = ++this.#run;
+    const run = ++this.run;
     clearTimeout(this.#retry);
     this.#is("connecting", this.error);
     try {
-      const token = await this.#host.tokens.get(true);
-      if (run !== this.#run) return;
-      if (this.error?.code === "token_expired" && token === this.#token) return this.#end("failed", this.error);
-      this.#token = token;
-      this.#opening = this.#dial();
+      const token = await this.host.tokens.get(true);
+      if (run !== this.run) return;
+      if (this.error?.code === "token_expired" && token === this.token) return this.#end("failed", this.error);
+      this.token = token;
+      this.#opening = this.dial();
     } catch (e) {
-      if (run === this.#run) this.#lost(asChatError(e));
+      if (run === this.run) this.#lost(asChatError(e));
     }
   }
 
-  #dial(): Link {
-    const { options, timing } = this.#host;
+  dial(): Link {
+    const { options, timing } = this.host;
     const Socket = options.WebSocket ?? globalThis.WebSocket;
     if (!Socket) throw new ChatError("wrong_url", "Pass a WebSocket");
     let ws: WebSocket;
     try {
-      ws = new Socket(options.url, ["aiwm.v2", "bearer", this.#token]);
+      ws = new Socket(options.url, ["aiwm.v2", "bearer", this.token]);
     } catch {
       throw new ChatError("wrong_url", `${options.url} is no address`);
     }
@@ -209,26 +207,14 @@ export class Connection implements LinkEvents {
     return link;
   }
 
-  /** A browser does not tell why a handshake is refused: REST does. */
   async #whyRefused(link: Link, run: number): Promise<void> {
-    const { rest, options } = this.#host;
-    let error: ChatError;
-    try {
-      if (link.reason) throw link.reason;
-      await rest.once(this.#token, "GET", "conversations", { limit: 1 });
-      error =
-        ++this.#refused >= maxRefused
-          ? new ChatError("wrong_url", `Nothing takes connections at ${options.url}`)
-          : unavailable(`${options.url} refuses the connection`);
-    } catch (e) {
-      error = asChatError(e);
-    }
-    if (run === this.#run) this.#lost(error);
+    const error = link.reason ?? (await import("./refused.js").catch(notLoaded).then(({ whyRefused }) => whyRefused(this)).catch(asChatError));
+    if (run === this.run) this.#lost(error);
   }
 
   #lost(error: ChatError): void {
     this.#stopTimers();
-    this.#next?.close(); // one that does not take over any more would stay for ever
+    this.next?.close(); // one that does not take over any more would stay for ever
     if (error.code === "token_expired" && this.#attempt === 0) {
       this.#attempt++;
       this.error = error;
@@ -236,20 +222,20 @@ export class Connection implements LinkEvents {
       return;
     }
     if (!error.retryable && !/^(token_expired|switched_off)$/.test(error.code)) return this.#end("failed", error);
-    const wait = waitAfter(error, backoff(this.#attempt++, this.#host.timing));
+    const wait = waitAfter(error, backoff(this.#attempt++, this.host.timing));
     this.#retry = setTimeout(() => void this.#try(), wait);
     this.#is("disconnected", error, Date.now() + wait);
   }
 
   #end(state: ConnectionState, error?: ChatError): void {
-    this.#run++;
+    this.run++;
     this.#stopTimers();
     clearTimeout(this.#final);
     this.#unwatch?.();
     this.#unwatch = undefined;
-    this.link = this.#next = this.#opening = undefined;
+    this.link = this.next = this.#opening = undefined;
     for (const link of [...this.#links]) link.close();
-    this.#host.tokens.forget();
+    this.host.tokens.forget();
     this.#is(state, error);
   }
 
@@ -257,29 +243,13 @@ export class Connection implements LinkEvents {
     [this.#retry, this.#roll, this.#beat].forEach(clearTimeout);
   }
 
-  /** Make before break: what is open is joined on a second link before the first is let go. */
   async #rollOver(): Promise<void> {
-    const run = this.#run;
-    const old = this.link;
-    if (!old || this.#next) return;
-    const { timing, tokens } = this.#host;
-    let link: Link | undefined;
+    const { link } = this;
+    if (!link || this.next) return;
     try {
-      const token = await tokens.get(true);
-      if (run !== this.#run || this.link !== old) return;
-      if (token === this.#token && Date.now() < this.#due) return this.#rollIn(Math.min(rollsEvery, this.#due - Date.now()));
-      this.#token = token;
-      link = this.#next = this.#dial();
-      while (!link.open && !link.closed) await sleep(20);
-      if (!link.closed) await this.#host.enter(link);
-      if (run !== this.#run || link.closed) throw unavailable("The connection was lost");
-      if (this.link !== old) return; // it was lost meanwhile
-      this.#take(link);
-      for (const until = Date.now() + 60 * timing.ackTimeout; !old.idle && !old.closed && Date.now() < until; ) await sleep(50);
-      old.close();
+      await (await import("./rollover.js")).rollOver(this, link);
     } catch {
-      link?.close();
-      if (this.link === old) this.#rollIn(timing.backoffMax);
+      if (this.link === link) this.rollIn(this.host.timing.backoffMax);
     }
   }
 
@@ -290,13 +260,13 @@ export class Connection implements LinkEvents {
 
   readonly #visible = (hiddenFor: number) => {
     clearTimeout(this.#final);
-    this.#host.streamsWanted("full");
+    this.host.streamsWanted("full");
     if (this.state === "disconnected") void this.#try();
-    else if (hiddenFor >= this.#host.timing.hiddenPing) void this.ping();
+    else if (hiddenFor >= this.host.timing.hiddenPing) void this.ping();
   };
 
   readonly #hidden = () => {
     clearTimeout(this.#final);
-    this.#final = setTimeout(() => this.#host.streamsWanted("final"), this.#host.timing.hiddenFinal);
+    this.#final = setTimeout(() => this.host.streamsWanted("final"), this.host.timing.hiddenFinal);
   };
 }

@@ -1,17 +1,18 @@
-import { Assembler } from "./assembler.js";
+import type { Answers } from "./answers.js";
 import type { ChatClient } from "./client.js";
 import { asChatError, ChatError } from "./error.js";
 import { joinOrLeave } from "./joining.js";
 import type { Frame, Link } from "./link.js";
+import { Later, notLoaded } from "./later.js";
 import { Listeners } from "./listeners.js";
 import { Log } from "./log.js";
 import { deleted, type Known, reactionsOf } from "./merged.js";
-import { Missing } from "./missing.js";
+import type { Missing } from "./missing.js";
 import { People } from "./people.js";
 import type { Changed, ConversationInfo, Joined, Message } from "./protocol.gen.js";
 import { newId } from "./rest.js";
 import type { ConversationSnapshot, Outgoing, OutgoingInput } from "./types.js";
-import { TypingOwn } from "./typing.js";
+import type { TypingOwn } from "./typing.js";
 import type { StreamWriter } from "./writer.js";
 
 /** How much of the log a first join shows. */
@@ -19,8 +20,11 @@ const firstPage = 50;
 /** A room that was left is left a little later: mostly it is only opened anew. */
 const linger = 500;
 
+/** The frames that are about an answer that is being written. */
+const aboutAnswers = /^stream:(start|snapshot|delta|stopping|dropped)$/;
+
 /** What most need seldom. */
-const actions = () => import("./actions.js");
+const actions = () => import("./actions.js").catch(notLoaded);
 
 /** One conversation: what is said in it, and what one says. There is one object for each id. */
 export class Conversation {
@@ -29,16 +33,17 @@ export class Conversation {
   readonly core: ChatClient;
   /** @internal */
   log = new Log();
-  /** @internal */
-  streams: Assembler;
+  /** @internal What nobody writes needs no place: it is loaded with the first piece. */
+  answers = this.#answers();
   /** @internal After which change of older messages to go on. */
   changedAfter?: string;
   /** @internal */
   info?: ConversationInfo;
   readonly #listeners = new Listeners();
-  readonly #missing = new Missing(this);
+  readonly #missing = new Later<Missing>(async () => new (await import("./missing.js")).Missing(this));
   readonly #people = new People(this);
-  readonly #own: TypingOwn;
+  readonly #own = new Later<TypingOwn>(async () => new (await import("./typing.js")).TypingOwn(this.core.timing, (state) => this.#tell(state)));
+  #gap?: ReturnType<typeof setTimeout>;
   #opens = 0;
   #error?: ChatError;
   #snapshot?: ConversationSnapshot;
@@ -47,13 +52,6 @@ export class Conversation {
   constructor(id: string, core: ChatClient) {
     this.id = id;
     this.core = core;
-    this.streams = new Assembler(core.timing);
-    this.#own = new TypingOwn(core.timing, (state) => {
-      const { link } = core;
-      if (!link?.rooms.has(id)) return false;
-      link.post({ action: "typing", conversationId: id, state });
-      return true;
-    });
   }
 
   /** Joins, as soon as there is a connection, and stays in until the function that it returns was called, for each call of open. */
@@ -81,7 +79,7 @@ export class Conversation {
    * again. What it throws is never of the network.
    */
   send(message: string | (OutgoingInput & { clientMessageId?: string })): Outgoing {
-    this.#own.stop();
+    this.blur();
     return this.core.outbox.add(this.id, typeof message === "string" ? { content: message } : message);
   }
 
@@ -101,18 +99,7 @@ export class Conversation {
 
   /** Reads what was said before what is shown; false: there is nothing older. */
   async loadOlder(limit = 50): Promise<boolean> {
-    const { log } = this;
-    if (!log.hasOlder) return false;
-    const { data, pagination } = await this.core.rest.messages({ conversationId: this.id, beforeSeq: log.first, limit });
-    if (log !== this.log) return false; // of somebody else
-    for (const m of data) {
-      this.core.outbox.seen(m);
-      this.streams.older(m);
-      this.#missing.cut(m);
-    }
-    if (log.prepend(data)) this.changed();
-    this.#missing.look();
-    return log.hasOlder && pagination.hasMore;
+    return this.log.hasOlder && (await import("./older.js").catch(notLoaded)).older(this, limit);
   }
 
   /** Reads who is online of those who are not in the room. */
@@ -123,12 +110,12 @@ export class Conversation {
 
   /** The user types: tells the others, now and then. */
   keystroke(): void {
-    this.#own.keystroke();
+    this.#own.do((own) => own.keystroke());
   }
 
   /** The user does something else. */
   blur(): void {
-    this.#own.stop();
+    this.#own.also((own) => own.stop());
   }
 
   /** Asks an answer to end, or all that are being written here. */
@@ -169,7 +156,7 @@ export class Conversation {
    * that is gone, goes on with it.
    */
   async answer(question: string | Message, streamId: string = newId()): Promise<StreamWriter> {
-    const { StreamWriter } = await import("./writer.js"); // most clients never write one
+    const { StreamWriter } = await import("./writer.js").catch(notLoaded); // most clients never write one
     const writer = new StreamWriter(this.core, this, streamId, typeof question === "string" ? question : question.id);
     await writer.begin();
     return writer;
@@ -183,21 +170,21 @@ export class Conversation {
   /** @internal Takes a message, from wherever it comes. own: from an answer to the caller. */
   add(m: Message, own?: boolean): void {
     m = this.core.outbox.seen(m); // before it is shown, so that it is not shown twice
-    this.streams.message(m);
-    this.#missing.cut(m);
+    if (m.streamId) this.answers.do((a) => a.message(m), false);
+    this.cut(m);
     this.change(m, own);
   }
 
   /** @internal Takes what changed of a message. */
   change(m: Known, own?: boolean): void {
     if (this.log.add(m, own)) this.changed();
-    this.#missing.look();
+    this.look();
   }
 
   /** @internal The log is at least so long. */
   reaches(seq: number): void {
     if (this.log.reaches(seq)) this.changed();
-    this.#missing.look();
+    this.look();
   }
 
   /** @internal Something is not to be had, for now or for good. */
@@ -209,9 +196,9 @@ export class Conversation {
   /** @internal Somebody else is connected, to whom nothing of this was said. */
   forget(link: Link): void {
     this.log = new Log();
-    this.streams = new Assembler(this.core.timing);
+    this.answers = this.#answers();
     this.#people.clear();
-    this.#missing.clear();
+    this.#missing.also((missing) => missing.clear());
     this.info = this.#error = this.changedAfter = undefined;
     link.rooms.delete(this.id); // it was joined as if the old log were there
     void joinOrLeave(link, this);
@@ -220,8 +207,8 @@ export class Conversation {
 
   /** @internal */
   connectionChanged(): void {
-    if (!this.core.link) this.#people.typing.clear();
-    this.#missing.look();
+    if (!this.core.link) this.#people.typing.also((typing) => typing.clear());
+    this.look();
     this.changed();
   }
 
@@ -240,9 +227,8 @@ export class Conversation {
   }
 
   /** @internal A frame that is about this conversation. */
-  frame({ event, id, data }: Frame, link: Link): void {
-    const now = Date.now();
-    const { streams } = this;
+  frame(f: Frame, link: Link): void {
+    const { event, id, data } = f;
     switch (event) {
       case "messages:history":
       case "messages:changed":
@@ -255,12 +241,12 @@ export class Conversation {
         return this.change(reactionsOf(data), id !== undefined);
       case "message:new":
       case "message:from-user":
-        this.#people.typing.stop({ type: data.participantType, id: data.participantId });
+        this.#people.typing.also((typing) => typing.stop({ type: data.participantType, id: data.participantId }));
         return this.add(data);
       case "message:sent":
         return this.reaches(data.seq);
       case "message:deleted":
-        this.#missing.deleted(data.messageId);
+        this.#missing.also((missing) => missing.deleted(data.messageId));
         return this.change(deleted(data));
       case "conversation:activity":
         return this.reaches(data.lastSeq);
@@ -284,26 +270,17 @@ export class Conversation {
         this.#people.moved(data, event === "user:joined");
         break;
       case "typing:start":
-        return this.#people.typing.start(data);
+        return this.#people.typing.do((typing) => typing.start(data));
       case "typing:stop":
-        return this.#people.typing.stop(data);
-      case "stream:start":
-      case "stream:snapshot":
-        streams.begun(data, now);
-        break;
-      case "stream:delta":
-        if (streams.delta(data, now)) this.changed();
-        return this.#missing.look();
-      case "stream:stopping":
-        streams.stopping(data.streamIds);
-        break;
-      case "stream:dropped":
-        streams.dropped(data.streamId);
-        break;
+        return this.#people.typing.also((typing) => typing.stop(data));
       default:
+        if (aboutAnswers.test(event!)) {
+          const now = Date.now();
+          this.answers.do((a) => a.frame(f, now));
+        }
         return;
     }
-    this.#missing.look();
+    this.look();
     this.changed();
   }
 
@@ -332,6 +309,41 @@ export class Conversation {
     this.#people.joined(d);
     this.reaches(d.lastSeq);
     this.changed();
+  }
+
+  /** Tells that one types, or does no more; false: nobody can be told. */
+  #tell(state: "start" | "stop"): boolean {
+    const { core, id } = this;
+    const { link } = core;
+    if (!link?.rooms.has(id)) return false;
+    link.post({ action: "typing", conversationId: id, state });
+    return true;
+  }
+
+  #answers() {
+    return new Later<Answers>(async () => new (await import("./answers.js")).Answers(this));
+  }
+
+  /** @internal A message may not have fit its frame. */
+  cut({ id, truncated }: Message): void {
+    if (truncated) this.#missing.do((missing) => missing.cut(id));
+  }
+
+  /** @internal Looks whether something is missing, and whether time may run out for an answer. */
+  look(): void {
+    this.answers.look();
+    this.#missing.look();
+    if (this.#missing.it || !this.#lacks) return;
+    this.#gap ??= setTimeout(() => {
+      this.#gap = undefined;
+      if (!this.#lacks) return;
+      this.#missing.do((missing) => missing.fill());
+      this.look(); // until that is there
+    }, this.core.timing.gapPatience);
+  }
+
+  get #lacks(): boolean {
+    return this.isOpen && this.log.lacks && !this.core.isOver;
   }
 
   async #changedTo({ changedAfter, hasMore }: Changed, link: Link): Promise<void> {
@@ -364,8 +376,8 @@ export class Conversation {
       error: this.#error,
       messages: log.messages,
       outgoing: core.outbox.of(id),
-      streams: this.streams.shown(Date.now(), (m) => m.seq <= log.last),
-      typing: this.#people.typing.who,
+      streams: this.answers.it?.shown(Date.now(), (m) => m.seq <= log.last) ?? [],
+      typing: this.#people.typing.it?.who ?? [],
       members: this.#people.here,
       presence: core.presence,
       agentOnline: this.#people.agentOnline,

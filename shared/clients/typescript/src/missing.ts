@@ -1,15 +1,13 @@
 import type { Conversation } from "./conversation.js";
 import { asChatError } from "./error.js";
-import type { Message } from "./protocol.gen.js";
 import { backoff } from "./timing.js";
 import { pause, waitAfter } from "./waits.js";
 
-/** @internal Reads what of a conversation did not come: messages, the ends of those that did not fit a frame, pieces of answers. */
+/** @internal Reads what of a conversation did not come: messages, and the ends of those that did not fit a frame. Where nothing is missing, this is not loaded. */
 export class Missing {
   readonly #of: Conversation;
   readonly #cut = new Set<string>(); // truncated messages that are to be read
   #gap?: ReturnType<typeof setTimeout>;
-  #tick?: ReturnType<typeof setInterval>;
   #filling = false;
   #reading = false;
   #failures = 0; // to read what is missing, in a row
@@ -18,25 +16,23 @@ export class Missing {
     this.#of = of;
   }
 
-  /** Looks whether something is missing, and whether time may run out for a stream. */
+  /** Looks whether something is missing. */
   look(): void {
-    const { core, log, streams, isOpen } = this.#of;
+    const { core, log, isOpen } = this.#of;
     const { timing } = core;
-    const { gapPatience } = timing;
     if (core.isOver) {
       clearTimeout(this.#gap);
-      clearInterval(this.#tick);
-      this.#gap = this.#tick = undefined;
+      this.#gap = undefined;
       return;
     }
-    if (isOpen && log.lacks && !this.#filling) this.#gap ??= setTimeout(() => void this.#fill(), gapPatience + (this.#failures && backoff(this.#failures, timing)));
-    if (streams.busy) this.#tick ??= setInterval(() => this.#watch(), gapPatience);
+    if (isOpen && log.lacks && !this.#filling) this.#gap ??= setTimeout(() => void this.fill(), timing.gapPatience + (this.#failures && backoff(this.#failures, timing)));
     void this.#readWhole();
   }
 
   /** Notes a message that did not fit its frame. */
-  cut(m: Message): void {
-    if (m.truncated) this.#cut.add(m.id);
+  cut(id: string): void {
+    this.#cut.add(id);
+    this.look();
   }
 
   /** One that was deleted is not read. */
@@ -49,9 +45,10 @@ export class Missing {
   }
 
   /** Reads the messages that did not come. */
-  async #fill(): Promise<void> {
+  async fill(): Promise<void> {
     const { core, log, id } = this.#of;
     this.#gap = undefined;
+    if (this.#filling) return;
     this.#filling = true;
     try {
       while (log === this.#of.log && log.lacks && this.#of.isOpen && !core.isOver) {
@@ -91,26 +88,5 @@ export class Missing {
       }
     }
     this.#reading = false;
-  }
-
-  #watch(): void {
-    const { core, id, streams, isOpen } = this.#of;
-    const now = Date.now();
-    if (streams.pass(now)) this.#of.changed(); // one is stalled by now, or over
-    for (const streamId of streams.missing(now)) {
-      core.rest.stream(id, streamId).then(
-        (d) => {
-          streams.begun({ ...d, truncated: false }, Date.now());
-          this.#of.changed();
-        },
-        (e) => {
-          // It has ended: its message comes, or has come.
-          if (asChatError(e).code === "not_found" && streams.over(streamId)) this.#of.changed();
-        },
-      );
-    }
-    if (streams.busy && isOpen) return;
-    clearInterval(this.#tick);
-    this.#tick = undefined;
   }
 }

@@ -1,18 +1,18 @@
 import type { Conversation } from "./conversation.js";
 import { nameOf } from "./identity.js";
+import { Later } from "./later.js";
 import type { Identity, Joined, Membership } from "./protocol.gen.js";
-import { TypingOthers } from "./typing.js";
+import type { TypingOthers } from "./typing.js";
 
 /** @internal Who is in the room of a conversation, who types there, and whether its agent is online. */
 export class People {
   agentOnline?: boolean;
-  readonly typing: TypingOthers;
+  readonly typing = new Later<TypingOthers>(async () => new (await import("./typing.js")).TypingOthers(() => this.#of.changed()));
   readonly #of: Conversation;
   readonly #here = new Map<string, Identity>();
 
   constructor(of: Conversation) {
     this.#of = of;
-    this.typing = new TypingOthers(() => of.changed());
   }
 
   get here(): Identity[] {
@@ -21,14 +21,14 @@ export class People {
 
   clear(): void {
     this.#here.clear();
-    this.typing.clear();
+    this.typing.also((typing) => typing.clear());
     this.agentOnline = undefined;
   }
 
   joined({ members, typing = [], agentOnline }: Joined): void {
     this.clear();
     for (const m of members) this.#here.set(nameOf(m), m);
-    for (const t of typing) this.typing.start(t);
+    for (const one of typing) this.typing.do((typing) => typing.start(one));
     this.agentOnline = agentOnline;
     this.#online(members);
   }
@@ -39,7 +39,7 @@ export class People {
       if (here) this.#here.set(nameOf(one), one);
       else {
         this.#here.delete(nameOf(one));
-        this.typing.stop(one);
+        this.typing.also((typing) => typing.stop(one));
       }
     }
     if (here) this.#online([d]);

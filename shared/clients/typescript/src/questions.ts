@@ -24,7 +24,7 @@ export class Questions {
   }
 
   #tell(m: Message): void {
-    this.#core.emit("question", (tell) => tell(m));
+    this.#core.emit("question", m);
   }
 
   #take(m?: Message): void {

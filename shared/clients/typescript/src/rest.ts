@@ -1,5 +1,4 @@
-import { asChatError, ChatError, unavailable } from "./error.js";
-import { sleep } from "./timing.js";
+import { notLoaded } from "./later.js";
 import type * as P from "./protocol.gen.js";
 
 /** @internal */
@@ -10,12 +9,12 @@ export interface RestOptions {
   fetch: typeof fetch;
 }
 
-const maxWait = 5000;
-/** A little longer than API Gateway waits for a function. */
-const timeout = 35_000;
-
 /** Each call: what is asked for, ids in their places, and after them what is in `in`: the query of a GET, or else the body. Under a signal it can be ended. */
-interface Calls {
+export interface Calls {
+  /** Under the same key a repeat creates nothing: without one it has a key of its own. */
+  createConversation: (body: P.CreateConversation, idempotencyKey?: string, signal?: AbortSignal) => Promise<P.ConversationInfo>;
+  /** The key is the message's clientMessageId: under it, it is stored once. */
+  postMessage: (body: P.MessageInput, idempotencyKey?: string, signal?: AbortSignal) => Promise<P.Sent>;
   listConversations: (query?: { status?: P.ConversationStatus; agentId?: string; userId?: string; tag?: string; sort?: string; page?: number; cursor?: string; limit?: number }, signal?: AbortSignal) => Promise<P.ConversationPage>;
   getConversation: (id: string, signal?: AbortSignal) => Promise<P.ConversationInfo>;
   updateConversation: (id: string, body: P.UpdateConversation, signal?: AbortSignal) => Promise<P.ConversationInfo>;
@@ -49,40 +48,16 @@ interface Calls {
   health: (query?: { deep?: boolean }, signal?: AbortSignal) => Promise<P.HealthReport>;
 }
 
-/** Where each of them goes: the colons are its ids, in their order, and `in` says that it has a query or a body. */
-const routes: Record<keyof Calls, string> = {
-  listConversations: "GET conversations in",
-  getConversation: "GET conversations/:",
-  updateConversation: "PUT conversations/: in",
-  deleteConversation: "DELETE conversations/:",
-  addParticipant: "POST conversations/:/participants in",
-  removeParticipant: "DELETE conversations/:/participants/:/:",
-  messages: "GET messages in",
-  message: "GET messages/:",
-  editMessage: "PUT messages/: in",
-  deleteMessage: "DELETE messages/:",
-  reactions: "GET messages/:/reactions",
-  react: "PUT messages/:/reactions/:",
-  unreact: "DELETE messages/:/reactions/:",
-  presence: "GET presence?conversationId=:",
-  streams: "GET conversations/:/streams",
-  stream: "GET conversations/:/streams/:",
-  stopStream: "POST conversations/:/streams/:/stop",
-  decide: "POST conversations/:/approvals/: in",
-  regenerate: "POST messages/:/regenerate",
-  agents: "GET agents in",
-  agent: "GET agents/:",
-  createAgent: "POST agents in",
-  updateAgent: "PUT agents/: in",
-  deleteAgent: "DELETE agents/:",
-  backlog: "GET agents/:/backlog in",
-  runs: "GET conversations/:/runs in",
-  run: "GET runs/:",
-  stopRun: "POST runs/:/stop",
-  summarize: "POST conversations/:/summary",
-  usage: "GET usage in",
-  health: "GET health in",
-};
+const names = [
+  "createConversation", "postMessage", "listConversations", "getConversation", "updateConversation", "deleteConversation", "addParticipant", "removeParticipant",
+  "messages", "message", "editMessage", "deleteMessage", "reactions", "react", "unreact", "presence",
+  "streams", "stream", "stopStream", "decide", "regenerate", "agents", "agent", "createAgent",
+  "updateAgent", "deleteAgent", "backlog", "runs", "run", "stopRun", "summarize", "usage",
+  "health",
+] as const satisfies readonly (keyof Calls)[];
+
+/** A call that has no name is not there. */
+names satisfies readonly [keyof Calls] extends readonly [(typeof names)[number]] ? unknown : never;
 
 export interface Rest extends Calls {}
 
@@ -91,111 +66,23 @@ export interface Rest extends Calls {}
  * retryable is tried once more by itself, and a token that has expired replaced.
  */
 export class Rest {
-  readonly #o: RestOptions;
+  readonly #options: RestOptions;
 
   /** @internal */
   constructor(options: RestOptions) {
-    this.#o = { ...options, url: options.url.replace(/\/+$/, "") };
-    for (const [name, route] of Object.entries(routes)) {
-      const [method, path, input] = route.split(" ") as [string, string, string?];
-      const call = (...args: any[]) => {
-        const at = path.replace(/:/g, () => encodeURIComponent(args.shift()));
-        return this.#call(method, at, input && args.shift(), args[0]);
-      };
-      Object.assign(this, { [name]: call });
-    }
+    this.#options = { ...options, url: options.url.replace(/\/+$/, "") };
+    for (const name of names) Object.assign(this, { [name]: (...args: unknown[]) => this.#load((calls) => calls.call(this.#options, name, args)) });
   }
 
-  /** Under the same key a repeat creates nothing: without one it has a key of its own. */
-  createConversation(body: P.CreateConversation, idempotencyKey = newId(), signal?: AbortSignal): Promise<P.ConversationInfo> {
-    return this.#call("POST", "conversations", body, signal, idempotencyKey);
+  /** @internal Whether the server takes a token: one attempt. */
+  check(token: string): Promise<unknown> {
+    return this.#load((calls) => calls.attempt(this.#options, token, "GET", "conversations", { limit: 1 }));
   }
 
-  /** The key is the message's clientMessageId: under it, it is stored once. */
-  postMessage(body: P.MessageInput, idempotencyKey = body.clientMessageId ?? newId(), signal?: AbortSignal): Promise<P.Sent> {
-    return this.#call("POST", "messages", body, signal, idempotencyKey);
+  /** What is said and heard goes over the connection: what else there is to ask for is loaded with the first call, of which that is a part. */
+  #load<T>(use: (calls: typeof import("./calls.js")) => Promise<T>): Promise<T> {
+    return import("./calls.js").catch(notLoaded).then(use);
   }
-
-  async #call<T>(method: string, path: string, input?: object, signal?: AbortSignal, key?: string): Promise<T> {
-    const token = (fresh?: boolean) => orAborted(this.#o.token(fresh), signal);
-    const used = await token();
-    const once = (token: string) => this.once<T>(token, method, path, input, signal, key);
-    try {
-      return await once(used);
-    } catch (cause) {
-      if (signal?.aborted) throw cause;
-      const error = asChatError(cause);
-      const { status } = error;
-      const wait = Math.max(error.retryAfterMs ?? 0, 200 + Math.random() * 300);
-      if (status === 401) {
-        const fresh = await token(true);
-        if (fresh === used) throw error;
-        return once(fresh);
-      }
-      // A refusal has changed nothing; of a call without an answer nobody knows.
-      if (!error.retryable || !(status || key || method !== "POST") || wait > maxWait) throw error;
-      await orAborted(sleep(wait), signal);
-      return once(await token());
-    }
-  }
-
-  /** @internal */
-  async once<T>(token: string, method: string, path: string, input?: object, signal?: AbortSignal, key?: string): Promise<T> {
-    const at = this.#o.url;
-    let url: URL;
-    try {
-      url = new URL(`${at}/${path}`);
-    } catch {
-      throw new ChatError("wrong_url", `${at} is no address`);
-    }
-    const headers: Record<string, string> = { Authorization: `Bearer ${token}` };
-    let body: string | undefined;
-    if (method === "GET") {
-      for (const [name, value] of Object.entries(input ?? {})) if (value !== undefined) url.searchParams.set(name, value);
-    } else if (input) {
-      body = JSON.stringify(input);
-      headers["Content-Type"] = "application/json";
-    }
-    if (key) headers["Idempotency-Key"] = key;
-    let response: Response;
-    let text: string;
-    try {
-      response = await this.#o.fetch(url, { method, headers, body, signal: signal ?? AbortSignal.timeout(timeout) });
-      text = await response.text();
-    } catch (cause) {
-      if (signal?.aborted) throw cause;
-      throw unavailable(`${at} cannot be reached`);
-    }
-    const { status, ok } = response;
-    if (status === 204) return undefined as T;
-    const answer = parsed(text);
-    if (ok && answer) return answer;
-    // Without a code it is not of the chat, but of what is before it, or of something else.
-    const again = status === 429 || status > 499;
-    const own = again ? "unavailable" : status === 401 ? "unauthorized" : status === 403 ? "forbidden" : "wrong_url";
-    const { code, message = `${at} answers ${status}`, detail = code, retryable = !code && again, details }: { code?: P.Code; detail?: string; message?: string; retryable?: boolean; details?: Record<string, unknown> } = answer ?? {};
-    const why = code ? detail! : own === "wrong_url" ? `There is no chat at ${at}: it answers ${status}` : message;
-    throw new ChatError(code ?? own, why, { status, retryable, details, retryAfterMs: Number(response.headers.get("Retry-After")) * 1000 || undefined });
-  }
-}
-
-function parsed(text: string) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** What a signal ends for who waits, although what is waited for does not know of it. */
-function orAborted<T>(what: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return what;
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason);
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop);
-    void what.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }
 
 /** @internal An id that nothing else has: also where crypto.randomUUID is not, on pages without TLS. */

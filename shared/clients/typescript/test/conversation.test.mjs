@@ -233,7 +233,7 @@ test("a stream whose beginning was lost is never shown beside its message, and i
   const f = fake({ fetch: async () => Response.json({ code: "not_found", detail: "x", retryable: false }, { status: 404 }) });
   const { c } = await joined(f);
   f.sockets[0].in(piece);
-  assert.equal(c.getSnapshot().streams[0].content, "abc");
+  await until(() => c.getSnapshot().streams[0]?.content === "abc");
   f.sockets[0].in({ event: "message:new", data: agents(1, "ag", { content: "abcdef" }) });
   assert.deepEqual(c.getSnapshot().streams, []);
   await until(() => f.asked.some((url) => url.includes("/streams/")));
