@@ -109,6 +109,12 @@ var codesOfApprovals = []chat.Code{chat.Forbidden, chat.NotFound, chat.Conflict,
 
 // neverTogether are members that a client does not send together.
 var neverTogether = map[reflect.Type]*jsonschema.Schema{
+	reflect.TypeFor[protocol.Mention](): { // all has no id, everybody else one
+		AnyOf: []*jsonschema.Schema{
+			{Required: []string{"id"}, Properties: map[string]*jsonschema.Schema{"type": constant(chat.Everybody)}},
+			{Not: &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Required: []string{"id"}}, {Properties: map[string]*jsonschema.Schema{"type": constant(chat.Everybody)}}}}},
+		},
+	},
 	reflect.TypeFor[protocol.Stop]():    {Required: []string{"streamId", "messageId"}},
 	reflect.TypeFor[protocol.Decide]():  argumentsOfNo,
 	reflect.TypeFor[protocol.Approve](): argumentsOfNo,

@@ -31,7 +31,7 @@ func editAction(of protocol.Envelope) action {
 }
 
 func editExample() protocol.EditBody {
-	return protocol.EditBody{Content: edited.Content, Edits: new(int64(0))}
+	return protocol.EditBody{Content: edited.Content, Edits: new(int64(0)), Mentions: &[]protocol.Mention{{Type: chat.MentionAgent, ID: agent.ID}}}
 }
 
 func changeEvents() []event {

@@ -74,6 +74,7 @@ func actions() []action {
 			examples: map[string]any{
 				"of a user":                     protocol.Send{Envelope: of(protocol.ActionSend), MessageInput: questionInput()},
 				"of an agent":                   protocol.Send{Envelope: of(protocol.ActionSend), MessageInput: answerInput()},
+				"for somebody":                  protocol.Send{Envelope: of(protocol.ActionSend), MessageInput: mentioning()},
 				"to the only one it has joined": protocol.Send{Envelope: of(protocol.ActionSend), MessageInput: protocol.MessageInput{Content: "Thank you!"}},
 			},
 			codes: []chat.Code{chat.NotFound, chat.Conflict, chat.ConversationClosed},
@@ -182,6 +183,7 @@ func events() []event {
 		{name: protocol.EventConversationUpdated, data: reflect.TypeFor[protocol.Conversation](), frames: map[string][]byte{"changed": protocol.ConversationFrame(protocol.EventConversationUpdated, conversation, answered)}},
 		{name: protocol.EventConversationDeleted, data: reflect.TypeFor[protocol.Room](), frames: frame(protocol.EventConversationDeleted, "", protocol.Room{ConversationID: conversation.ID})},
 		{name: protocol.EventConversationAdded, data: reflect.TypeFor[protocol.Conversation](), frames: map[string][]byte{"added": protocol.ConversationFrame(protocol.EventConversationAdded, conversation, answered)}},
+		{name: protocol.EventNotification, data: reflect.TypeFor[protocol.Notification](), frames: frame(protocol.EventNotification, "", protocol.NotificationOf(question, protocol.NotificationMention))},
 		{name: protocol.EventConversationActivity, data: reflect.TypeFor[protocol.Activity](), frames: frame(protocol.EventConversationActivity, "", protocol.Activity{ConversationID: conversation.ID, LastSeq: 2})},
 	}...)
 }

@@ -47,6 +47,7 @@ var (
 	// edited is the question after its author has edited it, and both have reacted to it.
 	edited = func() chat.Message {
 		m := question
+		m.Mentions = []chat.Mention{{Type: chat.MentionAgent, ID: agent.ID}}
 		m.Content, m.Edits, m.EditedAt, m.UpdatedAt, m.ChangedAt, m.Version = "Is my order 4711 on its way?", 1, answered, answered, answered, 1
 		m.Reactions, m.ReactionVersion = []chat.Reaction{{Key: "👍", By: agent, At: answered}, {Key: "👍", By: user, At: answered}, {Key: ":party:", By: guest, At: answered}}, 3
 		return m
@@ -75,6 +76,14 @@ func answerInput() protocol.MessageInput {
 	return protocol.MessageInput{
 		ConversationID: m.ConversationID, Content: m.Content, ClientMessageID: m.ClientMessageID, ParentID: m.ParentID,
 		Attachments: m.Attachments, Thinking: m.Thinking, ToolCalls: m.ToolCalls, ToolResults: m.ToolResults, Usage: m.Usage, Latency: &m.Latency,
+	}
+}
+
+// mentioning is a message that mentions the agent.
+func mentioning() protocol.MessageInput {
+	return protocol.MessageInput{
+		ConversationID: conversation.ID, Content: "@support: any news?", ClientMessageID: "c-2",
+		Mentions: []protocol.Mention{{Type: chat.MentionAgent, ID: agent.ID}},
 	}
 }
 

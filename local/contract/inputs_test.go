@@ -429,6 +429,8 @@ func listOf(n int, s *jsonschema.Schema) any {
 			list = append(list, map[string]int{"n": i})
 		case strings.HasSuffix(s.Items.Ref, "ToolSelectionInput"):
 			list = append(list, protocol.ToolSelection{Server: fmt.Sprint("server-", i), Allow: []string{"*"}})
+		case strings.HasSuffix(s.Items.Ref, "MentionInput"):
+			list = append(list, protocol.Mention{Type: chat.MentionUser, ID: chat.PrincipalID(fmt.Sprint("u", i))})
 		case s.Items.Ref != "":
 			list = append(list, fmt.Sprintf("https://a.example/%d", i))
 		default:

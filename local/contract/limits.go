@@ -15,6 +15,8 @@ var isBoth = map[reflect.Type]bool{
 	reflect.TypeFor[protocol.Thinking](): true,
 	reflect.TypeFor[protocol.Usage]():    true,
 
+	reflect.TypeFor[protocol.Mention](): true,
+
 	reflect.TypeFor[protocol.Managed]():       true,
 	reflect.TypeFor[protocol.AgentHistory]():  true,
 	reflect.TypeFor[protocol.ToolSelection](): true,
@@ -96,6 +98,7 @@ var limits = map[string]func(*jsonschema.Schema){
 	"UpdateConversation.Tags":        tags,
 	"EditBody.Content":               atMost(chat.MaxContentREST),
 	"EditBody.Attachments":           items(chat.MaxAttachments),
+	"EditBody.Mentions":              items(chat.MaxMentions),
 	"React.Key":                      reactionKey,
 	"ReadBody.Seq":                   place,
 	"UnreadBody.FromSeq":             place,
@@ -103,6 +106,7 @@ var limits = map[string]func(*jsonschema.Schema){
 	"MessageInput.Content":           atMost(chat.MaxContentREST),
 	"MessageInput.Name":              atMost(chat.MaxMessageName),
 	"MessageInput.Attachments":       items(chat.MaxAttachments),
+	"MessageInput.Mentions":          items(chat.MaxMentions),
 	"MessageInput.ToolCalls":         items(chat.MaxTools),
 	"MessageInput.ToolResults":       items(chat.MaxTools),
 	"MessageInput.Latency":           below(maxMillis),

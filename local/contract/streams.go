@@ -44,7 +44,7 @@ func streamForms() []action {
 	end.ClientMessageID = ""
 	pieces.Pieces = map[string]int{protocol.PartContent: 3, protocol.PartThinking: 1}
 	abort.Reason = "the model does not answer"
-	message := []string{"attachments", "latency", "name", "parentId", "role", "thinking", "toolCalls", "toolResults", "type", "usage", "error"}
+	message := []string{"attachments", "latency", "mentions", "name", "parentId", "role", "thinking", "toolCalls", "toolResults", "type", "usage", "error"}
 	return []action{
 		{form: form{"start", protocol.StreamStart, ": begin an answer, or go on with it", nil, []string{"parentId"}}, examples: map[string]any{"start": start}},
 		{

@@ -45,6 +45,12 @@ func TestCommandsOfAChange(t *testing.T) {
 				"findAndModify conversations", "findAndModify conversations", "update messages",
 			}},
 		{"it says so", "edit", edited, []string{"eval edit", "get budget"}, []string{"find conversations", "findAndModify messages", "find messages"}},
+		{"an edit for somebody", "edit", fields{"conversationId": id, "messageId": said, "content": "hello @there", "edits": 1, "mentions": []any{fields{"type": "agent", "id": agent.principal.ID}}},
+			[]string{"eval edit", "get budget", "eval room", "eval room", "hgetall agent"},
+			[]string{
+				"find conversations", "find messages", "findAndModify messages", "update conversations", "update conversations",
+				"findAndModify conversations", "findAndModify conversations", "find conversations", "update messages",
+			}},
 	} {
 		settled()
 		mongo.take()

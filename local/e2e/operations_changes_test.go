@@ -21,6 +21,7 @@ var changing = []operation{
 		_, err := k.user.ask("edit", fields{"conversationId": k.id, "messageId": m.ID, "content": "edited", "edits": 0})
 		return err
 	}, func(m protocol.Message) bool { return m.Edits > 0 }),
+	killedMention(),
 	killedChange("DELETE message", "MessagesFunction", false, protocol.EventMessageDeleted, func(k *killing, m protocol.Message) error {
 		deletion := k.record.Delete(m.ID)
 		err := k.user.try(http.MethodDelete, "/messages/"+string(m.ID), nil, nil)
@@ -80,6 +81,58 @@ func killedChange(name, function string, framed bool, event string, change func(
 			if last := k.agent.conversation(k.id).LastMessage; event != protocol.EventReactions && last.Content != m.Content {
 				k.t.Errorf("the last message says %q, the message %q", last.Content, chat.Preview(m.Content))
 			}
+		},
+	}
+}
+
+// killedMention is an edit that mentions somebody who is not in the room. Whatever died, either
+// nothing was edited, or they are told.
+func killedMention() operation {
+	var m protocol.Message
+	read := func(k *killing) {
+		var page protocol.MessagePage
+		k.agent.call(http.MethodGet, "/messages?limit=1&conversationId="+string(k.id), nil, &page)
+		m = page.Data[0]
+	}
+	ask := func(k *killing) error {
+		k.record.Edit(m.ID, "edited")
+		_, err := k.user.ask("edit", fields{"conversationId": k.id, "messageId": m.ID, "content": "edited", "edits": 0, "mentions": []any{fields{"type": "user", "id": k.guest.principal.ID}}})
+		return err
+	}
+	return operation{
+		name: "edit with a mention", function: "AnnotateFunction", framed: true,
+		prepare: func(k *killing) {
+			everybodyIn(k)
+			k.say(k.user)
+			eventually(k.t, "nothing is due", func() bool { return due(k.t, k.messages, k.id) == 0 })
+			read(k)
+			k.guest.insist("leave", fields{"conversationId": k.id})
+			k.record.Leave(k.guest.link, k.id)
+			k.guest.here = false
+		},
+		run: func(k *killing) { _ = ask(k) },
+		heal: func(k *killing, repeats bool) {
+			for tries := 0; repeats; tries++ {
+				if err := ask(k); err == nil {
+					break
+				} else if tries == 5 {
+					k.t.Fatal("edit again:", err)
+				}
+			}
+			eventually(k.t, "nothing is due", func() bool {
+				if err := k.sweep(); err != nil {
+					k.t.Error("sweep:", err)
+				}
+				return due(k.t, k.messages, k.id) == 0
+			})
+			if read(k); m.Edits == 0 {
+				return
+			}
+			eventually(k.t, "who is mentioned is told", func() bool {
+				return slices.ContainsFunc(k.guest.Frames(), func(f client.Frame) bool {
+					return f.Event == protocol.EventNotification && data[protocol.Notification](k.t, f).Seq == m.Seq
+				})
+			})
 		},
 	}
 }

@@ -81,7 +81,7 @@ func (b Budget) Spent(inConversation, today int64) bool {
 // RespondPolicy says which messages call an agent.
 type RespondPolicy string
 
-// The policies: each message of a user, those that name its id after "@", none.
+// The policies: each message of a user, those that mention it, none.
 const (
 	RespondAlways  RespondPolicy = "always"
 	RespondMention RespondPolicy = "mention"

@@ -11,7 +11,7 @@ func (m *Managed) Calls(agent PrincipalID, q Message) bool {
 	if q.Sender.Type != User || q.Type != TypeText || q.Deleted {
 		return false
 	}
-	return m.Respond == RespondAlways || m.Respond == RespondMention && Mentions(q.Content, agent)
+	return m.Respond == RespondAlways || m.Respond == RespondMention && q.MentionsAgent(agent)
 }
 
 // Mentions reports whether a text names an id after "@". What ends a sentence may follow,

@@ -70,9 +70,17 @@ func TestCalls(t *testing.T) {
 		m      chat.Message
 		want   bool
 	}{
-		"always":              {chat.RespondAlways, of(func(m *chat.Message) { m.Content = "x" }), true},
-		"mention":             {chat.RespondMention, of(nil), true},
-		"no mention":          {chat.RespondMention, of(func(m *chat.Message) { m.Content = "a" }), false},
+		"always":     {chat.RespondAlways, of(func(m *chat.Message) { m.Content = "x" }), true},
+		"mention":    {chat.RespondMention, of(nil), true},
+		"no mention": {chat.RespondMention, of(func(m *chat.Message) { m.Content = "a" }), false},
+		"mentioned by a list": {chat.RespondMention, of(func(m *chat.Message) {
+			m.Content = "x"
+			m.Mentions = []chat.Mention{{Type: chat.MentionAgent, ID: "a"}}
+		}), true},
+		"another by a list":   {chat.RespondMention, of(func(m *chat.Message) { m.Mentions = []chat.Mention{{Type: chat.MentionAgent, ID: "b"}} }), false},
+		"a user by a list":    {chat.RespondMention, of(func(m *chat.Message) { m.Mentions = []chat.Mention{{Type: chat.MentionUser, ID: "a"}} }), false},
+		"all by a list":       {chat.RespondMention, of(func(m *chat.Message) { m.Mentions = []chat.Mention{{Type: chat.Everybody}} }), false},
+		"an empty list":       {chat.RespondMention, of(func(m *chat.Message) { m.Mentions = []chat.Mention{} }), true},
 		"never":               {chat.RespondNever, of(nil), false},
 		"an agent's":          {chat.RespondAlways, of(func(m *chat.Message) { m.Sender.Type = chat.Agent }), false},
 		"the backend's":       {chat.RespondAlways, of(func(m *chat.Message) { m.Sender = chat.Backend("o") }), false},

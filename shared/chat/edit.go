@@ -15,10 +15,12 @@ type Edit struct {
 	MessageID      MessageID
 	Content        string
 	Attachments    []Attachment // nil: they stay
+	Mentions       []Mention    // nil: they stay
 	Edits          int64        // how often the message had been edited when the author saw it
 }
 
-// Check reports what is wrong with the edit that needs no look-up.
+// Check reports what is wrong with the edit that needs no look-up. Whom the author may mention
+// CheckMentions says.
 func (e *Edit) Check(maxContent int) error {
 	var f Faults
 	if strings.TrimSpace(e.Content) == "" && len(e.Attachments) == 0 {
@@ -28,6 +30,7 @@ func (e *Edit) Check(maxContent int) error {
 		f.Add("content", "must be at most %d bytes", maxContent)
 	}
 	checkAttachments(&f, e.Attachments)
+	checkMentions(&f, e.Mentions)
 	if e.Edits < 0 {
 		f.Add("edits", "must not be negative")
 	}
@@ -36,7 +39,17 @@ func (e *Edit) Check(maxContent int) error {
 
 // Is reports whether m says already what e wants.
 func (e *Edit) Is(m Message) bool {
-	return m.Content == e.Content && (e.Attachments == nil || slices.Equal(m.Attachments, e.Attachments))
+	return m.Content == e.Content && (e.Attachments == nil || slices.Equal(m.Attachments, e.Attachments)) &&
+		(e.Mentions == nil || slices.Equal(m.Mentions, Distinct(e.Mentions)))
+}
+
+// CheckMentions reports what is wrong with whom an author mentions in a message of c.
+func (e *Edit) CheckMentions(author Principal, c Conversation) error {
+	var f Faults
+	if mayMention(&f, e.Mentions, author.Type); f.Err() != nil {
+		return f.Err()
+	}
+	return c.CheckMentions(e.Mentions)
 }
 
 // Refusal is why e cannot be made of m as it is: nil where it can.

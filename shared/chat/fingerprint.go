@@ -39,6 +39,7 @@ func (d *Draft) fingerprint() string {
 	add("name", d.Name, d.Name != "")
 	add("parentId", string(d.ParentID), d.ParentID != "")
 	add("attachments", texts(d.Attachments), len(d.Attachments) > 0)
+	add("mentions", canonical(Distinct(d.Mentions)), len(d.Mentions) > 0)
 	add("toolCalls", parsed(d.ToolCalls), len(d.ToolCalls) > 0)
 	add("toolResults", parsed(d.ToolResults), len(d.ToolResults) > 0)
 	add("latency", d.Latency.Milliseconds(), d.Latency != 0)

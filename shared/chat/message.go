@@ -93,6 +93,7 @@ type Draft struct {
 	Name        string
 	ParentID    MessageID
 	Attachments []Attachment
+	Mentions    []Mention
 	Thinking    *Thinking         // an agent's only, as all below
 	ToolCalls   []json.RawMessage // JSON objects, kept as they came
 	ToolResults []json.RawMessage
@@ -203,6 +204,7 @@ func (d *Draft) check(f *Faults, sender PrincipalType, maxContent int) {
 		f.Add("content", "is required")
 	}
 	d.CheckParts(f, maxContent)
+	mayMention(f, d.Mentions, sender)
 }
 
 // CheckParts notes what is too large or not well formed, whoever says it. It is all there
@@ -216,6 +218,7 @@ func (d *Draft) CheckParts(f *Faults, maxContent int) {
 		CheckID(f, "parentId", d.ParentID)
 	}
 	checkAttachments(f, d.Attachments)
+	checkMentions(f, d.Mentions)
 	if most := maxThinking(maxContent); d.Thinking != nil && (len(d.Thinking.Content) > most || d.Thinking.Duration < 0) {
 		f.Add("thinking", "must be at most %d bytes and its duration not negative", most)
 	}

@@ -59,6 +59,7 @@ func TestDraftAccepted(t *testing.T) {
 	full := chat.Draft{
 		Content: "x", Role: chat.RoleTool, Type: chat.TypeToolResult, Name: strings.Repeat("é", chat.MaxMessageName), ParentID: "m1",
 		Attachments: slices.Repeat([]chat.Attachment{"document:d1"}, chat.MaxAttachments),
+		Mentions:    slices.Repeat([]chat.Mention{chat.MentionOf(user)}, chat.MaxMentions),
 		Thinking:    &chat.Thinking{Content: strings.Repeat("x", chat.MaxThinking), Duration: time.Second},
 		ToolCalls:   objects(chat.MaxTools), ToolResults: objects(chat.MaxTools),
 		Usage:   &chat.Usage{PromptTokens: chat.MaxTokens, CompletionTokens: 0, TotalTokens: chat.MaxTokens},
@@ -69,6 +70,7 @@ func TestDraftAccepted(t *testing.T) {
 		d      chat.Draft
 	}{
 		"user":              {user, chat.Draft{Content: "x", Role: chat.RoleUser, Type: chat.TypeText, Name: "n", ParentID: "m1"}},
+		"all are mentioned": {user, chat.Draft{Content: "x", Mentions: []chat.Mention{{Type: chat.Everybody}, chat.MentionOf(agent)}}},
 		"longest content":   {user, chat.Draft{Content: strings.Repeat("x", chat.MaxContentFrame)}},
 		"attachment alone":  {user, chat.Draft{Attachments: []chat.Attachment{"https://example.com/a"}}},
 		"agent":             {agent, full},
@@ -100,6 +102,13 @@ func TestDraftRefused(t *testing.T) {
 		"parent":                   {user, text(chat.Draft{ParentID: "{"}), "parentId"},
 		"attachment":               {user, text(chat.Draft{Attachments: []chat.Attachment{"javascript:x"}}), "attachments"},
 		"attachments":              {user, text(chat.Draft{Attachments: slices.Repeat([]chat.Attachment{"document:d"}, chat.MaxAttachments+1)}), "attachments"},
+		"mentions":                 {user, text(chat.Draft{Mentions: slices.Repeat([]chat.Mention{chat.MentionOf(agent)}, chat.MaxMentions+1)}), "mentions"},
+		"mention of nobody":        {user, text(chat.Draft{Mentions: []chat.Mention{chat.MentionOf(agent), {Type: chat.MentionUser}}}), "mentions[1].id"},
+		"mention of no id":         {user, text(chat.Draft{Mentions: []chat.Mention{{Type: chat.MentionUser, ID: "{"}}}), "mentions[0].id"},
+		"mention of no type":       {user, text(chat.Draft{Mentions: []chat.Mention{{Type: "system", ID: "aiwm"}}}), "mentions[0].type"},
+		"mention of all by id":     {user, text(chat.Draft{Mentions: []chat.Mention{{Type: chat.Everybody, ID: "u1"}}}), "mentions[0].id"},
+		"agent mentions all":       {agent, text(chat.Draft{Mentions: []chat.Mention{chat.MentionOf(user), {Type: chat.Everybody}}}), "mentions[1]"},
+		"nobody mentions all":      {chat.Backend("o"), text(chat.Draft{Mentions: []chat.Mention{{Type: chat.Everybody}}}), "mentions[0]"},
 		"unknown role":             {agent, text(chat.Draft{Role: "assistant"}), "role"},
 		"unknown type":             {agent, text(chat.Draft{Type: "image"}), "type"},
 		"role in capitals":         {user, text(chat.Draft{Role: "User"}), "role"},
@@ -156,7 +165,7 @@ func TestFingerprint(t *testing.T) {
 	base := func() chat.Draft {
 		return chat.Draft{
 			Content: "x", Role: chat.RoleAgent, Type: chat.TypeText, Name: "n", ParentID: "p",
-			Attachments: []chat.Attachment{"document:a", "document:b"}, Thinking: &chat.Thinking{Content: "t", Visible: true, Duration: time.Second},
+			Attachments: []chat.Attachment{"document:a", "document:b"}, Mentions: []chat.Mention{chat.MentionOf(user), chat.MentionOf(agent)}, Thinking: &chat.Thinking{Content: "t", Visible: true, Duration: time.Second},
 			ToolCalls: objects(1), ToolResults: objects(2), Usage: &chat.Usage{PromptTokens: 1, CompletionTokens: 2, TotalTokens: 3},
 			Latency: time.Second, Error: "e",
 		}
@@ -179,6 +188,9 @@ func TestFingerprint(t *testing.T) {
 		"parent":              func(d *chat.Draft) { d.ParentID = "q" },
 		"order":               func(d *chat.Draft) { slices.Reverse(d.Attachments) },
 		"attachments":         func(d *chat.Draft) { d.Attachments = d.Attachments[:1] },
+		"mentions":            func(d *chat.Draft) { d.Mentions = d.Mentions[:1] },
+		"mentioned otherwise": func(d *chat.Draft) { d.Mentions[0].Type = chat.MentionAgent },
+		"no mentions":         func(d *chat.Draft) { d.Mentions = nil },
 		"thinking":            func(d *chat.Draft) { d.Thinking = nil },
 		"thinking's content":  func(d *chat.Draft) { d.Thinking.Content = "u" },
 		"thinking's visible":  func(d *chat.Draft) { d.Thinking.Visible = false },
@@ -204,8 +216,8 @@ func TestFingerprint(t *testing.T) {
 		}
 		seen[f] = name
 	}
-	if fields := reflect.TypeFor[chat.Draft]().NumField(); fields != 14 {
-		t.Errorf("a draft has %d fields, this test knows 14", fields)
+	if fields := reflect.TypeFor[chat.Draft]().NumField(); fields != 15 {
+		t.Errorf("a draft has %d fields, this test knows 15", fields)
 	}
 	if broken := (chat.Draft{Content: "x", Unfinished: true}); fingerprint(broken) != fingerprint(chat.Draft{Content: "x"}) {
 		t.Error("that it was broken off makes another message of what says the same")

@@ -39,6 +39,10 @@ const (
 // nobody is to be called.
 const EffectCall Effect = "call"
 
+// EffectMention follows from a message that mentions somebody: who is not there to see it
+// is told. Whom, Due.Notices says.
+const EffectMention Effect = "mention"
+
 // SummaryEvery is after how many messages a conversation is summarised again.
 const SummaryEvery = 10
 
@@ -53,6 +57,8 @@ type Due struct {
 	Left  []Effect       // in no order
 	To    []ConnectionID // of delivery, or of EffectDeliverRoom where that is left: who has not got it; empty: everybody
 	Tries int            // deliveries that did not reach all
+	// Notices is of EffectMention.
+	Notices Notices
 }
 
 // MaxDueTries and MaxDueAge bound delivery to who is not reached. After that the heads
@@ -79,6 +85,14 @@ func NewDue(now time.Time, patience time.Duration) *Due {
 func (d *Due) Calling() *Due {
 	out := *d
 	out.Left = append(slices.Clone(d.Left), EffectCall)
+	return &out
+}
+
+// Noticing returns d where somebody may have to be told that they are mentioned as well.
+func (d *Due) Noticing(n Notices) *Due {
+	out := *d
+	out.Left = append(slices.Clone(d.Left), EffectMention)
+	out.Notices = n
 	return &out
 }
 

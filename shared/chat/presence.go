@@ -117,6 +117,12 @@ type Audience struct {
 	Outside     bool         // it is time to tell those who are not in the room
 }
 
+// Mentioned are the devices of those whom a message mentions, and who is in its room.
+type Mentioned struct {
+	Room    []Connection
+	Devices []Connection
+}
+
 // Readers are who is to be told what somebody has read.
 type Readers struct {
 	Own  []Connection  // of that very one, in the room or not

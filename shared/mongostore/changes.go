@@ -42,7 +42,7 @@ func (s *Store) changeMessage(ctx context.Context, step string, filter, update b
 	update["$inc"] = with(update["$inc"], bson.M{version: 1})
 	update["$set"] = with(update["$set"], bson.M{"due.at": millis(due)})
 	update["$unset"] = with(update["$unset"], bson.M{"due.to": "", "due.tries": ""})
-	update["$addToSet"] = bson.M{"due.left": bson.M{"$each": effects}}
+	update["$addToSet"] = with(update["$addToSet"], bson.M{"due.left": bson.M{"$each": effects}})
 	update["$currentDate"] = with(update["$currentDate"], bson.M{"changedAt": true})
 	var d messageDoc
 	err := s.attempt(ctx, func(ctx context.Context) error {
@@ -77,7 +77,7 @@ func (s *Store) messageIn(ctx context.Context, c chat.ConversationID, id chat.Me
 	return d.message(), nil
 }
 
-// DeleteMessage erases what m says from the database, with its reactions, and marks it as
+// DeleteMessage erases what m says from the database, with its mentions and reactions, and marks it as
 // deleted by somebody; its place in the log and its tokens stay. It returns m as it is then,
 // with what is due of it, which somebody else takes up at due if the caller does not do it.
 // Where it is deleted already it stays as it is, also by whom. It takes one round trip, and
@@ -94,7 +94,7 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 			"$set": set,
 			"$unset": bson.M{
 				"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "", "approval": "",
-				"reactions": "",
+				"reactions": "", "mentions": "",
 			},
 			"$currentDate": bson.M{"updatedAt": true},
 		}, versionOfText, due, chat.EffectForget, chat.EffectTell)
@@ -112,25 +112,12 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 
 // EditMessage replaces what its author said in a message, if that was edited as often as
 // they know, and returns it as it is then, with what is due of it. Where it says that
-// already, done is false and nothing changes. It takes one round trip, and one more where
-// nothing changes or it is refused.
+// already, done is false and nothing changes. Whether those are participants whom it mentions
+// is the caller's to check. It takes one round trip, one more where it says whom it mentions,
+// and one more where nothing changes or it is refused.
 func (s *Store) EditMessage(ctx context.Context, author chat.Principal, e chat.Edit, due time.Time) (m chat.Message, done bool, err error) {
-	filter := in(e.ConversationID, e.MessageID)
-	filter["participantType"], filter["participantId"] = author.Type, author.ID
-	filter["type"], filter["isDeleted"] = chat.TypeText, notDeleted
-	filter["role"] = bson.M{"$in": bson.A{chat.RoleUser, chat.RoleAgent}}
-	filter["edits"] = upTo(0)
-	if e.Edits > 0 {
-		filter["edits"] = e.Edits
-	}
-	set := bson.M{"content": e.Content}
-	if e.Attachments != nil {
-		set["attachments"] = e.Attachments
-	}
 	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
-		m, err = s.changeMessage(ctx, "edit a message", filter, bson.M{
-			"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true},
-		}, versionOfText, due, chat.EffectForget, chat.EffectTell)
+		m, err = s.edit(ctx, author, e, due)
 		if !errors.Is(err, errNoMatch) {
 			return m, err == nil, err
 		}
@@ -148,6 +135,44 @@ func (s *Store) EditMessage(ctx context.Context, author chat.Principal, e chat.E
 			return chat.Message{}, false, err
 		}
 	}
+}
+
+// edit tries once to make an edit.
+func (s *Store) edit(ctx context.Context, author chat.Principal, e chat.Edit, due time.Time) (chat.Message, error) {
+	filter := in(e.ConversationID, e.MessageID)
+	filter["participantType"], filter["participantId"] = author.Type, author.ID
+	filter["type"], filter["isDeleted"] = chat.TypeText, notDeleted
+	filter["role"] = bson.M{"$in": bson.A{chat.RoleUser, chat.RoleAgent}}
+	filter["edits"] = upTo(0)
+	if e.Edits > 0 {
+		filter["edits"] = e.Edits
+	}
+	set := bson.M{"content": e.Content}
+	if e.Attachments != nil {
+		set["attachments"] = e.Attachments
+	}
+	update := bson.M{"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true}}
+	effects := []chat.Effect{chat.EffectForget, chat.EffectTell}
+	if e.Mentions != nil {
+		set["mentions"] = append([]mentionDoc{}, mentionDocs(chat.Distinct(e.Mentions))...)
+		// Who is mentioned changes by edits alone: what is read here is what the update finds.
+		m, err := s.messageIn(ctx, e.ConversationID, e.MessageID)
+		if err != nil {
+			return m, err
+		}
+		if m.Edits != e.Edits {
+			return m, errNoMatch
+		}
+		if n := chat.NoticesOf(author, m.Mentions, e.Mentions); !n.None() {
+			effects = append(effects, chat.EffectMention)
+			add := bson.M{"due.mentions": bson.M{"$each": mentionDocs(n.To)}}
+			if len(n.But) > 0 {
+				add["due.spared"] = bson.M{"$each": mentionDocs(n.But)}
+			}
+			update["$addToSet"] = add
+		}
+	}
+	return s.changeMessage(ctx, "edit a message", filter, update, versionOfText, due, effects...)
 }
 
 // React sets or takes back a reaction of somebody, and returns the message as it is then,

@@ -292,3 +292,121 @@ func TestSettleLeavesALaterChangeDue(t *testing.T) {
 		t.Errorf("at the end due are %+v, %v", stored.Due, err)
 	}
 }
+
+// Whom a message mentions is stored with it and with what is due; an edit tells those who are
+// new, and nobody twice; a deletion leaves none.
+func TestMentions(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	of := func(ids ...chat.PrincipalID) []chat.Mention {
+		ms := []chat.Mention{}
+		for _, id := range ids {
+			ms = append(ms, chat.Mention{Type: chat.MentionUser, ID: id})
+		}
+		return ms
+	}
+	all := chat.Mention{Type: chat.Everybody}
+	draft := newMessage(t, c.ID, alice, "m", chat.Draft{Content: "one", Mentions: of(bob.ID)})
+	draft.Due = chat.NewDue(start, time.Second).Noticing(chat.NoticesOf(alice, nil, draft.Mentions))
+	m := f.append(t, draft)
+	stored, err := f.Message(t.Context(), alice.OrgID, m.ID)
+	if err != nil || !slices.Equal(stored.Mentions, of(bob.ID)) || !stored.Due.Has(chat.EffectMention) || !slices.Equal(stored.Due.Notices.To, of(bob.ID)) {
+		t.Errorf("stored %+v, due %+v, %v", stored.Mentions, stored.Due, err)
+	}
+	settled := func(left *chat.Due) {
+		t.Helper()
+		now, err := f.Message(t.Context(), alice.OrgID, m.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Settle(t.Context(), now, left); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edits := int64(0)
+	edit := func(ms []chat.Mention) chat.Message {
+		t.Helper()
+		got, done, err := f.EditMessage(t.Context(), alice, chat.Edit{ConversationID: c.ID, MessageID: m.ID, Content: "x", Mentions: ms, Edits: edits}, start)
+		if err != nil || !done {
+			t.Fatal(done, err)
+		}
+		edits++
+		return got
+	}
+	for _, step := range []struct {
+		name    string
+		ms      []chat.Mention // nil: they stay
+		settled bool           // before it
+		want    []chat.Mention
+		to, but []chat.Mention // due then
+	}{
+		{"what was due stays due", nil, false, of(bob.ID), of(bob.ID), nil},
+		{"one more beside what is due", of(bob.ID, "cid", "cid"), false, of(bob.ID, "cid"), of(bob.ID, "cid"), nil},
+		{"one more", of(bob.ID, "cid", "dan"), true, of(bob.ID, "cid", "dan"), of("dan"), nil},
+		{"the same", of(bob.ID, "cid", "dan"), true, of(bob.ID, "cid", "dan"), nil, nil},
+		{"fewer", of("dan"), true, of("dan"), nil, nil},
+		{"all", append(of("dan"), all), true, append(of("dan"), all), []chat.Mention{all}, of("dan")},
+		{"none", of(), true, nil, nil, nil},
+		{"oneself", of(alice.ID), true, of(alice.ID), nil, nil},
+		{"another, for what follows", of(bob.ID), true, of(bob.ID), of(bob.ID), nil},
+	} {
+		if step.settled {
+			settled(nil)
+		}
+		got := edit(step.ms)
+		if !slices.Equal(got.Mentions, step.want) || !slices.Equal(got.Due.Notices.To, step.to) || !slices.Equal(got.Due.Notices.But, step.but) ||
+			got.Due.Has(chat.EffectMention) != (step.to != nil) || !got.Due.Has(chat.EffectTell) {
+			t.Errorf("%s: %v, due %+v", step.name, got.Mentions, got.Due)
+		}
+	}
+	// A repeat whose answer was lost changes nothing; one that wants something else is refused.
+	again := chat.Edit{ConversationID: c.ID, MessageID: m.ID, Content: "x", Mentions: append(of(bob.ID), of(bob.ID)...), Edits: edits - 1}
+	if _, done, err := f.EditMessage(t.Context(), alice, again, start); err != nil || done {
+		t.Errorf("the repeat: %v, %v", done, err)
+	}
+	again.Mentions = of("cid")
+	_, _, err = f.EditMessage(t.Context(), alice, again, start)
+	wantCode(t, err, chat.Conflict)
+	_, _, err = f.EditMessage(t.Context(), bob, chat.Edit{ConversationID: c.ID, MessageID: m.ID, Content: "x", Mentions: of(), Edits: edits}, start)
+	wantCode(t, err, chat.Forbidden)
+	// What is left is what was not reached.
+	now, err := f.Message(t.Context(), alice.OrgID, m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settled(&chat.Due{At: now.Due.At, Left: []chat.Effect{chat.EffectMention}, Notices: chat.Notices{To: of("cid"), But: of("dan")}})
+	claimed, mine, err := f.Claim(t.Context(), now, start.Add(time.Hour)) // which reads what one server has
+	if err != nil || !mine || !slices.Equal(claimed.Due.Notices.To, of("cid")) || !slices.Equal(claimed.Due.Notices.But, of("dan")) {
+		t.Errorf("left %+v, %v", claimed.Due, err)
+	}
+	gone, err := f.DeleteMessage(t.Context(), now, alice, start)
+	if err != nil || len(gone.Mentions) > 0 || gone.Noticed(c) != nil {
+		t.Errorf("deleted %+v, %v", gone, err)
+	}
+}
+
+// Of two edits at once that mention people one is made, and it alone tells whom.
+func TestMentionsAtOnce(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	m := f.append(t, newMessage(t, c.ID, alice, "m", draftOf("x")))
+	const n = 8
+	made := make([]bool, n)
+	var g sync.WaitGroup
+	for i := range n {
+		g.Go(func() {
+			e := chat.Edit{ConversationID: c.ID, MessageID: m.ID, Content: fmt.Sprint(i), Mentions: []chat.Mention{{Type: chat.MentionUser, ID: chat.PrincipalID(fmt.Sprint("u", i))}}}
+			_, made[i], _ = f.EditMessage(t.Context(), alice, e, start)
+		})
+	}
+	g.Wait()
+	stored, err := f.Message(t.Context(), alice.OrgID, m.ID)
+	if err != nil || stored.Edits != 1 || len(stored.Mentions) != 1 || !slices.Equal(stored.Mentions, stored.Due.Notices.To) {
+		t.Fatalf("%+v, due %+v, %v", stored.Mentions, stored.Due, err)
+	}
+	for i, one := range made {
+		if one != (stored.Content == fmt.Sprint(i)) {
+			t.Errorf("edit %d was made: %v, and it says %q", i, one, stored.Content)
+		}
+	}
+}

@@ -25,6 +25,7 @@ type messageDoc struct {
 	Name            string               `bson:"name,omitempty"`
 	ParentID        chat.MessageID       `bson:"parentId,omitempty"`
 	Attachments     []chat.Attachment    `bson:"attachments,omitempty"`
+	Mentions        []mentionDoc         `bson:"mentions,omitempty"`
 	Thinking        *thinkingDoc         `bson:"thinking,omitempty"`
 	ToolCalls       []bson.D             `bson:"toolCalls,omitempty"`
 	ToolResults     []bson.D             `bson:"toolResults,omitempty"`
@@ -53,6 +54,26 @@ type messageDoc struct {
 type principalDoc struct {
 	Type chat.PrincipalType `bson:"type"`
 	ID   chat.PrincipalID   `bson:"id"`
+}
+
+// mentionDoc is a chat.Mention.
+type mentionDoc struct {
+	Type chat.MentionType `bson:"type"`
+	ID   chat.PrincipalID `bson:"id,omitempty"`
+}
+
+func mentionDocs(ms []chat.Mention) (docs []mentionDoc) {
+	for _, m := range ms {
+		docs = append(docs, mentionDoc(m))
+	}
+	return docs
+}
+
+func mentions(docs []mentionDoc) (ms []chat.Mention) {
+	for _, d := range docs {
+		ms = append(ms, chat.Mention(d))
+	}
+	return ms
 }
 
 // reactionDoc is a chat.Reaction.
@@ -117,6 +138,9 @@ type dueDoc struct {
 	Left  []chat.Effect       `bson:"left"`
 	To    []chat.ConnectionID `bson:"to,omitempty"`
 	Tries int                 `bson:"tries,omitempty"`
+	// Mentions are those of whom it is to be told, but not those that are spared.
+	Mentions []mentionDoc `bson:"mentions,omitempty"`
+	Spared   []mentionDoc `bson:"spared,omitempty"`
 }
 
 // newDueDoc returns nil for nil, which is no member at all.
@@ -124,7 +148,10 @@ func newDueDoc(d *chat.Due) *dueDoc {
 	if d == nil {
 		return nil
 	}
-	return &dueDoc{At: millis(d.At), Left: append([]chat.Effect{}, d.Left...), To: d.To, Tries: d.Tries}
+	return &dueDoc{
+		At: millis(d.At), Left: append([]chat.Effect{}, d.Left...), To: d.To, Tries: d.Tries,
+		Mentions: mentionDocs(d.Notices.To), Spared: mentionDocs(d.Notices.But),
+	}
 }
 
 // newMessageDoc returns the document of a message that has no id and no place
@@ -133,7 +160,7 @@ func newMessageDoc(m chat.Message) (messageDoc, error) {
 	d := messageDoc{
 		ConversationID: m.ConversationID, OrgID: m.Sender.OrgID, ParticipantID: m.Sender.ID, ParticipantType: m.Sender.Type,
 		Role: m.Role, Type: m.Type, Content: m.Content, Name: m.Name, ParentID: m.ParentID, Attachments: m.Attachments,
-		Latency: m.Latency.Milliseconds(), Error: m.Error, Status: m.Status, ClientMessageID: m.ClientMessageID,
+		Mentions: mentionDocs(m.Mentions), Latency: m.Latency.Milliseconds(), Error: m.Error, Status: m.Status, ClientMessageID: m.ClientMessageID,
 		Fingerprint: m.Fingerprint, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt), Streamed: m.Streamed,
 	}
 	if t := m.Thinking; t != nil {
@@ -157,7 +184,7 @@ func (d *messageDoc) message() chat.Message {
 	m := chat.Message{
 		Draft: chat.Draft{
 			Content: d.Content, Role: d.Role, Type: d.Type, Name: d.Name, ParentID: d.ParentID, Attachments: d.Attachments,
-			ToolCalls: toolJSON(d.ToolCalls), ToolResults: toolJSON(d.ToolResults),
+			Mentions: mentions(d.Mentions), ToolCalls: toolJSON(d.ToolCalls), ToolResults: toolJSON(d.ToolResults),
 			Latency: time.Duration(d.Latency) * time.Millisecond, Error: d.Error, Approval: d.Approval.approval(),
 		},
 		ID: d.ID, ConversationID: d.ConversationID, Seq: d.Seq, RunningTokens: d.RunningTokens,
@@ -180,7 +207,10 @@ func (d *messageDoc) message() chat.Message {
 		m.DeletedBy = &chat.Principal{Type: by.Type, ID: by.ID, OrgID: d.OrgID}
 	}
 	if due := d.Due; due != nil {
-		m.Due = &chat.Due{At: due.At, Left: due.Left, To: due.To, Tries: due.Tries}
+		m.Due = &chat.Due{
+			At: due.At, Left: due.Left, To: due.To, Tries: due.Tries,
+			Notices: chat.Notices{To: mentions(due.Mentions), But: mentions(due.Spared)},
+		}
 	}
 	return m
 }

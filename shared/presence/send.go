@@ -198,6 +198,51 @@ func (s *Store) RoomAudience(ctx context.Context, id chat.ConversationID) (a cha
 	return a, nil
 }
 
+// chargeScript charges so many posts to a budget, and returns a room's connections.
+//
+// KEYS: the room, the budget. ARGV: now, step, how many posts.
+const chargeScript = `
+local now, step = tonumber(ARGV[1]), tonumber(ARGV[2])
+local tat = math.max(tonumber(redis.call('GET', KEYS[2]) or 0), now) + step * tonumber(ARGV[3])
+redis.call('SET', KEYS[2], string.format('%.0f', tat), 'PX', math.min(math.ceil((tat - now) / 1000) + 1, 7200000))
+return redis.call('HGETALL', KEYS[1])`
+
+// Mentioned returns who is in a room, also on trial, and the devices of those who are mentioned
+// there, in the room or not. One post to each of them is charged to the conversation's budget.
+// Whether they are participants is the caller's to check. One round trip.
+func (s *Store) Mentioned(ctx context.Context, id chat.ConversationID, who ...chat.Principal) (m chat.Mentioned, err error) {
+	now := s.now()
+	var charged *redis.Cmd
+	var room *redis.StringSliceCmd
+	hashes := make([]*redis.StringSliceCmd, len(who))
+	err = s.calmly(ctx, func(p redis.Pipeliner) {
+		if f := s.limits.Fanout; f.None() {
+			room = hash(ctx, p, roomKey(id))
+		} else {
+			charged = p.Eval(ctx, chargeScript, []string{roomKey(id), budgetKey(id)}, now.UnixMicro(), f.Step().Microseconds(), len(who))
+		}
+		for i, one := range who {
+			hashes[i] = hash(ctx, p, principalKey(one))
+		}
+	})
+	if err != nil {
+		return m, failed("find who is mentioned", err)
+	}
+	var fields []string
+	if charged != nil {
+		fields, _ = charged.StringSlice()
+	} else {
+		fields = room.Val()
+	}
+	for _, e := range entries(fields, now) {
+		m.Room = append(m.Room, e.Connection)
+	}
+	for i, one := range who {
+		m.Devices = append(m.Devices, connectionsOf(one, hashes[i].Val(), now)...)
+	}
+	return m, nil
+}
+
 // Connections returns the connections of principals. One round trip.
 func (s *Store) Connections(ctx context.Context, ps ...chat.Principal) ([]chat.Connection, error) {
 	now := s.now()

@@ -279,6 +279,42 @@ func TestConnections(t *testing.T) {
 	})
 }
 
+// Who is mentioned is found wherever they are, and is charged to the conversation.
+func TestMentioned(t *testing.T) {
+	for what, limits := range map[string]presence.Limits{"HGETALL HGETALL HGETALL": {}, "EVAL HGETALL HGETALL": {Fanout: rate("1/s burst 4")}} {
+		eachServer(t, limits, func(t *testing.T, s *server) {
+			ctx, k1 := t.Context(), s.conversation("k1")
+			u1, u2 := s.user("u1"), s.user("u2")
+			inside, outside, other := s.member(t, "c1", u1, k1), s.connected(t, "c2", u1), s.connected(t, "c3", u2)
+			trial := s.connected(t, "c4", s.user("u3"))
+			s.entered(t, trial, k1)
+			for range 2 {
+				m, err := s.Mentioned(ctx, k1, u1, u2)
+				must(t, err)
+				checkSame(t, "room", m.Room, inside, trial)
+				checkSame(t, "devices", m.Devices, inside, outside, other)
+			}
+			_, err := s.Admit(ctx, inside, k1)
+			must(t, err)
+			_, err = s.Mentioned(ctx, k1, u1, u2)
+			must(t, err)
+			if _, err = s.Admit(ctx, inside, k1); strings.HasPrefix(what, "EVAL") {
+				checkLimited(t, "two too many", err, 2*time.Second)
+			} else {
+				must(t, err)
+			}
+		})
+		s := onMini(t, limits)
+		got, writes := s.sent(t, func() {
+			_, err := s.Mentioned(t.Context(), s.conversation("k1"), s.user("u1"), s.user("u2"))
+			must(t, err)
+		})
+		if strings.Join(got, " ") != what || writes != 1 {
+			t.Errorf("Mentioned sends %v in %d writes, want %s", got, writes, what)
+		}
+	}
+}
+
 // So are those of a join.
 func TestTheCommandsOfAJoin(t *testing.T) {
 	for what, limits := range map[string]presence.Limits{"Enter": {}, "EVAL Enter": {Joins: rate("1000/s"), Rooms: 9}} {
@@ -319,6 +355,7 @@ func TestRoundTripsAreAsStated(t *testing.T) {
 		{"NoteTyping", 1, func() error { return s.NoteTyping(ctx, c.Principal, k1, true) }},
 		{"Admit", 1, func() error { _, err := s.Admit(ctx, c, k1); return err }},
 		{"Readers", 1, func() error { _, err := s.Readers(ctx, c.Principal, k1, true); return err }},
+		{"Mentioned", 1, func() error { _, err := s.Mentioned(ctx, k1, c.Principal, s.user("u2")); return err }},
 		{"Rooms", 1, func() error { _, err := s.Rooms(ctx, k1, k2); return err }},
 		{"Online", 1, func() error { _, err := s.Online(ctx, c.Principal, s.user("u2")); return err }},
 		{"Allow", 1, func() error { return s.allow(ctx, c.Principal, chat.UseWrite) }},

@@ -33,7 +33,7 @@ type Managed struct {
 	MaxSteps        int                `json:"maxSteps,omitzero"`        // of one run, at most 25; 10
 	MaxSeconds      int                `json:"maxSeconds,omitzero"`      // of one run, without what it waits; 300
 	ApprovalSeconds int                `json:"approvalSeconds,omitzero"` // how long a call waits for approval, at most 7 days; one day
-	Respond         chat.RespondPolicy `json:"respond,omitzero"`         // always, mention (its id after @) or never; always
+	Respond         chat.RespondPolicy `json:"respond,omitzero"`         // always, mention (the message mentions it) or never; always
 	Busy            chat.BusyPolicy    `json:"busy,omitzero"`            // what one more question does: enqueue, interrupt or reject; enqueue
 	Budget          *Budget            `json:"budget,omitzero"`          // what it may cost; no bound
 }

@@ -178,6 +178,9 @@ func TestFields(t *testing.T) {
 		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"x","edits":0,"version":9}`, chat.ValidationFailed, "version"},
 		{"edit by REST", `{"content":"` + strings.Repeat("x", chat.MaxContentFrame+1) + `","edits":0}`, "", ""},
 		{"edit by REST", `{"content":"` + strings.Repeat("x", chat.MaxContentREST+1) + `","edits":0}`, chat.ValidationFailed, "content"},
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"x","edits":0,"mentions":[]}`, "", ""},
+		{"edit", `{"action":"edit","conversationId":"c1","messageId":"m1","content":"x","edits":0,"mentions":[{"type":"all"},{"type":"boss","id":"b"}]}`, chat.ValidationFailed, "mentions[1].type"},
+		{"edit by REST", `{"content":"x","edits":0,"mentions":[{"type":"user"}]}`, chat.ValidationFailed, "mentions[0].id"},
 		{"edit by REST", `{"content":"x","edits":0,"messageId":"m2"}`, chat.ValidationFailed, "messageId"},
 
 		{"read", `{"action":"read","conversationId":"c1","seq":7}`, "", ""},
@@ -224,6 +227,12 @@ func TestFields(t *testing.T) {
 		{"send", `{"action":"send","runningTokens":1}`, chat.ValidationFailed, "runningTokens"},
 		{"send", `{"action":"send","attachments":"https://example.com"}`, chat.ValidationFailed, "attachments"},
 		{"send", `{"action":"send","attachments":[{"url":"https://example.com"}]}`, chat.ValidationFailed, "attachments.0"},
+		{"send", `{"action":"send","mentions":[{"type":"user","id":"u1"},{"type":"all"}]}`, "", ""},
+		{"send", `{"action":"send","mentions":{"type":"all"}}`, chat.ValidationFailed, "mentions"},
+		{"send", `{"action":"send","mentions":["all"]}`, chat.ValidationFailed, "mentions.0"},
+		{"send", `{"action":"send","mentions":[{"type":"all","name":"x"}]}`, chat.ValidationFailed, "mentions.0.name"},
+		{"send", `{"action":"send","mentions":[{"type":"user","id":{"$ne":""}}]}`, chat.ValidationFailed, "mentions.0.id"},
+		{"send", `{"action":"send","mentions":[{"type":"all","type":"user"}]}`, chat.BadRequest, "mentions.0.type"},
 		{"send", `{"action":"send","usage":{"promptTokens":"1"}}`, chat.ValidationFailed, "usage.promptTokens"},
 		{"send", `{"action":"send","usage":{"cost":1}}`, chat.ValidationFailed, "usage.cost"},
 		{"send", `{"action":"send","thinking":{"content":1}}`, chat.ValidationFailed, "thinking.content"},
@@ -435,7 +444,7 @@ func fuzz[T any](f *testing.F, seeds ...string) {
 }
 
 func FuzzDecodeSend(f *testing.F) {
-	fuzz[protocol.Send](f, `{"action":"send","content":"hi","toolCalls":[{"a":1}],"usage":{"totalTokens":1},"thinking":{"visible":true}}`)
+	fuzz[protocol.Send](f, `{"action":"send","content":"hi","mentions":[{"type":"user","id":"u1"},{"type":"all"}],"toolCalls":[{"a":1}],"usage":{"totalTokens":1},"thinking":{"visible":true}}`)
 }
 
 func FuzzDecodeJoin(f *testing.F) {

@@ -24,6 +24,7 @@ type Edit struct {
 type EditBody struct {
 	Content     string             `json:"content"`              // what it says from now on
 	Attachments *[]chat.Attachment `json:"attachments,omitzero"` // without it they stay as they are
+	Mentions    *[]Mention         `json:"mentions,omitzero"`    // without it they stay as they are; who is new among them is told
 	Edits       *int64             `json:"edits"`                // the number of edits of the message as the caller has it; where it is another one meanwhile nothing changes, and the answer is a conflict
 }
 
@@ -54,6 +55,9 @@ func (b EditBody) Of(c chat.ConversationID, id chat.MessageID) chat.Edit {
 	e := chat.Edit{ConversationID: c, MessageID: id, Content: b.Content, Edits: *b.Edits}
 	if b.Attachments != nil {
 		e.Attachments = append([]chat.Attachment{}, *b.Attachments...)
+	}
+	if b.Mentions != nil {
+		e.Mentions = append([]chat.Mention{}, mentioned(*b.Mentions)...)
 	}
 	return e
 }

@@ -50,7 +50,7 @@ func full() (chat.Conversation, []chat.Message) {
 		}
 	}
 	call := chat.RunID(strings.Repeat("a", 32)).Call(0, 1)
-	said := base(1, user, chat.Draft{Content: "a\n<b>", Role: chat.RoleUser, Type: chat.TypeText, Name: "Ann", ParentID: "m0", Attachments: []chat.Attachment{"https://example.org/x"}})
+	said := base(1, user, chat.Draft{Content: "a\n<b>", Role: chat.RoleUser, Type: chat.TypeText, Name: "Ann", ParentID: "m0", Attachments: []chat.Attachment{"https://example.org/x"}, Mentions: []chat.Mention{{Type: chat.MentionUser, ID: "u1"}, {Type: chat.Everybody}}})
 	said.Version, said.Edits, said.EditedAt, said.ReactionVersion = 2, 1, at.Add(time.Minute), 3
 	said.Reactions = []chat.Reaction{{Key: "👍", By: agent, At: at}, {Key: ":a:", By: user, At: at}}
 	gone := base(2, user, chat.Draft{Role: chat.RoleUser, Type: chat.TypeText})
@@ -123,6 +123,7 @@ func TestBadExportLines(t *testing.T) {
 		{line(0), `"name":"Ann"`, `"name":"` + strings.Repeat("x", chat.MaxMessageName+1) + `"`, "name"},
 		{line(0), `"parentId":"m0"`, `"parentId":"a b"`, "parentId"},
 		{line(0), `https://example.org/x`, `javascript:alert(1)`, "attachments"},
+		{line(0), `{"type":"all"}`, `{"type":"none"}`, "mentions[1].type"},
 		{line(0), `"status":"sent"`, `"status":"read"`, "status"},
 		{line(0), `"version":2`, `"version":-2`, "version"},
 		{line(0), `"edits":1`, `"edits":-1`, "edits"},

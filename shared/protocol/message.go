@@ -23,6 +23,7 @@ type Message struct {
 	Name            string               `json:"name,omitzero"`        // of the sender, or of a tool, for the model
 	ParentID        chat.MessageID       `json:"parentId,omitzero"`    // the message that this one answers
 	Attachments     []chat.Attachment    `json:"attachments,omitzero"` // http(s) URLs, or document:<id>
+	Mentions        []Mention            `json:"mentions,omitzero"`    // who is meant to look at it
 	Thinking        *Thinking            `json:"thinking,omitzero"`    // the agent's reasoning
 	ToolCalls       []jsontext.Value     `json:"toolCalls,omitzero"`   // objects of the agent's own form
 	ToolResults     []jsontext.Value     `json:"toolResults,omitzero"` // objects of the agent's own form
@@ -75,6 +76,7 @@ func MessageOf(m chat.Message) Message {
 		return out
 	}
 	out.Content, out.Name, out.ParentID, out.Attachments, out.Error = m.Content, m.Name, m.ParentID, m.Attachments, m.Error
+	out.Mentions = mentionsOf(m.Mentions)
 	out.Latency = m.Latency.Milliseconds()
 	if t := m.Thinking; t != nil {
 		out.Thinking = &Thinking{Content: t.Content, Visible: t.Visible, Duration: t.Duration.Milliseconds()}

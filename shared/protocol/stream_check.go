@@ -63,6 +63,7 @@ func (s Stream) foreign() (fields []string) {
 		{"type", s.Type != "", message},
 		{"name", s.Name != "", message},
 		{"attachments", s.Attachments != nil, message},
+		{"mentions", s.Mentions != nil, message},
 		{"thinking", s.Thinking != nil, message},
 		{"toolCalls", s.ToolCalls != nil, message},
 		{"toolResults", s.ToolResults != nil, message},

@@ -62,14 +62,14 @@ func (h *Handler) React(ctx context.Context, f *gateway.ClientFrame, in protocol
 	return nil
 }
 
-// Edit answers with the message as it is then. The round trips of React, and three or four
-// more to MongoDB after the reply.
+// Edit answers with the message as it is then. The round trips of React, with mentions one
+// more to MongoDB, and three or four more to it after the reply.
 func (h *Handler) Edit(ctx context.Context, f *gateway.ClientFrame, in protocol.Edit) error {
 	c, err := h.admit(ctx, f.Connection.Principal, in.ConversationID, chat.UseEdit)
 	if err != nil {
 		return err
 	}
-	m, err := h.edit(ctx, f.Connection.Principal, in.Of(in.ConversationID, in.MessageID))
+	m, err := h.edit(ctx, f.Connection.Principal, c, in.Of(in.ConversationID, in.MessageID))
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (h *Handler) ReactREST(ctx context.Context, by chat.Principal, c chat.Conve
 // EditREST is Edit for who has read the conversation, and counted the use, already. It
 // returns when each frame has been tried once.
 func (h *Handler) EditREST(ctx context.Context, author chat.Principal, c chat.Conversation, e chat.Edit) (chat.Message, error) {
-	return h.rest(ctx, author, c, func() (chat.Message, error) { return h.edit(ctx, author, e) })
+	return h.rest(ctx, author, c, func() (chat.Message, error) { return h.edit(ctx, author, c, e) })
 }
 
 func (h *Handler) rest(ctx context.Context, by chat.Principal, c chat.Conversation, change func() (chat.Message, error)) (chat.Message, error) {
@@ -112,7 +112,10 @@ func (h *Handler) react(ctx context.Context, by chat.Principal, r chat.ReactionC
 	return m, err
 }
 
-func (h *Handler) edit(ctx context.Context, author chat.Principal, e chat.Edit) (chat.Message, error) {
+func (h *Handler) edit(ctx context.Context, author chat.Principal, c chat.Conversation, e chat.Edit) (chat.Message, error) {
+	if err := e.CheckMentions(author, c); err != nil {
+		return chat.Message{}, err
+	}
 	m, _, err := h.store.EditMessage(ctx, author, e, time.Now().Add(patience))
 	return m, err
 }

@@ -43,7 +43,7 @@ func (w *world) step(name string) error {
 }
 
 func (w *world) Conversation(_ context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error) {
-	return chat.Conversation{ID: id, OrgID: p.OrgID, Status: w.status}, w.step("conversation")
+	return chat.Conversation{ID: id, OrgID: p.OrgID, Status: w.status, Participants: []chat.Participant{{Type: p.Type, ID: p.ID}}}, w.step("conversation")
 }
 
 func (w *world) InBudget(_ context.Context, id chat.ConversationID) error { return w.step("budget") }
@@ -129,6 +129,8 @@ func TestFrames(t *testing.T) {
 		"a stranger, too often": {"edit", edit, chat.Active, map[string]error{"allow edit": limited, "conversation": notFound}, both("edit"), `"not_found"`},
 		"react, not now":        {"react", reaction, chat.Active, map[string]error{"react": chat.Unavailablef(errDown, "try again")}, both("reaction", "react"), `"unavailable"`},
 		"edit, refused":         {"edit", edit, chat.Active, map[string]error{"edit": chat.Errorf(chat.Conflict, "it was edited")}, both("edit", "edit"), `"conflict"`},
+		"edit, of a stranger":   {"edit", edit + `,"mentions":[{"type":"all"},{"type":"user","id":"eve"}]`, chat.Active, nil, both("edit"), `"mentions[1]"`},
+		"edit, of somebody":     {"edit", edit + `,"mentions":[{"type":"user","id":"u1"}]`, chat.Active, nil, both("edit", "changed", "edit"), `"event":"message:updated","id":"f1"`},
 		"react, bad":            {"react", `"key":"no","on":true`, chat.Active, nil, nil, `"key"`},
 	} {
 		w := &world{status: tt.status, fail: tt.fail, due: &chat.Due{Left: []chat.Effect{chat.EffectTell}}}

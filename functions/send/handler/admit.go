@@ -30,7 +30,12 @@ func (h *Handler) admit(ctx context.Context, caller chat.Connection, m chat.Mess
 		}
 	}
 	if err == nil && c.Status != chat.Active {
-		err = h.closed(ctx, m)
+		err = h.unlessSent(ctx, m, chat.ErrConversationClosed)
+	}
+	if err == nil {
+		if err = c.CheckMentions(m.Mentions); err != nil {
+			err = h.unlessSent(ctx, m, err)
+		}
 	}
 	return c, a, err
 }
@@ -48,15 +53,16 @@ func (h *Handler) checkParent(ctx context.Context, m chat.Message) error {
 	return nil
 }
 
-// closed refuses a message, unless it is the repeat of one that was committed
-// while the conversation was still active: that one is answered as ever.
-func (h *Handler) closed(ctx context.Context, m chat.Message) error {
+// unlessSent refuses a message, unless it is the repeat of one that was committed while
+// nothing spoke against it, as while the conversation was still active: that one is answered
+// as ever.
+func (h *Handler) unlessSent(ctx context.Context, m chat.Message, refusal error) error {
 	_, found, err := h.store.Sent(ctx, m.ConversationID, m.Sender, m.ClientMessageID)
 	if err != nil {
 		return err
 	}
 	if !found {
-		return chat.ErrConversationClosed
+		return refusal
 	}
 	return nil
 }

@@ -56,7 +56,8 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 		return h.jobs.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq})
 	}
 	forget := func() error { return h.forget(ctx, c, m) }
-	var projected, summarised, delivered, forgotten, called, told error
+	var projected, summarised, delivered, forgotten, called, told, noticed error
+	var still chat.Notices
 	var posted outcome
 	due := m.Due
 	// What an agent finds by the projection, which was late, comes once that is there.
@@ -90,6 +91,17 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 	if due.Has(chat.EffectCall) {
 		g.Go(func() { roomy(func() { called = guarded(func() error { return h.call(ctx, c, m) }) }) })
 	}
+	if due.Has(chat.EffectMention) {
+		g.Go(func() {
+			roomy(func() {
+				still = due.Notices // also where it panics
+				noticed = guarded(func() (err error) {
+					still, err = h.notify(ctx, c, m, passes)
+					return err
+				})
+			})
+		})
+	}
 	if due.Has(chat.EffectProject) && !late { // here: this stack has grown to what the driver needs
 		projected = guarded(project)
 	}
@@ -97,11 +109,14 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 	left := &chat.Due{At: due.At, Tries: due.Tries, Left: failed(projected, summarised, forgotten, called)}
 	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
 	untold(left, due, told)
+	if noticed != nil {
+		left.Left, left.Notices, left.Tries = append(left.Left, chat.EffectMention), still, due.Tries+1
+	}
 	if len(left.Left) == 0 {
 		return nil
 	}
 	slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
-		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, called, delivered, told))
+		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, called, delivered, told, noticed))
 	return left
 }
 

@@ -38,6 +38,7 @@ type presence interface {
 	Admit(ctx context.Context, c chat.Connection, id chat.ConversationID) (chat.Admission, error)
 	AgentOnline(ctx context.Context, agent chat.Principal) bool
 	Audience(ctx context.Context, id chat.ConversationID, agent chat.Principal, to int) (chat.Audience, error)
+	Mentioned(ctx context.Context, id chat.ConversationID, who ...chat.Principal) (chat.Mentioned, error)
 	RoomAudience(ctx context.Context, id chat.ConversationID) (chat.Audience, error)
 	Entered(ctx context.Context, c chat.ConnectionID) ([]chat.ConversationID, error)
 	PutOut(ctx context.Context, entries []chat.Entry) error
@@ -98,7 +99,8 @@ var (
 // for; once in five seconds one more to Redis, for devices outside), one to
 // MongoDB, one to SQS for every tenth message; and last one to MongoDB. Once in half a
 // minute, together with these, one to MongoDB for each agent that takes part; and where
-// that is one that the backend runs, three or four round trips for its run.
+// that is one that the backend runs, three or four round trips for its run; for those
+// whom the message mentions, one to MongoDB, one to Redis and the fan-out.
 func (h *Handler) Handle(ctx context.Context, f *gateway.ClientFrame, in protocol.Send) (err error) {
 	// By the event's, so that one that comes twice is one message.
 	defer naming(&err, &in.MessageInput, strings.TrimRight(f.MessageID, "="))()
@@ -194,15 +196,26 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 		asked = make(chan bool, 1)
 		go roomy(func() { asked <- h.agentOnline(ctx, &c) })
 	}
-	if calls(c, m) {
-		m.Due = m.Due.Calling()
-	}
+	m = withEffects(c, m)
 	stored, duplicate, err = h.store.Append(ctx, c.Head(), m)
 	if asked != nil {
 		there := <-asked
 		online = &there
 	}
 	return stored, duplicate, online, err
+}
+
+// withEffects returns a message that is about to be appended to c with what else is due of it,
+// of which nothing is known before c is.
+func withEffects(c chat.Conversation, m chat.Message) chat.Message {
+	if calls(c, m) {
+		m.Due = m.Due.Calling()
+	}
+	m.Mentions = chat.Distinct(m.Mentions) // only here: a refusal names the place that it had
+	if n := chat.NoticesOf(m.Sender, nil, m.Mentions); !n.None() {
+		m.Due = m.Due.Noticing(n)
+	}
+	return m
 }
 
 // agentOnline reports whether somebody answers: an agent that is connected, or one that the

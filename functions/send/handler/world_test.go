@@ -68,6 +68,8 @@ type world struct {
 	acks         []protocol.Sent    // in the order they were given
 	refused      error              // what the caller got instead
 	details      map[string]any     // of that
+	devices      []chat.Connection  // of those who are mentioned, in the room or not
+	noticed      [][]chat.Principal // whose devices were asked for
 	outside      []string           // what those outside the room were told
 	isOutside    bool               // they may be
 	messageID    string             // of the frame, API Gateway's
@@ -329,6 +331,20 @@ func (w *world) Audience(_ context.Context, _ chat.ConversationID, who chat.Prin
 		err = down
 	}
 	return a, err
+}
+
+// Mentioned is presence's.
+func (w *world) Mentioned(_ context.Context, _ chat.ConversationID, who ...chat.Principal) (m chat.Mentioned, err error) {
+	err = w.step("Mentioned", func() {
+		w.noticed = append(w.noticed, who)
+		m.Room = slices.Clone(w.room)
+		for _, c := range w.devices {
+			if slices.Contains(who, c.Principal) {
+				m.Devices = append(m.Devices, c)
+			}
+		}
+	})
+	return m, err
 }
 
 // RoomAudience is Audience without the agent and those outside.

@@ -97,6 +97,10 @@ func (f *flood) RoomAudience(ctx context.Context, id chat.ConversationID) (chat.
 	return f.Audience(ctx, id, chat.Principal{}, 0)
 }
 
+func (*flood) Mentioned(context.Context, chat.ConversationID, ...chat.Principal) (chat.Mentioned, error) {
+	panic("nobody is mentioned")
+}
+
 // Post is the Management API: it keeps the time of an attempt.
 func (f *flood) Post(_ context.Context, id chat.ConnectionID, _ []byte) error {
 	if id == "hung" {

@@ -24,6 +24,8 @@ export type MessageID = string;
 export type Role = "user" | "agent" | "tool" | "system";
 /** A MessageType is what a message consists of. */
 export type MessageType = "text" | "thinking" | "tool_call" | "tool_result" | "error" | "system";
+/** A MentionType says who is mentioned: somebody of a type, or everybody. */
+export type MentionType = "user" | "agent" | "all";
 /** A MessageStatus is how far a message has come. Only what is stored has one, so it starts as StatusSent. */
 export type MessageStatus = "sending" | "sent" | "delivered" | "failed" | "cancelled";
 /** ClientMessageID is the sender's own name for a message; repeating it repeats nothing. */
@@ -54,6 +56,8 @@ export type ConnectionID = string;
 export type ConversationStatus = "active" | "archived" | "closed";
 /** A Day is one of UTC, as 2006-01-02. */
 export type Day = string;
+/** A NotificationKind says why somebody is told. */
+export type NotificationKind = "mention";
 /** A RunID names a run. It is made of what the run answers: see NewRunID. */
 export type RunID = string;
 /** RunStatus is how far a run is. */
@@ -125,7 +129,7 @@ export interface Managed {
   maxSeconds?: number;
   /** How long a call waits for approval, at most 7 days; one day. */
   approvalSeconds?: number;
-  /** Always, mention (its id after @) or never; always. */
+  /** Always, mention (the message mentions it) or never; always. */
   respond?: RespondPolicy;
   /** What one more question does: enqueue, interrupt or reject; enqueue. */
   busy?: BusyPolicy;
@@ -269,6 +273,8 @@ export interface Message {
   parentId?: MessageID;
   /** Http(s) URLs, or document:<id>. */
   attachments?: Attachment[];
+  /** Who is meant to look at it. */
+  mentions?: Mention[];
   /** The agent's reasoning. */
   thinking?: Thinking;
   /** Objects of the agent's own form. */
@@ -314,6 +320,13 @@ export interface Message {
   reactionVersion?: number;
   /** In the order in which each key came first, at most 20. */
   reactions?: ReactionCount[];
+}
+/** Mention is of somebody who is meant to look at a message. */
+export interface Mention {
+  /** User, agent, or all: every user of the conversation, and no agent; only a user mentions all. */
+  type: MentionType;
+  /** Of the participant; not with all. */
+  id?: PrincipalID;
 }
 /** Thinking is an agent's reasoning. */
 export interface Thinking {
@@ -592,7 +605,7 @@ export interface ManagedInput {
   maxSeconds?: number;
   /** How long a call waits for approval, at most 7 days; one day. */
   approvalSeconds?: number;
-  /** Always, mention (its id after @) or never; always. */
+  /** Always, mention (the message mentions it) or never; always. */
   respond?: RespondPolicy;
   /** What one more question does: enqueue, interrupt or reject; enqueue. */
   busy?: BusyPolicy;
@@ -664,8 +677,21 @@ export interface Edit {
    * @maxItems 10
    */
   attachments?: Attachment[];
+  /**
+   * Without it they stay as they are; who is new among them is told.
+   *
+   * @maxItems 20
+   */
+  mentions?: MentionInput[];
   /** The number of edits of the message as the caller has it; where it is another one meanwhile nothing changes, and the answer is a conflict. */
   edits: number;
+}
+/** Mention is of somebody who is meant to look at a message. */
+export interface MentionInput {
+  /** User, agent, or all: every user of the conversation, and no agent; only a user mentions all. */
+  type: MentionType;
+  /** Of the participant; not with all. */
+  id?: PrincipalID;
 }
 /** EditBody is the body of PUT /messages/{id}. */
 export interface EditBody {
@@ -677,6 +703,12 @@ export interface EditBody {
    * @maxItems 10
    */
   attachments?: Attachment[];
+  /**
+   * Without it they stay as they are; who is new among them is told.
+   *
+   * @maxItems 20
+   */
+  mentions?: MentionInput[];
   /** The number of edits of the message as the caller has it; where it is another one meanwhile nothing changes, and the answer is a conflict. */
   edits: number;
 }
@@ -750,6 +782,8 @@ export interface ExportedMessage {
   parentId?: MessageID;
   /** Http(s) URLs, or document:<id>. */
   attachments?: Attachment[];
+  /** Who is meant to look at it. */
+  mentions?: Mention[];
   /** The agent's reasoning, where people are meant to see it. */
   thinking?: Thinking;
   /** Objects of the agent's own form. */
@@ -927,6 +961,12 @@ export interface MessageInput {
    * @maxItems 10
    */
   attachments?: Attachment[];
+  /**
+   * Participants who are meant to look at it; one that is given twice counts once.
+   *
+   * @maxItems 20
+   */
+  mentions?: MentionInput[];
   /** An agent's. */
   thinking?: ThinkingInput;
   /**
@@ -1073,6 +1113,23 @@ export interface MessagesHistoryFrame {
   /** That of the frame which it answers; not where it answers none. */
   id?: string;
   data: History;
+  /** When the frame was made. */
+  timestamp: string;
+}
+/** Notification is the data of notification. It may come twice. */
+export interface Notification {
+  conversationId: ConversationID;
+  /** The message's place in the log. */
+  seq: number;
+  /** Why. */
+  kind: NotificationKind;
+}
+/** A message mentions you: to all your devices, where none is in its room. */
+export interface NotificationFrame {
+  event: "notification";
+  /** That of the frame which it answers; not where it answers none. */
+  id?: string;
+  data: Notification;
   /** When the frame was made. */
   timestamp: string;
 }
@@ -1292,6 +1349,12 @@ export interface Send {
    * @maxItems 10
    */
   attachments?: Attachment[];
+  /**
+   * Participants who are meant to look at it; one that is given twice counts once.
+   *
+   * @maxItems 20
+   */
+  mentions?: MentionInput[];
   /** An agent's. */
   thinking?: ThinkingInput;
   /**
@@ -1450,6 +1513,12 @@ export interface StreamEnd {
    * @maxItems 10
    */
   attachments?: Attachment[];
+  /**
+   * Participants who are meant to look at it; one that is given twice counts once.
+   *
+   * @maxItems 20
+   */
+  mentions?: MentionInput[];
   /** An agent's. */
   thinking?: ThinkingInput;
   /**
@@ -1786,6 +1855,7 @@ export type ServerFrame =
   | MessageUpdatedFrame
   | MessagesChangedFrame
   | MessagesHistoryFrame
+  | NotificationFrame
   | PongFrame
   | PresenceUpdateFrame
   | ReadUpdateFrame
