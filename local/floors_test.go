@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"shared/mongostore":          2,
 	"shared/presence":            2,
 	"shared/auth":                2,
+	"shared/objects":             2,
 	"shared/queue":               2,
 	"shared/summary":             2,
 	"shared/export":              2,

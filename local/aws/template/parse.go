@@ -171,6 +171,7 @@ func (p *parser) parseResources() {
 		p.resources = append(p.resources, r)
 	}
 	p.each("AWS::SQS::Queue", p.queue)
+	p.each("AWS::S3::Bucket", p.bucket)
 	p.each("AWS::Serverless::HttpApi", p.httpAPI)
 	p.each("AWS::Serverless::Function", p.function)
 	p.customResources()

@@ -25,6 +25,7 @@ type Template struct {
 	Functions       []Function
 	WebSocketAPIs   []WebSocketAPI
 	HTTPAPIs        []HTTPAPI
+	Buckets         []Bucket
 	Queues          []Queue
 	QueueSources    []QueueSource
 	Schedules       []Schedule
