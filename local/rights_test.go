@@ -119,6 +119,21 @@ func needed(t *testing.T, f wired) []right {
 			rights = append(rights, right{"sqs:SendMessage", "StreamQueue.Arn", ""})
 		}
 	}
+	if slices.Contains(f.needs, config.Uploads) {
+		for method, actions := range map[string][]string{
+			"PutLink": {"s3:PutObject", "s3:PutObjectTagging"}, "GetLink": {"s3:GetObject"}, // whoever has a link has the rights of who signed it
+			"Keep": {"s3:DeleteObjectTagging"}, "Erase": {"s3:DeleteObject"},
+		} {
+			for _, action := range actions {
+				if slices.Contains(f.methods, method) {
+					rights = append(rights, right{action, "${UploadsBucket.Arn}/*", ""})
+				}
+			}
+		}
+		if slices.Contains(f.methods, "Keep") { // to tell what is missing
+			rights = append(rights, right{"s3:ListBucket", "UploadsBucket.Arn", ""})
+		}
+	}
 	if slices.Contains(f.methods, "Gone") {
 		rights = append(rights, right{"execute-api:ManageConnections", connections + "GET/@connections/*", ""})
 	}

@@ -76,6 +76,7 @@ var technologies = map[string][]config.Part{
 	"shared/presence":            {config.Redis},
 	"shared/delivery/apigateway": {config.Connections},
 	"shared/queue":               {config.WelcomeQueue, config.SummaryQueue, config.StreamQueue, config.RunQueue},
+	"shared/objects":             {config.Uploads},
 	"shared/auth":                {config.JWT},
 	"shared/summary":             {config.OpenAI},
 }
@@ -192,6 +193,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"GET /conversations/{id}/runs Agents",
 		"GET /conversations/{id}/streams Messages",
 		"GET /conversations/{id}/streams/{streamId} Messages",
+		"GET /documents/{id} Uploads",
 		"GET /health Health",
 		"GET /messages Messages",
 		"GET /messages/{id} Messages",
@@ -208,6 +210,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"POST /messages Messages",
 		"POST /messages/{id}/regenerate Agents",
 		"POST /runs/{id}/stop Agents",
+		"POST /uploads Uploads",
 		"PUT /agents/{id} Agents",
 		"PUT /conversations/{id} Conversations",
 		"PUT /conversations/{id}/read Conversations",

@@ -23,7 +23,7 @@ var sources = []string{"../../shared/protocol", "../../shared/chat", "../../func
 
 // shown are the types of the domain that clients see; its others are its own affair.
 var shown = []string{
-	"ConversationID", "MessageID", "ClientMessageID", "PrincipalID", "OrgID", "ConnectionID", "Attachment", "ReactionKey",
+	"ConversationID", "MessageID", "ClientMessageID", "PrincipalID", "OrgID", "ConnectionID", "Attachment", "ReactionKey", "UploadID",
 	"Code", "Dialect", "PrincipalType", "Role", "MessageType", "MessageStatus", "ConversationStatus",
 	"RunID", "CallID", "RunStatus", "RespondPolicy", "BusyPolicy", "MentionType", "Verdict", "UsageGroup", "Day",
 }

@@ -94,6 +94,13 @@ var bodyOf = map[string]func(body []byte) error{
 		}
 		return err
 	},
+	"POST /uploads": func(body []byte) error {
+		in, err := protocol.Decode[protocol.CreateUpload](body)
+		if err == nil {
+			err = in.Check()
+		}
+		return err
+	},
 	"POST /messages": func(body []byte) error {
 		in, err := protocol.Decode[protocol.MessageInput](body)
 		if err != nil {

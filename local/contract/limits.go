@@ -14,6 +14,7 @@ import (
 var isBoth = map[reflect.Type]bool{
 	reflect.TypeFor[protocol.Thinking](): true,
 	reflect.TypeFor[protocol.Usage]():    true,
+	reflect.TypeFor[protocol.Voice]():    true,
 
 	reflect.TypeFor[protocol.Mention](): true,
 
@@ -50,6 +51,7 @@ var textLimits = map[reflect.Type]func(*jsonschema.Schema){
 	reflect.TypeFor[chat.PrincipalID]():     isID,
 	reflect.TypeFor[chat.OrgID]():           isID,
 	reflect.TypeFor[chat.ReactionKey]():     reactionKey,
+	reflect.TypeFor[chat.UploadID]():        shaped(chat.UploadIDPattern),
 	reflect.TypeFor[chat.RunID]():           shaped(`^[0-9a-f]{32}$`),
 	reflect.TypeFor[chat.CallID]():          shaped(`^[0-9a-f]{32}:(0|[1-9][0-9]*):[1-9][0-9]*$`),
 	reflect.TypeFor[chat.Day]():             shaped(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`),

@@ -126,7 +126,7 @@ func routes() []route {
 			description: "As the action `send`; `conversationId` is required here.",
 			parameters:  []parameter{idempotencyKey("the answer with `duplicate`, and of another body a `conflict`; it is the `clientMessageId`")},
 			body:        reflect.TypeFor[protocol.MessageInput](),
-			bodies:      map[string]any{"of a user": questionInput(), "of an agent": answerInput()},
+			bodies:      map[string]any{"of a user": questionInput(), "of an agent": answerInput(), "with a photo": photoInput(), "spoken": spoken},
 			answers: []answerOf{
 				{status: 201, description: "The message is durable.", body: reflect.TypeFor[protocol.Sent](), example: sentExample(), created: true},
 				{status: 200, description: "It had been stored before.", body: reflect.TypeFor[protocol.Sent](), example: sentAgain(), created: true},
@@ -178,7 +178,7 @@ func routes() []route {
 			},
 			codes: []chat.Code{chat.ValidationFailed, chat.Unauthorized, chat.TokenExpired, chat.Forbidden},
 		},
-	}, slices.Concat(markRoutes(), exportRoutes(), changeRoutes(), streamRoutes(), agentRoutes())...)
+	}, slices.Concat(markRoutes(), exportRoutes(), uploadRoutes(), changeRoutes(), streamRoutes(), agentRoutes())...)
 }
 
 func sentAgain() protocol.Sent {

@@ -93,6 +93,9 @@ func (b *builder) object(t reflect.Type, d direction) *jsonschema.Schema {
 		s.Required = nil
 	}
 	s.Not = neverTogether[t]
+	if d == input && s.Properties["voice"] != nil {
+		s.DependentSchemas = spokenHas
+	}
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if f.Anonymous || name == "" || s.Properties[name] == nil {
@@ -121,7 +124,11 @@ func (b *builder) property(t reflect.Type, f reflect.StructField, d direction) *
 	if f.Type.Kind() == reflect.String && f.Type.Name() == "string" && isTime[f.Name] {
 		s.Format = "date-time"
 	}
-	if limit := limits[key]; limit != nil && (d == input || limitsOutput[key]) {
+	limit := limits[key]
+	if limit == nil {
+		limit = uploadLimits[key]
+	}
+	if limit != nil && (d == input || limitsOutput[key]) {
 		limit(s)
 	}
 	return s
@@ -136,6 +143,9 @@ func (b *builder) value(t reflect.Type, d direction) *jsonschema.Schema {
 	case reflect.Pointer:
 		return b.value(t.Elem(), d)
 	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return &jsonschema.Schema{Type: "string", ContentEncoding: "base64"}
+		}
 		return &jsonschema.Schema{Type: "array", Items: b.value(t.Elem(), d)}
 	case reflect.Struct:
 		return b.ref(t, d)
@@ -151,6 +161,9 @@ func (b *builder) value(t reflect.Type, d direction) *jsonschema.Schema {
 	case reflect.Bool:
 		return &jsonschema.Schema{Type: "boolean"}
 	case reflect.Map:
+		if t.Elem().Kind() == reflect.String {
+			return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{Type: "string"}}
+		}
 		return anyObject()
 	}
 	panic(fmt.Sprintf("contract: no schema for %v", t)) // a mistake in the program

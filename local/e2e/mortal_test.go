@@ -223,7 +223,9 @@ func (l *life) through(t *testing.T, target string) string {
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(&url.URL{Scheme: to.Scheme, Host: to.Host})
-			r.Out.Host = to.Host
+			if r.Out.Host = to.Host; r.In.Header.Get("X-Amz-Content-Sha256") != "" {
+				r.Out.Host = r.In.Host // S3's, which has signed it
+			}
 		},
 		Transport: transport, ErrorHandler: unanswered,
 	}
@@ -232,6 +234,8 @@ func (l *life) through(t *testing.T, target string) string {
 		switch {
 		case strings.Contains(r.URL.Path, "/@connections/"):
 			step = strings.ToLower(r.Method) + " @connections"
+		case r.Header.Get("X-Amz-Content-Sha256") != "":
+			step = strings.ToLower(r.Method) + " object"
 		case r.Header.Get("Mcp-Method") != "":
 			step = r.Header.Get("Mcp-Method")
 		case r.Header.Get("Mcp-Protocol-Version") != "":
@@ -276,7 +280,7 @@ func (m *mortal) newLife() *life {
 			}
 			m.finally(func() { _ = gate.Close() })
 			value = strings.Replace(value, host, gate.Addr(), 1)
-		case "CONNECTIONS_URL", "WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL", "RUN_QUEUE_URL":
+		case "CONNECTIONS_URL", "WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL", "RUN_QUEUE_URL", "AWS_ENDPOINT_URL_S3":
 			value = l.through(m.t, value)
 		case "TOOL_SERVERS":
 			value = toolsURL.ReplaceAllStringFunc(value, func(url string) string { return l.through(m.t, url) })

@@ -174,6 +174,7 @@ type utterance struct {
 	key  checker.Key
 	text string
 	rest bool
+	with []chat.Attachment
 }
 
 func (k *scene) utter(by *member, rest bool) *utterance {
@@ -187,6 +188,9 @@ func (k *scene) try(u *utterance) error {
 	defer cancel()
 	attempt := k.record.Try(u.key, u.text, 0)
 	in := fields{"conversationId": k.id, "content": u.text, "clientMessageId": u.key.Client}
+	if u.with != nil {
+		in["attachments"] = u.with
+	}
 	var sent protocol.Sent
 	var err error
 	if u.rest {

@@ -29,6 +29,9 @@ func (s *Server) values() map[string]string {
 	for _, a := range s.template.HTTPAPIs {
 		values[a.LogicalID], values[a.LogicalID+".ApiEndpoint"] = httpID, "https://"+apiHost(httpID)
 	}
+	for _, b := range s.template.Buckets {
+		values[b.LogicalID], values[b.LogicalID+".Arn"] = b.Name, "arn:aws:s3:::"+b.Name
+	}
 	for _, f := range s.template.Functions {
 		values[f.LogicalID], values[f.LogicalID+".Arn"], values[f.LogicalID+".Alias"] = f.LogicalID, lambda.ARN(f.LogicalID), lambda.ARN(f.LogicalID)
 	}

@@ -44,6 +44,8 @@ func (s *Server) serve() error {
 				management.ServeHTTP(w, r)
 			case s.isWebSocket(r):
 				connect.ServeHTTP(w, r)
+			case s.bucket(r) != nil && routeOf(api, r) == "":
+				s.bucket(r).ServeHTTP(w, r)
 			case s.page(r) != nil && routeOf(api, r) == "":
 				s.page(r).ServeHTTP(w, r)
 			default:

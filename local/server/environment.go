@@ -40,6 +40,7 @@ func (s *Server) environment(function string) (map[string]string, error) {
 	if s.secrets != nil {
 		s.secrets.hide(env, s.template.Variables(function), "http://"+s.reach(s.secrets.listener.Addr().String()))
 	}
+	env["AWS_ENDPOINT_URL_S3"] = "http://" + s.reach(s.listener.Addr().String())
 	env["AWS_REGION"] = account.Region
 	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"] = accessKey, secretKey, sessionToken
 	return env, nil

@@ -30,6 +30,7 @@ import (
 	summarize "aiwm-chat/functions/summarize/wiring"
 	sweep "aiwm-chat/functions/sweep/wiring"
 	typing "aiwm-chat/functions/typing/wiring"
+	uploads "aiwm-chat/functions/uploads/wiring"
 	welcome "aiwm-chat/functions/welcome/wiring"
 	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/shared/config"
@@ -65,6 +66,7 @@ func Functions() map[string]wire.Function {
 		"summarize":     summarize.Function,
 		"sweep":         sweep.Function,
 		"typing":        typing.Function,
+		"uploads":       uploads.Function,
 		"welcome":       welcome.Function,
 	}
 }

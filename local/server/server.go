@@ -16,6 +16,7 @@ import (
 
 	"aiwm-chat/local/aws/cloudformation"
 	"aiwm-chat/local/aws/lambda"
+	"aiwm-chat/local/aws/s3"
 	"aiwm-chat/local/aws/schedule"
 	"aiwm-chat/local/aws/template"
 	"aiwm-chat/local/aws/wsapi"
@@ -108,6 +109,7 @@ type Server struct {
 	listener  net.Listener
 	http      *http.Server
 	queues    *queues
+	buckets   []*s3.Bucket
 	secrets   *keeper // nil: they are in the environment
 	model     *neighbour
 	tools     *neighbour
@@ -156,6 +158,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	if s.queues, err = newQueues(s.template, o); err != nil {
+		return nil, err
+	}
+	if err = s.openBuckets(); err != nil {
 		return nil, err
 	}
 	if s.secrets, err = keep(o); err != nil {

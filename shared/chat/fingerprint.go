@@ -44,6 +44,9 @@ func (d *Draft) fingerprint() string {
 	add("toolResults", parsed(d.ToolResults), len(d.ToolResults) > 0)
 	add("latency", d.Latency.Milliseconds(), d.Latency != 0)
 	add("error", d.Error, d.Error != "")
+	if v := d.Voice; v != nil {
+		given["voice"] = map[string]any{"duration": v.Duration.Milliseconds(), "waveform": hex.EncodeToString(v.Waveform)}
+	}
 	if t := d.Thinking; t != nil {
 		given["thinking"] = map[string]any{"content": t.Content, "visible": t.Visible, "duration": t.Duration.Milliseconds()}
 	}

@@ -94,6 +94,7 @@ type Draft struct {
 	ParentID    MessageID
 	Attachments []Attachment
 	Mentions    []Mention
+	Voice       *Voice            // its one attachment is speech
 	Thinking    *Thinking         // an agent's only, as all below
 	ToolCalls   []json.RawMessage // JSON objects, kept as they came
 	ToolResults []json.RawMessage
@@ -131,6 +132,7 @@ type Message struct {
 	EditedAt        time.Time  // zero: never
 	ChangedAt       time.Time  // by the database's clock, when anything of it did last; zero: never
 	DeletedBy       *Principal // who deleted it, where that is not its sender
+	Uploads         []UploadID // all that ever were among its attachments, also where it is deleted
 }
 
 // LastChange is when m came to be as it is.
@@ -219,6 +221,7 @@ func (d *Draft) CheckParts(f *Faults, maxContent int) {
 	}
 	checkAttachments(f, d.Attachments)
 	checkMentions(f, d.Mentions)
+	d.Voice.check(f, d.Attachments)
 	if most := maxThinking(maxContent); d.Thinking != nil && (len(d.Thinking.Content) > most || d.Thinking.Duration < 0) {
 		f.Add("thinking", "must be at most %d bytes and its duration not negative", most)
 	}

@@ -43,6 +43,16 @@ const EffectCall Effect = "call"
 // is told. Whom, Due.Notices says.
 const EffectMention Effect = "mention"
 
+// The effects of the uploads of a message. Their part in the database is done at once; the
+// object store is sweep's, so that no other function may write or delete there.
+const (
+	// EffectAttach: what is attached is the message's, for everybody in the conversation, and
+	// stays.
+	EffectAttach Effect = "attach"
+	// EffectErase: what was attached, and is no more, is deleted.
+	EffectErase Effect = "erase"
+)
+
 // SummaryEvery is after how many messages a conversation is summarised again.
 const SummaryEvery = 10
 
@@ -93,6 +103,13 @@ func (d *Due) Noticing(n Notices) *Due {
 	out := *d
 	out.Left = append(slices.Clone(d.Left), EffectMention)
 	out.Notices = n
+	return &out
+}
+
+// Attaching returns d where uploads are attached as well.
+func (d *Due) Attaching() *Due {
+	out := *d
+	out.Left = append(slices.Clone(d.Left), EffectAttach)
 	return &out
 }
 

@@ -153,4 +153,5 @@ const (
 	UseEdit     Use = "edit"
 	UseMark     Use = "mark"   // moving one's mark of what is read, either way
 	UseExport   Use = "export" // a page of it, by REST alone
+	UseUpload   Use = "upload"
 )

@@ -37,7 +37,11 @@ type Config struct {
 	SummaryQueueURL string // SUMMARY_QUEUE_URL, required: the queue of conversations to summarise; template.yaml sets it
 	StreamQueueURL  string // STREAM_QUEUE_URL, required: the queue of streams to look after; template.yaml sets it
 	RunQueueURL     string // RUN_QUEUE_URL, required: the queue of runs of agents; template.yaml sets it
-	JWT             struct {
+	Uploads         struct {
+		Bucket   string // UPLOADS_BUCKET, of S3, where files go that people attach; empty: none may be uploaded
+		Endpoint string // AWS_ENDPOINT_URL_S3, where S3 is; empty, as on Lambda: the region's own
+	}
+	JWT struct {
 		Algorithms []string // JWT_ALGORITHMS, of HS256, RS256, ES256 and EdDSA, separated by commas, each with its key; empty: what the keys allow
 		Secret     []byte   // JWT_SECRET, for HS256, 32 bytes or more; one of the three keys is required
 		Renewal    *Renewal // JWT_SECRET_ARN, where JWT_SECRET is kept instead
@@ -79,6 +83,7 @@ type Config struct {
 
 	Origins           Origins // ALLOWED_ORIGINS, default *: web origins whose pages may connect, such as https://chat.example.org, separated by commas; https://* is any with https
 	WebSocketDisabled bool    // WEBSOCKET_ENABLED, default true; false refuses connections and frames, and leaves REST as it is
+	UploadsDisabled   bool    // UPLOADS_ENABLED, default true; false refuses new uploads, and leaves those that are there as they are
 }
 
 // A RedisMode says what kind of Redis there is.

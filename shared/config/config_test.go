@@ -54,6 +54,7 @@ func TestDefaults(t *testing.T) {
 		Creations: config.Rate{Count: 30, Per: time.Minute, Burst: 30}, Additions: config.Rate{Count: 60, Per: time.Minute, Burst: 60},
 		Reactions: config.Rate{Count: 120, Per: time.Minute, Burst: 120}, Edits: config.Rate{Count: 30, Per: time.Minute, Burst: 30},
 		Marks: config.Rate{Count: 120, Per: time.Minute, Burst: 120}, Exports: config.Rate{Count: 60, Per: time.Minute, Burst: 60},
+		Uploads: config.Rate{Count: 30, Per: time.Minute, Burst: 30}, UploadMegabytes: 1000,
 		Summaries: config.Rate{Count: 6, Per: time.Minute, Burst: 6},
 	}
 	if !slices.Equal(c.JWT.ClaimUser, []string{"userId", "sub"}) || !slices.Equal(c.JWT.ClaimAgent, []string{"agentId"}) || !slices.Equal(c.JWT.ClaimOrg, []string{"orgId"}) ||
@@ -222,10 +223,12 @@ func TestLimitsAreApart(t *testing.T) {
 		"LIMIT_ADDITIONS": func(l config.Limits) config.Rate { return l.Additions }, "LIMIT_SUMMARIES": func(l config.Limits) config.Rate { return l.Summaries },
 		"LIMIT_REACTIONS": func(l config.Limits) config.Rate { return l.Reactions }, "LIMIT_EDITS": func(l config.Limits) config.Rate { return l.Edits },
 		"LIMIT_MARKS": func(l config.Limits) config.Rate { return l.Marks }, "LIMIT_EXPORTS": func(l config.Limits) config.Rate { return l.Exports },
+		"LIMIT_UPLOADS": func(l config.Limits) config.Rate { return l.Uploads },
 	}
 	counts := map[string]func(config.Limits) int{
 		"LIMIT_USER_CONNECTIONS":  func(l config.Limits) int { return l.UserConnections },
 		"LIMIT_AGENT_CONNECTIONS": func(l config.Limits) int { return l.AgentConnections }, "LIMIT_ROOMS": func(l config.Limits) int { return l.Rooms },
+		"LIMIT_UPLOAD_MEGABYTES": func(l config.Limits) int { return l.UploadMegabytes },
 	}
 	if n := reflect.TypeFor[config.Limits]().NumField(); n != len(rates)+len(counts) {
 		t.Fatalf("there are %d limits, the test knows %d", n, len(rates)+len(counts))
@@ -310,7 +313,7 @@ func TestParts(t *testing.T) {
 			of[name] = p
 		}
 	}
-	if last := config.ToolServers; len(config.Parts()) != int(last)+1 {
+	if last := config.UploadLimits; len(config.Parts()) != int(last)+1 {
 		t.Errorf("there are %d parts, the last is %d", len(config.Parts()), last)
 	}
 }

@@ -39,6 +39,8 @@ const (
 	Providers
 	ProviderKeys
 	ToolServers
+	Uploads
+	UploadLimits
 	parts // how many there are
 )
 
@@ -106,10 +108,16 @@ var groups = [...]struct {
 	ExportLimit: {[]string{"LIMIT_EXPORTS"}, func(r *reader, c *Config) {
 		c.Limits.Exports = r.rate("LIMIT_EXPORTS", Rate{60, time.Minute, 60})
 	}},
+	UploadLimits: {[]string{"UPLOADS_ENABLED", "LIMIT_UPLOADS", "LIMIT_UPLOAD_MEGABYTES"}, func(r *reader, c *Config) {
+		c.UploadsDisabled = !r.flag("UPLOADS_ENABLED", "true")
+		c.Limits.Uploads = r.rate("LIMIT_UPLOADS", Rate{30, time.Minute, 30})
+		c.Limits.UploadMegabytes = r.limit("LIMIT_UPLOAD_MEGABYTES", 1000)
+	}},
 	AllowedOrigins: {[]string{"ALLOWED_ORIGINS"}, readOrigins},
 	WebSocket: {[]string{"WEBSOCKET_ENABLED"}, func(r *reader, c *Config) {
 		c.WebSocketDisabled = !r.flag("WEBSOCKET_ENABLED", "true")
 	}},
+	Uploads:      {[]string{"UPLOADS_BUCKET"}, readUploads},
 	RunQueue:     {[]string{"RUN_QUEUE_URL"}, readRunQueue},
 	Providers:    {[]string{"PROVIDERS"}, readProviders},
 	ProviderKeys: {[]string{"PROVIDER_KEYS", "PROVIDER_KEYS_ARN"}, readProviderKeys},
@@ -199,6 +207,16 @@ func readStreamQueue(r *reader, c *Config) {
 
 func readRunQueue(r *reader, c *Config) {
 	c.RunQueueURL = r.requiredURL("RUN_QUEUE_URL")
+	readAWS(r, c)
+}
+
+func readUploads(r *reader, c *Config) {
+	c.Uploads.Bucket = r.text("UPLOADS_BUCKET")
+	const forbidden, longest = "/\\ \x00", 63 // of what would be another path
+	if b := c.Uploads.Bucket; len(b) > longest || strings.ContainsAny(b, forbidden) {
+		r.fault("UPLOADS_BUCKET", "must be the name of a bucket")
+	}
+	c.Uploads.Endpoint = r.url("AWS_ENDPOINT_URL_S3")
 	readAWS(r, c)
 }
 

@@ -34,7 +34,7 @@ and the AWS variables are always its own. Only the local server reads ` + "`PORT
 // what Lambda sets for those that call AWS.
 var always = []section{
 	{"every function", []string{"LOG_LEVEL", "STACK_NAME"}},
-	{"AWS, set by Lambda", []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}},
+	{"AWS, set by Lambda", []string{"AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"}},
 }
 
 type section struct {

@@ -89,21 +89,28 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 	}
 	filter := where(m)
 	filter["isDeleted"] = notDeleted
+	effects := []chat.Effect{chat.EffectForget, chat.EffectTell}
 	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
+		filter["uploads"] = missing
+		if len(m.Uploads) > 0 {
+			delete(filter, "uploads")
+			effects = append(effects[:2], chat.EffectErase)
+		}
 		now, err := s.changeMessage(ctx, "delete a message", filter, bson.M{
 			"$set": set,
 			"$unset": bson.M{
-				"content": "", "name": "", "attachments": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "", "approval": "",
+				"content": "", "name": "", "attachments": "", "voice": "", "thinking": "", "toolCalls": "", "toolResults": "", "error": "", "approval": "",
 				"reactions": "", "mentions": "",
 			},
 			"$currentDate": bson.M{"updatedAt": true},
-		}, versionOfText, due, chat.EffectForget, chat.EffectTell)
+		}, versionOfText, due, effects...)
 		if !errors.Is(err, errNoMatch) {
 			return now, err
 		}
 		if now, err = s.messageIn(ctx, m.ConversationID, m.ID); err != nil || now.Deleted {
 			return now, err
 		}
+		m.Uploads = now.Uploads // an edit may have added some
 		if err := pause(ctx, "delete a message", wait); err != nil {
 			return now, err
 		}
@@ -148,11 +155,17 @@ func (s *Store) edit(ctx context.Context, author chat.Principal, e chat.Edit, du
 		filter["edits"] = e.Edits
 	}
 	set := bson.M{"content": e.Content}
-	if e.Attachments != nil {
-		set["attachments"] = e.Attachments
-	}
-	update := bson.M{"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true}}
+	add := bson.M{} // to sets
+	update := bson.M{"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true}, "$addToSet": add}
 	effects := []chat.Effect{chat.EffectForget, chat.EffectTell}
+	if e.Attachments != nil { // what was said aloud goes with them
+		set["attachments"] = e.Attachments
+		update["$unset"] = bson.M{"voice": ""}
+		effects = append(effects, chat.EffectAttach, chat.EffectErase)
+		if ids := chat.UploadsOf(e.Attachments); len(ids) > 0 {
+			add["uploads"] = bson.M{"$each": ids}
+		}
+	}
 	if e.Mentions != nil {
 		set["mentions"] = append([]mentionDoc{}, mentionDocs(chat.Distinct(e.Mentions))...)
 		// Who is mentioned changes by edits alone: what is read here is what the update finds.
@@ -165,11 +178,10 @@ func (s *Store) edit(ctx context.Context, author chat.Principal, e chat.Edit, du
 		}
 		if n := chat.NoticesOf(author, m.Mentions, e.Mentions); !n.None() {
 			effects = append(effects, chat.EffectMention)
-			add := bson.M{"due.mentions": bson.M{"$each": mentionDocs(n.To)}}
+			add["due.mentions"] = bson.M{"$each": mentionDocs(n.To)}
 			if len(n.But) > 0 {
 				add["due.spared"] = bson.M{"$each": mentionDocs(n.But)}
 			}
-			update["$addToSet"] = add
 		}
 	}
 	return s.changeMessage(ctx, "edit a message", filter, update, versionOfText, due, effects...)

@@ -143,6 +143,9 @@ func (s *Store) createIndexes(ctx context.Context) error {
 	if _, err := s.reads.now().Indexes().CreateMany(ctx, readIndexes()); err != nil {
 		return failed("create the indexes of marks", err)
 	}
+	if _, err := s.uploads.now().Indexes().CreateMany(ctx, uploadIndexes()); err != nil {
+		return failed("create the indexes of uploads", err)
+	}
 	if err := s.complete(ctx); err != nil {
 		return err
 	}

@@ -26,6 +26,8 @@ type messageDoc struct {
 	ParentID        chat.MessageID       `bson:"parentId,omitempty"`
 	Attachments     []chat.Attachment    `bson:"attachments,omitempty"`
 	Mentions        []mentionDoc         `bson:"mentions,omitempty"`
+	Uploads         []chat.UploadID      `bson:"uploads,omitempty"` // that ever were among them
+	Voice           *voiceDoc            `bson:"voice,omitempty"`
 	Thinking        *thinkingDoc         `bson:"thinking,omitempty"`
 	ToolCalls       []bson.D             `bson:"toolCalls,omitempty"`
 	ToolResults     []bson.D             `bson:"toolResults,omitempty"`
@@ -120,6 +122,11 @@ func (d *approvalDoc) approval() *chat.Approval {
 	return a
 }
 
+type voiceDoc struct {
+	Duration int64  `bson:"duration"`
+	Waveform []byte `bson:"waveform,omitempty"`
+}
+
 type thinkingDoc struct {
 	Content  string `bson:"content"`
 	Visible  bool   `bson:"visible"`
@@ -163,6 +170,10 @@ func newMessageDoc(m chat.Message) (messageDoc, error) {
 		Mentions: mentionDocs(m.Mentions), Latency: m.Latency.Milliseconds(), Error: m.Error, Status: m.Status, ClientMessageID: m.ClientMessageID,
 		Fingerprint: m.Fingerprint, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt), Streamed: m.Streamed,
 	}
+	d.Uploads = chat.UploadsOf(m.Attachments)
+	if v := m.Voice; v != nil {
+		d.Voice = &voiceDoc{Duration: v.Duration.Milliseconds(), Waveform: v.Waveform}
+	}
 	if t := m.Thinking; t != nil {
 		d.Thinking = &thinkingDoc{Content: t.Content, Visible: t.Visible, Duration: t.Duration.Milliseconds()}
 	}
@@ -191,6 +202,10 @@ func (d *messageDoc) message() chat.Message {
 		Sender: chat.Principal{Type: d.ParticipantType, ID: d.ParticipantID, OrgID: d.OrgID},
 		Status: d.Status, ClientMessageID: d.ClientMessageID, Fingerprint: d.Fingerprint,
 		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, Deleted: d.IsDeleted, Streamed: d.Streamed,
+	}
+	m.Uploads = d.Uploads
+	if v := d.Voice; v != nil {
+		m.Voice = &chat.Voice{Duration: time.Duration(v.Duration) * time.Millisecond, Waveform: v.Waveform}
 	}
 	if t := d.Thinking; t != nil {
 		m.Thinking = &chat.Thinking{Content: t.Content, Visible: t.Visible, Duration: time.Duration(t.Duration) * time.Millisecond}

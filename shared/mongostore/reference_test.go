@@ -47,7 +47,7 @@ func rows(t *testing.T, heading string) (all [][]string) {
 func TestReferenceOfIndexes(t *testing.T) {
 	f := open(t)
 	var got, want []string
-	for _, name := range []string{"messages", "conversations", "agents", "runs", "reads"} {
+	for _, name := range []string{"messages", "conversations", "agents", "runs", "reads", "uploads"} {
 		cursor, err := f.db.Collection(name).Indexes().List(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -158,6 +158,11 @@ func TestReferenceOfShards(t *testing.T) {
 			return err
 		},
 		"CheckMarkIndexes": nil,
+		"CreateUpload":     nil, // uploads is not sharded
+		"Upload":           nil,
+		"Attachable":       nil,
+		"AttachUploads":    nil,
+		"EraseUploads":     nil,
 		"SetAgentStatus":   nil, // agents is not sharded
 		"UncheckedAgents":  nil,
 		"CreateAgent":      nil,

@@ -79,6 +79,8 @@ func (s *Store) rateOf(u chat.Use) config.Rate {
 		return s.limits.Reactions
 	case chat.UseEdit:
 		return s.limits.Edits
+	case chat.UseUpload:
+		return s.limits.Uploads
 	case chat.UseMark:
 		return s.limits.Marks
 	case chat.UseExport:

@@ -36,6 +36,7 @@ var checks = map[string]func(string) error{
 	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "approve": check[protocol.Approve], "react": check[protocol.React], "edit": check[protocol.Edit], "edit by REST": check[protocol.EditBody], "read": check[protocol.Read], "unread": check[protocol.Unread], "read by REST": check[protocol.ReadBody], "unread by REST": check[protocol.UnreadBody], "decide": check[protocol.Decide], "streamJob": check[protocol.StreamJob],
 	"welcome": check[protocol.WelcomeJob], "summary": check[protocol.SummaryJob],
 	"new agent": check[protocol.CreateAgent], "agent": check[protocol.UpdateAgent], "run": check[protocol.RunJob],
+	"upload": check[protocol.CreateUpload],
 }
 
 // TestMalformed are bodies that no decoder accepts.
@@ -123,6 +124,30 @@ func TestFields(t *testing.T) {
 		{"join", "{\"action\":\"join\",\"conversationId\":\"c\xff\"}", chat.BadRequest, "conversationId"},
 		{"join", `{"action":"join","conversationId":"\ud800"}`, chat.BadRequest, "conversationId"},
 		{"join", `{"action":"join","conversationId":"\udc00\ud800"}`, chat.BadRequest, "conversationId"},
+
+		{"upload", `{"conversationId":"c1","name":"a.png","type":"image/png","size":1}`, "", ""},
+		{"upload", `{"conversationId":"c1","name":"a.png","type":"IMAGE/PNG; x=y","size":26214400}`, "", ""},
+		{"upload", `{"name":"a.png","type":"image/png","size":1}`, chat.ValidationFailed, "conversationId"},
+		{"upload", `{"conversationId":"c{1}","name":"a.png","type":"image/png","size":1}`, chat.ValidationFailed, "conversationId"},
+		{"upload", `{"conversationId":"c1","type":"image/png","size":1}`, chat.ValidationFailed, "name"},
+		{"upload", `{"conversationId":"c1","name":["a"],"type":"image/png","size":1}`, chat.ValidationFailed, "name"},
+		{"upload", `{"conversationId":"c1","name":"../a","type":"image/png","size":1}`, chat.ValidationFailed, "name"},
+		{"upload", `{"conversationId":"c1","name":"a\u0000","type":"image/png","size":1}`, chat.ValidationFailed, "name"},
+		{"upload", `{"conversationId":"c1","name":"a\u202e","type":"image/png","size":1}`, chat.ValidationFailed, "name"},
+		{"upload", `{"conversationId":"c1","name":"a\ud800","type":"image/png","size":1}`, chat.BadRequest, "name"},
+		{"upload", `{"conversationId":"c1","name":"a","size":1}`, chat.ValidationFailed, "type"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/svg+xml","size":1}`, chat.ValidationFailed, "type"},
+		{"upload", `{"conversationId":"c1","name":"a","type":{"$ne":""},"size":1}`, chat.ValidationFailed, "type"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/png"}`, chat.ValidationFailed, "size"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/png","size":0}`, chat.ValidationFailed, "size"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/png","size":-1}`, chat.ValidationFailed, "size"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/png","size":26214401}`, chat.ValidationFailed, "size"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/png","size":1e9}`, chat.ValidationFailed, "size"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/png","size":"1"}`, chat.ValidationFailed, "size"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/png","size":1.5}`, chat.ValidationFailed, "size"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/png","size":1,"id":"upl_1"}`, chat.ValidationFailed, "id"},
+		{"upload", `{"conversationId":"c1","name":"a","type":"image/png","size":1,"messageId":"m1"}`, chat.ValidationFailed, "messageId"},
+		{"upload", `{"conversationId":"c1","name":"a","name":"b","type":"image/png","size":1}`, chat.BadRequest, "name"},
 
 		{"new agent", `{"agentId":"a","name":"A"}`, "", ""},
 		{"new agent", `{"agentId":"a","name":"A","managed":null}`, "", ""},
@@ -233,6 +258,14 @@ func TestFields(t *testing.T) {
 		{"send", `{"action":"send","mentions":[{"type":"all","name":"x"}]}`, chat.ValidationFailed, "mentions.0.name"},
 		{"send", `{"action":"send","mentions":[{"type":"user","id":{"$ne":""}}]}`, chat.ValidationFailed, "mentions.0.id"},
 		{"send", `{"action":"send","mentions":[{"type":"all","type":"user"}]}`, chat.BadRequest, "mentions.0.type"},
+		{"send", `{"action":"send","attachments":["document:x"],"voice":{"durationMs":1,"waveform":"AQID"}}`, "", ""},
+		{"send", `{"action":"send","voice":true}`, chat.ValidationFailed, "voice"},
+		{"send", `{"action":"send","voice":{"durationMs":"1"}}`, chat.ValidationFailed, "voice.durationMs"},
+		{"send", `{"action":"send","voice":{"durationMs":1.5}}`, chat.ValidationFailed, "voice.durationMs"},
+		{"send", `{"action":"send","voice":{"waveform":[1,2]}}`, chat.ValidationFailed, "voice.waveform"},
+		{"send", `{"action":"send","voice":{"waveform":"AQ"}}`, chat.ValidationFailed, "voice.waveform"},
+		{"send", `{"action":"send","voice":{"waveform":"A_Q="}}`, chat.ValidationFailed, "voice.waveform"},
+		{"send", `{"action":"send","voice":{"transcript":"x"}}`, chat.ValidationFailed, "voice.transcript"},
 		{"send", `{"action":"send","usage":{"promptTokens":"1"}}`, chat.ValidationFailed, "usage.promptTokens"},
 		{"send", `{"action":"send","usage":{"cost":1}}`, chat.ValidationFailed, "usage.cost"},
 		{"send", `{"action":"send","thinking":{"content":1}}`, chat.ValidationFailed, "thinking.content"},
@@ -465,6 +498,10 @@ func FuzzDecodeRead(f *testing.F) {
 
 func FuzzDecodeUnread(f *testing.F) {
 	fuzz[protocol.Unread](f, `{"action":"unread","conversationId":"c1","fromSeq":7}`)
+}
+
+func FuzzDecodeCreateUpload(f *testing.F) {
+	fuzz[protocol.CreateUpload](f, `{"conversationId":"c1","name":"a.png","type":"image/png","size":7}`)
 }
 
 func FuzzDecodeTyping(f *testing.F) {

@@ -48,6 +48,7 @@ type ExportedMessage struct {
 	ParentID        chat.MessageID     `json:"parentId,omitzero"`    // the message that this one answers
 	Attachments     []chat.Attachment  `json:"attachments,omitzero"` // http(s) URLs, or document:<id>
 	Mentions        []Mention          `json:"mentions,omitzero"`    // who is meant to look at it
+	Voice           *Voice             `json:"voice,omitzero"`       // its one attachment is speech
 	Thinking        *Thinking          `json:"thinking,omitzero"`    // the agent's reasoning, where people are meant to see it
 	ToolCalls       []jsontext.Value   `json:"toolCalls,omitzero"`   // objects of the agent's own form
 	ToolResults     []jsontext.Value   `json:"toolResults,omitzero"` // objects of the agent's own form
@@ -81,7 +82,7 @@ func ExportedMessageOf(m chat.Message) ExportedMessage {
 	seen := MessageOf(m)
 	out := ExportedMessage{
 		Seq: seen.Seq, ID: seen.ID, ParticipantType: seen.ParticipantType, ParticipantID: seen.ParticipantID, Role: seen.Role, Type: seen.Type,
-		Content: seen.Content, Name: seen.Name, ParentID: seen.ParentID, Attachments: seen.Attachments, Mentions: seen.Mentions, ToolCalls: seen.ToolCalls,
+		Content: seen.Content, Name: seen.Name, ParentID: seen.ParentID, Attachments: seen.Attachments, Mentions: seen.Mentions, Voice: seen.Voice, ToolCalls: seen.ToolCalls,
 		ToolResults: seen.ToolResults, Approval: seen.Approval, Usage: seen.Usage, Latency: seen.Latency, Error: seen.Error, Status: seen.Status,
 		CreatedAt: seen.CreatedAt, UpdatedAt: seen.UpdatedAt, IsDeleted: seen.IsDeleted, DeletedBy: seen.DeletedBy,
 		Version: seen.Version, Edits: seen.Edits, EditedAt: seen.EditedAt, ReactionVersion: seen.ReactionVersion,

@@ -122,13 +122,13 @@ func (e *ExportedMessage) read(f *chat.Faults, c chat.Conversation) chat.Message
 
 // says reports whether there is anything in a line that a deletion takes away.
 func (e *ExportedMessage) says() bool {
-	return e.Content != "" || e.Name != "" || len(e.Attachments) > 0 || len(e.Mentions) > 0 || e.Thinking != nil || len(e.ToolCalls) > 0 || len(e.ToolResults) > 0 ||
+	return e.Content != "" || e.Name != "" || len(e.Attachments) > 0 || len(e.Mentions) > 0 || e.Voice != nil || e.Thinking != nil || len(e.ToolCalls) > 0 || len(e.ToolResults) > 0 ||
 		e.Approval != nil || e.Error != "" || len(e.Reactions) > 0
 }
 
 func (e *ExportedMessage) draft(f *chat.Faults) chat.Draft {
 	d := chat.Draft{
-		Content: e.Content, Role: e.Role, Type: e.Type, Name: e.Name, ParentID: e.ParentID, Attachments: e.Attachments, Mentions: mentioned(e.Mentions), Latency: time.Duration(e.Latency) * time.Millisecond,
+		Content: e.Content, Role: e.Role, Type: e.Type, Name: e.Name, ParentID: e.ParentID, Attachments: e.Attachments, Mentions: mentioned(e.Mentions), Voice: e.Voice.voice(), Latency: time.Duration(e.Latency) * time.Millisecond,
 		Error: e.Error, Approval: e.approval(f),
 	}
 	if t := e.Thinking; t != nil {

@@ -53,6 +53,9 @@ func full() (chat.Conversation, []chat.Message) {
 	said := base(1, user, chat.Draft{Content: "a\n<b>", Role: chat.RoleUser, Type: chat.TypeText, Name: "Ann", ParentID: "m0", Attachments: []chat.Attachment{"https://example.org/x"}, Mentions: []chat.Mention{{Type: chat.MentionUser, ID: "u1"}, {Type: chat.Everybody}}})
 	said.Version, said.Edits, said.EditedAt, said.ReactionVersion = 2, 1, at.Add(time.Minute), 3
 	said.Reactions = []chat.Reaction{{Key: "👍", By: agent, At: at}, {Key: ":a:", By: user, At: at}}
+	spoken := base(5, user, chat.Draft{
+		Role: chat.RoleUser, Type: chat.TypeText, Attachments: []chat.Attachment{"document:upl_0123456789abcdef0123456789abcdef"}, Voice: &chat.Voice{Duration: time.Second, Waveform: []byte{1, 255}},
+	})
 	gone := base(2, user, chat.Draft{Role: chat.RoleUser, Type: chat.TypeText})
 	gone.Deleted, gone.Version, gone.DeletedBy = true, 1, &agent
 	answer := base(3, agent, chat.Draft{
@@ -65,7 +68,7 @@ func full() (chat.Conversation, []chat.Message) {
 		Role: chat.RoleTool, Type: chat.TypeToolResult,
 		Approval: &chat.Approval{Verdict: chat.VerdictApproved, Decision: chat.Decision{CallID: call, By: "u2", Reason: "ok", Arguments: json.RawMessage(`{"x":1}`)}},
 	})
-	return c, []chat.Message{said, gone, answer, decided}
+	return c, []chat.Message{said, gone, answer, decided, spoken}
 }
 
 // What is read of a line is what it was written of.

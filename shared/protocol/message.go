@@ -24,6 +24,7 @@ type Message struct {
 	ParentID        chat.MessageID       `json:"parentId,omitzero"`    // the message that this one answers
 	Attachments     []chat.Attachment    `json:"attachments,omitzero"` // http(s) URLs, or document:<id>
 	Mentions        []Mention            `json:"mentions,omitzero"`    // who is meant to look at it
+	Voice           *Voice               `json:"voice,omitzero"`       // its one attachment is speech, which it says in content if somebody has written it down
 	Thinking        *Thinking            `json:"thinking,omitzero"`    // the agent's reasoning
 	ToolCalls       []jsontext.Value     `json:"toolCalls,omitzero"`   // objects of the agent's own form
 	ToolResults     []jsontext.Value     `json:"toolResults,omitzero"` // objects of the agent's own form
@@ -78,6 +79,7 @@ func MessageOf(m chat.Message) Message {
 	out.Content, out.Name, out.ParentID, out.Attachments, out.Error = m.Content, m.Name, m.ParentID, m.Attachments, m.Error
 	out.Mentions = mentionsOf(m.Mentions)
 	out.Latency = m.Latency.Milliseconds()
+	out.Voice = voiceOf(m.Voice)
 	if t := m.Thinking; t != nil {
 		out.Thinking = &Thinking{Content: t.Content, Visible: t.Visible, Duration: t.Duration.Milliseconds()}
 	}
@@ -132,7 +134,7 @@ func fit(m Message, limit int) jsontext.Value {
 				m.Approval = &a
 			}
 		},
-		func() { m.Attachments, m.Error = nil, "" },
+		func() { m.Attachments, m.Voice, m.Error = nil, nil, "" },
 	}
 	for _, cut := range cuts {
 		if len(b) <= limit {

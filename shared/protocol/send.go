@@ -36,8 +36,9 @@ type MessageInput struct {
 	Type            chat.MessageType     `json:"type,omitzero"`            // a user sends text, an agent any; text by default
 	Name            string               `json:"name,omitzero"`            // of the sender, or of a tool, for the model
 	ParentID        chat.MessageID       `json:"parentId,omitzero"`        // the message of the conversation that this one answers
-	Attachments     []chat.Attachment    `json:"attachments,omitzero"`     // http(s) URLs, or document:<id>; shown, never fetched
+	Attachments     []chat.Attachment    `json:"attachments,omitzero"`     // http(s) URLs, which are shown and never fetched; or document:<id>, as POST /uploads gave it to the caller for this conversation, or of another service
 	Mentions        []Mention            `json:"mentions,omitzero"`        // participants who are meant to look at it; one that is given twice counts once
+	Voice           *Voice               `json:"voice,omitzero"`           // the one attachment, which was uploaded here, is speech
 	Thinking        *Thinking            `json:"thinking,omitzero"`        // an agent's
 	ToolCalls       []jsontext.Value     `json:"toolCalls,omitzero"`       // an agent's: objects of its own form, 64 KiB together
 	ToolResults     []jsontext.Value     `json:"toolResults,omitzero"`     // an agent's: objects of its own form, 64 KiB together
@@ -75,7 +76,7 @@ func (in *MessageInput) Draft(caller chat.Principal) (chat.Draft, error) {
 	}
 	d := chat.Draft{
 		Content: in.Content, Role: in.Role, Type: in.Type, Name: in.Name, ParentID: in.ParentID,
-		Attachments: in.Attachments, Mentions: mentioned(in.Mentions), Error: in.Error,
+		Attachments: in.Attachments, Mentions: mentioned(in.Mentions), Voice: in.Voice.voice(), Error: in.Error,
 		ToolCalls: raw(in.ToolCalls), ToolResults: raw(in.ToolResults),
 	}
 	if t := in.Thinking; t != nil {

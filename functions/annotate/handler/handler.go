@@ -18,6 +18,7 @@ import (
 type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	React(ctx context.Context, by chat.Principal, r chat.ReactionChange, now, due time.Time) (m chat.Message, done bool, err error)
+	Attachable(ctx context.Context, p chat.Principal, in chat.ConversationID, to chat.MessageID, ids []chat.UploadID, now time.Time) ([]chat.Upload, error)
 	EditMessage(ctx context.Context, author chat.Principal, e chat.Edit, due time.Time) (m chat.Message, done bool, err error)
 }
 
@@ -116,7 +117,13 @@ func (h *Handler) edit(ctx context.Context, author chat.Principal, c chat.Conver
 	if err := e.CheckMentions(author, c); err != nil {
 		return chat.Message{}, err
 	}
-	m, _, err := h.store.EditMessage(ctx, author, e, time.Now().Add(patience))
+	now := time.Now()
+	if ids := chat.UploadsOf(e.Attachments); len(ids) > 0 { // one round trip more
+		if _, err := h.store.Attachable(ctx, author, e.ConversationID, e.MessageID, ids, now); err != nil {
+			return chat.Message{}, err
+		}
+	}
+	m, _, err := h.store.EditMessage(ctx, author, e, now.Add(patience))
 	return m, err
 }
 

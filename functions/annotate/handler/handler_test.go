@@ -65,6 +65,13 @@ func (w *world) React(_ context.Context, by chat.Principal, r chat.ReactionChang
 	return m, true, w.step("react")
 }
 
+func (w *world) Attachable(_ context.Context, p chat.Principal, in chat.ConversationID, to chat.MessageID, ids []chat.UploadID, _ time.Time) ([]chat.Upload, error) {
+	if p != caller || in != "c1" || to != "m1" || len(ids) != 1 {
+		panic("the uploads are not those of the edit")
+	}
+	return nil, w.step("attachable")
+}
+
 func (w *world) EditMessage(_ context.Context, by chat.Principal, e chat.Edit, _ time.Time) (chat.Message, bool, error) {
 	if by != caller || e.ConversationID != "c1" || e.MessageID != "m1" || e.Content != "new" || e.Edits != 3 {
 		panic("the change is not what was asked for")
@@ -104,6 +111,7 @@ func (w *world) ask(t *testing.T, route, body string) {
 const (
 	reaction = `"key":"👍","on":true`
 	edit     = `"content":"new","edits":3`
+	attach   = edit + `,"attachments":["document:upl_0123456789abcdef0123456789abcdef","document:other"]`
 )
 
 func TestFrames(t *testing.T) {
@@ -128,6 +136,8 @@ func TestFrames(t *testing.T) {
 		"react, too often":      {"react", reaction, chat.Active, map[string]error{"allow reaction": limited}, both("reaction"), `"rate_limited"`},
 		"a stranger, too often": {"edit", edit, chat.Active, map[string]error{"allow edit": limited, "conversation": notFound}, both("edit"), `"not_found"`},
 		"react, not now":        {"react", reaction, chat.Active, map[string]error{"react": chat.Unavailablef(errDown, "try again")}, both("reaction", "react"), `"unavailable"`},
+		"attach":                {"edit", attach, chat.Active, nil, both("edit", "attachable", "changed", "edit"), `"event":"message:updated","id":"f1"`},
+		"attach, refused":       {"edit", attach, chat.Active, map[string]error{"attachable": chat.ErrAttachments}, both("edit", "attachable"), `"attachments"`},
 		"edit, refused":         {"edit", edit, chat.Active, map[string]error{"edit": chat.Errorf(chat.Conflict, "it was edited")}, both("edit", "edit"), `"conflict"`},
 		"edit, of a stranger":   {"edit", edit + `,"mentions":[{"type":"all"},{"type":"user","id":"eve"}]`, chat.Active, nil, both("edit"), `"mentions[1]"`},
 		"edit, of somebody":     {"edit", edit + `,"mentions":[{"type":"user","id":"u1"}]`, chat.Active, nil, both("edit", "changed", "edit"), `"event":"message:updated","id":"f1"`},

@@ -14,7 +14,7 @@ import (
 // removed, may still be committed.
 func (h *Handler) admit(ctx context.Context, caller chat.Connection, m chat.Message) (c chat.Conversation, a chat.Admission, err error) {
 	var g errgroup.Group // all are asked: the first refusal in this order is the answer
-	var limited, orphan error
+	var limited, orphan, foreign error
 	g.Go(func() error {
 		roomy(func() { a, limited = h.presence.Admit(ctx, caller, m.ConversationID) })
 		return nil
@@ -22,9 +22,12 @@ func (h *Handler) admit(ctx context.Context, caller chat.Connection, m chat.Mess
 	if m.ParentID != "" {
 		g.Go(func() error { orphan = h.checkParent(ctx, m); return nil })
 	}
+	if len(chat.UploadsOf(m.Attachments)) > 0 {
+		g.Go(func() error { foreign = h.checkUploads(ctx, m); return nil })
+	}
 	c, err = h.store.Conversation(ctx, m.Sender, m.ConversationID)
 	g.Wait() //nolint:errcheck // each error has a name
-	for _, refusal := range []error{limited, orphan} {
+	for _, refusal := range []error{limited, orphan, foreign} {
 		if err == nil {
 			err = refusal
 		}

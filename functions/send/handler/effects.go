@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,7 +58,7 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 		return h.jobs.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq})
 	}
 	forget := func() error { return h.forget(ctx, c, m) }
-	var projected, summarised, delivered, forgotten, called, told, noticed error
+	var projected, summarised, delivered, forgotten, called, told, noticed, attached, erased error
 	var still chat.Notices
 	var posted outcome
 	due := m.Due
@@ -66,6 +68,9 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 		if projected = guarded(project); projected != nil {
 			m.Due = due.Without(chat.EffectDeliverAgent)
 		}
+	}
+	if due.Has(chat.EffectAttach) {
+		attached = guarded(func() error { return h.attach(ctx, m) })
 	}
 	var g sync.WaitGroup // each effect is wanted whatever becomes of the others
 	if m.Due.ToRoom() || m.Due.ToAgent() {
@@ -102,11 +107,20 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 			})
 		})
 	}
+	if due.Has(chat.EffectAttach) && attached == nil {
+		g.Go(func() { attached = guarded(func() error { return h.keep(ctx, m) }) })
+	}
+	if due.Has(chat.EffectErase) {
+		g.Go(func() { erased = guarded(func() error { return h.erase(ctx, m) }) })
+	}
 	if due.Has(chat.EffectProject) && !late { // here: this stack has grown to what the driver needs
 		projected = guarded(project)
 	}
 	g.Wait()
-	left := &chat.Due{At: due.At, Tries: due.Tries, Left: failed(projected, summarised, forgotten, called)}
+	left := &chat.Due{At: due.At, Tries: due.Tries, Left: failed(map[chat.Effect]error{
+		chat.EffectProject: projected, chat.EffectSummarise: summarised, chat.EffectForget: forgotten, chat.EffectCall: called,
+		chat.EffectAttach: attached, chat.EffectErase: erased,
+	})}
 	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
 	untold(left, due, told)
 	if noticed != nil {
@@ -115,26 +129,30 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 	if len(left.Left) == 0 {
 		return nil
 	}
-	slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
-		"left", left.Left, "unreached", len(posted.unreached), "err", errors.Join(projected, summarised, forgotten, called, delivered, told, noticed))
+	err := errors.Join(projected, summarised, forgotten, called, delivered, told, noticed, unplanned(attached), unplanned(erased))
+	if err != nil || len(posted.unreached) > 0 {
+		slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
+			"left", left.Left, "unreached", len(posted.unreached), "err", err)
+	}
 	return left
 }
 
-// failed returns the effects that have an error.
-func failed(projected, summarised, forgotten, called error) (left []chat.Effect) {
-	if projected != nil {
-		left = append(left, chat.EffectProject)
-	}
-	if summarised != nil {
-		left = append(left, chat.EffectSummarise)
-	}
-	if forgotten != nil {
-		left = append(left, chat.EffectForget)
-	}
-	if called != nil {
-		left = append(left, chat.EffectCall)
+// failed returns the effects that have an error, in the order of their names.
+func failed(errs map[chat.Effect]error) (left []chat.Effect) {
+	for _, e := range slices.Sorted(maps.Keys(errs)) {
+		if errs[e] != nil {
+			left = append(left, e)
+		}
 	}
 	return left
+}
+
+// unplanned is an error other than errLater.
+func unplanned(err error) error {
+	if errors.Is(err, errLater) {
+		return nil
+	}
+	return err
 }
 
 // untold adds to left what is to be told again: to everybody, whom it does no harm.

@@ -32,6 +32,9 @@ type store interface {
 	OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error)
 	StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (chat.Run, error)
 	RunDecided(ctx context.Context, id chat.RunID, now time.Time) error
+	Attachable(ctx context.Context, p chat.Principal, in chat.ConversationID, to chat.MessageID, ids []chat.UploadID, now time.Time) ([]chat.Upload, error)
+	AttachUploads(ctx context.Context, m chat.Message) error
+	EraseUploads(ctx context.Context, m chat.Message, now time.Time) ([]chat.UploadID, error)
 }
 
 type presence interface {
@@ -70,6 +73,7 @@ type Handler struct {
 	announce announcer
 	jobs     jobs
 	profiles *profiles.Cache
+	objects  objects // nil: they are sweep's
 }
 
 // New returns a Handler.
@@ -210,6 +214,9 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 func withEffects(c chat.Conversation, m chat.Message) chat.Message {
 	if calls(c, m) {
 		m.Due = m.Due.Calling()
+	}
+	if len(chat.UploadsOf(m.Attachments)) > 0 {
+		m.Due = m.Due.Attaching()
 	}
 	m.Mentions = chat.Distinct(m.Mentions) // only here: a refusal names the place that it had
 	if n := chat.NoticesOf(m.Sender, nil, m.Mentions); !n.None() {

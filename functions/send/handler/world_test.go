@@ -79,6 +79,8 @@ type world struct {
 	runJobs      []protocol.RunJob
 	laterJobs    []protocol.RunJob // for the end of a lease
 	stopped      map[chat.MessageID]bool
+	uploads      map[chat.UploadID]*chat.Upload
+	kept, erased []chat.UploadID // of the bytes
 }
 
 func newWorld() *world {

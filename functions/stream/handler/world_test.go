@@ -193,6 +193,16 @@ func (m *memory) ForgetMessage(context.Context, chat.Conversation, chat.Message)
 	return m.conversation, false, nil
 }
 
+func (*world) Attachable(context.Context, chat.Principal, chat.ConversationID, chat.MessageID, []chat.UploadID, time.Time) ([]chat.Upload, error) {
+	panic("nothing is attached")
+}
+
+func (*world) AttachUploads(context.Context, chat.Message) error { panic("nothing is attached") }
+
+func (*world) EraseUploads(context.Context, chat.Message, time.Time) ([]chat.UploadID, error) {
+	panic("nothing was attached")
+}
+
 // change changes the conversation, as another function does.
 func (m *memory) change(how func(c *chat.Conversation)) {
 	m.mu.Lock()

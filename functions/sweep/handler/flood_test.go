@@ -123,6 +123,16 @@ func (f *flood) ForgetMessage(context.Context, chat.Conversation, chat.Message) 
 	panic("nothing was erased")
 }
 
+func (*flood) Attachable(context.Context, chat.Principal, chat.ConversationID, chat.MessageID, []chat.UploadID, time.Time) ([]chat.Upload, error) {
+	panic("nothing is attached")
+}
+
+func (*flood) AttachUploads(context.Context, chat.Message) error { panic("nothing is attached") }
+
+func (*flood) EraseUploads(context.Context, chat.Message, time.Time) ([]chat.UploadID, error) {
+	panic("nothing was attached")
+}
+
 func (f *flood) Agent(context.Context, chat.Principal) (chat.AgentProfile, error) {
 	return chat.AgentProfile{}, nil
 }

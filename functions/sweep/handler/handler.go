@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -187,12 +188,12 @@ func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err er
 	}
 	c, err := h.store.AnyConversation(ctx, m.Sender.OrgID, m.ConversationID)
 	if err != nil && chat.CodeOf(err) == chat.NotFound {
-		if !m.Due.Has(chat.EffectForget) {
-			return true, h.store.Settle(ctx, m, nil) // deleted: nobody is to hear of it
+		// It is deleted, and nobody is to hear of it. What was erased goes there too.
+		m.Due.Left = slices.DeleteFunc(m.Due.Left, func(e chat.Effect) bool { return e != chat.EffectForget && e != chat.EffectErase })
+		if len(m.Due.Left) == 0 {
+			return true, h.store.Settle(ctx, m, nil)
 		}
-		// What was erased goes there too.
 		c, err = chat.Conversation{ID: m.ConversationID, OrgID: m.Sender.OrgID}, nil
-		m.Due.Left = []chat.Effect{chat.EffectForget}
 	}
 	if err != nil {
 		return true, err

@@ -70,6 +70,7 @@ func parseIndex(spec bsoncore.Document) (*index, error) {
 			}
 		case option == "v":
 			continue
+		case option == "expireAfterSeconds" && isNumber(v): // shown, and nothing expires: MongoDB promises no time either
 		case v.Type != bsoncore.TypeBoolean || v.Boolean(): // what is off need not be supported
 			return nil, unsupported("index option", option)
 		}

@@ -56,6 +56,8 @@ export type ConnectionID = string;
 export type ConversationStatus = "active" | "archived" | "closed";
 /** A Day is one of UTC, as 2006-01-02. */
 export type Day = string;
+/** An UploadID names a file that somebody has uploaded here. As an attachment it is "document:<id>". What looks like one is never somebody else's document. */
+export type UploadID = string;
 /** A NotificationKind says why somebody is told. */
 export type NotificationKind = "mention";
 /** A RunID names a run. It is made of what the run answers: see NewRunID. */
@@ -275,6 +277,8 @@ export interface Message {
   attachments?: Attachment[];
   /** Who is meant to look at it. */
   mentions?: Mention[];
+  /** Its one attachment is speech, which it says in content if somebody has written it down. */
+  voice?: Voice;
   /** The agent's reasoning. */
   thinking?: Thinking;
   /** Objects of the agent's own form. */
@@ -327,6 +331,13 @@ export interface Mention {
   type: MentionType;
   /** Of the participant; not with all. */
   id?: PrincipalID;
+}
+/** Voice says that the one attachment of a message is speech. */
+export interface Voice {
+  /** At most 15 minutes. */
+  durationMs: number;
+  /** How loud it is, a byte for each piece, at most 256. */
+  waveform?: string;
 }
 /** Thinking is an agent's reasoning. */
 export interface Thinking {
@@ -650,6 +661,17 @@ export interface CreateConversation {
    */
   tags?: string[];
 }
+/** CreateUpload is the body of POST /uploads: what is about to be uploaded. */
+export interface CreateUpload {
+  /** Where it will be attached. */
+  conversationId: ConversationID;
+  /** Of the file, without a path. */
+  name: string;
+  /** Its media type, one of those that are taken. */
+  type: string;
+  /** Bytes, exactly. */
+  size: number;
+}
 /** Decide is the body of POST /conversations/{id}/approvals/{toolCallId}. */
 export interface Decide {
   /** False: the call is not made, and the model is told. */
@@ -660,6 +682,20 @@ export interface Decide {
   arguments?: {
     [k: string]: unknown;
   };
+}
+/** DocumentLink is the body of GET /documents/{id}: where the bytes of an upload are. */
+export interface DocumentLink {
+  id: UploadID;
+  /** Of the file. */
+  name: string;
+  /** Its media type. */
+  type: string;
+  /** Bytes. */
+  size: number;
+  /** Where to get them, without Authorization; it is a secret. */
+  url: string;
+  /** Until when. */
+  expiresAt: string;
 }
 /** Edit replaces what the caller said in a message. Earlier texts are not kept. */
 export interface Edit {
@@ -784,6 +820,8 @@ export interface ExportedMessage {
   attachments?: Attachment[];
   /** Who is meant to look at it. */
   mentions?: Mention[];
+  /** Its one attachment is speech. */
+  voice?: Voice;
   /** The agent's reasoning, where people are meant to see it. */
   thinking?: Thinking;
   /** Objects of the agent's own form. */
@@ -956,7 +994,7 @@ export interface MessageInput {
   /** The message of the conversation that this one answers. */
   parentId?: MessageID;
   /**
-   * Http(s) URLs, or document:<id>; shown, never fetched.
+   * Http(s) URLs, which are shown and never fetched; or document:<id>, as POST /uploads gave it to the caller for this conversation, or of another service.
    *
    * @maxItems 10
    */
@@ -967,6 +1005,8 @@ export interface MessageInput {
    * @maxItems 20
    */
   mentions?: MentionInput[];
+  /** The one attachment, which was uploaded here, is speech. */
+  voice?: VoiceInput;
   /** An agent's. */
   thinking?: ThinkingInput;
   /**
@@ -991,6 +1031,13 @@ export interface MessageInput {
   latency?: number;
   /** An agent's: why there is no answer. */
   error?: string;
+}
+/** Voice says that the one attachment of a message is speech. */
+export interface VoiceInput {
+  /** At most 15 minutes. */
+  durationMs: number;
+  /** How loud it is, a byte for each piece, at most 256. */
+  waveform?: string;
 }
 /** Thinking is an agent's reasoning. */
 export interface ThinkingInput {
@@ -1344,7 +1391,7 @@ export interface Send {
   /** The message of the conversation that this one answers. */
   parentId?: MessageID;
   /**
-   * Http(s) URLs, or document:<id>; shown, never fetched.
+   * Http(s) URLs, which are shown and never fetched; or document:<id>, as POST /uploads gave it to the caller for this conversation, or of another service.
    *
    * @maxItems 10
    */
@@ -1355,6 +1402,8 @@ export interface Send {
    * @maxItems 20
    */
   mentions?: MentionInput[];
+  /** The one attachment, which was uploaded here, is speech. */
+  voice?: VoiceInput;
   /** An agent's. */
   thinking?: ThinkingInput;
   /**
@@ -1508,7 +1557,7 @@ export interface StreamEnd {
   /** The message of the conversation that this one answers. */
   parentId?: MessageID;
   /**
-   * Http(s) URLs, or document:<id>; shown, never fetched.
+   * Http(s) URLs, which are shown and never fetched; or document:<id>, as POST /uploads gave it to the caller for this conversation, or of another service.
    *
    * @maxItems 10
    */
@@ -1791,6 +1840,22 @@ export interface UpdateConversation {
    * @maxItems 20
    */
   tags?: string[];
+}
+/** Upload answers CreateUpload: where its bytes are to be put, and what it is attached by then. */
+export interface Upload {
+  id: UploadID;
+  /** For the attachments of a message in this conversation, within 24 hours. */
+  attachment: Attachment;
+  /** PUT. */
+  method: string;
+  /** Where to put the bytes, once; it is a secret. */
+  url: string;
+  /** To be sent with them, exactly so, and no Authorization. */
+  headers: {
+    [k: string]: string;
+  };
+  /** Until when they may come. */
+  expiresAt: string;
 }
 /** UsageReport is the body of GET /usage. */
 export interface UsageReport {
