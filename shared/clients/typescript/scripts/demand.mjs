@@ -4,6 +4,7 @@ const modules = {
   questions: "agents",
   answers: "where an answer is written piece by piece",
   typing: "where somebody types",
+  uploads: "who uploads files, and shows them",
   actions: "who changes messages",
   missing: "where something did not come, or did not fit its frame",
   older: "who reads what is before",

@@ -24,6 +24,8 @@ const routes: Readonly<Record<keyof Calls, string>> = {
   reactions: "GET messages/:/reactions",
   react: "PUT messages/:/reactions/:",
   unreact: "DELETE messages/:/reactions/:",
+  createUpload: "POST uploads in",
+  document: "GET documents/:",
   presence: "GET presence?conversationId=:",
   streams: "GET conversations/:/streams",
   stream: "GET conversations/:/streams/:",

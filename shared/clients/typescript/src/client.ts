@@ -3,7 +3,7 @@ import { Conversation } from "./conversation.js";
 import { ChatError } from "./error.js";
 import { nameOf } from "./identity.js";
 import { joinOrLeave } from "./joining.js";
-import { Later } from "./later.js";
+import { Later, notLoaded } from "./later.js";
 import { guarded, Listeners } from "./listeners.js";
 import type { Frame, Link } from "./link.js";
 import { Outbox } from "./outbox.js";
@@ -12,8 +12,10 @@ import type { Questions } from "./questions.js";
 import { Rest } from "./rest.js";
 import { defaults } from "./timing.js";
 import { Tokens } from "./tokens.js";
-import type { Activity, ChatOptions, ClientEvents, ClientSnapshot, Timing } from "./types.js";
+import type { Activity, ChatOptions, ClientEvents, ClientSnapshot, Timing, Uploaded, UploadOptions } from "./types.js";
 import type { StreamWriter } from "./writer.js";
+
+const uploads = () => import("./uploads.js").catch(notLoaded);
 
 /** A connection to the chat that keeps itself up, and the conversations on it. */
 export class ChatClient {
@@ -94,6 +96,16 @@ export class ChatClient {
       this.#forgotten.register(one, id);
     }
     return one;
+  }
+
+  /** Uploads a file, for the `attachments` of a message in that conversation. */
+  async upload(conversationId: string, file: Blob, options?: UploadOptions): Promise<Uploaded> {
+    return (await uploads()).upload(this, conversationId, file, options);
+  }
+
+  /** Where the bytes of a `document:` are that was uploaded: for four minutes the same, and then another one. */
+  async documentUrl(attachment: string): Promise<string> {
+    return (await uploads()).documentUrl(this, attachment);
   }
 
   #known(id: string): Conversation | undefined {

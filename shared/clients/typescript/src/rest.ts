@@ -28,6 +28,9 @@ export interface Calls {
   reactions: (messageId: string, signal?: AbortSignal) => Promise<P.ReactionList>;
   react: (messageId: string, key: string, signal?: AbortSignal) => Promise<P.Reactions>;
   unreact: (messageId: string, key: string, signal?: AbortSignal) => Promise<P.Reactions>;
+  createUpload: (body: P.CreateUpload, signal?: AbortSignal) => Promise<P.Upload>;
+  /** Of what was uploaded, without `document:`. */
+  document: (id: string, signal?: AbortSignal) => Promise<P.DocumentLink>;
   presence: (conversationId: string, signal?: AbortSignal) => Promise<P.PresencePage>;
   streams: (id: string, signal?: AbortSignal) => Promise<P.Streams>;
   stream: (id: string, streamId: string, signal?: AbortSignal) => Promise<P.StreamSnapshot>;
@@ -53,7 +56,7 @@ const names = [
   "messages", "message", "editMessage", "deleteMessage", "reactions", "react", "unreact", "presence",
   "streams", "stream", "stopStream", "decide", "regenerate", "agents", "agent", "createAgent",
   "updateAgent", "deleteAgent", "backlog", "runs", "run", "stopRun", "summarize", "usage",
-  "health",
+  "health", "createUpload", "document",
 ] as const satisfies readonly (keyof Calls)[];
 
 /** A call that has no name is not there. */

@@ -94,6 +94,27 @@ export interface ClientEvents {
 /** What a message may consist of. */
 export type OutgoingInput = Omit<MessageInput, "conversationId" | "clientMessageId" | "participantId" | "participantType">;
 
+/** How a file is uploaded. */
+export interface UploadOptions {
+  /** Else that of the file. */
+  name?: string;
+  /** Its media type; else that of the file, or by its name. */
+  type?: string;
+  /** Told how far it is; in Node at its beginning and its end. */
+  onProgress?: (sent: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+/** What was uploaded. */
+export interface Uploaded {
+  readonly id: string;
+  /** For `attachments` of a message. */
+  readonly attachment: string;
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+}
+
 /** What the end of a stream may have besides its text. */
 export type SendInput = OutgoingInput;
 
