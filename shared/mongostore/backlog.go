@@ -26,8 +26,10 @@ const (
 	backlogBatch  int32 = 50   // messages of one log that come in a round trip
 )
 
-// Backlog returns what users said after the agent's own last message in each
-// active conversation in which the agent takes part: what it has to answer.
+// Backlog returns what users said after the agent's own last message, and after its
+// mark, in each active conversation in which the agent takes part: what it has to
+// answer. Where it has said nothing of what it has read its mark is the end of the log
+// when it was added: what was said before that nobody asked it.
 // Conversations come with the oldest activity first, the messages of one in the
 // order of its log; deleted ones are left out, and what is more than 1,000
 // messages back or in conversations without activity for a week.
@@ -41,7 +43,7 @@ const (
 // later: nothing is skipped.
 //
 // It takes one round trip, with a cursor two, to find the conversations, and
-// two for each eight of them; one more for each 50 messages of a single one.
+// three for each eight of them; one more for each 50 messages of a single one.
 func (s *Store) Backlog(ctx context.Context, agent chat.Principal, cursor string, limit int) (messages []chat.Message, next string, err error) {
 	var from place
 	if cursor != "" {
@@ -147,11 +149,15 @@ type backlogLog struct {
 
 // backlogs reads the logs of some conversations at the same time.
 func (s *Store) backlogs(ctx context.Context, agent chat.Principal, conversations []headDoc, from place, limit int) ([]backlogLog, error) {
+	read, err := s.readBy(ctx, agent, conversations)
+	if err != nil {
+		return nil, err
+	}
 	logs := make([]backlogLog, len(conversations))
 	g, ctx := errgroup.WithContext(ctx)
 	for i, c := range conversations {
 		g.Go(func() (err error) {
-			after := c.TotalMessages - backlogBack
+			after := max(c.TotalMessages-backlogBack, read[c.ID])
 			if c.ID == from.id {
 				after = max(after, from.seq)
 			}
@@ -160,6 +166,36 @@ func (s *Store) backlogs(ctx context.Context, agent chat.Principal, conversation
 		})
 	}
 	return logs, g.Wait()
+}
+
+// readBy returns the agent's mark in each of some conversations. Of who was added by an
+// earlier version it is 0, where nothing else is known.
+func (s *Store) readBy(ctx context.Context, agent chat.Principal, in []headDoc) (map[chat.ConversationID]int64, error) {
+	var members []conversationDoc
+	var marks map[chat.ConversationID]*markDoc
+	ids := make([]chat.ConversationID, len(in))
+	for i := range in {
+		ids[i] = in[i].ID
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		members, err = find[conversationDoc](ctx, s.conversations, bson.M{"_id": bson.M{"$in": ids}}, "read since when an agent takes part",
+			options.Find().SetBatchSize(int32(len(ids))+1).SetProjection(bson.M{"orgId": 1, "participants.type": 1, "participants.id": 1, "participants.fromSeq": 1}))
+		return err
+	})
+	g.Go(func() (err error) {
+		marks, err = s.marksIn(ctx, agent, ids)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	read := make(map[chat.ConversationID]int64, len(ids))
+	for i := range members {
+		c := members[i].conversation() // without a number of messages, so that who has no beginning begins at 0
+		read[c.ID] = markOf(&c, agent, marks[c.ID]).Seq
+	}
+	return read, nil
 }
 
 // backlogOf reads what users said in a conversation after a seq and after the

@@ -103,12 +103,47 @@ func TestBacklogIsWhatUsersSaidSince(t *testing.T) {
 	if _, err := f.AddParticipant(t.Context(), alice, several.ID, helper, ago(3*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	f.wantBacklog(t, helper, "two") // since its own aside
+	f.wantBacklog(t, helper, "") // what was said before that nobody asked it
 	f.wantBacklog(t, chat.Principal{Type: chat.Agent, ID: bot.ID, OrgID: "o2"}, "")
 	if _, _, err := f.RemoveParticipant(t.Context(), alice, erased.ID, bot, ago(2*time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	f.wantBacklog(t, bot, "one two late")
+}
+
+// What was said before an agent was added, or added again, nobody asked it.
+func TestTheBacklogBeginsWithTheMembership(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", time.Now())
+	f.utter(t, c.ID, alice, 3)
+	add := func() {
+		t.Helper()
+		if _, err := f.AddParticipant(t.Context(), alice, c.ID, helper, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(when string, want int) {
+		t.Helper()
+		said, next, err := f.Backlog(t.Context(), helper, "", 9)
+		if err != nil || len(said) != want || next != "" {
+			t.Errorf("%s: %d messages wait, next %q, %v, want %d", when, len(said), next, err, want)
+		}
+	}
+	add()
+	f.utter(t, c.ID, alice, 1)
+	count("added", 1)
+	if _, _, err := f.RemoveParticipant(t.Context(), alice, c.ID, helper, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	f.utter(t, c.ID, alice, 2)
+	add()
+	count("added again", 0)
+	f.utter(t, c.ID, alice, 1)
+	count("and asked", 1)
+	f.utter(t, c.ID, helper, 1)
+	f.markUnread(t, helper, c.ID, 1)
+	f.utter(t, c.ID, alice, 2)
+	count("since its answer, whatever it has not read", 2)
 }
 
 // The projection is behind: it says that the agent is waited for, and is not.

@@ -2,7 +2,9 @@ package mongostore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -51,18 +53,20 @@ func (s *Store) completeLists(ctx context.Context) error {
 }
 
 // completeMembers gives participants the end of the log as it is now, from which on something
-// is unread for them. Until then nothing is; a mark that they set before this is not kept.
+// is unread for them. Until then nothing is; a mark that they set before this is not kept. Of
+// an agent that somebody waits for it is the last that it said: what waits goes on to.
 func (s *Store) completeMembers(ctx context.Context) error {
 	const step = "complete the participants of an earlier version"
 	type membersDoc struct {
 		ID            chat.ConversationID `bson:"_id"`
 		Participants  bson.RawValue       `bson:"participants"`
 		TotalMessages int64               `bson:"totalMessages"`
+		Unanswered    []chat.PrincipalID  `bson:"unanswered"`
 	}
 	filter := bson.M{"participants": bson.M{"$elemMatch": bson.M{"fromSeq": bson.M{"$exists": false}}}}
 	for {
 		docs, err := find[membersDoc](ctx, s.conversations, filter, step, options.Find().SetSort(by("_id")).SetLimit(completeAtOnce).
-			SetProjection(bson.M{"participants": 1, "totalMessages": 1}))
+			SetProjection(bson.M{"participants": 1, "totalMessages": 1, "unanswered": 1}))
 		if err != nil || len(docs) == 0 {
 			return err
 		}
@@ -73,8 +77,14 @@ func (s *Store) completeMembers(ctx context.Context) error {
 				return fmt.Errorf("%s: %s: %w", step, d.ID, err)
 			}
 			for i := range members {
-				if members[i].FromSeq == nil {
-					members[i].FromSeq = &d.TotalMessages
+				if members[i].FromSeq != nil {
+					continue
+				}
+				members[i].FromSeq = &d.TotalMessages
+				if p := &members[i]; p.Type == chat.Agent && slices.Contains(d.Unanswered, p.ID) {
+					if p.FromSeq, err = s.lastSaid(ctx, d.ID, *p); err != nil {
+						return err
+					}
 				}
 			}
 			// With other participants, or more messages, somebody changed it at this moment.
@@ -91,4 +101,17 @@ func (s *Store) completeMembers(ctx context.Context) error {
 		// Those that somebody changed are met again, once the others are done.
 		filter["_id"] = bson.M{"$gte": docs[0].ID}
 	}
+}
+
+// lastSaid is the seq of what somebody said last, 0 where they said nothing.
+func (s *Store) lastSaid(ctx context.Context, id chat.ConversationID, p participantDoc) (*int64, error) {
+	var d struct {
+		Seq int64 `bson:"seq"`
+	}
+	filter := bson.M{"conversationId": id, "participantType": p.Type, "participantId": p.ID}
+	err := findOne(ctx, s.messages, filter, &d, "read what somebody said last", errNone, options.FindOne().SetSort(by("-seq")).SetProjection(bson.M{"seq": 1}))
+	if err != nil && !errors.Is(err, errNone) {
+		return nil, err
+	}
+	return &d.Seq, nil
 }

@@ -36,7 +36,7 @@ import (
 //     with the same base have nothing said between them: the mark of the first goes on.
 //   - An agent's R and P: R ends the backlog where nothing after the mark is projected, in one
 //     update that looks. P after that begins it again. Where P was late, for a message at or
-//     before the mark, it does too: the agent is asked once more rather than never.
+//     before the mark, it does too, and Backlog finds nothing: it begins after the mark.
 //   - The function dies after R2, before the backlog is ended or somebody is told: nobody has
 //     an answer, and who repeats it does the rest, also where the mark need not move.
 

@@ -294,6 +294,37 @@ func TestParticipantsOfAnEarlierVersion(t *testing.T) {
 	f.wantReading(t, "only who lacked it", alice, ids[2], 4, 4, 0, false)
 }
 
+// What waits for an agent goes on to wait where it is given a beginning.
+func TestTheBacklogOfAnEarlierVersion(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", time.Now())
+	f.utter(t, c.ID, alice, 2)
+	f.utter(t, c.ID, bot, 1)
+	f.utter(t, c.ID, alice, 2)
+	if _, err := f.AddParticipant(t.Context(), alice, c.ID, helper, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	c = f.current(t, c.ID)
+	var without bson.A
+	for _, p := range c.Participants {
+		without = append(without, bson.M{"type": p.Type, "id": p.ID, "joined": p.Joined})
+	}
+	if _, err := f.db.Collection("conversations").UpdateOne(t.Context(), bson.M{"_id": c.ID}, bson.M{"$set": bson.M{"participants": without}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"before", "after"} {
+		if said, _, err := f.Backlog(t.Context(), bot, "", 9); err != nil || len(said) != 2 {
+			t.Errorf("%s: %d messages wait, %v, want 2", when, len(said), err)
+		}
+		if err := f.CreateIndexes(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.wantReading(t, "after", bot, c.ID, 3, 3, 2, false)
+	f.wantReading(t, "nothing waits for it", helper, c.ID, 5, 5, 0, false)
+	f.wantReading(t, "a user", alice, c.ID, 5, 5, 0, false)
+}
+
 // An agent that has read all has nothing to answer, until somebody says more.
 func TestMarksEndABacklog(t *testing.T) {
 	f := open(t)
@@ -313,11 +344,12 @@ func TestMarksEndABacklog(t *testing.T) {
 		want int
 	}{
 		{"nothing read", func() {}, 2},
-		{"something newer waits", func() { f.readTo(t, bot, c.ID, 1, false) }, 2},
-		{"a user's mark", func() { f.readTo(t, alice, c.ID, 2, false) }, 2},
+		{"something newer waits", func() { f.readTo(t, bot, c.ID, 1, false) }, 1},
+		{"a user's mark", func() { f.readTo(t, alice, c.ID, 2, false) }, 1},
 		{"all read", func() { f.readTo(t, bot, c.ID, 2, true) }, 0},
 		{"unread again", func() { f.markUnread(t, bot, c.ID, 1) }, 0},
 		{"something new", func() { f.utter(t, c.ID, alice, 1) }, 3},
+		{"all but that", func() { f.readTo(t, bot, c.ID, 2, false) }, 1},
 		{"read twice", func() { f.readTo(t, bot, c.ID, 3, false); f.readTo(t, bot, c.ID, 3, false) }, 0},
 	} {
 		if s.do(); backlog() != s.want {
@@ -332,14 +364,19 @@ func TestMarksEndABacklog(t *testing.T) {
 	if f.readTo(t, bot, c.ID, 4, false); backlog() != 0 {
 		t.Error("a repeat does not end the backlog")
 	}
-	// What was not projected when it was read is asked again, rather than never.
-	m := f.append(t, newMessage(t, c.ID, alice, "late", draftOf("x")))
-	f.readTo(t, bot, c.ID, 5, false)
-	if err := f.Project(t.Context(), f.current(t, c.ID), m); err != nil {
-		t.Fatal(err)
-	}
-	if backlog() == 0 {
-		t.Error("what was projected late is lost")
+	// What was not projected when it was read, or was not read, is not lost.
+	for i, late := range []struct {
+		mark int64
+		want int
+	}{{5, 0}, {5, 1}} {
+		m := f.append(t, newMessage(t, c.ID, alice, fmt.Sprint("late", i), draftOf("x")))
+		f.readTo(t, bot, c.ID, late.mark, false)
+		if err := f.Project(t.Context(), f.current(t, c.ID), m); err != nil {
+			t.Fatal(err)
+		}
+		if backlog() != late.want {
+			t.Errorf("%d was read before %d was projected: %d messages wait, want %d", late.mark, m.Seq, backlog(), late.want)
+		}
 	}
 }
 

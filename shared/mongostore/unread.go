@@ -16,7 +16,11 @@ func (s *Store) Readings(ctx context.Context, p chat.Principal, all []chat.Conve
 	if len(all) == 0 {
 		return nil, nil
 	}
-	marks, err := s.marksIn(ctx, p, all)
+	ids := make([]chat.ConversationID, len(all))
+	for i := range all {
+		ids[i] = all[i].ID
+	}
+	marks, err := s.marksIn(ctx, p, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +45,7 @@ func (s *Store) Readings(ctx context.Context, p chat.Principal, all []chat.Conve
 }
 
 // marksIn reads p's marks in conversations.
-func (s *Store) marksIn(ctx context.Context, p chat.Principal, all []chat.Conversation) (map[chat.ConversationID]*markDoc, error) {
-	ids := make([]chat.ConversationID, len(all))
-	for i := range all {
-		ids[i] = all[i].ID
-	}
+func (s *Store) marksIn(ctx context.Context, p chat.Principal, ids []chat.ConversationID) (map[chat.ConversationID]*markDoc, error) {
 	docs, err := find[markDoc](ctx, s.reads, bson.M{"conversationId": bson.M{"$in": ids}, "type": p.Type, "id": p.ID}, "read marks",
 		options.Find().SetBatchSize(int32(len(ids))+1))
 	of := make(map[chat.ConversationID]*markDoc, len(docs))
