@@ -59,7 +59,7 @@ func (c *check) read() {
 		r, known := c.final.Read[Member{t.Conversation, t.About}]
 		switch {
 		case !known:
-		case t.To == t.About && (t.Version > r.Version || t.Version == r.Version && t.Seq != r.Seq && !c.restarted(Member{t.Conversation, t.About})):
+		case t.To == t.About && (t.Version > r.Version || t.Version == r.Version && t.Seq != r.Seq):
 			c.report.add(Wrong, "%s: %s was told of their mark %d in version %d, and it is %d in %d", t.Conversation, t.To, t.Seq, t.Version, r.Seq, r.Version)
 		case t.To != t.About && t.Seq > r.Public:
 			c.report.add(Leaked, "%s: %s was told that %s has read up to %d, and others know of %d", t.Conversation, t.To, t.About, t.Seq, r.Public)
@@ -83,7 +83,7 @@ func (c *check) unread(m Member, r Reading, conversation Conversation) {
 // marked checks the answers that somebody got, in the order of their versions.
 func (c *check) marked(who Member, all []Marking) {
 	slices.SortStableFunc(all, func(a, b Marking) int { return cmp.Compare(a.Version, b.Version) })
-	end, restarted := c.final.Read[who], c.restarted(who)
+	end := c.final.Read[who]
 	for i, m := range all {
 		switch {
 		case m.Version > end.Version:
@@ -92,7 +92,6 @@ func (c *check) marked(who Member, all []Marking) {
 			c.report.add(Lost, "%s: %s has read up to %d, and others know of %d", who.Conversation, who.Principal, m.Seq, end.Public)
 		case m.Back && m.Mark.Seq > m.Seq, !m.Back && m.Mark.Seq < m.Seq:
 			c.report.add(Wrong, "%s: %s marked %d, back %t, and it was answered with %d", who.Conversation, who.Principal, m.Seq, m.Back, m.Mark.Seq)
-		case restarted: // the mark is that of another membership
 		case m.Version == end.Version && m.Mark.Seq != end.Seq,
 			i > 0 && m.Version == all[i-1].Version && m.Mark.Seq != all[i-1].Mark.Seq:
 			c.report.add(Wrong, "%s: version %d of the mark of %s is %d, and another number elsewhere", who.Conversation, m.Version, who.Principal, m.Mark.Seq)
@@ -109,10 +108,4 @@ func (c *check) back(who Member, version int64) bool {
 	return slices.ContainsFunc(c.Markings, func(m Marking) bool {
 		return m.Back && m.Conversation == who.Conversation && m.By == who.Principal && (!m.Answered || m.Version == version)
 	})
-}
-
-// restarted reports whether somebody was removed once: where they are added again everything
-// until then counts as read.
-func (c *check) restarted(who Member) bool {
-	return slices.ContainsFunc(c.Removals, func(r Removal) bool { return r.Conversation == who.Conversation && r.Principal == who.Principal })
 }

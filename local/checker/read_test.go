@@ -28,7 +28,7 @@ func readWorld() *world {
 	w.f.Read = map[checker.Member]checker.Reading{
 		{Conversation: "c", Principal: user}:  {},
 		{Conversation: "c", Principal: agent}: {Mark: checker.Mark{Seq: 4, Version: 3}, Public: 5, Unread: 4},
-		{Conversation: "c", Principal: guest}: {Mark: checker.Mark{Seq: 6}, Public: 6, Unread: 2},
+		{Conversation: "c", Principal: guest}: {Mark: checker.Mark{Seq: 6, Version: 6}, Public: 6, Unread: 2},
 	}
 	return w
 }
@@ -58,7 +58,7 @@ func TestRightMarksPass(t *testing.T) {
 		},
 		"of another membership": func(w *world) {
 			m := w.h.Markings[0]
-			m.By, m.Version, m.Mark.Seq = guest, 0, 8
+			m.By, m.Version, m.Mark.Seq = guest, 1, 5
 			w.h.Markings = append(w.h.Markings, m)
 		},
 	} {
@@ -90,6 +90,11 @@ func TestWrongMarksAreFound(t *testing.T) {
 		"the others do not know": {ends(func(r *checker.Reading) { r.Public = 4 }), checker.Lost},
 		"the others know more":   {func(w *world) { w.h.Tolds[1].Seq = 6 }, checker.Leaked},
 		"told of what never was": {func(w *world) { w.h.Tolds[0].Version = 4 }, checker.Wrong},
+		"another membership's version": {func(w *world) {
+			m := w.h.Markings[0]
+			m.By, m.Version, m.Mark.Seq = guest, 6, 5
+			w.h.Markings = append(w.h.Markings, m)
+		}, checker.Wrong},
 		"told of another number": {func(w *world) { w.h.Tolds[0].Version = 3 }, checker.Wrong},
 	} {
 		t.Run(name, func(t *testing.T) {

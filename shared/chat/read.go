@@ -12,7 +12,7 @@ type Mark struct {
 	By             Principal
 	Seq            int64     // their own: read moves it forward, unread back
 	PublicSeq      int64     // what the others may know of it: it only moves forward
-	Version        int64     // counts what moved it: of two the larger one is the newer
+	Version        int64     // of two the larger one is the newer, also of two memberships
 	At             time.Time // when they last said that they have read, and not only to themselves; zero: never
 }
 

@@ -33,7 +33,9 @@ import (
 //   - The participant is removed between R1 and R2, and perhaps added again: each membership
 //     has its base, the end of the log when it began, and a mark says of which it is. That of
 //     an earlier one counts no more, and does not replace that of a later one. Two memberships
-//     with the same base have nothing said between them: the mark of the first goes on.
+//     with the same base have nothing said between them: the mark of the first goes on. The
+//     version goes on, too: a base that is n messages further is n versions further, whether
+//     there is a mark or not, so that a device that was away knows the newer one.
 //   - An agent's R and P: R ends the backlog where nothing after the mark is projected, in one
 //     update that looks. P after that begins it again. Where P was late, for a message at or
 //     before the mark, it does too, and Backlog finds nothing: it begins after the mark.
@@ -56,12 +58,12 @@ type markDoc struct {
 // markOf is p's mark in c, where d is their document there, or nil.
 func markOf(c *chat.Conversation, p chat.Principal, d *markDoc) chat.Mark {
 	base := c.FromSeq(p)
-	m := chat.Mark{ConversationID: c.ID, By: p, Seq: base, PublicSeq: base}
-	if d != nil {
-		m.Version = d.Version
-		if d.Base >= base {
-			m.Seq, m.PublicSeq, m.At = d.Seq, d.PublicSeq, orZero(d.At)
-		}
+	m := chat.Mark{ConversationID: c.ID, By: p, Seq: base, PublicSeq: base, Version: base}
+	switch {
+	case d != nil && d.Base >= base:
+		m.Seq, m.PublicSeq, m.Version, m.At = d.Seq, d.PublicSeq, d.Version, orZero(d.At)
+	case d != nil:
+		m.Version = d.Version + base - d.Base
 	}
 	return m
 }
@@ -141,13 +143,13 @@ func (s *Store) moveMark(ctx context.Context, p chat.Principal, c *chat.Conversa
 			case err == nil && d.Base < base:
 				first := m.first(base)
 				set := bson.M{"base": base, "seq": first.Seq, "publicSeq": first.PublicSeq}
-				again := bson.M{"$set": set}
+				again := bson.M{"$set": set, "$inc": bson.M{"version": base - d.Base + 1}}
 				if first.At != nil {
 					set["at"] = *first.At
 				} else {
 					again["$unset"] = bson.M{"at": ""}
 				}
-				d, err = s.changeMark(ctx, m.step, own(bson.M{"base": bson.M{"$lt": base}}), again)
+				d, err = s.changeMark(ctx, m.step, own(bson.M{"base": d.Base}), again)
 			case err == nil: // it moved in between
 				err = errNoMatch
 			case errors.Is(err, errNoMatch):
@@ -180,7 +182,7 @@ func (s *Store) changeMark(ctx context.Context, step string, filter, update bson
 // one already.
 func (s *Store) firstMark(ctx context.Context, p chat.Principal, c *chat.Conversation, base int64, m moving) (markDoc, error) {
 	d := m.first(base)
-	d.ConversationID, d.Type, d.ID, d.OrgID, d.Base, d.Version = c.ID, p.Type, p.ID, c.OrgID, base, 1
+	d.ConversationID, d.Type, d.ID, d.OrgID, d.Base, d.Version = c.ID, p.Type, p.ID, c.OrgID, base, base+1
 	err := s.attempt(ctx, func(ctx context.Context) error {
 		_, err := s.reads.now().InsertOne(ctx, d)
 		return failed(m.step, err)

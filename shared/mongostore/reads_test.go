@@ -251,6 +251,38 @@ func TestMembershipsAndMarks(t *testing.T) {
 	}
 }
 
+// Of two marks of somebody the one with the larger version is the newer, also where they
+// were removed in between and added again.
+func TestVersionsGoOnInAnotherMembership(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	var last chat.Mark
+	newer := func(when string, m chat.Mark, moved bool) {
+		t.Helper()
+		if moved != (m.Version > last.Version) || moved != (m.Seq != last.Seq) {
+			t.Errorf("%s: the mark was %d in version %d, and is %d in %d", when, last.Seq, last.Version, m.Seq, m.Version)
+		}
+		last = m
+	}
+	seen := func(when string, moved bool) { t.Helper(); newer(when, f.reading(t, bob, c.ID).Mark, moved) }
+	for i := range 5 {
+		f.utter(t, c.ID, bot, 3)
+		if _, err := f.AddParticipant(t.Context(), alice, c.ID, bob, start); err != nil {
+			t.Fatal(err)
+		}
+		seen(fmt.Sprint("membership ", i), true)
+		f.utter(t, c.ID, bot, 2)
+		if i == 1 || i == 2 || i == 4 { // of the others there is no mark
+			newer("the first mark", f.readTo(t, bob, c.ID, last.Seq+1, i == 1), true)
+			newer("unread", f.markUnread(t, bob, c.ID, last.Seq), true)
+			seen("as it was answered", false)
+		}
+		if _, _, err := f.RemoveParticipant(t.Context(), alice, c.ID, bob, start); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Of an earlier version participants have no beginning: nothing is unread until they are
 // given one, which is the end of the log then.
 func TestParticipantsOfAnEarlierVersion(t *testing.T) {

@@ -84,7 +84,7 @@ type Conversation struct {
 	CreatedAt      string                  `json:"createdAt"`            // when it was created
 	UpdatedAt      string                  `json:"updatedAt"`            // the newest activity: a message or a change
 	LastReadSeq    *int64                  `json:"lastReadSeq,omitzero"` // up to where the caller has read: in answers of GET alone, as the next two
-	ReadVersion    int64                   `json:"readVersion,omitzero"` // that of the caller's mark; not where they never moved it
+	ReadVersion    int64                   `json:"readVersion,omitzero"` // that of the caller's mark; not where they were there from the beginning and never moved it
 	Unread         *UnreadCount            `json:"unread,omitzero"`      // what they have not read
 	Truncated      bool                    `json:"truncated,omitzero"`   // something was left out: read the rest with GET /conversations/{id}
 }

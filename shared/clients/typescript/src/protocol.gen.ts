@@ -440,7 +440,7 @@ export interface ConversationInfo {
   updatedAt: string;
   /** Up to where the caller has read: in answers of GET alone, as the next two. */
   lastReadSeq?: number;
-  /** That of the caller's mark; not where they never moved it. */
+  /** That of the caller's mark; not where they were there from the beginning and never moved it. */
   readVersion?: number;
   /** What they have not read. */
   unread?: UnreadCount;
