@@ -113,6 +113,7 @@ func (m *mover) openTarget(cfg config.Config, step func() error) (end func(), er
 		return nil, errors.New("MONGODB_URI is not valid")
 	}
 	db := client.Database(cfg.Mongo.Database)
+	m.reads = db.Collection("reads")
 	m.store, m.conversations, m.messages, m.journal = store, db.Collection("conversations"), db.Collection("messages"), newJournal(db, step)
 	return func() {
 		ctx := context.Background()

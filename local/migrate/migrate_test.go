@@ -206,6 +206,52 @@ func TestARollbackLosesNothingThatWasDoneSince(t *testing.T) {
 	}
 }
 
+// A mark is never after the end of the log: what is said next has not been read before.
+func TestARollbackTakesMarksBack(t *testing.T) {
+	t.Parallel()
+	user, agent := chat.Principal{Type: chat.User, ID: "u1", OrgID: chat.DefaultOrg}, chat.Principal{Type: chat.Agent, ID: "a1", OrgID: chat.DefaultOrg}
+	w := newWorld(t)
+	w.ordinary(t, "c1", 0, 3)
+	w.ordinary(t, "c2", 20, 3)
+	w.migrate(t)
+	w.say(t, "c1", 40, 3)
+	w.migrate(t)
+	m, _ := w.mover(t, -1)
+	read := func(p chat.Principal, c chat.ConversationID, seq int64, private bool) {
+		t.Helper()
+		if _, err := m.store.Read(t.Context(), p, w.conversation(t, c), seq, private, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(user, "c1", 6, false)
+	read(agent, "c1", 5, true)
+	read(user, "c2", 3, false)
+	elsewhere := dump(t, w.now, "reads")
+	for n := 0; ; n++ {
+		m, _ := w.mover(t, n)
+		err := m.takeBack(t.Context())
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errKilled) {
+			t.Fatal(err)
+		}
+	}
+	after, err := m.store.Marks(t.Context(), w.conversation(t, "c1"))
+	if err != nil || after[0].Seq != 3 || after[0].PublicSeq != 3 || after[0].Version <= 4 || after[1].Seq != 3 || after[1].PublicSeq != 3 || after[1].Version <= 4 {
+		t.Errorf("with 3 messages the marks are %+v, %v", after, err)
+	}
+	for id, d := range dump(t, w.now, "reads") {
+		if bson.Raw(d).Lookup("conversationId").StringValue() == "c2" && d != elsewhere[id] {
+			t.Errorf("the mark of another conversation is %v", bson.Raw(d))
+		}
+	}
+	w.rollback(t)
+	if left := dump(t, w.now, "reads"); len(left) != 0 {
+		t.Errorf("%d marks are left of conversations that are not there", len(left))
+	}
+}
+
 // Two at a time do each other no harm.
 func TestTwoAtATime(t *testing.T) {
 	t.Parallel()

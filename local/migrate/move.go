@@ -24,6 +24,7 @@ type mover struct {
 	from                    source
 	store                   *mongostore.Store
 	conversations, messages *mongo.Collection
+	reads                   *mongo.Collection
 	journal                 *journal
 	run                     int // 0: a dry run, which writes nothing
 	known                   int // the newest run there is

@@ -99,6 +99,9 @@ func (m *mover) restore(ctx context.Context, id chat.ConversationID) (stays stri
 			return "", err
 		}
 	}
+	if err := m.restoreMarks(ctx, id, entry.Stored == nil); err != nil {
+		return "", err
+	}
 	// The entry of the conversation goes last: it is by that that all is found.
 	if err := m.journal.write(func() error {
 		_, err := m.journal.backup.DeleteMany(ctx, under(strings.TrimSuffix(addedID(m.run, id, ""), "/")))
@@ -110,6 +113,31 @@ func (m *mover) restore(ctx context.Context, id chat.ConversationID) (stays stri
 		_, err := m.journal.backup.DeleteOne(ctx, bson.M{"_id": entry.ID})
 		return err
 	}, "forget a backup")
+}
+
+// restoreMarks takes the marks of a conversation back to the end of its log, as it is again:
+// what is said there next has not been read before. Of one that is gone none is left.
+func (m *mover) restoreMarks(ctx context.Context, id chat.ConversationID, gone bool) error {
+	if gone {
+		return m.journal.write(func() error {
+			_, err := m.reads.DeleteMany(ctx, bson.M{"conversationId": id})
+			return err
+		}, "take back marks")
+	}
+	l, err := m.readLog(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, field := range []string{"seq", "publicSeq"} {
+		back := bson.M{"$set": bson.M{field: l.head.Seq}, "$inc": bson.M{"version": int64(1)}}
+		if err := m.journal.write(func() error {
+			_, err := m.reads.UpdateMany(ctx, bson.M{"conversationId": id, field: bson.M{"$gt": l.head.Seq}}, back)
+			return err
+		}, "take back marks"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writtenSince says what was written to a conversation behind what the run
