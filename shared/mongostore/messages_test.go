@@ -271,3 +271,39 @@ func TestLogVersion(t *testing.T) {
 		t.Errorf("of nothing: %q, %v", a, err)
 	}
 }
+
+// A change shows in the version also where many others have a later time: they were made by
+// a server whose clock is ahead, or a majority has them sooner.
+func TestLogVersionOfManyChanges(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	version := func() string {
+		t.Helper()
+		v, err := f.LogVersion(t.Context(), c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for _, many := range []int{30, 1100} { // with the second number nobody can say that nothing has changed
+		var docs []any
+		for i := range many {
+			docs = append(docs, bson.M{
+				"_id": fmt.Sprint("m", many, "-", i), "conversationId": c.ID, "seq": int64(many*10 + i), "orgId": "o1", "participantId": "alice", "participantType": "user",
+				"clientMessageId": fmt.Sprint(many, i), "changedAt": time.Now().Add(chat.ChangesSettle / 2), "version": int64(1),
+			})
+		}
+		if _, err := f.db.Collection("messages").InsertMany(t.Context(), docs); err != nil {
+			t.Fatal(err)
+		}
+		m := f.append(t, newMessage(t, c.ID, alice, fmt.Sprint(many), draftOf("x")))
+		before := version()
+		if again := version(); (again == before) != (many == 30) {
+			t.Errorf("%d changes: %q after %q", many, again, before)
+		}
+		f.react(t, alice, m, "👍", true)
+		if version() == before {
+			t.Errorf("a change behind %d others does not show", many)
+		}
+	}
+}
