@@ -65,7 +65,7 @@ const MaxDueTo = 50
 type Due struct {
 	At    time.Time      // when somebody else may take it up
 	Left  []Effect       // in no order
-	To    []ConnectionID // of delivery, or of EffectDeliverRoom where that is left: who has not got it; empty: everybody
+	To    []ConnectionID // of delivery, or of EffectDeliverRoom where that is left, or where no delivery is, of what is to be told: who has not got it; empty: everybody
 	Tries int            // deliveries that did not reach all
 	// Notices is of EffectMention.
 	Notices Notices
@@ -138,6 +138,56 @@ func (d *Due) Without(e Effect) *Due {
 	return &out
 }
 
+// Done returns what is left of d, nil where nothing is, when somebody is done who knew had,
+// which is no more what is there, and says what they leave of it. Of what was changed since
+// they have done nothing but what no change leaves again; and what of a delivery is left
+// stays as it is.
+func (d *Due) Done(had, left *Due, changed bool) *Due {
+	out := *d
+	out.Left = slices.DeleteFunc(slices.Clone(d.Left), func(e Effect) bool {
+		knew := had.Has(e) || e.delivers() && had.Has(EffectDeliver)
+		leaves := left.Has(e) || e.delivers() && left.Delivers()
+		return knew && !leaves && !(changed && e.ofChange())
+	})
+	if d.Delivers() && !out.Delivers() {
+		out.To = nil
+	}
+	if len(out.Left) == 0 {
+		return nil
+	}
+	return &out
+}
+
+// OfChange returns what of d changes leave, nil where nothing is, and the effects of the
+// commit.
+func (d *Due) OfChange() (own *Due, commit []Effect) {
+	out := *d
+	out.Left = nil
+	for _, e := range d.Left {
+		if e.ofChange() {
+			out.Left = append(out.Left, e)
+		} else {
+			commit = append(commit, e)
+		}
+	}
+	if d.Delivers() {
+		out.To = nil
+	}
+	if len(out.Left) == 0 {
+		return nil, commit
+	}
+	return &out, commit
+}
+
+func (e Effect) delivers() bool {
+	return e == EffectDeliver || e == EffectDeliverRoom || e == EffectDeliverAgent
+}
+
+// ofChange reports whether changes of a message leave the effect.
+func (e Effect) ofChange() bool {
+	return e == EffectForget || e == EffectTell || e == EffectTellReactions
+}
+
 // Has reports whether an effect is left.
 func (d *Due) Has(e Effect) bool { return d != nil && slices.Contains(d.Left, e) }
 
@@ -146,6 +196,14 @@ func (d *Due) ToRoom() bool { return d.Has(EffectDeliver) || d.Has(EffectDeliver
 
 // ToAgent reports whether delivery to the agent that is asked is left.
 func (d *Due) ToAgent() bool { return d.Has(EffectDeliver) || d.Has(EffectDeliverAgent) }
+
+// Delivers reports whether a delivery, or a part of one, is left.
+func (d *Due) Delivers() bool { return d.ToRoom() || d.ToAgent() }
+
+// Tells reports whether a connection is to be told what has changed, if that is due.
+func (d *Due) Tells(id ConnectionID) bool {
+	return len(d.To) == 0 || d.Delivers() || slices.Contains(d.To, id)
+}
 
 // Names reports whether delivery is due to a connection of the room, or of the
 // agent, if it is due there.

@@ -59,20 +59,59 @@ var errNotMine = errors.New("somebody else has it")
 
 // Settle notes what is left to do of m: nil is nothing, whoever has it; else
 // left replaces what is due if m.Due is what is still there: somebody who took
-// it up since knows better. Where m has changed meanwhile nothing is noted: what
-// follows from that is not the caller's. One server's acknowledgement will do,
+// it up since knows better. One server's acknowledgement will do,
 // because what is lost is done twice at worst. It takes one round trip.
+//
+// Where somebody else has changed m, or done a part of it, meanwhile, only what the caller did
+// is taken out, in two round trips more; and of what was changed only what no change leaves
+// again: what follows from that is not the caller's.
 func (s *Store) Settle(ctx context.Context, m chat.Message, left *chat.Due) error {
 	filter, update := unchanged(m), bson.M{"$unset": bson.M{"due": ""}}
 	if left != nil {
 		if m.Due == nil {
 			return nil // nothing to replace
 		}
-		filter["due.at"] = millis(m.Due.At)
+		filter["due.at"], filter["due.left"] = millis(m.Due.At), m.Due.Left
 		update = bson.M{"$set": bson.M{"due": newDueDoc(left)}}
 	}
-	return s.attempt(ctx, func(ctx context.Context) error {
-		_, err := s.due.now().UpdateOne(ctx, filter, update)
+	done, err := s.settled(ctx, filter, update)
+	for try := 0; err == nil && !done && m.Due != nil && try < settleTries; try++ {
+		done, err = s.settlePart(ctx, m, left)
+	}
+	return err
+}
+
+// settleTries bounds how often a message is looked at that others settle at the same time.
+const settleTries = 3
+
+func (s *Store) settled(ctx context.Context, filter, update bson.M) (done bool, err error) {
+	err = s.attempt(ctx, func(ctx context.Context) error {
+		r, err := s.due.now().UpdateOne(ctx, filter, update)
+		done = err == nil && r.MatchedCount > 0
 		return failed("settle what is due", err)
 	})
+	return done, err
+}
+
+// settlePart takes out what was done of m as it was. done is false where somebody else was
+// faster once more.
+func (s *Store) settlePart(ctx context.Context, m chat.Message, left *chat.Due) (done bool, err error) {
+	now, err := s.messageIn(ctx, m.ConversationID, m.ID)
+	if err != nil || now.Due == nil {
+		return true, err
+	}
+	changed := now.Version > m.Version || now.ReactionVersion > m.ReactionVersion
+	if !changed && left != nil && !now.Due.At.Equal(millis(m.Due.At)) {
+		return true, nil // somebody took it up since
+	}
+	rest := now.Due.Done(m.Due, left, changed)
+	if rest != nil && len(rest.Left) == len(now.Due.Left) {
+		return true, nil
+	}
+	filter, update := unchanged(now), bson.M{"$unset": bson.M{"due": ""}}
+	filter["due.at"], filter["due.left"] = millis(now.Due.At), now.Due.Left
+	if rest != nil {
+		update = bson.M{"$set": bson.M{"due": newDueDoc(rest)}}
+	}
+	return s.settled(ctx, filter, update)
 }

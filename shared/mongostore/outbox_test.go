@@ -180,3 +180,93 @@ func TestSettleDoesNotResurrect(t *testing.T) {
 		t.Errorf("due is %+v, want nothing", got.Due)
 	}
 }
+
+// Who sent a message and who changes it while it is delivered each take out what they did,
+// in whatever order: nothing is done again, and what a later change left stays.
+func TestSettlesAtOnce(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	const deliver, project, reactions = chat.EffectDeliver, chat.EffectProject, chat.EffectTellReactions
+	react := func(m chat.Message, key chat.ReactionKey) chat.Message {
+		t.Helper()
+		now, _, err := f.React(t.Context(), alice, chat.ReactionChange{ConversationID: c.ID, MessageID: m.ID, Key: key, On: true}, start, start.Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now
+	}
+	leaves := func(m chat.Message, effects ...chat.Effect) *chat.Due { return &chat.Due{At: m.Due.At, Left: effects} }
+	for name, tt := range map[string]struct {
+		do   func(sent chat.Message)
+		want []chat.Effect
+	}{
+		"the send first": {func(sent chat.Message) {
+			changed := react(sent, "1")
+			f.settle(t, sent, nil)
+			f.settle(t, changed, leaves(changed, deliver, project))
+		}, nil},
+		"the change first": {func(sent chat.Message) {
+			changed := react(sent, "1")
+			f.settle(t, changed, leaves(changed, deliver, project))
+			f.settle(t, sent, nil)
+		}, nil},
+		"a part of the send fails": {func(sent chat.Message) {
+			changed := react(sent, "1")
+			left := leaves(sent, chat.EffectDeliverRoom)
+			left.To = []chat.ConnectionID{"c1"}
+			f.settle(t, sent, left)
+			f.settle(t, changed, leaves(changed, deliver, project))
+		}, []chat.Effect{deliver}},
+		"the change fails": {func(sent chat.Message) {
+			changed := react(sent, "1")
+			f.settle(t, sent, nil)
+			f.settle(t, changed, leaves(changed, deliver, project, reactions))
+		}, []chat.Effect{reactions}},
+		"a second change": {func(sent chat.Message) {
+			first := react(sent, "1")
+			react(sent, "2")
+			f.settle(t, sent, nil)
+			f.settle(t, first, leaves(first, deliver, project))
+		}, []chat.Effect{reactions}},
+		"two changes": {func(sent chat.Message) {
+			first := react(sent, "1")
+			f.settle(t, first, leaves(first, deliver, project))
+			second := react(sent, "2")
+			f.settle(t, sent, nil)
+			f.settle(t, second, leaves(second, deliver, project))
+			f.settle(t, first, leaves(first, deliver, project)) // its answer was lost
+		}, nil},
+		"sweep has it": {func(sent chat.Message) {
+			changed := react(sent, "1")
+			claimed, _, err := f.Claim(t.Context(), changed, start.Add(time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.settle(t, sent, nil)
+			f.settle(t, changed, leaves(changed, deliver, project))
+			f.settle(t, claimed, leaves(claimed, deliver))
+		}, nil},
+		"sweep has it, and fails": {func(sent chat.Message) {
+			changed := react(sent, "1")
+			claimed, _, err := f.Claim(t.Context(), changed, start.Add(time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.settle(t, sent, nil)
+			left := leaves(claimed, chat.EffectDeliverRoom, reactions)
+			left.To = []chat.ConnectionID{"c1"}
+			f.settle(t, claimed, left)
+		}, []chat.Effect{reactions}},
+	} {
+		sent := f.appendDue(t, c.ID, strings.NewReplacer(" ", "-", ",", "").Replace(name), start)
+		tt.do(sent)
+		now := f.message(t, sent.ID)
+		var left []chat.Effect
+		if now.Due != nil {
+			left = now.Due.Left
+		}
+		if !reflect.DeepEqual(left, tt.want) || now.Due != nil && len(now.Due.To) > 0 {
+			t.Errorf("%s: due is %+v, want %v", name, now.Due, tt.want)
+		}
+	}
+}

@@ -43,11 +43,37 @@ func (h *Handler) settle(ctx context.Context, m chat.Message, left *chat.Due) er
 func (h *Handler) finish(ctx context.Context, by party, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
 	var g sync.WaitGroup
 	g.Go(func() { roomy(answer) })
-	left := h.effects(ctx, by, c, m, passes)
+	mine, theirs := m, []chat.Effect(nil)
+	if !by.until.IsZero() {
+		mine.Due, theirs = m.Due.OfChange()
+	}
+	if mine.Due == nil {
+		g.Wait()
+		return
+	}
+	left := h.effects(ctx, by, c, mine, passes)
+	if len(theirs) > 0 {
+		left = shared(left, m.Due, theirs, by.until)
+	}
 	g.Wait()
 	if err := h.settle(ctx, m, left); err != nil {
 		slog.WarnContext(ctx, "take out what is due", "conversation", m.ConversationID, "seq", m.Seq, "err", err) // sweep does it again
 	}
+}
+
+// shared adds to what is left what others do, who are expected to have done it by a time.
+func shared(left, due *chat.Due, theirs []chat.Effect, until time.Time) *chat.Due {
+	all := &chat.Due{At: due.At, Left: theirs, Tries: due.Tries}
+	if until.Before(all.At) {
+		all.At = until
+	}
+	if left != nil {
+		all.Left, all.Tries = slices.Concat(theirs, left.Left), left.Tries
+		if all.To = left.To; all.Delivers() {
+			all.To = nil // that would be of the delivery
+		}
+	}
+	return all
 }
 
 // effects does what is due, together, and returns what is left of it: nil where
@@ -155,10 +181,21 @@ func unplanned(err error) error {
 	return err
 }
 
-// untold adds to left what is to be told again: to everybody, whom it does no harm.
+// untold adds to left what is to be told again: to those who have not heard of it, where they
+// are known, and no delivery is left; else to everybody, whom it does no harm.
 func untold(left, due *chat.Due, told error) {
 	if told == nil {
 		return
+	}
+	if !left.Delivers() { // else the names are of that
+		if left.To = due.To; due.Delivers() {
+			left.To = nil
+		}
+		if some, ok := errors.AsType[unheard](told); ok {
+			if left.To = some.who; len(some.who) > chat.MaxDueTo {
+				left.To = nil
+			}
+		}
 	}
 	for _, e := range []chat.Effect{chat.EffectTell, chat.EffectTellReactions} {
 		if due.Has(e) {

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"aiwm-chat/shared/chat"
@@ -13,7 +14,8 @@ import (
 
 // Changed does what is due of a message that caller has changed, as it is then, and calls
 // answer meanwhile, which is what the caller hears of the effect that answered names. What
-// fails stays due: sweep does it. Besides the effects that were left
+// fails stays due: sweep does it. While whoever sent it may be at work what that is about is
+// left to them: nobody gets the message again for a reaction. Besides the effects that were left
 // before, one round trip to Redis and the fan-out, those of Forget where it says something
 // else than before, and last one to MongoDB.
 func (h *Handler) Changed(ctx context.Context, caller chat.Connection, c chat.Conversation, m chat.Message, passes delivery.Passes, answered chat.Effect, answer func()) {
@@ -21,7 +23,11 @@ func (h *Handler) Changed(ctx context.Context, caller chat.Connection, c chat.Co
 		answer()
 		return
 	}
-	h.finish(ctx, party{changer: caller, heard: answered}, c, m, passes, answer)
+	by := party{changer: caller, heard: answered}
+	if sent := m.CreatedAt.Add(patience); time.Now().Before(sent) {
+		by.until = sent
+	}
+	h.finish(ctx, by, c, m, passes, answer)
 }
 
 // A party is who brought about what is done: the connection that sent the message, or the
@@ -29,6 +35,7 @@ func (h *Handler) Changed(ctx context.Context, caller chat.Connection, c chat.Co
 type party struct {
 	sender, changer chat.Connection
 	heard           chat.Effect
+	until           time.Time // until when somebody else is at what follows from the commit; zero: nobody is
 }
 
 // knows reports whether a connection has a frame about a change by its answer. An answer of
@@ -39,7 +46,8 @@ func (p party) knows(to chat.Connection, about chat.Effect) bool {
 
 // tell posts what of a message has changed, as it is now, to everybody in the room. Only who
 // made the change and speaks lean has heard of that by the reply. What comes again, or late,
-// does no harm: it has its version.
+// does no harm: it has its version. Whom an error names alone has not got it; without names
+// nobody has.
 func (h *Handler) tell(ctx context.Context, by party, c chat.Conversation, m chat.Message, passes delivery.Passes) error {
 	audience, err := h.presence.RoomAudience(ctx, c.ID)
 	if err != nil {
@@ -49,6 +57,7 @@ func (h *Handler) tell(ctx context.Context, by party, c chat.Conversation, m cha
 	if err != nil {
 		return fmt.Errorf("check the audience: %w", err)
 	}
+	allowed = slices.DeleteFunc(allowed, func(to chat.Connection) bool { return !m.Due.Tells(to.ID) })
 	frames := changeFrames(m, time.Now())
 	var posts []delivery.Post
 	for _, to := range allowed {
@@ -61,11 +70,16 @@ func (h *Handler) tell(ctx context.Context, by party, c chat.Conversation, m cha
 	result := h.deliver.Deliver(ctx, turned(posts, m.Due.Tries), passes)
 	observe.Of(ctx).Record(observe.FanOut, float64(len(posts)))
 	h.announce.Forget(ctx, result.Gone, c.ID)
-	if n := len(result.Failed) + len(result.Refused); n > 0 && !m.Due.GivesUp(m.LastChange()) {
-		return fmt.Errorf("%d posts of a change failed", n)
+	if failed := idsOf(append(result.Failed, result.Refused...)); len(failed) > 0 && !m.Due.GivesUp(m.LastChange()) {
+		return unheard{failed}
 	}
 	return nil
 }
+
+// unheard says who has not heard of a change.
+type unheard struct{ who []chat.ConnectionID }
+
+func (e unheard) Error() string { return fmt.Sprintf("%d have not heard of a change", len(e.who)) }
 
 // A changeFrame tells of one effect.
 type changeFrame struct {

@@ -34,7 +34,8 @@ type worker struct {
 	pc, ver, rver, at int8
 	gone              bool  // what it knows of the message: it is deleted
 	forgot            int8  // steps of forget
-	todo, left        uint8 // left is what failed
+	had               uint8 // what was due when it began
+	todo, left        uint8 // left is what failed, and what it leaves to the send
 }
 
 // What a client has: the version of each facet, -1 nothing.
@@ -53,7 +54,7 @@ type writer struct {
 type repeat struct {
 	there         bool
 	ver, rver, at int8
-	left          uint8
+	had, left     uint8
 }
 
 type st struct {
@@ -73,7 +74,7 @@ type st struct {
 	clients         [3]client // L, K, J
 	join            int8
 	crashes, faults int8
-	news            bool // message:new was posted to those in the room
+	news            int8 // how often message:new was posted to those in the room, as far as 2
 	second          bool // the message that follows may still be said
 	back            bool // lastMessage went back
 }
@@ -104,6 +105,10 @@ type variant struct {
 	silentCaller     bool // who reacts hears nothing but the answer
 	readsFirst       bool // join reads, then enters
 	settlesSelfAlone bool // a changer settles all, and does its own effects
+	soon             bool // changers come while the send may be under way, and leave its effects to it
+	once             bool // where nobody dies, fails or sweeps, message:new is posted once
+	replaces         bool // mutants: what is left replaces what is due, also what somebody else has done since
+	takesAll         bool // whoever settles takes out all that it did, also what a later change left again
 	anyOrder         bool // of the effects of one worker; else deliver, project, forget, tell
 }
 
@@ -169,7 +174,7 @@ func (s *st) do(v variant, i int, e uint8) (done bool) {
 	switch e {
 	case deliver:
 		s.post(v, frame(w.ver, w.rver, about), hears)
-		s.news = true
+		s.news = min(s.news+1, 2)
 	case project:
 		projected()
 	case tell:
@@ -199,20 +204,30 @@ func (s *st) do(v variant, i int, e uint8) (done bool) {
 }
 
 func (s *st) settle(v variant, r repeat) {
-	if (s.ver > r.ver || s.rver > r.rver) && !v.blindSettle && (!v.atSettle || r.left == 0) {
-		return
-	}
-	if r.left == 0 {
-		s.due, s.at = 0, 0
-	} else if s.at == r.at {
+	did := r.had &^ r.left
+	switch changed := s.ver > r.ver || s.rver > r.rver; {
+	case changed && !v.blindSettle && (!v.atSettle || r.left == 0):
+		if !v.takesAll {
+			did &= deliver | project // what no change leaves again
+		}
+		s.due &^= did
+	case r.left == 0:
+		s.due = 0
+	case s.at != r.at: // somebody has it since
+	case v.atSettle, v.replaces:
 		s.due = r.left
+	default:
+		s.due &^= did
+	}
+	if s.due == 0 {
+		s.at = 0
 	}
 }
 
 // take has a worker begin with what is due.
 func (s *st) take(i int) {
 	w := &s.workers[i]
-	*w = worker{pc: 1, ver: s.ver, rver: s.rver, gone: s.gone, todo: s.due, at: s.at}
+	*w = worker{pc: 1, ver: s.ver, rver: s.rver, gone: s.gone, had: s.due, todo: s.due, at: s.at}
 }
 
 func (s st) next(v variant, add func(n st, what string, a ...any)) {
@@ -243,6 +258,10 @@ func (s st) next(v variant, add func(n st, what string, a ...any)) {
 			if v.settlesSelfAlone {
 				n.workers[i].todo = own
 			}
+			if v.soon {
+				n.workers[i].todo &^= deliver | project
+				n.workers[i].left = n.due & (deliver | project)
+			}
 			if i == 1 { // the answer
 				kind := whole
 				switch v.changes[0] {
@@ -271,7 +290,7 @@ func (s st) next(v variant, add func(n st, what string, a ...any)) {
 			}
 			if w.todo == 0 {
 				n := s
-				r := repeat{true, w.ver, w.rver, w.at, w.left}
+				r := repeat{true, w.ver, w.rver, w.at, w.had, w.left}
 				n.settle(v, r)
 				n.workers[i] = worker{pc: 90}
 				add(n, "worker %d settles, left %05b", i, w.left)
@@ -411,7 +430,9 @@ func check(s st, v variant) string {
 		}
 	}
 	switch {
-	case !e.news:
+	case v.once && e.news > 1:
+		return "the message was delivered twice"
+	case e.news == 0:
 		return "the message was never delivered"
 	case e.total == 0:
 		return "the message was never projected"
@@ -481,6 +502,14 @@ func TestChanges(t *testing.T) {
 		{v: variant{name: "edit, edit, react, an effect fails, two die", changes: "eer", crashes: 2, faults: 1}, holds: true, heavy: true},
 		{v: variant{name: "two die, an effect fails, a settle again", changes: "er", sweeps: true, crashes: 2, faults: 1, repeats: 1}, holds: true, heavy: true},
 
+		{v: variant{name: "react twice while it is sent", changes: "rr", soon: true, once: true, anyOrder: true}, holds: true},
+		{v: variant{name: "edit and delete while it is sent", changes: "ed", soon: true, once: true}, holds: true},
+		{v: variant{name: "react and edit while it is sent, and one dies", changes: "re", soon: true, sweeps: true, crashes: 1, repeats: 1}, holds: true},
+		{v: variant{name: "edit and react while it is sent, and an effect fails", changes: "er", soon: true, crashes: 1, faults: 1}, holds: true},
+		{v: variant{name: "react, edit, delete while it is sent", changes: "red", soon: true, sweeps: true, crashes: 1, repeats: 1}, holds: true, heavy: true},
+
+		{v: variant{name: "what is left replaces what is due", changes: "r", soon: true, once: true, replaces: true}},
+		{v: variant{name: "settle takes out what a change left again", changes: "rr", crashes: 1, takesAll: true}},
 		{v: variant{name: "settle looks at no version", changes: "re", crashes: 1, blindSettle: true}},
 		{v: variant{name: "an older changer replaces what is due", changes: "r", faults: 1, crashes: 1, atSettle: true}},
 		{v: variant{name: "a change overwrites what is due", changes: "r", crashes: 1, overwrites: true}},
