@@ -139,53 +139,54 @@ func (d *Due) Without(e Effect) *Due {
 }
 
 // Done returns what is left of d, nil where nothing is, when somebody is done who knew had,
-// which is no more what is there, and says what they leave of it. Of what was changed since
-// they have done nothing but what no change leaves again; and what of a delivery is left
-// stays as it is.
-func (d *Due) Done(had, left *Due, changed bool) *Due {
+// which is no more what is there, and says what they leave of it. What a change since may
+// have left again, as again says, is not theirs; and what of a delivery is left stays as it
+// is.
+func (d *Due) Done(had, left *Due, again func(Effect) bool) *Due {
 	out := *d
 	out.Left = slices.DeleteFunc(slices.Clone(d.Left), func(e Effect) bool {
 		knew := had.Has(e) || e.delivers() && had.Has(EffectDeliver)
 		leaves := left.Has(e) || e.delivers() && left.Delivers()
-		return knew && !leaves && !(changed && e.ofChange())
+		return knew && !leaves && !again(e)
 	})
 	if d.Delivers() && !out.Delivers() {
 		out.To = nil
 	}
-	if len(out.Left) == 0 {
-		return nil
-	}
-	return &out
+	return out.whole()
 }
 
-// OfChange returns what of d changes leave, nil where nothing is, and the effects of the
-// commit.
-func (d *Due) OfChange() (own *Due, commit []Effect) {
-	out := *d
-	out.Left = nil
+// OfChange returns what of d changes leave, and what the commit alone did, nil where nothing
+// is.
+func (d *Due) OfChange() (change, commit *Due) {
+	own, rest := *d, *d
+	own.Left, rest.Left = nil, nil
 	for _, e := range d.Left {
-		if e.ofChange() {
-			out.Left = append(out.Left, e)
+		// To mention somebody follows from both: from an edit with EffectTell.
+		if e == EffectForget || e == EffectTell || e == EffectTellReactions || e == EffectMention && d.Has(EffectTell) {
+			own.Left = append(own.Left, e)
 		} else {
-			commit = append(commit, e)
+			rest.Left = append(rest.Left, e)
 		}
 	}
 	if d.Delivers() {
-		out.To = nil
+		own.To = nil
 	}
-	if len(out.Left) == 0 {
-		return nil, commit
+	return own.whole(), rest.whole()
+}
+
+// whole returns d, nil where nothing is left, with nothing of what is not.
+func (d *Due) whole() *Due {
+	if len(d.Left) == 0 {
+		return nil
 	}
-	return &out, commit
+	if !d.Has(EffectMention) {
+		d.Notices = Notices{}
+	}
+	return d
 }
 
 func (e Effect) delivers() bool {
 	return e == EffectDeliver || e == EffectDeliverRoom || e == EffectDeliverAgent
-}
-
-// ofChange reports whether changes of a message leave the effect.
-func (e Effect) ofChange() bool {
-	return e == EffectForget || e == EffectTell || e == EffectTellReactions
 }
 
 // Has reports whether an effect is left.

@@ -100,11 +100,19 @@ func (s *Store) settlePart(ctx context.Context, m chat.Message, left *chat.Due) 
 	if err != nil || now.Due == nil {
 		return true, err
 	}
-	changed := now.Version > m.Version || now.ReactionVersion > m.ReactionVersion
-	if !changed && left != nil && !now.Due.At.Equal(millis(m.Due.At)) {
+	text, reactions := now.Version > m.Version, now.ReactionVersion > m.ReactionVersion
+	if !text && !reactions && left != nil && !now.Due.At.Equal(millis(m.Due.At)) {
 		return true, nil // somebody took it up since
 	}
-	rest := now.Due.Done(m.Due, left, changed)
+	rest := now.Due.Done(m.Due, left, func(e chat.Effect) bool {
+		switch e {
+		case chat.EffectForget, chat.EffectTell, chat.EffectMention:
+			return text
+		case chat.EffectTellReactions:
+			return reactions
+		}
+		return false
+	})
 	if rest != nil && len(rest.Left) == len(now.Due.Left) {
 		return true, nil
 	}

@@ -43,7 +43,7 @@ func (h *Handler) settle(ctx context.Context, m chat.Message, left *chat.Due) er
 func (h *Handler) finish(ctx context.Context, by party, c chat.Conversation, m chat.Message, passes delivery.Passes, answer func()) {
 	var g sync.WaitGroup
 	g.Go(func() { roomy(answer) })
-	mine, theirs := m, []chat.Effect(nil)
+	mine, theirs := m, (*chat.Due)(nil)
 	if !by.until.IsZero() {
 		mine.Due, theirs = m.Due.OfChange()
 	}
@@ -52,8 +52,8 @@ func (h *Handler) finish(ctx context.Context, by party, c chat.Conversation, m c
 		return
 	}
 	left := h.effects(ctx, by, c, mine, passes)
-	if len(theirs) > 0 {
-		left = shared(left, m.Due, theirs, by.until)
+	if theirs != nil {
+		left = shared(left, *theirs, by.until)
 	}
 	g.Wait()
 	if err := h.settle(ctx, m, left); err != nil {
@@ -61,19 +61,23 @@ func (h *Handler) finish(ctx context.Context, by party, c chat.Conversation, m c
 	}
 }
 
-// shared adds to what is left what others do, who are expected to have done it by a time.
-func shared(left, due *chat.Due, theirs []chat.Effect, until time.Time) *chat.Due {
-	all := &chat.Due{At: due.At, Left: theirs, Tries: due.Tries}
+// shared adds what is left to what others do, who are expected to have done it by a time.
+func shared(left *chat.Due, theirs chat.Due, until time.Time) *chat.Due {
+	all := theirs
 	if until.Before(all.At) {
 		all.At = until
 	}
-	if left != nil {
-		all.Left, all.Tries = slices.Concat(theirs, left.Left), left.Tries
-		if all.To = left.To; all.Delivers() {
-			all.To = nil // that would be of the delivery
-		}
+	if left == nil {
+		return &all
 	}
-	return all
+	all.Left, all.Tries = slices.Concat(theirs.Left, left.Left), left.Tries
+	if left.Has(chat.EffectMention) {
+		all.Notices = left.Notices
+	}
+	if !theirs.Delivers() { // else the names are of that
+		all.To = left.To
+	}
+	return &all
 }
 
 // effects does what is due, together, and returns what is left of it: nil where

@@ -78,6 +78,7 @@ func TestAChangeLeavesTheSendItsEffects(t *testing.T) {
 		settle int
 	}{
 		{"at once", 0, []chat.Effect{deliver, project, reactions}, false, "deliver project", 1},
+		{"of what mentions somebody", 0, []chat.Effect{deliver, chat.EffectMention, reactions}, false, "deliver mention", 1},
 		{"what is so already", 0, []chat.Effect{deliver, project}, false, "deliver project", 0},
 		{"the send is done", 0, []chat.Effect{reactions}, false, "", 1},
 		{"later", 21 * time.Second, []chat.Effect{deliver, project, reactions}, true, "", 1},

@@ -208,7 +208,12 @@ func (s *st) settle(v variant, r repeat) {
 	switch changed := s.ver > r.ver || s.rver > r.rver; {
 	case changed && !v.blindSettle && (!v.atSettle || r.left == 0):
 		if !v.takesAll {
-			did &= deliver | project // what no change leaves again
+			if s.ver > r.ver { // a change may have left these again
+				did &^= forget | tell
+			}
+			if s.rver > r.rver {
+				did &^= tellReactions
+			}
 		}
 		s.due &^= did
 	case r.left == 0:
