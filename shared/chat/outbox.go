@@ -161,12 +161,16 @@ func (d *Due) OfChange() (change, commit *Due) {
 	own, rest := *d, *d
 	own.Left, rest.Left = nil, nil
 	for _, e := range d.Left {
-		// To mention somebody follows from both: from an edit with EffectTell.
-		if e == EffectForget || e == EffectTell || e == EffectTellReactions || e == EffectMention && d.Has(EffectTell) {
-			own.Left = append(own.Left, e)
-		} else {
-			rest.Left = append(rest.Left, e)
+		of := &rest
+		switch e {
+		case EffectForget, EffectTell, EffectTellReactions, EffectErase:
+			of = &own
+		case EffectMention, EffectAttach: // of both: of an edit they come with EffectTell
+			if d.Has(EffectTell) {
+				of = &own
+			}
 		}
+		of.Left = append(of.Left, e)
 	}
 	if d.Delivers() {
 		own.To = nil
