@@ -154,6 +154,7 @@ func TestDocumentedParameters(t *testing.T) {
 		"GET /messages/{id}": "/messages/" + string(sent.MessageID), "GET /presence": "/presence",
 		"GET /agents/{id}/backlog": "/agents/" + string(agent.principal.ID) + "/backlog",
 		"GET /agents":              "/agents", "GET /conversations/{id}/runs": "/conversations/" + string(id) + "/runs", "GET /usage": "/usage",
+		"GET /conversations/{id}/export": "/conversations/" + string(id) + "/export",
 	}
 	tried := 0
 	for _, route := range contract.Routes() {
