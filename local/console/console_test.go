@@ -308,6 +308,7 @@ func TestPageIsSmall(t *testing.T) {
 		t.Errorf("a talk takes %d bytes in %d files: %v", talk, len(size), size)
 	}
 	load("/console/call.js")
+	load("/console/files.js")
 	load("/console/panels.js")
 	load("/console/dialogs.js")
 	t.Logf("a first load takes %d bytes in all; a talk with an agent %d; with tools, panels and dialogs %d", first, talk, sum())

@@ -82,7 +82,7 @@ func newFiles() files {
 // less is a file as a browser loads it: of ours without what only readers need. What is
 // built elsewhere is small already, and is left as it is.
 func less(m *minify.M, name string, text []byte) []byte {
-	if name == "console/chat.js" || strings.HasPrefix(name, "console/vendor/") {
+	if strings.HasPrefix(name, "console/chat") || strings.HasPrefix(name, "console/vendor/") {
 		return text
 	}
 	small, err := m.Bytes(path.Ext(name), bytes.Clone(text))
@@ -109,8 +109,12 @@ func policy(r *http.Request) string {
 	connect := "'self'"
 	if trusted(r) { // or the header would say what the request says
 		connect += " ws://" + r.Host
+		// Links to files have the address at which the server listens.
+		if port, named := strings.CutPrefix(r.Host, "localhost:"); named {
+			connect += " http://127.0.0.1:" + port
+		}
 	}
-	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; connect-src " + connect +
+	return "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https: http:; media-src 'self' https: http:; connect-src " + connect +
 		"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 }
 

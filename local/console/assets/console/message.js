@@ -2,7 +2,7 @@
 import { html, later, useState, busy, keyOf, sentence } from "./hooks.js";
 import { clean, code, day, exact, fileOf, safeURL, time, toolOf, verdict } from "./text.js";
 
-const useMarkdown = later(() => import("./markdown.js")), useCalls = later(() => import("./call.js"));
+const useMarkdown = later(() => import("./markdown.js")), useCalls = later(() => import("./call.js")), useFiles = later(() => import("./files.js"));
 
 /** Text of an agent; until it can be read as Markdown as it was written. */
 export function Markdown({ text, keep = true }) {
@@ -87,7 +87,7 @@ export function Message({ entry, me, talk, streams, more, below }) {
       ${calls && m.toolCalls.map((c, i) => html`<${Call} key=${c?.id ?? i} call=${c} entry=${entry} me=${me} talk=${talk} runs=${streams.some((s) => !s.stalled && s.participantId === m.participantId && s.parentId === m.parentId)} />`)}
       ${m.type === "tool_result" && html`<details class="tool"><summary>Result of ${clean(m.toolResults?.[0]?.name || m.name || "a tool")}</summary><pre tabindex="0" dir="ltr">${code(m.content)}</pre></details>`}
       ${m.content && m.type !== "tool_result" && html`<div class=${`bubble ${said ? "bad" : ""}`}>${m.participantType === "agent" ? html`<${Markdown} text=${m.content} />` : html`<div class="plain" dir="auto">${m.content}</div>`}${mine && html`<${Mark} as="sent" label="Sent" />`}</div>`}
-      ${m.attachments?.map((a) => html`<${Attachment} key=${a} url=${a} />`)}
+      ${m.attachments?.map((a) => html`<${Attachment} key=${a} url=${a} client=${talk.core} voice=${m.voice} />`)}
       ${(m.type === "error" || m.status === "failed") && !said && html`<p class="failed" dir="auto">${m.error || "It broke off here."}</p>`}
       ${m.status === "cancelled" && html`<p class="small">Stopped</p>`}
       ${m.truncated && html`<p class="small">The rest is still being read…</p>`}
@@ -109,7 +109,16 @@ function Thinking({ text, ms, open }) {
 
 const picture = /\.(png|jpe?g|gif|webp|avif)$/i;
 
-function Attachment({ url }) {
+function Attachment(props) {
+  return /^document:upl_/.test(props.url) ? html`<${Upload} ...${props} />` : html`<${Address} ...${props} />`;
+}
+
+function Upload(props) {
+  const file = useFiles();
+  return file && html`<${file.Document} ...${props} />`;
+}
+
+function Address({ url }) {
   const [open, setOpen] = useState(false), [broken, setBroken] = useState(false);
   const href = safeURL(url, /^https?:$/);
   if (!href) return html`<p class="attachment"><${Icon} name="page" /> <bdi>${fileOf(url)}</bdi></p>`;
@@ -146,7 +155,7 @@ export function Outgoing({ o, talk }) {
   return html`<article class="message mine first pending" aria-label="Your message">
     <div class="body">
       ${o.content && html`<div class="bubble"><div class="plain" dir="auto">${o.content}</div><${Mark} as=${o.status} label=${outgoing[o.status]} /></div>`}
-      ${o.input.attachments?.map((a) => html`<${Attachment} key=${a} url=${a} />`)}
+      ${o.input.attachments?.map((a) => html`<${Attachment} key=${a} url=${a} client=${talk.core} voice=${o.input.voice} />`)}
       ${o.status === "failed"
         ? html`<p class="failed" role="alert">Not sent. ${sentence(o.error)} ${act("Try again", (id) => talk.retry(id))} ${discard}</p>`
         : html`<p class="small">${(o.status === "queued" && busy(o.error)) || outgoing[o.status]} ${o.status === "queued" && discard}</p>`}

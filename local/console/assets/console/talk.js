@@ -5,6 +5,7 @@ import { entries, Icon, Message, Name, Outgoing, Stream } from "./message.js";
 import { Menu } from "./menu.js";
 import { clean, isOnline, today } from "./text.js";
 
+const useFiles = later(() => import("./files.js"));
 const useChanges = later(() => import("./changes.js"));
 
 /** What is loaded once it is needed. */
@@ -66,7 +67,7 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
     <p class="typing" aria-live=${typing.length > 0 ? "off" : "polite"}>${waits && html`<${Name} id=${about.agentId} /> is not connected; it gets this when it connects.`}${typing.length > 0 && html`${typing.map((t, i) => html`${i > 0 && ", "}<${Name} key=${keyOf(t)} id=${t.id} />`)} ${typing.length > 1 ? "are" : "is"} typing…`}</p>
     <div class="hidden" aria-live="polite">${said}</div>
     ${trouble && html`<p class="failed" role="status">${trouble}</p>`}
-    ${view.state !== "gone" && html`<${Composer} key=${id + side} ...${{ talk, writes, closed, about, last, online, tell, focus, actions, me, side, editing, edit }} recent=${() => view.messages.findLast((m) => mayEdit(m, me))} sent=${() => scroll.current?.toEnd()} page=${(by) => scroll.current?.page(by)} />`}
+    ${view.state !== "gone" && html`<${Composer} key=${id + side} ...${{ talk, client, writes, closed, about, last, online, tell, focus, actions, me, side, editing, edit }} recent=${() => view.messages.findLast((m) => mayEdit(m, me))} sent=${() => scroll.current?.toEnd()} page=${(by) => scroll.current?.page(by)} />`}
   </section>`;
 }
 
@@ -123,11 +124,18 @@ function Empty({ local, joined, agent, fill, side }) {
     ${hinted && html`<ul class="hints">${hints.map(([label, text]) => html`<li key=${label}><button onClick=${() => fill(text)}><b>${label}</b><span>${text}</span></button></li>`)}</ul>`}`}</div>`;
 }
 
+function Files(props) {
+  const file = useFiles();
+  return file && html`<${file.Uploads} ...${props} />`;
+}
+
 const drafts = new Map();
 
-function Composer({ talk, side, writes, closed, about, last, online, tell, focus, actions, sent, page, me, editing, edit, recent }) {
+function Composer({ talk, client, side, writes, closed, about, last, online, tell, focus, actions, sent, page, me, editing, edit, recent }) {
   const box = useRef(), address = useRef(), reopen = useRef(), key = `${side}:${talk.id}`;
   const [text, show] = useState(drafts.get(key) ?? ""), [url, setURL] = useState(null);
+  const [files, setFiles] = useState([]), picker = useRef(), going = useRef(files), ready = files.every((f) => f.attachment);
+  going.current = files;
   const asked = online && last?.participantType === "user" && me?.type === "user" && Math.abs(Date.now() - Date.parse(last.createdAt)) < 20_000; // it may be about to answer
   const stops = writes || (asked && !text);
   useTick(5000, !!asked);
@@ -148,6 +156,24 @@ function Composer({ talk, side, writes, closed, about, last, online, tell, focus
     show(editing ? editing.m.content : drafts.get(key) ?? "");
     if (editing) box.current?.focus();
   }, [editing?.m.id]);
+  // Who goes away takes nothing along; what is dropped beside it must not take the page away.
+  useEffect(() => {
+    const mine = (e) => box.current?.closest(".talk")?.contains(e.target) && e.dataTransfer?.types.includes("Files");
+    const over = (e) => { if (e.dataTransfer?.types.includes("Files")) e.preventDefault(); };
+    const drop = (e) => { over(e); if (mine(e)) attach(e.dataTransfer.files); };
+    addEventListener("dragover", over);
+    addEventListener("drop", drop);
+    return () => { removeEventListener("dragover", over); removeEventListener("drop", drop); for (const f of going.current) f.drop(); };
+  }, [talk]);
+  async function attach(list) {
+    const some = [...list];
+    if (!some.length || closed) return;
+    try {
+      (await import("./files.js")).add(some, { client, id: talk.id, change: setFiles });
+    } catch (e) {
+      tell(sentence(e));
+    }
+  }
   function setText(t) {
     show(t);
     if (editing) return;
@@ -159,16 +185,17 @@ function Composer({ talk, side, writes, closed, about, last, online, tell, focus
   function send() {
     const content = text.trim();
     if (editing) return content && save(content);
-    if (!content && !url) return;
-    const attachments = url ? [url.trim()] : undefined;
+    if (!ready || (!content && !url && !files.length)) return;
+    const attachments = [...files.map((f) => f.attachment), ...(url ? [url.trim()] : [])];
     try {
-      talk.send(attachments ? { content, attachments } : content);
+      talk.send(attachments.length ? { content, attachments } : content);
     } catch (e) {
       tell(sentence(e));
       return;
     }
     setText("");
     setURL(null);
+    setFiles([]);
     sent();
     box.current.focus(); // the button that was clicked cannot be clicked any more
   }
@@ -220,13 +247,16 @@ function Composer({ talk, side, writes, closed, about, last, online, tell, focus
   if (closed) return html`<div class="composer"><p class="small">This conversation is ${about.status} and takes no messages.</p> <button class="link" ref=${reopen} onClick=${() => actions.status("active")}>Reopen it</button></div>`;
   return html`<form class="composer" onSubmit=${(e) => { e.preventDefault(); send(); }}>
     ${editing && html`<${Editing} editing=${editing} cancel=${() => { edit(); box.current.focus(); }} />`}
+    ${files.length > 0 && !editing && html`<${Files} files=${files} />`}
     ${url !== null && html`<label class="reason"><span class="small">Address of what to attach</span><input type="url" ref=${address} value=${url} placeholder="https://…" onInput=${(e) => setURL(e.target.value)} onKeyDown=${addressed} /></label>`}
     <div class="line">
       <button type="button" class="icon quiet" aria-label="Attach by address" aria-expanded=${url !== null} onClick=${() => setURL(url === null ? "" : null)}><${Icon} name="clip" /></button>
+      <button type="button" class="icon quiet" aria-label="Upload files" onClick=${() => picker.current.click()}><${Icon} name="page" /></button>
+      <input type="file" class="hidden" tabindex="-1" aria-hidden="true" multiple ref=${picker} onChange=${(e) => { attach(e.target.files); e.target.value = ""; box.current.focus(); }} />
       <textarea ref=${box} rows="1" dir="auto" aria-label="Message" placeholder="Message" value=${text}
-        onInput=${(e) => { setText(e.target.value); if (e.target.value && !editing) talk.keystroke(); }} onBlur=${() => talk.blur()} onKeyDown=${keydown}></textarea>
+        onInput=${(e) => { setText(e.target.value); if (e.target.value && !editing) talk.keystroke(); }} onBlur=${() => talk.blur()} onKeyDown=${keydown} onPaste=${(e) => { if (e.clipboardData.files.length) { e.preventDefault(); attach(e.clipboardData.files); } }}></textarea>
       ${stops ? html`<button type="button" class="stop" onClick=${stop} title="Esc">Stop</button>` : null}
-      ${!(writes || asked) || text || url ? html`<button class="primary send" disabled=${!text.trim() && !url}>${editing ? "Save" : "Send"}</button>` : null}
+      ${!(writes || asked) || text || url || files.length ? html`<button class="primary send" disabled=${(!text.trim() && !url && !files.length) || (!editing && !ready)}>${editing ? "Save" : "Send"}</button>` : null}
     </div>
   </form>`;
 }

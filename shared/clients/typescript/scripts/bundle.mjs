@@ -13,6 +13,7 @@
 // "client.ts".
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -30,18 +31,26 @@ export function sourcesHash() {
   return hash.digest("hex");
 }
 
+// Who sends or gets a file loads these: they are in a file of their own beside it.
+const ofFiles = /^\.\/uploads\.js$/;
+
 export async function bundle(outfile) {
-  return build({
-    entryPoints: [`${src}index.ts`],
+  const beside = `${path.basename(outfile, ".js")}-uploads.js`;
+  const make = (entry, outfile, setup) => build({
+    entryPoints: [src + entry],
     bundle: true,
     minify: true,
     format: "esm",
     target: "es2022",
     outfile,
-    write: outfile !== undefined,
     banner: { js: `/*! @aiwm/chat sources sha256:${sourcesHash()} */` },
     legalComments: "none",
-    plugins: [{ name: "agents", setup: (b) => b.onResolve({ filter: agentsOnly }, ({ path }) => ({ path, external: true })) }],
+    plugins: [{ name: "agents", setup }],
+  });
+  await make("uploads.ts", path.join(path.dirname(outfile), beside), () => {});
+  await make("index.ts", outfile, (b) => {
+    b.onResolve({ filter: agentsOnly }, ({ path }) => ({ path, external: true }));
+    b.onResolve({ filter: ofFiles }, () => ({ path: `./${beside}`, external: true }));
   });
 }
 
