@@ -1,6 +1,6 @@
 // Writes the core as one minified ESM file, for a page that no bundler makes, as the
-// console: npm run bundle -- FILE. What is loaded on demand by agents alone is no part of
-// it: a page of people never asks for it.
+// console: npm run bundle -- FILE. What is loaded on demand is in it too, but for what
+// agents alone need, and what the console does not show: it never asks for them.
 //
 // Its first line names what it was made of:
 //
@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const src = fileURLToPath(new URL("../src/", import.meta.url));
-const agentsOnly = /^\.\/(writer|questions)\.js$/;
+const notAskedFor = /^\.\/(writer|questions|reads|unread)\.js$/;
 const adapters = /^(react|ai-sdk|ag-ui|assistant-ui)\b/;
 
 export function sourcesHash() {
@@ -49,7 +49,7 @@ export async function bundle(outfile) {
   });
   await make("uploads.ts", path.join(path.dirname(outfile), beside), () => {});
   await make("index.ts", outfile, (b) => {
-    b.onResolve({ filter: agentsOnly }, ({ path }) => ({ path, external: true }));
+    b.onResolve({ filter: notAskedFor }, ({ path }) => ({ path, external: true }));
     b.onResolve({ filter: ofFiles }, () => ({ path: `./${beside}`, external: true }));
   });
 }

@@ -6,6 +6,8 @@ const modules = {
   typing: "where somebody types",
   uploads: "who uploads files, and shows them",
   actions: "who changes messages",
+  reads: "where somebody says what they have read",
+  unread: "who counts what is unread",
   missing: "where something did not come, or did not fit its frame",
   older: "who reads what is before",
   calls: "what goes over REST",

@@ -1,12 +1,12 @@
 import type { Conversation } from "./conversation.js";
-import { asChatError } from "./error.js";
+import { asChatError, unavailable } from "./error.js";
 import type { Link } from "./link.js";
 import { reactionsOf } from "./merged.js";
 import type { EditBody, Message } from "./protocol.gen.js";
 import { backoff } from "./timing.js";
 import { pause, waitAfter } from "./waits.js";
 
-// What one does to messages that are there. It goes over REST, where each may be repeated:
+// What one does to messages that are there, and to answers. Changes go over REST, where each may be repeated:
 // the answer is shown at once, and the room is told. The log of somebody else gets none of it.
 
 /** @internal */
@@ -37,6 +37,13 @@ export async function remove(c: Conversation, messageId: string): Promise<void> 
   await c.core.rest.deleteMessage(messageId);
   const m = find(c, messageId);
   if (m && log === c.log) c.change({ seq: m.seq, content: "", isDeleted: true });
+}
+
+/** @internal Asks answers to end. */
+export async function stop(c: Conversation, what: { streamId?: string; messageId?: string }): Promise<void> {
+  const { link } = c.core;
+  if (!link) throw unavailable("There is no connection");
+  await link.request("stop", { conversationId: c.id, ...what }); // the reply is taken as what tells the others
 }
 
 /** @internal Reads what changed of older messages, from where a frame has left off, as long as the connection on which it came is there: the next one asks with its join. */

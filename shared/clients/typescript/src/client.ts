@@ -13,6 +13,7 @@ import { Rest } from "./rest.js";
 import { defaults } from "./timing.js";
 import { Tokens } from "./tokens.js";
 import type { Activity, ChatOptions, ClientEvents, ClientSnapshot, Timing, Uploaded, UploadOptions } from "./types.js";
+import type { Unread } from "./unread.js";
 import type { StreamWriter } from "./writer.js";
 
 const uploads = () => import("./uploads.js").catch(notLoaded);
@@ -43,6 +44,8 @@ export class ChatClient {
   presence: Readonly<Record<string, "online" | "offline">> = {};
   /** @internal */
   streams: "full" | "final";
+  /** @internal */
+  counts: Unread | undefined;
   readonly #listeners = new Listeners();
   // Nobody can tell a conversation that was forgotten from a new one, unless they have it, it is
   // open, or it is subscribed to: the garbage collector knows the first, and these the others.
@@ -50,7 +53,7 @@ export class ChatClient {
   readonly #held = new Set<unknown>();
   readonly #forgotten = new FinalizationRegistry<string>((id) => this.#known(id) ?? this.#conversations.delete(id));
   readonly #presenceAt = new Map<string, string>();
-  readonly #on: { [E in keyof ClientEvents]: Set<ClientEvents[E]> } = { frame: new Set(), event: new Set(), activity: new Set(), question: new Set() };
+  readonly #on: { [E in keyof ClientEvents]?: Set<any> } = {};
   /** What agents need is loaded by them; of what was missed because it could not be, a backlog tells. */
   readonly #questions = new Later<Questions>(async () => new (await import("./questions.js")).Questions(this));
   #snapshot?: ClientSnapshot;
@@ -125,10 +128,17 @@ export class ChatClient {
     };
   }
 
+  /** How much is unread in each of one's conversations, kept in step from the first call on; always the same object. */
+  async unread(): Promise<Unread> {
+    const { Unread } = await import("./unread.js").catch(notLoaded);
+    return (this.counts ??= new Unread(this));
+  }
+
   /** Calls the listener for each, until the function that it returns is called. */
   on<E extends keyof ClientEvents>(event: E, listener: ClientEvents[E]): () => void {
-    this.#on[event].add(listener);
-    return () => void this.#on[event].delete(listener);
+    const all = (this.#on[event] ??= new Set());
+    all.add(listener);
+    return () => void all.delete(listener);
   }
 
   /** @internal */
@@ -150,8 +160,8 @@ export class ChatClient {
 
   /** @internal */
   emit<E extends keyof ClientEvents>(event: E, what: Parameters<ClientEvents[E]>[0]): void {
-    const all: Set<(what: any) => void> = this.#on[event];
-    for (const listener of [...all]) if (all.has(listener)) guarded(() => listener(what));
+    const all = this.#on[event] ?? [];
+    for (const listener of [...all]) if (this.#on[event]!.has(listener)) guarded(() => listener(what));
   }
 
   // What the connection needs, and whom it tells.
@@ -177,7 +187,7 @@ export class ChatClient {
 
   /** @internal */
   readonly wire = (dir: "in" | "out", text: string): void => {
-    if (this.#on.frame.size > 0) this.emit("frame", { dir, text, at: Date.now() });
+    if (this.#on.frame?.size) this.emit("frame", { dir, text, at: Date.now() });
   };
 
   /** @internal */

@@ -1,6 +1,6 @@
 import type { Answers } from "./answers.js";
 import type { ChatClient } from "./client.js";
-import { asChatError, ChatError } from "./error.js";
+import { ChatError } from "./error.js";
 import { joinOrLeave } from "./joining.js";
 import type { Frame, Link } from "./link.js";
 import { Later, notLoaded } from "./later.js";
@@ -10,6 +10,7 @@ import { deleted, type Known, reactionsOf } from "./merged.js";
 import type { Missing } from "./missing.js";
 import { People } from "./people.js";
 import type { Changed, ConversationInfo, Joined, Message } from "./protocol.gen.js";
+import type { Reads } from "./reads.js";
 import { newId } from "./rest.js";
 import type { ConversationSnapshot, Outgoing, OutgoingInput } from "./types.js";
 import type { TypingOwn } from "./typing.js";
@@ -35,6 +36,8 @@ export class Conversation {
   log = new Log();
   /** @internal What nobody writes needs no place: it is loaded with the first piece. */
   answers = this.#answers();
+  /** @internal */
+  reads = this.#reads();
   /** @internal After which change of older messages to go on. */
   changedAfter?: string;
   /** @internal */
@@ -42,7 +45,7 @@ export class Conversation {
   readonly #listeners = new Listeners();
   readonly #missing = new Later<Missing>(async () => new (await import("./missing.js")).Missing(this));
   readonly #people = new People(this);
-  readonly #own = new Later<TypingOwn>(async () => new (await import("./typing.js")).TypingOwn(this.core.timing, (state) => this.#tell(state)));
+  readonly #own = new Later<TypingOwn>(async () => (await import("./typing.js")).ownOf(this));
   #gap?: ReturnType<typeof setTimeout>;
   #opens = 0;
   #error?: ChatError;
@@ -102,6 +105,26 @@ export class Conversation {
     return this.log.hasOlder && (await import("./older.js").catch(notLoaded)).older(this, limit);
   }
 
+  /**
+   * One has read up to a message, the last one where none is named; the others learn of it unless it is
+   * private. It may be called as often as one likes: the newest is sent, once a second at most, and
+   * what is read offline when there is a connection again.
+   */
+  read(seq = this.log.last, { private: hidden }: { private?: boolean } = {}): void {
+    this.core.counts?.read(this.id, seq);
+    this.reads.do((reads) => reads.read(seq, hidden));
+  }
+
+  /** Makes a message, and what comes after it, unread again for oneself. */
+  unread(fromSeq: number): void {
+    this.reads.do((reads) => reads.unread(fromSeq));
+  }
+
+  /** Reads what one has read oneself, and what others have; from then on `reads` is kept in step with that. */
+  async loadReads(): Promise<void> {
+    await (await import("./reads.js").catch(notLoaded)).loadReads(this);
+  }
+
   /** Reads who is online of those who are not in the room. */
   async loadPresence(): Promise<void> {
     const { data } = await this.core.rest.presence(this.id);
@@ -119,13 +142,13 @@ export class Conversation {
   }
 
   /** Asks an answer to end, or all that are being written here. */
-  stop(streamId?: string): Promise<void> {
-    return this.#stop({ streamId });
+  async stop(streamId?: string): Promise<void> {
+    await (await actions()).stop(this, { streamId });
   }
 
   /** Asks the answer to a question to end, also before it has begun. */
-  stopAnswer(messageId: string): Promise<void> {
-    return this.#stop({ messageId });
+  async stopAnswer(messageId: string): Promise<void> {
+    await (await actions()).stop(this, { messageId });
   }
 
   /** Decides a tool call that asks first. */
@@ -197,6 +220,7 @@ export class Conversation {
   forget(link: Link): void {
     this.log = new Log();
     this.answers = this.#answers();
+    this.reads = this.#reads();
     this.#people.clear();
     this.#missing.also((missing) => missing.clear());
     this.info = this.#error = this.changedAfter = undefined;
@@ -250,6 +274,8 @@ export class Conversation {
         return this.change(deleted(data));
       case "conversation:activity":
         return this.reaches(data.lastSeq);
+      case "read:update":
+        return this.reads.also((reads) => reads.told(data));
       case "conversation:updated":
         this.info = data;
         break;
@@ -307,21 +333,17 @@ export class Conversation {
     this.changedAfter ??= d.changedAfter;
     this.log.base(Math.max(0, d.lastSeq - firstPage));
     this.#people.joined(d);
+    this.reads.also((reads) => reads.joined());
     this.reaches(d.lastSeq);
     this.changed();
   }
 
-  /** Tells that one types, or does no more; false: nobody can be told. */
-  #tell(state: "start" | "stop"): boolean {
-    const { core, id } = this;
-    const { link } = core;
-    if (!link?.rooms.has(id)) return false;
-    link.post({ action: "typing", conversationId: id, state });
-    return true;
-  }
-
   #answers() {
     return new Later<Answers>(async () => new (await import("./answers.js")).Answers(this));
+  }
+
+  #reads() {
+    return new Later<Reads>(async () => new (await import("./reads.js")).Reads(this));
   }
 
   /** @internal A message may not have fit its frame. */
@@ -332,6 +354,7 @@ export class Conversation {
   /** @internal Looks whether something is missing, and whether time may run out for an answer. */
   look(): void {
     this.answers.look();
+    this.reads.look();
     this.#missing.look();
     if (this.#missing.it || !this.#lacks) return;
     this.#gap ??= setTimeout(() => {
@@ -349,12 +372,6 @@ export class Conversation {
   async #changedTo({ changedAfter, hasMore }: Changed, link: Link): Promise<void> {
     if (changedAfter) this.changedAfter = changedAfter;
     if (hasMore && changedAfter) await actions().then((a) => a.readChanges(this, link)).catch(() => {}); // the next join asks again
-  }
-
-  async #stop(what: { streamId?: string; messageId?: string }): Promise<void> {
-    const { link } = this.core;
-    if (!link) throw asChatError("There is no connection");
-    await link.request("stop", { conversationId: this.id, ...what }); // the reply is taken as what tells the others
   }
 
   /** @internal */
@@ -382,6 +399,7 @@ export class Conversation {
       presence: core.presence,
       agentOnline: this.#people.agentOnline,
       conversation: this.info,
+      reads: this.reads.it?.view,
       hasOlder: log.hasOlder,
       lastSeq: log.head,
     });

@@ -29,5 +29,5 @@ export function isBig(body: OutgoingInput): boolean {
 }
 
 function bytes(text: string): number {
-  return text.length * 3 <= maxContent ? text.length : new TextEncoder().encode(text).length;
+  return new TextEncoder().encode(text).length;
 }

@@ -53,6 +53,7 @@ export class Later<T extends object> {
         }
         this.#waiting = [];
         this.it = it;
+        this.look();
       },
       () => (this.#loading = false),
     );

@@ -1,8 +1,9 @@
-import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useSyncExternalStore, type ReactNode } from "react";
+import { createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode } from "react";
 import type { ChatClient } from "./client.js";
 import type { Conversation } from "./conversation.js";
-import type { Identity, Message } from "./protocol.gen.js";
+import type { Identity, Message, UnreadCount } from "./protocol.gen.js";
 import type { ClientSnapshot, ConversationSnapshot, Outgoing, StreamView } from "./types.js";
+import type { Unread } from "./unread.js";
 
 const Context = createContext<ChatClient | undefined>(undefined);
 
@@ -31,7 +32,7 @@ export function useConnection(): ClientSnapshot {
 /** What can be done in a conversation, by functions that stay the same. */
 export type ConversationActions = Pick<Conversation, (typeof verbs)[number]>;
 
-const verbs = ["send", "retry", "discard", "stop", "stopAnswer", "approve", "keystroke", "blur", "loadOlder"] as const;
+const verbs = ["send", "retry", "discard", "stop", "stopAnswer", "approve", "keystroke", "blur", "loadOlder", "read", "unread", "loadReads"] as const;
 
 /** All of a conversation, which is joined while the component is mounted, and what can be done in it. */
 export function useConversation(id: string): ConversationSnapshot & ConversationActions {
@@ -59,6 +60,20 @@ export function useTyping(id: string): readonly Identity[] {
 /** Who is in the room, who of whom it is known is online, and whether the agent is. */
 export function usePresence(id: string): Pick<ConversationSnapshot, "members" | "presence" | "agentOnline"> {
   return useConversationPart(id, ({ members, presence, agentOnline }) => ({ members, presence, agentOnline }), nothing, shallow);
+}
+
+/** How much is unread in each of one's conversations, by their ids, of those that are known; kept in step from the first component on that asks for it. */
+export function useUnread(): Readonly<Record<string, UnreadCount>> {
+  const client = useChatClient();
+  const { state } = useConnection();
+  const [loaded, set] = useState<{ of: ChatClient; unread: Unread }>();
+  const unread = loaded?.of === client ? loaded.unread : undefined;
+  useEffect(() => {
+    let isOver = false;
+    if (unread === undefined) void client.unread().then((unread) => isOver || set({ of: client, unread }), () => {}); // it cannot be loaded: with the next connection
+    return () => void (isOver = true);
+  }, [client, state, unread]);
+  return useSelected(useCallback((changed) => unread?.subscribe(changed) ?? (() => {}), [unread]), () => unread?.getSnapshot() ?? none, none, same);
 }
 
 /** A part of a conversation, which is joined while the component is mounted. */
@@ -100,6 +115,7 @@ function useSelected<T>(subscribe: (changed: () => void) => () => void, read: ()
 }
 
 const same = Object.is;
+const none: Readonly<Record<string, UnreadCount>> = Object.freeze({});
 
 function shallow<T extends object>(a: T, b: T): boolean {
   return (Object.keys(a) as (keyof T)[]).every((key) => Object.is(a[key], b[key]));

@@ -25,6 +25,9 @@ export interface Calls {
   message: (id: string, signal?: AbortSignal) => Promise<P.Message>;
   editMessage: (id: string, body: P.EditBody, signal?: AbortSignal) => Promise<P.Message>;
   deleteMessage: (id: string, signal?: AbortSignal) => Promise<void>;
+  reads: (id: string, signal?: AbortSignal) => Promise<P.ReadMarks>;
+  read: (id: string, body: P.ReadBody, signal?: AbortSignal) => Promise<P.ReadUpdate>;
+  unread: (id: string, body: P.UnreadBody, signal?: AbortSignal) => Promise<P.ReadUpdate>;
   reactions: (messageId: string, signal?: AbortSignal) => Promise<P.ReactionList>;
   react: (messageId: string, key: string, signal?: AbortSignal) => Promise<P.Reactions>;
   unreact: (messageId: string, key: string, signal?: AbortSignal) => Promise<P.Reactions>;
@@ -53,7 +56,7 @@ export interface Calls {
 
 const names = [
   "createConversation", "postMessage", "listConversations", "getConversation", "updateConversation", "deleteConversation", "addParticipant", "removeParticipant",
-  "messages", "message", "editMessage", "deleteMessage", "reactions", "react", "unreact", "presence",
+  "messages", "message", "editMessage", "deleteMessage", "reads", "read", "unread", "reactions", "react", "unreact", "presence",
   "streams", "stream", "stopStream", "decide", "regenerate", "agents", "agent", "createAgent",
   "updateAgent", "deleteAgent", "backlog", "runs", "run", "stopRun", "summarize", "usage",
   "health", "createUpload", "document",

@@ -152,6 +152,14 @@ export interface StreamView {
   readonly stalled: boolean;
 }
 
+/** What of a conversation is read; never changed, but replaced. */
+export interface ReadState {
+  /** The last message that one has read oneself, on whatever device, also where the server has not heard of it yet; not where that is not known. */
+  readonly upTo?: number;
+  /** The last message that others have read, by `type:id`, as far as they let know. */
+  readonly others: Readonly<Record<string, number>>;
+}
+
 /** The state of a {@link Conversation}; never changed, but replaced. */
 export interface ConversationSnapshot {
   /** `gone`: deleted, or the caller is no participant; `error` says why. */
@@ -171,6 +179,8 @@ export interface ConversationSnapshot {
   readonly agentOnline?: boolean;
   /** Title, status and so on, when known. */
   readonly conversation?: ConversationInfo;
+  /** Once {@link Conversation.loadReads}, `read` or `unread` was called; without the first, what others have read since. */
+  readonly reads?: ReadState;
   readonly hasOlder: boolean;
   /** The end of the log, as far as is known. */
   readonly lastSeq: number;

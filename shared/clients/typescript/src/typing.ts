@@ -1,3 +1,4 @@
+import type { Conversation } from "./conversation.js";
 import { nameOf } from "./identity.js";
 import type { Identity, TypingNotice } from "./protocol.gen.js";
 import type { Timing } from "./types.js";
@@ -59,4 +60,14 @@ export class TypingOwn {
     if (this.#told && !told) this.#tell("stop");
     this.#told = 0;
   }
+}
+
+/** @internal Of a conversation: whoever is in its room is told. */
+export function ownOf({ core, id }: Conversation): TypingOwn {
+  return new TypingOwn(core.timing, (state) => {
+    const { link } = core;
+    if (!link?.rooms.has(id)) return false;
+    link.post({ action: "typing", conversationId: id, state });
+    return true;
+  });
 }

@@ -42,8 +42,9 @@ test("where the rest cannot be loaded calls fail as those without a network do, 
   const f = fake();
   const { c } = await joined(f);
   const refused = { name: "ChatError", code: "unavailable", retryable: true };
-  for (const call of [() => f.client.rest.listConversations(), () => c.react("m1", "👍"), () => c.edit("m1", "x"), () => c.deleteMessage("m1"), () => c.answer("m1")]) await assert.rejects(call, refused);
+  for (const call of [() => f.client.rest.listConversations(), () => c.react("m1", "👍"), () => c.edit("m1", "x"), () => c.deleteMessage("m1"), () => c.answer("m1"), () => c.loadReads(), () => f.client.unread(), () => c.stop()]) await assert.rejects(call, refused);
   c.keystroke();
+  c.read(1);
   f.sockets[0].in({ event: "typing:start", data: { conversationId: "c", type: "user", id: "other" } });
   assert.deepEqual(c.getSnapshot().typing, []);
   f.client.close();

@@ -57,6 +57,9 @@ class Talk extends Store {
   keystroke() {}
   blur() {}
   loadOlder() {}
+  read() {}
+  unread() {}
+  loadReads() {}
 }
 
 class Client extends Store {
@@ -157,6 +160,25 @@ test("each hook draws for what it is about, and for nothing else", async (t) => 
   await changes(() => client.set({ state: "connected" }), "connection");
   await changes(() => talk.set({ lastSeq: 9 }));
   assert.deepEqual([text("messages"), text("typing"), text("connection"), text("presence")], [1, [{ type: "user", id: "u" }], "connected", true]);
+});
+
+test("what is unread is drawn from when it is loaded on, which is tried again with the next connection", async (t) => {
+  const client = new Client();
+  const counts = new Store({});
+  let tries = 0;
+  client.unread = async () => {
+    if (++tries < 3) throw new Error("no network"); // StrictMode mounts twice
+    return counts;
+  };
+  const { place, show, root } = await draw(t, client, () => JSON.stringify(chat.useUnread()));
+  assert.equal(place.textContent, "{}");
+  await act(() => client.set({ state: "connected" }));
+  await act(() => (counts.snapshot = { a: { count: 2, more: false } }) && counts.set({}));
+  assert.equal(place.textContent, '{"a":{"count":2,"more":false}}');
+  await show({});
+  assert.equal(counts.listeners.size, 1);
+  await act(() => root.render(null));
+  assert.equal(counts.listeners.size, 0);
 });
 
 test("a change between two parts of one drawing tears nothing", async (t) => {
