@@ -181,6 +181,14 @@ class Message:
                 raise
             return Sent._of({**e.details, "status": "elsewhere"}, self.conversation_id)
 
+    async def react(self, key: str, on: bool = True) -> None:
+        """React with an emoji, or a name such as ``:done:``, or take that back."""
+        await self._agent.react(self.conversation_id, self.id, key, on)
+
+    async def read(self, *, private: bool = False) -> int:
+        """Say that the agent has read up to this one, as :meth:`Agent.read`."""
+        return await self._agent.read(self.conversation_id, self.seq, private=private)
+
     async def history(self, limit: int = 50) -> List["Message"]:
         """Return the messages up to this one, itself included, oldest first."""
         return await self._agent.history(self.conversation_id, limit=limit, before_seq=self.seq + 1)
@@ -1157,6 +1165,7 @@ class Agent:
         self._cut: Set[str] = set()  # those in it that are not whole yet
         self._seen: Dict[str, None] = {}
         self._sending: Dict[str, "asyncio.Future[JSON]"] = {}
+        self._marks: Dict[str, object] = {}  # by conversation, the last call that says what is read
         self._paging = False
         self._opener = urllib.request.build_opener(_NoRedirect())
 
@@ -1355,6 +1364,54 @@ class Agent:
                 break
             before_seq = next_
         return found
+
+    async def react(self, conversation_id: str, message_id: str, key: str, on: bool = True) -> None:
+        """React to a message with an emoji, or a name such as ``:done:``, or take that back."""
+        await self._anywhere({"action": "react", "conversationId": conversation_id, "messageId": message_id, "key": key, "on": on})
+
+    async def edit(self, conversation_id: str, message_id: str, text: str, *, edits: Optional[int] = None, attachments: Optional[List[str]] = None) -> None:
+        """Replace what the agent said; without ``attachments`` those stay.
+
+        With ``edits``, how often it was edited as far as the caller knows, it is a ``conflict`` where it was edited since;
+        without, whatever it says now is replaced, which needs REST, as a long text does.
+        """
+        path = "/messages/" + urllib.parse.quote(message_id, safe="")
+        if edits is None:
+            edits = (await self._rest("GET", path)).get("edits", 0)
+        fields = {"content": clean(text), "edits": edits, **({} if attachments is None else {"attachments": attachments})}
+        if len(encode(fields["content"])) > MAX_SEND:
+            await self._rest("PUT", path, fields)
+        else:
+            await self._anywhere({"action": "edit", "conversationId": conversation_id, "messageId": message_id, **fields})
+
+    async def delete(self, message_id: str) -> None:
+        """Delete what the agent said. It needs REST."""
+        await self._rest("DELETE", "/messages/" + urllib.parse.quote(message_id, safe=""))
+
+    async def read(self, conversation_id: str, seq: int, *, private: bool = False) -> int:
+        """Say up to which message the agent has read, and return where its mark is then: it never moves back.
+
+        The others learn of it, unless it is ``private``. They are told once a second at most: so long this waits, unless
+        another call has moved the mark meanwhile. Where nothing newer waits for an answer, that ends the agent's backlog.
+        """
+        this = self._marks[conversation_id] = object()
+        try:
+            while True:
+                fields = {"action": "read", "conversationId": conversation_id, "seq": seq, "private": private}
+                reply = _dict((await self._anywhere(fields)).get("data"))
+                wait = reply.get("retryAfterMs")
+                if not private and isinstance(wait, (int, float)) and self._marks.get(conversation_id) is this:
+                    await asyncio.sleep(min(wait / 1000, 10.0))
+                if private or wait is None or self._marks.get(conversation_id) is not this:
+                    return int(reply["seq"])
+        finally:
+            if self._marks.get(conversation_id) is this:
+                del self._marks[conversation_id]
+
+    async def unread(self, conversation_id: str, from_seq: int) -> int:
+        """Make a message, and what comes after it, unread again, and return where the agent's mark is then. Nobody else learns of it."""
+        self._marks.pop(conversation_id, None)
+        return int(_dict((await self._anywhere({"action": "unread", "conversationId": conversation_id, "fromSeq": from_seq})).get("data"))["seq"])
 
     # the connection
 
@@ -1940,7 +1997,7 @@ class Agent:
         request = urllib.request.Request(self.rest_url + path, None if body is None else encode(body), headers, method=method)
         try:
             with self._opener.open(request, timeout=35) as response:
-                return _dict(json.loads(response.read()))
+                return {} if response.status == 204 else _dict(json.loads(response.read()))
         except urllib.error.HTTPError as e:
             raise _problem(e) from None
         except (OSError, HTTPException, ValueError, RecursionError) as e:
