@@ -92,13 +92,14 @@ type Reactions struct {
 	Seq             int64               `json:"seq"`             // its place in the log
 	ReactionVersion int64               `json:"reactionVersion"` // of two the larger one is the newer
 	Reactions       []ReactionCount     `json:"reactions"`       // in the order in which each key came first, at most 20
+	Yours           bool                `json:"yours,omitzero"`  // they say which are one's own: in answers, and to the devices of who has changed them
 }
 
 // ReactionsOf returns the reactions of m for a caller, the zero one being everybody.
 func ReactionsOf(m chat.Message, caller chat.Principal) Reactions {
 	return Reactions{
 		ConversationID: m.ConversationID, MessageID: m.ID, Seq: m.Seq, ReactionVersion: m.ReactionVersion,
-		Reactions: append([]ReactionCount{}, countsOf(m, caller)...),
+		Reactions: append([]ReactionCount{}, countsOf(m, caller)...), Yours: caller != chat.Principal{},
 	}
 }
 

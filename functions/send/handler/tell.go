@@ -58,10 +58,19 @@ func (h *Handler) tell(ctx context.Context, by party, c chat.Conversation, m cha
 		return fmt.Errorf("check the audience: %w", err)
 	}
 	allowed = slices.DeleteFunc(allowed, func(to chat.Connection) bool { return !m.Due.Tells(to.ID) })
-	frames := changeFrames(m, time.Now())
+	// Which reactions are one's own the devices of who has changed them are told: nobody else's have changed.
+	now := time.Now()
+	frames := changeFrames(m, chat.Principal{}, now)
+	own := frames
+	if m.Due.Has(chat.EffectTellReactions) {
+		own = changeFrames(m, by.changer.Principal, now)
+	}
 	var posts []delivery.Post
 	for _, to := range allowed {
-		for _, f := range frames {
+		for i, f := range frames {
+			if to.Principal == by.changer.Principal {
+				f = own[i]
+			}
 			if !by.knows(to, f.about) {
 				posts = append(posts, delivery.Post{To: to, Frame: f.frame})
 			}
@@ -87,8 +96,8 @@ type changeFrame struct {
 	frame []byte
 }
 
-// changeFrames encodes what is due to be told.
-func changeFrames(m chat.Message, now time.Time) (frames []changeFrame) {
+// changeFrames encodes what is due to be told to the devices of somebody, or to everybody.
+func changeFrames(m chat.Message, to chat.Principal, now time.Time) (frames []changeFrame) {
 	add := func(about chat.Effect, frame []byte) { frames = append(frames, changeFrame{about, frame}) }
 	switch {
 	case m.Due.Has(chat.EffectTell) && m.Deleted:
@@ -97,7 +106,7 @@ func changeFrames(m chat.Message, now time.Time) (frames []changeFrame) {
 		add(chat.EffectTell, protocol.MessageUpdatedFrame("", protocol.MessageOf(m), now))
 	}
 	if m.Due.Has(chat.EffectTellReactions) && !m.Deleted {
-		add(chat.EffectTellReactions, protocol.Frame(protocol.EventReactions, "", protocol.ReactionsOf(m, chat.Principal{}), now))
+		add(chat.EffectTellReactions, protocol.Frame(protocol.EventReactions, "", protocol.ReactionsOf(m, to), now))
 	}
 	return frames
 }

@@ -2,7 +2,9 @@ package handler_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +12,41 @@ import (
 	"aiwm-chat/shared/delivery"
 	"aiwm-chat/shared/protocol"
 )
+
+// Which reactions are whose is told the devices of who changed them, and nobody else.
+func TestOwnDevicesHearWhatIsTheirs(t *testing.T) {
+	t.Parallel()
+	const yours = `"reactions":[{"key":"👍","count":2,"mine":true}],"yours":true`
+	for name, tt := range map[string]struct {
+		caller chat.Connection
+		want   map[chat.ConnectionID]bool
+	}{
+		"by frame":   {in(userConnection, "phone=", chat.Lean), map[chat.ConnectionID]bool{"desk=": true, "other=": false}},
+		"over REST":  {chat.Connection{Principal: user}, map[chat.ConnectionID]bool{"phone=": true, "desk=": true, "other=": false}},
+		"by a sweep": {chat.Connection{}, map[chat.ConnectionID]bool{"phone=": false, "desk=": false, "other=": false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.fill(1, time.Now())
+			w.room = []chat.Connection{in(userConnection, "phone=", chat.Lean), in(userConnection, "desk=", chat.AIWM), in(agentConnection, "other=", chat.Lean)}
+			m := w.log[0]
+			m.ConversationID, m.ReactionVersion = "c1", 2
+			m.Reactions = []chat.Reaction{{Key: "👍", By: agent}, {Key: "👍", By: user}}
+			m.Due = &chat.Due{At: time.Now(), Left: []chat.Effect{chat.EffectTellReactions}}
+			w.handler().Changed(t.Context(), tt.caller, w.conversation, m, delivery.Patient, chat.EffectTellReactions, func() {})
+			got := map[chat.ConnectionID]bool{}
+			for _, p := range w.posts {
+				if got[p.To.ID] = strings.Contains(string(p.Frame), yours); !got[p.To.ID] && strings.Contains(string(p.Frame), "yours") {
+					t.Errorf("%s is told %s", p.To.ID, p.Frame)
+				}
+			}
+			if !maps.Equal(got, tt.want) {
+				t.Errorf("told %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
 
 // Who changes a message hears what its answer does not say, of what others left due too: also
 // the message itself, which somebody sent and died.

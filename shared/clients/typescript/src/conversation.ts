@@ -262,7 +262,7 @@ export class Conversation {
       case "message:updated":
         return this.add(data, id !== undefined);
       case "message:reactions":
-        return this.change(reactionsOf(data), id !== undefined);
+        return this.change(reactionsOf(data), data.yours ?? id !== undefined);
       case "message:new":
       case "message:from-user":
         this.#people.typing.also((typing) => typing.stop({ type: data.participantType, id: data.participantId }));

@@ -1104,6 +1104,8 @@ export interface Reactions {
   reactionVersion: number;
   /** In the order in which each key came first, at most 20. */
   reactions: ReactionCount[];
+  /** They say which are one's own: in answers, and to the devices of who has changed them. */
+  yours?: boolean;
 }
 /** Answers send: the message is durable. */
 export interface MessageSentFrameLean {

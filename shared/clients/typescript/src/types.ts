@@ -165,7 +165,7 @@ export interface ConversationSnapshot {
   /** `gone`: deleted, or the caller is no participant; `error` says why. */
   readonly state: "idle" | "joining" | "joined" | "gone";
   readonly error?: ChatError;
-  /** The log from some message on, without a gap: a message is shown when all before it are, and as it is now. Which of its `reactions` are `mine` is as the last answer to this client says. */
+  /** The log from some message on, without a gap: a message is shown when all before it are, and as it is now. Which of its `reactions` are `mine` is as the server has said last. */
   readonly messages: readonly Message[];
   /** One's own that are not among `messages` yet, in the order in which they were sent. */
   readonly outgoing: readonly Outgoing[];

@@ -67,3 +67,20 @@ test("who was away sees what changed meanwhile, of however many messages", async
   await a.react(said[2].id, "🎉", false);
   await until(() => shown(b)[2] === "t2");
 });
+
+test("what one device reacts with, or takes back, is one's own on the other at once, and not the other's who talks with them", async () => {
+  const { bob, a, b, said, id } = await talk("one");
+  const desk = server.client("bob");
+  const d = desk.conversation(id);
+  d.open();
+  desk.connect();
+  await until(() => shown(d).join() === "one");
+  await b.react(said[0].id, "👍");
+  await until(() => shown(d).join() === "one 👍1!" && shown(a).join() === "one 👍1");
+  await a.react(said[0].id, "👍");
+  await until(() => shown(d).join() === "one 👍2!" && shown(b).join() === "one 👍2!" && shown(a).join() === "one 👍2!");
+  await bob.rest.react(said[0].id, "🎉");
+  await until(() => [b, d].every((c) => shown(c).join() === "one 👍2! 🎉1!") && shown(a).join() === "one 👍2! 🎉1");
+  await d.react(said[0].id, "👍", false);
+  await until(() => shown(b).join() === "one 👍1 🎉1!" && shown(a).join() === "one 👍1! 🎉1");
+});
