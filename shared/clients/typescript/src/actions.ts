@@ -2,7 +2,7 @@ import type { Conversation } from "./conversation.js";
 import { asChatError, unavailable } from "./error.js";
 import type { Link } from "./link.js";
 import { reactionsOf } from "./merged.js";
-import type { EditBody, Message } from "./protocol.gen.js";
+import type { Decide, EditBody, Message } from "./protocol.gen.js";
 import { backoff } from "./timing.js";
 import { pause, waitAfter } from "./waits.js";
 
@@ -44,6 +44,17 @@ export async function stop(c: Conversation, what: { streamId?: string; messageId
   const { link } = c.core;
   if (!link) throw unavailable("There is no connection");
   await link.request("stop", { conversationId: c.id, ...what }); // the reply is taken as what tells the others
+}
+
+/** @internal */
+export async function decide(c: Conversation, toolCallId: string, decision: Decide): Promise<void> {
+  c.add(await c.core.rest.decide(c.id, toolCallId, decision));
+}
+
+/** @internal */
+export async function readPresence(c: Conversation): Promise<void> {
+  const { data } = await c.core.rest.presence(c.id);
+  c.core.present(data);
 }
 
 /** @internal Reads what changed of older messages, from where a frame has left off, as long as the connection on which it came is there: the next one asks with its join. */

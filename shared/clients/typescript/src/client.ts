@@ -130,8 +130,7 @@ export class ChatClient {
 
   /** How much is unread in each of one's conversations, kept in step from the first call on; always the same object. */
   async unread(): Promise<Unread> {
-    const { Unread } = await import("./unread.js").catch(notLoaded);
-    return (this.counts ??= new Unread(this));
+    return (await import("./unread.js").catch(notLoaded)).unreadOf(this);
   }
 
   /** Calls the listener for each, until the function that it returns is called. */

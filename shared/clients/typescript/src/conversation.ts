@@ -35,9 +35,9 @@ export class Conversation {
   /** @internal */
   log = new Log();
   /** @internal What nobody writes needs no place: it is loaded with the first piece. */
-  answers = this.#answers();
+  answers!: Later<Answers>;
   /** @internal */
-  reads = this.#reads();
+  reads!: Later<Reads>;
   /** @internal After which change of older messages to go on. */
   changedAfter?: string;
   /** @internal */
@@ -55,6 +55,7 @@ export class Conversation {
   constructor(id: string, core: ChatClient) {
     this.id = id;
     this.core = core;
+    this.#anew();
   }
 
   /** Joins, as soon as there is a connection, and stays in until the function that it returns was called, for each call of open. */
@@ -122,13 +123,12 @@ export class Conversation {
 
   /** Reads what one has read oneself, and what others have; from then on `reads` is kept in step with that. */
   async loadReads(): Promise<void> {
-    await (await import("./reads.js").catch(notLoaded)).loadReads(this);
+    return (await import("./reads.js").catch(notLoaded)).loadReads(this);
   }
 
   /** Reads who is online of those who are not in the room. */
   async loadPresence(): Promise<void> {
-    const { data } = await this.core.rest.presence(this.id);
-    this.core.present(data);
+    return (await actions()).readPresence(this);
   }
 
   /** The user types: tells the others, now and then. */
@@ -143,22 +143,22 @@ export class Conversation {
 
   /** Asks an answer to end, or all that are being written here. */
   async stop(streamId?: string): Promise<void> {
-    await (await actions()).stop(this, { streamId });
+    return (await actions()).stop(this, { streamId });
   }
 
   /** Asks the answer to a question to end, also before it has begun. */
   async stopAnswer(messageId: string): Promise<void> {
-    await (await actions()).stop(this, { messageId });
+    return (await actions()).stop(this, { messageId });
   }
 
   /** Decides a tool call that asks first. */
   async approve(toolCallId: string, decision: { approved: boolean; reason?: string; arguments?: Record<string, unknown> }): Promise<void> {
-    this.add(await this.core.rest.decide(this.id, toolCallId, decision));
+    return (await actions()).decide(this, toolCallId, decision);
   }
 
   /** Reacts with an emoji, or a name such as `:party:`, or takes that back; each may be repeated. */
   async react(messageId: string, key: string, on = true): Promise<void> {
-    await (await actions()).react(this, messageId, key, on);
+    return (await actions()).react(this, messageId, key, on);
   }
 
   /**
@@ -171,7 +171,7 @@ export class Conversation {
 
   /** Deletes what one said, or, of a conversation that one has created, a text of somebody else. */
   async deleteMessage(messageId: string): Promise<void> {
-    await (await actions()).remove(this, messageId);
+    return (await actions()).remove(this, messageId);
   }
 
   /**
@@ -219,8 +219,7 @@ export class Conversation {
   /** @internal Somebody else is connected, to whom nothing of this was said. */
   forget(link: Link): void {
     this.log = new Log();
-    this.answers = this.#answers();
-    this.reads = this.#reads();
+    this.#anew();
     this.#people.clear();
     this.#missing.also((missing) => missing.clear());
     this.info = this.#error = this.changedAfter = undefined;
@@ -338,12 +337,9 @@ export class Conversation {
     this.changed();
   }
 
-  #answers() {
-    return new Later<Answers>(async () => new (await import("./answers.js")).Answers(this));
-  }
-
-  #reads() {
-    return new Later<Reads>(async () => new (await import("./reads.js")).Reads(this));
+  #anew(): void {
+    this.answers = new Later(async () => new (await import("./answers.js")).Answers(this));
+    this.reads = new Later(async () => new (await import("./reads.js")).Reads(this));
   }
 
   /** @internal A message may not have fit its frame. */

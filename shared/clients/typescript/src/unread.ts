@@ -187,3 +187,8 @@ export class Unread {
     this.#listeners.tell();
   }
 }
+
+/** @internal Always the same one. */
+export function unreadOf(core: ChatClient): Unread {
+  return (core.counts ??= new Unread(core));
+}

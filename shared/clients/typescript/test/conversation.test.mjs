@@ -256,6 +256,7 @@ test("who comes in the same moment as the answer to a join is in the room", T, a
     return false;
   } } });
   const { c } = await joined(f);
+  await until(() => c.getSnapshot().typing.length);
   const { members, typing } = c.getSnapshot();
   f.client.close();
   assert.deepEqual({ members: members.map((m) => m.id), typing: typing.map((t) => t.id) }, { members: ["me", "b"], typing: ["b"] });
