@@ -2,6 +2,7 @@
 import { html, render, useEffect, useMemo, useRef, useState, useStore, useTick, busy, sentence } from "./hooks.js";
 import { local, saveSettings, settings, start } from "./session.js";
 import { Conversations, List } from "./list.js";
+import { useUnread } from "./reading.js";
 import { Talk } from "./talk.js";
 import { Icon } from "./message.js";
 import { clean } from "./text.js";
@@ -64,11 +65,10 @@ function useToast() {
 }
 
 /** What is known of the conversation that is open, and what takes what is learned. */
-function useAbout({ client, session, list, view, id, connected }) {
+function useAbout({ client, session, list, view, unread, id, connected }) {
   const [info, learn] = useState();
   useEffect(() => {
     if (!id) return;
-    list.seen(id);
     if (session.local && !session.marks.has(id)) { // where the bill of the Meter begins
       session.marks.set(id, undefined);
       local("meter").then((m) => m && session.marks.set(id, m), () => {});
@@ -79,7 +79,8 @@ function useAbout({ client, session, list, view, id, connected }) {
   const last = useRef(); // what cannot be read now has not changed for that
   if (found) last.current = found;
   const about = found ?? (last.current?.id === id ? last.current : undefined);
-  useEffect(() => { document.title = (view.fresh.size ? `(${view.fresh.size}) ` : "") + (about ? clean(about.title) + " · " : "") + "aiwm-chat"; });
+  const talks = Object.values(unread).filter((one) => one.count > 0).length; // that have something to read
+  useEffect(() => { document.title = (talks ? `(${talks}) ` : "") + (about ? clean(about.title) + " · " : "") + "aiwm-chat"; });
   return [about, learn];
 }
 
@@ -168,8 +169,8 @@ function Console({ session, change }) {
   const view = useStore(list), connection = useStore(client), connected = connection.state === "connected";
   const [toast, tell] = useToast(), [dialog, setDialog] = useState(), [drawer, setDrawer] = useState(false);
   const focus = useRef(), focus2 = useRef();
-  list.open = id;
-  const [about, learn] = useAbout({ client, session, list, view, id, connected });
+  const unread = useUnread(client);
+  const [about, learn] = useAbout({ client, session, list, view, unread, id, connected });
   const [second, both] = useSecond({ client, session, id, about, learn, tell });
   useFirst({ client, session, list, view, id, tell });
   useArrows(list, id);
@@ -205,7 +206,7 @@ function Console({ session, change }) {
   const side = { id, info: about, local: session.local, tell, actions, gone: () => list.drop(id), says: (m) => list.says(m) };
 
   return html`<div class=${`console ${id ? "has-talk" : ""} ${drawer ? "has-drawer" : ""} ${second ? "has-second" : ""}`}>
-    <${List} list=${list} view=${view} open=${id} onNew=${ask("new")}>
+    <${List} list=${list} view=${view} unread=${unread} open=${id} onNew=${ask("new")}>
       <footer class="foot"><span class=${`dot ${connected ? "on" : ""}`} aria-hidden="true"></span>
         <span class="who"><bdi>${clean(connection.me?.id ?? "…")}</bdi><span class="small block">${connection.state}</span></span>
         <button class="quiet panels-of" aria-expanded=${drawer} onClick=${showPanels}>Panels</button>

@@ -1,12 +1,12 @@
 // The conversations, the newest activity first.
-import { html, useEffect, useLayoutEffect, useRef, busy, keyOf, sentence } from "./hooks.js";
+import { html, useEffect, useLayoutEffect, useRef, busy, sentence } from "./hooks.js";
 import { ago, clean, fileOf, preview, toolOf } from "./text.js";
 
 /** The list as a store: REST has it, and events keep it in step. */
 export class Conversations {
   constructor(client) {
     this.client = client;
-    this.state = { all: undefined, cursor: undefined, reading: false, error: undefined, status: "active", fresh: new Set() };
+    this.state = { all: undefined, cursor: undefined, reading: false, error: undefined, status: "active" };
     this.meanwhile = new Map();
     this.listeners = new Set();
     this.off = client.on("event", (f) => this.event(f));
@@ -80,14 +80,6 @@ export class Conversations {
     const c = this.find(m.conversationId), was = c?.lastMessage, now = lastOf(m);
     if (c && !(was?.seq > m.seq) && (now.seq !== was?.seq || now.content !== was.content || now.what !== was.what)) this.put({ ...c, lastMessage: now });
   }
-  seen(id) { this.mark(id, false); }
-  mark(id, fresh) {
-    if (this.state.fresh.has(id) === fresh) return;
-    const all = new Set(this.state.fresh);
-    if (fresh) all.add(id);
-    else all.delete(id);
-    this.set({ fresh: all });
-  }
 
   // Something was said: it moves to the front.
   touch(id, at, lastMessage) {
@@ -96,20 +88,15 @@ export class Conversations {
     else if (this.state.status === "active" && this.state.all) this.client.rest.getConversation(id).then((c) => this.meanwhile.has(id) || this.put(c), () => {});
   }
   event({ event, data: d = {}, timestamp: at }) {
-    const { me } = this.client.getSnapshot();
     switch (event) {
       case "conversation:added": case "conversation:updated": this.put(d); break;
       case "conversation:deleted": this.drop(d.conversationId); break;
       case "conversation:activity":
-        this.mark(d.conversationId, d.conversationId !== this.open);
         this.touch(d.conversationId, at);
         break;
-      case "message:new": case "message:from-user": {
-        const mine = me && keyOf(me) === `${d.participantType}:${d.participantId}`;
-        this.mark(d.conversationId, !mine && d.conversationId !== this.open);
+      case "message:new": case "message:from-user":
         this.touch(d.conversationId, at, lastOf(d));
         break;
-      }
       case "message:sent": { // the text is one's own: it is in the log in a moment
         const talk = this.client.conversation(d.conversationId);
         setTimeout(() => this.touch(d.conversationId, at, lastOf(talk.getSnapshot().messages.findLast((m) => m.seq === d.seq))), 0);
@@ -130,7 +117,7 @@ const sorted = (all) => all.sort((a, b) => (a.updatedAt < b.updatedAt ? 1 : a.up
 
 const shelves = [["active", "Open"], ["archived", "Archived"], ["closed", "Closed"]];
 
-export function List({ list, view, open, onNew, children }) {
+export function List({ list, view, unread, open, onNew, children }) {
   const nav = useRef();
   const key = (e) => {
     if (!["ArrowDown", "ArrowUp", "Home", "End"].includes(e.key) || e.altKey) return;
@@ -156,7 +143,7 @@ export function List({ list, view, open, onNew, children }) {
     <div class="tabs" role="group" aria-label="Show">${shelves.map(([s, label]) => html`<button key=${s} aria-pressed=${view.status === s} onClick=${() => list.show(s)}>${label}</button>`)}</div>
     <nav ref=${nav} aria-label="Conversations" onKeyDown=${key} onScroll=${near}>
       ${view.all?.length === 0 && html`<p class="small nothing">${view.status === "active" ? "None yet. Begin one." : "None."}</p>`}
-      <ul>${view.all?.map((c) => html`<${Entry} key=${c.id} c=${c} fresh=${view.fresh.has(c.id)} open=${c.id === open} />`)}</ul>
+      <ul>${view.all?.map((c) => html`<${Entry} key=${c.id} c=${c} unread=${unread[c.id]} open=${c.id === open} />`)}</ul>
       <p class="small nothing" role="status">${view.reading && (!view.all || view.cursor) ? "Reading…" : ""}</p>
       ${view.error && html`<p class="failed nothing">${busy(view.error) ?? sentence(view.error)} <button class="link" onClick=${again}>Try again</button></p>`}
     </nav>
@@ -164,9 +151,9 @@ export function List({ list, view, open, onNew, children }) {
   </aside>`;
 }
 
-function Entry({ c, fresh, open }) {
-  const last = c.lastMessage;
+function Entry({ c, unread, open }) {
+  const last = c.lastMessage, fresh = unread?.count > 0;
   return html`<li><a href=${"#" + encodeURIComponent(c.id)} aria-current=${open ? "page" : undefined} class=${fresh ? "fresh" : ""}>
     <span class="top"><bdi class="name">${clean(c.title)}</bdi><time datetime=${c.updatedAt}>${ago(c.updatedAt)}</time></span>
-    <span class="last" dir="auto">${fresh ? html`<span class="hidden">New. </span>` : ""}${preview(c.lastMessage) || html`<i>${last?.what ?? (last ? "no text" : `with ${clean(c.agentId)}`)}</i>`}</span></a></li>`;
+    <span class="under"><span class="last" dir="auto">${preview(c.lastMessage) || html`<i>${last?.what ?? (last ? "no text" : `with ${clean(c.agentId)}`)}</i>`}</span>${fresh && html`<span class="count">${unread.count}${unread.more ? "+" : ""}<span class="hidden"> unread</span></span>`}</span></a></li>`;
 }

@@ -7,7 +7,7 @@ import { html, useReducer, useLayoutEffect, useEffect, useRef } from "./hooks.js
 
 const guess = 76, beyond = 600; // pixels
 
-export function Scroll({ items, draw, older, onOlder, label, control }) {
+export function Scroll({ items, draw, older, onOlder, onEnd, label, control }) {
   const box = useRef(), inner = useRef();
   const state = useRef({ heights: new Map(), anchor: null, end: true, asked: false, top: 0, height: 800 }).current;
   const [, again] = useReducer((n) => n + 1, 0);
@@ -93,13 +93,13 @@ export function Scroll({ items, draw, older, onOlder, label, control }) {
       for (const e of seen) if (!now.has(e)) state.measure.unobserve(e);
       state.seen = now;
     }
+    onEnd(state.end);
     more();
   });
 
   if (control) control.current = {
     toEnd() { state.end = true; again(); },
     page(by) { box.current?.scrollBy({ top: by * box.current.clientHeight * 0.9 }); },
-    atEnd: () => state.end,
   };
 
   const shown = [];

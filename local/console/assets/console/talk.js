@@ -3,6 +3,7 @@ import { html, later, useEffect, useLayoutEffect, useMemo, useRef, useState, use
 import { Scroll } from "./scroll.js";
 import { entries, Icon, Message, Name, Outgoing, Stream } from "./message.js";
 import { Menu } from "./menu.js";
+import { Readers, useReading } from "./reading.js";
 import { clean, isOnline, today } from "./text.js";
 
 const useFiles = later(() => import("./files.js"));
@@ -30,6 +31,11 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
   const { me } = connection, about = view.conversation ?? info;
   const scroll = useRef();
   const log = useMemo(() => entries(view.messages), [view.messages]);
+  const isMine = (m) => !!me && keyOf(me) === `${m.participantType}:${m.participantId}`;
+  const [end, setEnd] = useState(true), joined = view.state === "joined";
+  const mine = log.findLast((e) => isMine(e.m));
+  const [line, unread] = useReading({ talk, seq: view.messages.at(-1)?.seq, joined, end, upTo: view.reads?.upTo, mine: mine?.m.seq });
+  const fresh = line !== undefined && log.find((e) => e.m.seq > line && !isMine(e.m));
   const waiting = view.outgoing;
   const items = [...log];
   for (const s of view.streams) items.push({ key: "stream:" + s.streamId, s });
@@ -51,10 +57,10 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
     if (e.s) return html`<${Stream} s=${e.s} />`;
     if (e.o) return html`<${Outgoing} o=${e.o} talk=${talk} />`;
     const { m } = e, picks = picking === m.id, may = me && !closed && m.type !== "system" && m.participantType !== "system";
-    const items = [may && ["React…", () => pick(m.id)], may && mayEdit(m, me) && ["Edit", () => edit({ m })], mayErase(m, me, about) && ["Delete…", () => actions.erase(m, client), true]].filter(Boolean);
-    return html`${e.day && html`<p class="day"><span>${today(m.createdAt)}</span></p>`}<${Message} entry=${e} me=${me} talk=${talk} streams=${view.streams}
+    const items = [may && ["React…", () => pick(m.id)], may && mayEdit(m, me) && ["Edit", () => edit({ m })], !isMine(m) && ["Mark unread", () => unread(m.seq)], mayErase(m, me, about) && ["Delete…", () => actions.erase(m, client), true]].filter(Boolean);
+    return html`${e.day && html`<p class="day"><span>${today(m.createdAt)}</span></p>`}${e === fresh && html`<p class="day new"><span>New</span></p>`}<${Message} entry=${e} me=${me} talk=${talk} streams=${view.streams}
       more=${items.length > 0 && html`<${Menu} label="More of this message" icon=${html`<${Icon} name="more" />`} items=${items} />`}
-      below=${(picks || m.reactions) && html`<${Reactions} ...${{ m, talk, tell, closed, picks, done: picked }} />`} />`;
+      below=${html`${(picks || m.reactions) && html`<${Reactions} ...${{ m, talk, tell, closed, picks, done: picked }} />`}${e === mine && html`<${Readers} others=${view.reads?.others} m=${m} />`}`} />`;
   }
 
   return html`<section class="talk" aria-label=${side === "second" ? `The side of ${clean(me?.id)}` : "Conversation"}>
@@ -63,7 +69,7 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
       ? html`<div class="empty"><h2>This conversation is gone</h2><p>${sentence(view.error) || "It was deleted, or you take no part in it any more."}</p></div>`
       : items.length === 0 && !view.hasOlder
         ? html`<${Empty} local=${local} joined=${view.state === "joined"} agent=${about?.agentId} fill=${(t) => focus.current?.fill(t)} side=${side} />`
-        : html`<${Scroll} key=${id} items=${items} draw=${draw} older=${view.hasOlder} onOlder=${() => talk.loadOlder(100)} label="Messages" control=${scroll} />`}
+        : html`<${Scroll} key=${id} items=${items} draw=${draw} older=${view.hasOlder} onOlder=${() => talk.loadOlder(100)} onEnd=${setEnd} label="Messages" control=${scroll} />`}
     <p class="typing" aria-live=${typing.length > 0 ? "off" : "polite"}>${waits && html`<${Name} id=${about.agentId} /> is not connected; it gets this when it connects.`}${typing.length > 0 && html`${typing.map((t, i) => html`${i > 0 && ", "}<${Name} key=${keyOf(t)} id=${t.id} />`)} ${typing.length > 1 ? "are" : "is"} typing…`}</p>
     <div class="hidden" aria-live="polite">${said}</div>
     ${trouble && html`<p class="failed" role="status">${trouble}</p>`}
@@ -181,7 +187,8 @@ function Composer({ talk, client, side, writes, closed, about, last, online, tel
     else drafts.delete(key);
   }
 
-  const stop = () => talk.stop().catch((e) => tell(sentence(e)));
+  // Where nothing is written yet, what is stopped is the answer to what was said last.
+  const stop = () => (writes ? talk.stop() : talk.stopAnswer(last.id)).catch((e) => tell(sentence(e)));
   function send() {
     const content = text.trim();
     if (editing) return content && save(content);
