@@ -304,7 +304,7 @@ func TestPageIsSmall(t *testing.T) {
 	first := sum()
 	load("/console/markdown.js")
 	talk := sum()
-	if len(size) < 12 || talk > 60_000 {
+	if len(size) < 12 || talk > 60<<10 {
 		t.Errorf("a talk takes %d bytes in %d files: %v", talk, len(size), size)
 	}
 	load("/console/call.js")
@@ -312,7 +312,7 @@ func TestPageIsSmall(t *testing.T) {
 	load("/console/panels.js")
 	load("/console/dialogs.js")
 	t.Logf("a first load takes %d bytes in all; a talk with an agent %d; with tools, panels and dialogs %d", first, talk, sum())
-	if sum() > 70_000 {
+	if sum() > 70<<10 {
 		t.Errorf("all of it takes %d bytes: %v", sum(), size)
 	}
 }

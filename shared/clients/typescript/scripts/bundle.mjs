@@ -1,8 +1,9 @@
-// Writes the core as one minified ESM file, for a page that no bundler makes, as the
-// console: npm run bundle -- FILE. What is loaded on demand is in it too, but for what
-// agents alone need, and what the console does not show: it never asks for them.
+// Writes the core as minified ESM, for a page that no bundler makes, as the console:
+// npm run bundle -- FILE. What is loaded on demand late, or by few pages, is in another file
+// beside it, chat-later.js where FILE is chat.js; what agents alone need is in neither: the
+// console never asks for it.
 //
-// Its first line names what it was made of:
+// The first line of each names what it was made of:
 //
 //   /*! @aiwm/chat sources sha256:<hex> */
 //
@@ -18,7 +19,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const src = fileURLToPath(new URL("../src/", import.meta.url));
-const notAskedFor = /^\.\/(writer|questions|reads|unread)\.js$/;
+const notAskedFor = /^\.\/(writer|questions)\.js$/;
 const adapters = /^(react|ai-sdk|ag-ui|assistant-ui)\b/;
 
 export function sourcesHash() {
@@ -31,13 +32,14 @@ export function sourcesHash() {
   return hash.digest("hex");
 }
 
-// Who sends or gets a file loads these: they are in a file of their own beside it.
-const ofFiles = /^\.\/uploads\.js$/;
+/** Loaded late: some pages have no need of it, and the others none before they are there. */
+const late = ["actions", "missing", "older", "refused", "rollover", "uploads"];
+const isLate = new RegExp(`^\\./(${late.join("|")})\\.js$`);
 
 export async function bundle(outfile) {
-  const beside = `${path.basename(outfile, ".js")}-uploads.js`;
-  const make = (entry, outfile, setup) => build({
-    entryPoints: [src + entry],
+  const name = path.basename(outfile, ".js");
+  const make = (outfile, modules, setup) => build({
+    stdin: { contents: modules.map((file) => `export * from "${file}";`).join("\n"), resolveDir: src },
     bundle: true,
     minify: true,
     format: "esm",
@@ -45,12 +47,20 @@ export async function bundle(outfile) {
     outfile,
     banner: { js: `/*! @aiwm/chat sources sha256:${sourcesHash()} */` },
     legalComments: "none",
-    plugins: [{ name: "agents", setup }],
+    plugins: [{ name: "console", setup }],
   });
-  await make("uploads.ts", path.join(path.dirname(outfile), beside), () => {});
-  await make("index.ts", outfile, (b) => {
+  // What both need is in the first alone.
+  const shared = new Set();
+  await make(path.join(path.dirname(outfile), `${name}-later.js`), late.map((file) => `./${file}.js`), (b) => {
+    b.onResolve({ filter: /^\.\// }, ({ path, importer, kind }) => {
+      if (importer === "<stdin>") return undefined;
+      if (kind === "import-statement") shared.add(path);
+      return { path: `./${name}.js`, external: true };
+    });
+  });
+  await make(outfile, ["./index.js", ...shared], (b) => {
     b.onResolve({ filter: notAskedFor }, ({ path }) => ({ path, external: true }));
-    b.onResolve({ filter: ofFiles }, () => ({ path: `./${beside}`, external: true }));
+    b.onResolve({ filter: isLate }, () => ({ path: `./${name}-later.js`, external: true }));
   });
 }
 
