@@ -19,6 +19,7 @@ import (
 var floors = map[string]int{
 	"shared/outside":             -1,
 	"shared/chat":                0,
+	"shared/terms":               1,
 	"shared/config":              0,
 	"shared/observe":             0,
 	"shared/observe/observetest": 1,
@@ -71,6 +72,7 @@ var floors = map[string]int{
 	"local/indexes":           6,
 	"local/migrate":           6,
 	"local/transfer":          6,
+	"local/reindex":           6,
 	"local/token":             6,
 	"local/console":           7,
 	"local/serve":             8,

@@ -37,6 +37,7 @@ import (
 	"aiwm-chat/local/demo"
 	"aiwm-chat/local/indexes"
 	"aiwm-chat/local/migrate"
+	"aiwm-chat/local/reindex"
 	"aiwm-chat/local/serve"
 	"aiwm-chat/local/soak"
 	"aiwm-chat/local/token"
@@ -66,6 +67,7 @@ var commands = map[string]command.Command{
 	"serve": serve.Command, "demo": demo.Command, "bench": bench.Command, "soak": soak.Command, "token": token.Command,
 	"indexes": indexes.Command, "contract": contract.Command, "migrate": migrate.Command, "cost": cost.Command, "cold": cold.Command,
 	"export": transfer.Export, "import": transfer.Import,
+	"reindex": reindex.Command,
 }
 
 func run(ctx context.Context, args []string, out io.Writer, getenv func(string) string) error {

@@ -200,6 +200,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"GET /messages/{id}/reactions Messages",
 		"GET /presence Conversations",
 		"GET /runs/{id} Agents",
+		"GET /search Search",
 		"GET /usage Agents",
 		"POST /agents Agents",
 		"POST /conversations Conversations",

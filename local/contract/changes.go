@@ -39,6 +39,7 @@ func changeEvents() []event {
 		{name: protocol.EventMessageUpdated, data: reflect.TypeFor[protocol.Message](), lacks: []string{"forYou"}, frames: map[string][]byte{
 			"the answer":    protocol.MessageUpdatedFrame("1", protocol.MessageFor(edited, user), answered),
 			"to the others": protocol.MessageUpdatedFrame("", protocol.MessageOf(edited), answered),
+			"a reply to it": protocol.MessageUpdatedFrame("", protocol.MessageOf(replied), answered),
 		}},
 		{name: protocol.EventReactions, data: reflect.TypeFor[protocol.Reactions](), frames: map[string][]byte{
 			"the answer":    protocol.Frame(protocol.EventReactions, "1", protocol.ReactionsOf(edited, user), answered),

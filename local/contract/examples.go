@@ -6,6 +6,7 @@ import (
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/protocol"
+	"aiwm-chat/shared/terms"
 )
 
 // The examples are one conversation, made by the code that makes the real ones.
@@ -42,7 +43,7 @@ var (
 			Attachments: []chat.Attachment{"https://shop.example/orders/4711", "document:invoice-4711"},
 			Usage:       &chat.Usage{PromptTokens: 380, CompletionTokens: 32, TotalTokens: 412}, Latency: 2100 * time.Millisecond,
 		},
-		ClientMessageID: "a-1", CreatedAt: answered, UpdatedAt: answered,
+		ThreadID: question.ID, ClientMessageID: "a-1", CreatedAt: answered, UpdatedAt: answered,
 	}
 	// edited is the question after its author has edited it, and both have reacted to it.
 	edited = func() chat.Message {
@@ -50,6 +51,12 @@ var (
 		m.Mentions = []chat.Mention{{Type: chat.MentionAgent, ID: agent.ID}}
 		m.Content, m.Edits, m.EditedAt, m.UpdatedAt, m.ChangedAt, m.Version = "Is my order 4711 on its way?", 1, answered, answered, answered, 1
 		m.Reactions, m.ReactionVersion = []chat.Reaction{{Key: "👍", By: agent, At: answered}, {Key: "👍", By: user, At: answered}, {Key: ":party:", By: guest, At: answered}}, 3
+		return m
+	}()
+	// replied is the question when the agent has answered it.
+	replied = func() chat.Message {
+		m := question
+		m.Replies, m.UpdatedAt, m.ChangedAt, m.Version = chat.Replies{Count: 1, LastSeq: 2}, answered, answered, 1
 		return m
 	}()
 	// erased is the question after the conversation's creator has deleted it.
@@ -84,6 +91,15 @@ func mentioning() protocol.MessageInput {
 	return protocol.MessageInput{
 		ConversationID: conversation.ID, Content: "@support: any news?", ClientMessageID: "c-2",
 		Mentions: []protocol.Mention{{Type: chat.MentionAgent, ID: agent.ID}},
+	}
+}
+
+// searchExample is what "order 47" finds.
+func searchExample() protocol.SearchPage {
+	ranges, _ := terms.Parse("order 47").Find(edited.Content)
+	return protocol.SearchPage{
+		Data:       []protocol.Hit{protocol.HitOf(edited, ranges)},
+		Pagination: protocol.SearchCursor{Limit: 20, HasMore: true, Cursor: chat.SearchCursor{At: edited.CreatedAt, ID: edited.ID}.String()},
 	}
 }
 

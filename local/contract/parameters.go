@@ -8,6 +8,7 @@ import (
 
 	"aiwm-chat/shared/chat"
 	"aiwm-chat/shared/export"
+	"aiwm-chat/shared/terms"
 )
 
 // A parameter is one of a route. Its schema is a function of the builder, because
@@ -108,10 +109,30 @@ func logParameters() []parameter {
 		query("conversationId", of(reflect.TypeFor[chat.ConversationID]()), "The conversation.", string(conversation.ID)).must(),
 		query("afterSeq", whole(0, math.MaxInt64, ""), "The messages that follow this one; not with `beforeSeq`.", 0),
 		query("beforeSeq", whole(1, math.MaxInt64, ""), "The messages before this one.", nil),
-		query("changedAfter", changeCursor, "What changed since: the last cursor of changes that the client has. Not with `afterSeq`, `beforeSeq` or `role`.", nil),
+		query("aroundSeq", whole(1, math.MaxInt64, ""), "The messages around this one, half of them before it; then `pagination` has a cursor for each direction in which the log goes on. Not with `afterSeq`, `beforeSeq`, `role` or `threadId`.", nil),
+		query("changedAfter", changeCursor, "What changed since: the last cursor of changes that the client has. Not with `afterSeq`, `beforeSeq`, `aroundSeq`, `role` or `threadId`.", nil),
 		query("limit", whole(1, 100, "50"), "The most entries of the page.", 50),
+		query("threadId", of(reflect.TypeFor[chat.MessageID]()), "Only what is in the thread of this message, itself aside; not with `role`.", nil),
 		query("role", of(reflect.TypeFor[chat.Role]()), "Only those of this role.", string(chat.RoleUser)),
 	}
+}
+
+func searchParameters() []parameter {
+	instant := text(40)
+	return []parameter{
+		query("q", text(terms.MaxQuery), "What is looked for: messages that have all of its words. One of three letters or more with which it ends may go on.", "order 47").must(),
+		query("conversationId", of(reflect.TypeFor[chat.ConversationID]()), "Only in this conversation.", string(conversation.ID)),
+		query("agentId", of(reflect.TypeFor[chat.PrincipalID]()), "Only in conversations that this agent serves; not with `conversationId`.", string(agent.ID)),
+		query("role", of(reflect.TypeFor[chat.Role]()), "Only messages of this role.", string(chat.RoleUser)),
+		query("from", instant, "Only messages from then on: a time, or a day of UTC.", "2026-11-01"),
+		query("to", instant, "Only messages before: a time, or a day of UTC.", "2026-12-01T00:00:00Z"),
+		query("cursor", searchCursor, "That of the page before, which had the same query.", nil),
+		query("limit", whole(1, 50, "20"), "The most entries of the page.", 20),
+	}
+}
+
+func searchCursor(*builder) *jsonschema.Schema {
+	return &jsonschema.Schema{Type: "string", Pattern: chat.SearchCursorPattern}
 }
 
 func backlogParameters() []parameter {

@@ -134,12 +134,18 @@ func routes() []route {
 			codes: []chat.Code{chat.NotFound, chat.Conflict, chat.ConversationClosed},
 		}, {
 			method: "GET", path: "/messages", id: "listMessages", tag: ofMessages, summary: "Read the log of a conversation",
-			description: "Ascending by `seq`: what follows `afterSeq`, or the newest, of those before `beforeSeq`; or with `changedAfter` the messages that changed since, in the order of their last change. A page of long messages may have fewer than `limit` and still more after it.",
+			description: "Ascending by `seq`: what follows `afterSeq`, or the newest, of those before `beforeSeq`; with `threadId` of one thread alone; or those around `aroundSeq`; or with `changedAfter` the messages that changed since, in the order of their last change. A page of long messages may have fewer than `limit` and still more after it.",
 			parameters:  append(logParameters(), getHeaders...),
 			answers: []answerOf{{status: 200, description: "A page.", body: reflect.TypeFor[protocol.MessagePage](), example: protocol.MessagePage{
 				Data: []protocol.Message{protocol.MessageOf(question), protocol.MessageOf(answer)}, Pagination: protocol.PageCursor{Limit: 50},
 			}}, notModified},
 			codes: []chat.Code{chat.NotFound},
+		}, {
+			method: "GET", path: "/search", id: "search", tag: ofMessages, summary: "Find messages by what they say",
+			description: "The newest first, in one conversation or in the 200 of the caller that were active last. The messages are read when it is asked: what was edited or deleted is not shown, and a page may have fewer than `limit` and still more after it.",
+			parameters:  searchParameters(),
+			answers:     []answerOf{{status: 200, description: "A page.", body: reflect.TypeFor[protocol.SearchPage](), example: searchExample()}},
+			codes:       []chat.Code{chat.NotFound},
 		}, {
 			method: "GET", path: "/messages/{id}", id: "getMessage", tag: ofMessages, summary: "Read a message, whole",
 			description: "One that was deleted does not exist.",

@@ -19,7 +19,7 @@ func Commands(d chat.Dialect) (redis, mongo []string) {
 	if d == chat.Lean {
 		redis = []string{"eval rate", "get budget", "eval room", "hgetall agent"}
 	}
-	return redis, []string{"find conversations", "insert messages", "update conversations", "update messages"}
+	return redis, []string{"find conversations", "insert messages", "update conversations", "update search", "update messages"}
 }
 
 // Message returns the units of one message from a user to an agent, both connected

@@ -14,7 +14,7 @@ import (
 	"aiwm-chat/shared/protocol"
 )
 
-// What one message costs: four operations of MongoDB and, with the limits that
+// What one message costs: five operations of MongoDB and, with the limits that
 // are the default, five commands of Redis, four in lean.
 func TestCommandsOfASend(t *testing.T) {
 	t.Parallel()

@@ -41,7 +41,7 @@ type serveFlags struct {
 func flagsOfServe(o *server.Options) (*flag.FlagSet, *serveFlags) {
 	fs, f := flag.NewFlagSet("local", flag.ContinueOnError), &serveFlags{}
 	fs.Usage = func() {
-		fmt.Fprintln(fs.Output(), "Usage: go run ./local [serve|demo|token|contract|indexes|migrate|export|import|bench|soak|cost|cold] [flags]; <command> -h lists the flags of another. Those of serve:")
+		fmt.Fprintln(fs.Output(), "Usage: go run ./local [serve|demo|token|contract|indexes|migrate|reindex|export|import|bench|soak|cost|cold] [flags]; <command> -h lists the flags of another. Those of serve:")
 		fs.PrintDefaults()
 	}
 	fs.BoolVar(&f.memory, "memory", false, "keep no data; without it they are in "+command.DataDir)

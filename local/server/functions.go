@@ -25,6 +25,7 @@ import (
 	leave "aiwm-chat/functions/leave/wiring"
 	messages "aiwm-chat/functions/messages/wiring"
 	read "aiwm-chat/functions/read/wiring"
+	search "aiwm-chat/functions/search/wiring"
 	send "aiwm-chat/functions/send/wiring"
 	stream "aiwm-chat/functions/stream/wiring"
 	summarize "aiwm-chat/functions/summarize/wiring"
@@ -61,6 +62,7 @@ func Functions() map[string]wire.Function {
 		"leave":         leave.Function,
 		"messages":      messages.Function,
 		"read":          read.Function,
+		"search":        search.Function,
 		"send":          send.Function,
 		"stream":        stream.Function,
 		"summarize":     summarize.Function,

@@ -341,6 +341,13 @@ func (im *importer) write(ctx context.Context, p *part) error {
 		}
 		im.progress.messages += int64(len(docs))
 	}
+	// Also of what was there: who died may have died before this.
+	if err := im.step(); err != nil {
+		return err
+	}
+	if err := im.store.IndexMessages(ctx, p.messages); err != nil {
+		return err
+	}
 	if !p.ends() {
 		return nil
 	}

@@ -132,6 +132,8 @@ type Message struct {
 	EditedAt        time.Time  // zero: never
 	ChangedAt       time.Time  // by the database's clock, when anything of it did last; zero: never
 	DeletedBy       *Principal // who deleted it, where that is not its sender
+	ThreadID        MessageID  // the root of what it answers; "" where it answers nothing
+	Replies         Replies    // of a root: what is in its thread
 	Uploads         []UploadID // all that ever were among its attachments, also where it is deleted
 }
 

@@ -34,6 +34,14 @@ const (
 	EffectTellReactions Effect = "tell-reactions"
 )
 
+// EffectSearch follows from a message, and from an edit and a deletion: it is found by what it
+// says now.
+const EffectSearch Effect = "search"
+
+// EffectReplies follows from a reply and from its deletion: the root of its thread says how
+// many there are.
+const EffectReplies Effect = "replies"
+
 // EffectCall follows from a user's message and from a decision: a managed agent is to
 // answer, or to go on. It is done when the run is queued, and its job with it, or when
 // nobody is to be called.
@@ -88,13 +96,18 @@ func (d *Due) GivesUp(since time.Time) bool {
 // who needs at most patience for it. Whether it is one to summarise at is known
 // with its seq only: see Due.For.
 func NewDue(now time.Time, patience time.Duration) *Due {
-	return &Due{At: now.Add(patience), Left: []Effect{EffectDeliver, EffectProject}}
+	return &Due{At: now.Add(patience), Left: []Effect{EffectDeliver, EffectProject, EffectSearch}}
 }
 
 // Calling returns d where somebody may have to be called as well.
-func (d *Due) Calling() *Due {
+func (d *Due) Calling() *Due { return d.with(EffectCall) }
+
+// Replying returns d of a message that is in a thread.
+func (d *Due) Replying() *Due { return d.with(EffectReplies) }
+
+func (d *Due) with(e Effect) *Due {
 	out := *d
-	out.Left = append(slices.Clone(d.Left), EffectCall)
+	out.Left = append(slices.Clone(d.Left), e)
 	return &out
 }
 
@@ -165,7 +178,7 @@ func (d *Due) OfChange() (change, commit *Due) {
 		switch e {
 		case EffectForget, EffectTell, EffectTellReactions, EffectErase:
 			of = &own
-		case EffectMention, EffectAttach: // of both: of an edit they come with EffectTell
+		case EffectMention, EffectAttach, EffectSearch, EffectReplies: // of both: of an edit they come with EffectTell
 			if d.Has(EffectTell) {
 				of = &own
 			}

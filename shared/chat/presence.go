@@ -153,5 +153,6 @@ const (
 	UseEdit     Use = "edit"
 	UseMark     Use = "mark"   // moving one's mark of what is read, either way
 	UseExport   Use = "export" // a page of it, by REST alone
+	UseSearch   Use = "search" // over REST alone
 	UseUpload   Use = "upload"
 )

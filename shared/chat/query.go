@@ -12,8 +12,10 @@ const TypingExpiry = 3 * time.Second
 type MessageQuery struct {
 	AfterSeq  *int64
 	BeforeSeq *int64
-	Limit     int  // 1 to a few hundred
-	Role      Role // "" for every role
+	AroundSeq *int64    // not with the others: see MessagesAround
+	Limit     int       // 1 to a few hundred
+	Role      Role      // "" for every role
+	ThreadID  MessageID // "" for all, else what is in the thread of this root
 }
 
 // A ConversationQuery asks for a page of a principal's conversations. Empty

@@ -103,6 +103,7 @@ type Run struct {
 	AgentID        PrincipalID
 	AgentVersion   int64       // of the agent's profile, of the last claim
 	Trigger        MessageID   // the question
+	ThreadID       MessageID   // the thread that the question is in, and so is its answer; "" for none
 	N              int         // 0, or the number of the regeneration
 	UserID         PrincipalID // whose question it is, or who wanted it again
 	Place          int64       // its place in the queue: the end of the log when it was asked for
@@ -152,7 +153,8 @@ func (r *Run) Agent() Principal { return Principal{Type: Agent, ID: r.AgentID, O
 func NewRun(agent AgentProfile, question Message, n int, by PrincipalID, place int64, now time.Time) Run {
 	return Run{
 		ID: NewRunID(agent.Principal(), question.ID, n), OrgID: agent.OrgID, ConversationID: question.ConversationID,
-		AgentID: agent.ID, AgentVersion: agent.Version, Trigger: question.ID, N: n, UserID: by, Place: max(place, question.Seq),
+		AgentID: agent.ID, AgentVersion: agent.Version, Trigger: question.ID,
+		ThreadID: question.ThreadOf(Agent), N: n, UserID: by, Place: max(place, question.Seq),
 		Alone:  n == 0 && agent.Managed != nil && agent.Managed.Busy == BusyReject,
 		Status: RunQueued, CreatedAt: now, UpdatedAt: now,
 	}

@@ -54,7 +54,8 @@ func TestDefaults(t *testing.T) {
 		Creations: config.Rate{Count: 30, Per: time.Minute, Burst: 30}, Additions: config.Rate{Count: 60, Per: time.Minute, Burst: 60},
 		Reactions: config.Rate{Count: 120, Per: time.Minute, Burst: 120}, Edits: config.Rate{Count: 30, Per: time.Minute, Burst: 30},
 		Marks: config.Rate{Count: 120, Per: time.Minute, Burst: 120}, Exports: config.Rate{Count: 60, Per: time.Minute, Burst: 60},
-		Uploads: config.Rate{Count: 30, Per: time.Minute, Burst: 30}, UploadMegabytes: 1000,
+		Searches: config.Rate{Count: 60, Per: time.Minute, Burst: 60},
+		Uploads:  config.Rate{Count: 30, Per: time.Minute, Burst: 30}, UploadMegabytes: 1000,
 		Summaries: config.Rate{Count: 6, Per: time.Minute, Burst: 6},
 	}
 	if !slices.Equal(c.JWT.ClaimUser, []string{"userId", "sub"}) || !slices.Equal(c.JWT.ClaimAgent, []string{"agentId"}) || !slices.Equal(c.JWT.ClaimOrg, []string{"orgId"}) ||
@@ -223,7 +224,8 @@ func TestLimitsAreApart(t *testing.T) {
 		"LIMIT_ADDITIONS": func(l config.Limits) config.Rate { return l.Additions }, "LIMIT_SUMMARIES": func(l config.Limits) config.Rate { return l.Summaries },
 		"LIMIT_REACTIONS": func(l config.Limits) config.Rate { return l.Reactions }, "LIMIT_EDITS": func(l config.Limits) config.Rate { return l.Edits },
 		"LIMIT_MARKS": func(l config.Limits) config.Rate { return l.Marks }, "LIMIT_EXPORTS": func(l config.Limits) config.Rate { return l.Exports },
-		"LIMIT_UPLOADS": func(l config.Limits) config.Rate { return l.Uploads },
+		"LIMIT_SEARCHES": func(l config.Limits) config.Rate { return l.Searches },
+		"LIMIT_UPLOADS":  func(l config.Limits) config.Rate { return l.Uploads },
 	}
 	counts := map[string]func(config.Limits) int{
 		"LIMIT_USER_CONNECTIONS":  func(l config.Limits) int { return l.UserConnections },

@@ -33,6 +33,7 @@ const (
 	AnnotateLimits
 	MarkLimit
 	ExportLimit
+	SearchLimit
 	AllowedOrigins
 	WebSocket
 	RunQueue
@@ -107,6 +108,9 @@ var groups = [...]struct {
 	}},
 	ExportLimit: {[]string{"LIMIT_EXPORTS"}, func(r *reader, c *Config) {
 		c.Limits.Exports = r.rate("LIMIT_EXPORTS", Rate{60, time.Minute, 60})
+	}},
+	SearchLimit: {[]string{"LIMIT_SEARCHES"}, func(r *reader, c *Config) {
+		c.Limits.Searches = r.rate("LIMIT_SEARCHES", Rate{60, time.Minute, 60})
 	}},
 	UploadLimits: {[]string{"UPLOADS_ENABLED", "LIMIT_UPLOADS", "LIMIT_UPLOAD_MEGABYTES"}, func(r *reader, c *Config) {
 		c.UploadsDisabled = !r.flag("UPLOADS_ENABLED", "true")

@@ -84,6 +84,7 @@ type Limits struct {
 	Edits            Rate // LIMIT_EDITS, of messages, by one principal, default 30/min burst 30
 	Marks            Rate // LIMIT_MARKS, of what one principal has read or not, that are moved, default 120/min burst 120
 	Exports          Rate // LIMIT_EXPORTS, pages of exports of one principal, default 60/min burst 60
+	Searches         Rate // LIMIT_SEARCHES, of one principal, default 60/min burst 60
 	Uploads          Rate // LIMIT_UPLOADS, that one principal begins, default 30/min burst 30
 	UploadMegabytes  int  // LIMIT_UPLOAD_MEGABYTES, that one principal uploads a day, default 1000
 	Summaries        Rate // LIMIT_SUMMARIES, of one conversation on demand, default 6/min burst 6

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -87,14 +88,18 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 	if by != m.Sender {
 		set["deletedBy"] = principalDoc{by.Type, by.ID}
 	}
+	effects := []chat.Effect{chat.EffectForget, chat.EffectTell, chat.EffectSearch}
+	if m.ThreadID != "" {
+		effects = append(effects, chat.EffectReplies)
+	}
 	filter := where(m)
 	filter["isDeleted"] = notDeleted
-	effects := []chat.Effect{chat.EffectForget, chat.EffectTell}
 	for wait := time.Duration(0); ; wait = min(2*wait+minWait, maxWait) {
+		all := effects
 		filter["uploads"] = missing
 		if len(m.Uploads) > 0 {
 			delete(filter, "uploads")
-			effects = append(effects[:2], chat.EffectErase)
+			all = append(slices.Clip(effects), chat.EffectErase)
 		}
 		now, err := s.changeMessage(ctx, "delete a message", filter, bson.M{
 			"$set": set,
@@ -103,7 +108,7 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 				"reactions": "", "mentions": "",
 			},
 			"$currentDate": bson.M{"updatedAt": true},
-		}, versionOfText, due, effects...)
+		}, versionOfText, due, all...)
 		if !errors.Is(err, errNoMatch) {
 			return now, err
 		}
@@ -157,7 +162,7 @@ func (s *Store) edit(ctx context.Context, author chat.Principal, e chat.Edit, du
 	set := bson.M{"content": e.Content}
 	add := bson.M{} // to sets
 	update := bson.M{"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true}, "$addToSet": add}
-	effects := []chat.Effect{chat.EffectForget, chat.EffectTell}
+	effects := []chat.Effect{chat.EffectForget, chat.EffectTell, chat.EffectSearch}
 	if e.Attachments != nil { // what was said aloud goes with them
 		set["attachments"] = e.Attachments
 		update["$unset"] = bson.M{"voice": ""}

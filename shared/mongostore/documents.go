@@ -25,6 +25,10 @@ func MessageDocument(m chat.Message) (bson.Raw, error) {
 	d.ID, d.Seq, d.RunningTokens, d.IsDeleted, d.Due = m.ID, m.Seq, m.RunningTokens, m.Deleted, newDueDoc(m.Due)
 	d.Version, d.ReactionVersion, d.Edits = m.Version, m.ReactionVersion, m.Edits
 	d.EditedAt, d.ChangedAt = timeOrNone(m.EditedAt), timeOrNone(m.ChangedAt)
+	if m.Replies != (chat.Replies{}) {
+		r := repliesDoc(m.Replies)
+		d.Replies = &r
+	}
 	for _, r := range m.Reactions {
 		d.Reactions = append(d.Reactions, reactionDoc{r.Key, r.By.Type, r.By.ID, millis(r.At)})
 	}

@@ -43,6 +43,11 @@ func readIndexes() []mongo.IndexModel {
 	return []mongo.IndexModel{{Keys: slices.Clone(markKey), Options: options.Index().SetUnique(true)}}
 }
 
+// threadIndex is the replies of each thread, which are counted by its entries alone.
+func threadIndex() mongo.IndexModel {
+	return partial("threadId", by("conversationId", "threadId", "seq", "isDeleted"))
+}
+
 // dueOrder is that in which what is due is taken up.
 var dueOrder = by("due.tries", "due.at")
 
@@ -123,7 +128,7 @@ func partial(field string, key bson.D) mongo.IndexModel {
 func (s *Store) CreateIndexes(ctx context.Context) error { return s.known(ctx, s.createIndexes) }
 
 func (s *Store) createIndexes(ctx context.Context) error {
-	messages := []mongo.IndexModel{dueIndex(), roleIndex(), changedIndex()}
+	messages := []mongo.IndexModel{dueIndex(), roleIndex(), changedIndex(), threadIndex()}
 	for _, key := range messageIndexes {
 		messages = append(messages, mongo.IndexModel{Keys: key, Options: options.Index().SetUnique(true)})
 	}
@@ -142,6 +147,9 @@ func (s *Store) createIndexes(ctx context.Context) error {
 	}
 	if _, err := s.reads.now().Indexes().CreateMany(ctx, readIndexes()); err != nil {
 		return failed("create the indexes of marks", err)
+	}
+	if _, err := s.search.now().Indexes().CreateMany(ctx, searchIndexes()); err != nil {
+		return failed("create the indexes of search", err)
 	}
 	if _, err := s.uploads.now().Indexes().CreateMany(ctx, uploadIndexes()); err != nil {
 		return failed("create the indexes of uploads", err)

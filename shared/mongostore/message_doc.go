@@ -50,6 +50,8 @@ type messageDoc struct {
 	EditedAt        *time.Time           `bson:"editedAt,omitempty"`
 	ChangedAt       *time.Time           `bson:"changedAt,omitempty"`
 	DeletedBy       *principalDoc        `bson:"deletedBy,omitempty"`
+	ThreadID        chat.MessageID       `bson:"threadId,omitempty"`
+	Replies         *repliesDoc          `bson:"replies,omitempty"`
 }
 
 // principalDoc is a principal of the organisation of the document.
@@ -76,6 +78,12 @@ func mentions(docs []mentionDoc) (ms []chat.Mention) {
 		ms = append(ms, chat.Mention(d))
 	}
 	return ms
+}
+
+// repliesDoc is a chat.Replies.
+type repliesDoc struct {
+	Count   int64 `bson:"count"`
+	LastSeq int64 `bson:"lastSeq"`
 }
 
 // reactionDoc is a chat.Reaction.
@@ -169,6 +177,7 @@ func newMessageDoc(m chat.Message) (messageDoc, error) {
 		Role: m.Role, Type: m.Type, Content: m.Content, Name: m.Name, ParentID: m.ParentID, Attachments: m.Attachments,
 		Mentions: mentionDocs(m.Mentions), Latency: m.Latency.Milliseconds(), Error: m.Error, Status: m.Status, ClientMessageID: m.ClientMessageID,
 		Fingerprint: m.Fingerprint, CreatedAt: millis(m.CreatedAt), UpdatedAt: millis(m.UpdatedAt), Streamed: m.Streamed,
+		ThreadID: m.ThreadID,
 	}
 	d.Uploads = chat.UploadsOf(m.Attachments)
 	if v := m.Voice; v != nil {
@@ -201,7 +210,7 @@ func (d *messageDoc) message() chat.Message {
 		ID: d.ID, ConversationID: d.ConversationID, Seq: d.Seq, RunningTokens: d.RunningTokens,
 		Sender: chat.Principal{Type: d.ParticipantType, ID: d.ParticipantID, OrgID: d.OrgID},
 		Status: d.Status, ClientMessageID: d.ClientMessageID, Fingerprint: d.Fingerprint,
-		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, Deleted: d.IsDeleted, Streamed: d.Streamed,
+		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, Deleted: d.IsDeleted, Streamed: d.Streamed, ThreadID: d.ThreadID,
 	}
 	m.Uploads = d.Uploads
 	if v := d.Voice; v != nil {
@@ -217,6 +226,9 @@ func (d *messageDoc) message() chat.Message {
 	m.EditedAt, m.ChangedAt = orZero(d.EditedAt), orZero(d.ChangedAt)
 	for _, r := range d.Reactions {
 		m.Reactions = append(m.Reactions, chat.Reaction{Key: r.Key, By: chat.Principal{Type: r.Type, ID: r.ID, OrgID: d.OrgID}, At: r.At})
+	}
+	if r := d.Replies; r != nil {
+		m.Replies = chat.Replies(*r)
 	}
 	if by := d.DeletedBy; by != nil {
 		m.DeletedBy = &chat.Principal{Type: by.Type, ID: by.ID, OrgID: d.OrgID}

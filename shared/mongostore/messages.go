@@ -59,6 +59,9 @@ func pageFilter(conversation chat.ConversationID, q chat.MessageQuery) bson.M {
 	if len(seq) > 0 {
 		filter["seq"] = seq
 	}
+	if q.ThreadID != "" {
+		filter["threadId"] = q.ThreadID
+	}
 	if q.Role != "" {
 		filter["role"] = q.Role
 	}

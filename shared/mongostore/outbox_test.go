@@ -64,8 +64,8 @@ func TestWhatIsDueIsStoredWithTheMessage(t *testing.T) {
 	f.say(t, c.ID, 8)
 	at := start.Truncate(time.Millisecond)
 	for i, want := range [][]chat.Effect{
-		{chat.EffectDeliver, chat.EffectProject},
-		{chat.EffectDeliver, chat.EffectProject, chat.EffectSummarise}, // seq 10
+		{chat.EffectDeliver, chat.EffectProject, chat.EffectSearch},
+		{chat.EffectDeliver, chat.EffectProject, chat.EffectSearch, chat.EffectSummarise}, // seq 10
 	} {
 		id := fmt.Sprint("due", i)
 		stored := f.appendDue(t, c.ID, id, start)
@@ -160,7 +160,7 @@ func TestSettleDoesNotResurrect(t *testing.T) {
 	f.claim(t, slow, start.Add(time.Minute), true) // by another
 	f.settle(t, slow, left)
 	other := f.message(t, slow.ID)
-	if want := start.Add(time.Minute).Truncate(time.Millisecond); !other.Due.At.Equal(want) || len(other.Due.Left) != 2 {
+	if want := start.Add(time.Minute).Truncate(time.Millisecond); !other.Due.At.Equal(want) || len(other.Due.Left) != 3 {
 		t.Errorf("due is %+v, want what was claimed", other.Due)
 	}
 	f.settle(t, other, left)

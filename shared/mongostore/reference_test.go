@@ -47,7 +47,7 @@ func rows(t *testing.T, heading string) (all [][]string) {
 func TestReferenceOfIndexes(t *testing.T) {
 	f := open(t)
 	var got, want []string
-	for _, name := range []string{"messages", "conversations", "agents", "runs", "reads", "uploads"} {
+	for _, name := range []string{"messages", "conversations", "agents", "runs", "reads", "search", "uploads"} {
 		cursor, err := f.db.Collection(name).Indexes().List(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -126,9 +126,28 @@ func TestReferenceOfShards(t *testing.T) {
 			_, _, err := s.React(ctx, alice, chat.ReactionChange{ConversationID: c.ID, MessageID: other.ID, Key: "👍", On: true}, start, start)
 			return err
 		},
-		"Changes":            func() error { _, _, _, err := s.Changes(ctx, c.ID, chat.ChangeCursor{At: 1, ID: "m"}, 9); return err },
-		"ChangeCursor":       func() error { _, err := s.ChangeCursor(ctx, c.ID); return err },
-		"ForgetMessage":      func() error { _, _, err := s.ForgetMessage(ctx, c, m); return err },
+		"Changes":       func() error { _, _, _, err := s.Changes(ctx, c.ID, chat.ChangeCursor{At: 1, ID: "m"}, 9); return err },
+		"ChangeCursor":  func() error { _, err := s.ChangeCursor(ctx, c.ID); return err },
+		"ForgetMessage": func() error { _, _, err := s.ForgetMessage(ctx, c, m); return err },
+		"CountReplies": func() error {
+			m := other
+			m.ThreadID = m.ID
+			_, err := s.CountReplies(ctx, m, start)
+			return err
+		},
+		"IndexMessage": func() error { return s.IndexMessage(ctx, other) },
+		"Search": func() error {
+			_, err := s.Search(ctx, chat.SearchQuery{Conversations: []chat.ConversationID{c.ID}, Whole: []string{"x"}, Limit: 1})
+			return err
+		},
+		"Found": func() error {
+			_, err := s.Found(ctx, []chat.Candidate{{MessageID: other.ID, ConversationID: c.ID}})
+			return err
+		},
+		"Latest":             func() error { _, _, err := s.Latest(ctx, alice, "", 9); return err },
+		"MessagesAround":     func() error { _, _, _, err := s.MessagesAround(ctx, c.ID, 1, 9); return err },
+		"Reindex":            func() error { _, _, err := s.Reindex(ctx, "", 9); return err },
+		"IndexMessages":      func() error { return s.IndexMessages(ctx, []chat.Message{m}) },
 		"Conversations":      func() error { _, err := s.Conversations(ctx, alice, chat.ConversationQuery{}); return err },
 		"ConversationsOf":    func() error { _, err := s.ConversationsOf(ctx, alice, 9); return err },
 		"Backlog":            func() error { _, _, err := s.Backlog(ctx, bot, "", 9); return err },

@@ -18,6 +18,7 @@ type runDoc struct {
 	AgentID        chat.PrincipalID      `bson:"agentId"`
 	AgentVersion   int64                 `bson:"agentVersion"`
 	Trigger        chat.MessageID        `bson:"trigger"`
+	ThreadID       chat.MessageID        `bson:"threadId,omitempty"`
 	N              int                   `bson:"n"`
 	UserID         chat.PrincipalID      `bson:"userId"`
 	Place          int64                 `bson:"place"`
@@ -72,7 +73,7 @@ func orZero(t *time.Time) time.Time {
 func newRunDoc(r chat.Run) runDoc {
 	return runDoc{
 		ID: r.ID, OrgID: r.OrgID, ConversationID: r.ConversationID, AgentID: r.AgentID, AgentVersion: r.AgentVersion,
-		Trigger: r.Trigger, N: r.N, UserID: r.UserID, Place: r.Place, Alone: r.Alone, Day: chat.DayOf(r.CreatedAt), Status: r.Status,
+		Trigger: r.Trigger, ThreadID: r.ThreadID, N: r.N, UserID: r.UserID, Place: r.Place, Alone: r.Alone, Day: chat.DayOf(r.CreatedAt), Status: r.Status,
 		Error: r.Error, CreatedAt: millis(r.CreatedAt), UpdatedAt: millis(r.UpdatedAt), EndedAt: timeOrNone(r.EndedAt),
 		DueAt: timeOrNone(r.DueAt),
 	}
@@ -81,7 +82,7 @@ func newRunDoc(r chat.Run) runDoc {
 func (d *runDoc) run() chat.Run {
 	r := chat.Run{
 		ID: d.ID, OrgID: d.OrgID, ConversationID: d.ConversationID, AgentID: d.AgentID, AgentVersion: d.AgentVersion,
-		Trigger: d.Trigger, N: d.N, UserID: d.UserID, Place: d.Place, Alone: d.Alone, Status: d.Status, LeaseUntil: orZero(d.LeaseUntil),
+		Trigger: d.Trigger, ThreadID: d.ThreadID, N: d.N, UserID: d.UserID, Place: d.Place, Alone: d.Alone, Status: d.Status, LeaseUntil: orZero(d.LeaseUntil),
 		Handed: d.Handed, Attempt: d.Attempt, Failures: d.Failures, Steps: d.Steps, Executing: d.Executing,
 		WaitsFor: d.WaitsFor, WaitsSeq: d.WaitsSeq, ExpiresAt: orZero(d.ExpiresAt), Decided: d.Decided, Usage: chat.Usage(d.Usage), Error: d.Error,
 		CreatedAt: d.CreatedAt, StartedAt: orZero(d.StartedAt), Active: time.Duration(d.ActiveMs) * time.Millisecond, UpdatedAt: d.UpdatedAt, EndedAt: orZero(d.EndedAt), DueAt: orZero(d.DueAt),

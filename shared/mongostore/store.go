@@ -42,6 +42,7 @@ type Store struct {
 	agents        *collection
 	runs          *collection
 	reads         *collection
+	search        *collection
 	uploads       *collection
 	// due is messages for writes whose loss does no harm: one server's
 	// acknowledgement will do.
@@ -52,9 +53,10 @@ type Store struct {
 
 // A connected is a client, and the URI that it was made of.
 type connected struct {
-	client                                                     *mongo.Client
-	uri                                                        string
-	conversations, messages, agents, runs, reads, uploads, due *mongo.Collection
+	client *mongo.Client
+	uri    string
+
+	conversations, messages, agents, runs, reads, search, uploads, due *mongo.Collection
 }
 
 // A collection is one of the client that the store has now.
@@ -97,6 +99,7 @@ func Open(uri, database string, o Options) (*Store, error) {
 	s.agents = &collection{s, func(c *connected) *mongo.Collection { return c.agents }}
 	s.runs = &collection{s, func(c *connected) *mongo.Collection { return c.runs }}
 	s.reads = &collection{s, func(c *connected) *mongo.Collection { return c.reads }}
+	s.search = &collection{s, func(c *connected) *mongo.Collection { return c.search }}
 	s.uploads = &collection{s, func(c *connected) *mongo.Collection { return c.uploads }}
 	s.due = &collection{s, func(c *connected) *mongo.Collection { return c.due }}
 	return s, nil
@@ -112,6 +115,7 @@ func (s *Store) use(client *mongo.Client, uri string) {
 		agents:        db.Collection("agents"),
 		runs:          db.Collection("runs"),
 		reads:         db.Collection("reads"),
+		search:        db.Collection("search"),
 		uploads:       db.Collection("uploads"),
 		due:           db.Collection("messages", options.Collection().SetWriteConcern(writeconcern.W1())),
 	})

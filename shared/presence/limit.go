@@ -85,6 +85,8 @@ func (s *Store) rateOf(u chat.Use) config.Rate {
 		return s.limits.Marks
 	case chat.UseExport:
 		return s.limits.Exports
+	case chat.UseSearch:
+		return s.limits.Searches
 	}
 	return config.Rate{}
 }

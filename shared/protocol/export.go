@@ -46,6 +46,8 @@ type ExportedMessage struct {
 	Content         string             `json:"content,omitzero"`     // what is said
 	Name            string             `json:"name,omitzero"`        // of the sender, or of a tool, for the model
 	ParentID        chat.MessageID     `json:"parentId,omitzero"`    // the message that this one answers
+	ThreadID        chat.MessageID     `json:"threadId,omitzero"`    // the root of the thread that it is in
+	Replies         *Replies           `json:"replies,omitzero"`     // of a root: what is in its thread
 	Attachments     []chat.Attachment  `json:"attachments,omitzero"` // http(s) URLs, or document:<id>
 	Mentions        []Mention          `json:"mentions,omitzero"`    // who is meant to look at it
 	Voice           *Voice             `json:"voice,omitzero"`       // its one attachment is speech
@@ -82,7 +84,7 @@ func ExportedMessageOf(m chat.Message) ExportedMessage {
 	seen := MessageOf(m)
 	out := ExportedMessage{
 		Seq: seen.Seq, ID: seen.ID, ParticipantType: seen.ParticipantType, ParticipantID: seen.ParticipantID, Role: seen.Role, Type: seen.Type,
-		Content: seen.Content, Name: seen.Name, ParentID: seen.ParentID, Attachments: seen.Attachments, Mentions: seen.Mentions, Voice: seen.Voice, ToolCalls: seen.ToolCalls,
+		Content: seen.Content, Name: seen.Name, ParentID: seen.ParentID, ThreadID: seen.ThreadID, Replies: seen.Replies, Attachments: seen.Attachments, Mentions: seen.Mentions, Voice: seen.Voice, ToolCalls: seen.ToolCalls,
 		ToolResults: seen.ToolResults, Approval: seen.Approval, Usage: seen.Usage, Latency: seen.Latency, Error: seen.Error, Status: seen.Status,
 		CreatedAt: seen.CreatedAt, UpdatedAt: seen.UpdatedAt, IsDeleted: seen.IsDeleted, DeletedBy: seen.DeletedBy,
 		Version: seen.Version, Edits: seen.Edits, EditedAt: seen.EditedAt, ReactionVersion: seen.ReactionVersion,

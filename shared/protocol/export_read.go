@@ -84,6 +84,16 @@ func (e *ExportedMessage) read(f *chat.Faults, c chat.Conversation) chat.Message
 		Draft: e.draft(f), ID: e.ID, ConversationID: c.ID, Seq: e.Seq, Sender: chat.Principal{Type: e.ParticipantType, ID: e.ParticipantID, OrgID: c.OrgID},
 		Status: e.Status, ClientMessageID: chat.ClientMessageID(e.ID), CreatedAt: readTime(f, "createdAt", e.CreatedAt), UpdatedAt: readTime(f, "updatedAt", e.UpdatedAt),
 		Deleted: e.IsDeleted, Version: e.Version, ReactionVersion: e.ReactionVersion, Edits: e.Edits,
+		ThreadID: e.ThreadID,
+	}
+	if e.ThreadID != "" {
+		chat.CheckID(f, "threadId", e.ThreadID)
+	}
+	if r := e.Replies; r != nil {
+		m.Replies = chat.Replies(*r)
+		if r.Count < 1 || r.Count > chat.MaxReplies || r.LastSeq <= e.Seq {
+			f.Add("replies", "must be from 1 to %d, the last one after it", chat.MaxReplies)
+		}
 	}
 	chat.CheckID(f, "participantId", e.ParticipantID)
 	if !e.ParticipantType.Valid() && e.ParticipantType != chat.System {

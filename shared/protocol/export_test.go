@@ -51,6 +51,7 @@ func full() (chat.Conversation, []chat.Message) {
 	}
 	call := chat.RunID(strings.Repeat("a", 32)).Call(0, 1)
 	said := base(1, user, chat.Draft{Content: "a\n<b>", Role: chat.RoleUser, Type: chat.TypeText, Name: "Ann", ParentID: "m0", Attachments: []chat.Attachment{"https://example.org/x"}, Mentions: []chat.Mention{{Type: chat.MentionUser, ID: "u1"}, {Type: chat.Everybody}}})
+	said.Replies = chat.Replies{Count: 1, LastSeq: 3}
 	said.Version, said.Edits, said.EditedAt, said.ReactionVersion = 2, 1, at.Add(time.Minute), 3
 	said.Reactions = []chat.Reaction{{Key: "👍", By: agent, At: at}, {Key: ":a:", By: user, At: at}}
 	spoken := base(5, user, chat.Draft{
@@ -64,6 +65,7 @@ func full() (chat.Conversation, []chat.Message) {
 		Usage: &chat.Usage{PromptTokens: 1, CompletionTokens: 2, TotalTokens: 3}, Latency: 5 * time.Millisecond, Error: "e",
 		Approval: &chat.Approval{Verdict: chat.VerdictPending, ExpiresAt: at},
 	})
+	answer.ThreadID = "m1"
 	decided := base(4, chat.Backend("acme"), chat.Draft{
 		Role: chat.RoleTool, Type: chat.TypeToolResult,
 		Approval: &chat.Approval{Verdict: chat.VerdictApproved, Decision: chat.Decision{CallID: call, By: "u2", Reason: "ok", Arguments: json.RawMessage(`{"x":1}`)}},
@@ -125,6 +127,10 @@ func TestBadExportLines(t *testing.T) {
 		{line(0), `"content":"a\n<b>"`, `"content":null,"text":1`, "text"},
 		{line(0), `"name":"Ann"`, `"name":"` + strings.Repeat("x", chat.MaxMessageName+1) + `"`, "name"},
 		{line(0), `"parentId":"m0"`, `"parentId":"a b"`, "parentId"},
+		{line(2), `"threadId":"m1"`, `"threadId":"m 1"`, "threadId"},
+		{line(0), `"count":1`, `"count":0`, "replies"},
+		{line(0), `"count":1`, `"count":1001`, "replies"},
+		{line(0), `"lastSeq":3`, `"lastSeq":1`, "replies"},
 		{line(0), `https://example.org/x`, `javascript:alert(1)`, "attachments"},
 		{line(0), `{"type":"all"}`, `{"type":"none"}`, "mentions[1].type"},
 		{line(0), `"status":"sent"`, `"status":"read"`, "status"},

@@ -10,7 +10,7 @@ import (
 )
 
 // Message is a stored message, in frames and over REST. Of a deleted one only
-// its place in the log is left.
+// its place in the log is left, and in its thread.
 type Message struct {
 	ID              chat.MessageID       `json:"id"`
 	ConversationID  chat.ConversationID  `json:"conversationId"`
@@ -22,6 +22,8 @@ type Message struct {
 	Content         string               `json:"content"`              // what is said
 	Name            string               `json:"name,omitzero"`        // of the sender, or of a tool, for the model
 	ParentID        chat.MessageID       `json:"parentId,omitzero"`    // the message that this one answers
+	ThreadID        chat.MessageID       `json:"threadId,omitzero"`    // the root of the thread that it is in: what it answers, or what that answers
+	Replies         *Replies             `json:"replies,omitzero"`     // of a root: what is in its thread, as of its version
 	Attachments     []chat.Attachment    `json:"attachments,omitzero"` // http(s) URLs, or document:<id>
 	Mentions        []Mention            `json:"mentions,omitzero"`    // who is meant to look at it
 	Voice           *Voice               `json:"voice,omitzero"`       // its one attachment is speech, which it says in content if somebody has written it down
@@ -66,6 +68,7 @@ func MessageOf(m chat.Message) Message {
 	if !m.EditedAt.IsZero() {
 		out.EditedAt = stamp(m.EditedAt)
 	}
+	out.ThreadID, out.Replies = m.ThreadID, repliesOf(m)
 	if m.DeletedBy != nil {
 		by := IdentityOf(*m.DeletedBy)
 		out.DeletedBy = &by
@@ -183,12 +186,14 @@ type MessageGone struct {
 	Seq            int64               `json:"seq"`                // its place in the log, which stays
 	Version        int64               `json:"version"`            // larger than that of any text of it
 	DeletedBy      *Identity           `json:"deletedBy,omitzero"` // where that was not its author
+	ThreadID       chat.MessageID      `json:"threadId,omitzero"`  // the root of the thread that it is in
+	Replies        *Replies            `json:"replies,omitzero"`   // of a root, whose thread goes on
 }
 
 // MessageGoneOf describes that m is deleted.
 func MessageGoneOf(m chat.Message) MessageGone {
 	out := MessageOf(m)
-	return MessageGone{ConversationID: m.ConversationID, MessageID: m.ID, Seq: m.Seq, Version: m.Version, DeletedBy: out.DeletedBy}
+	return MessageGone{ConversationID: m.ConversationID, MessageID: m.ID, Seq: m.Seq, Version: m.Version, DeletedBy: out.DeletedBy, ThreadID: out.ThreadID, Replies: out.Replies}
 }
 
 // MessagePage is the body of GET /messages, ascending by seq.

@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,6 +35,36 @@ func TestAnswer(t *testing.T) {
 	}
 	if w.frames[0] != protocol.EventStreamStart {
 		t.Errorf("%q", w.frames)
+	}
+	w.check(t)
+}
+
+// An answer begins no thread, and is in that of its question. Of the first one nothing is
+// counted; the root of the other one counts both.
+func TestAnswerInAThread(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, chat.Managed{Instructions: "Answer."})
+	open := w.say(t, user, "Hi")
+	if err := w.work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	answer := w.messages(t)[1]
+	if answer.ParentID != open.ID || answer.ThreadID != "" || answer.Due != nil {
+		t.Errorf("in the open: %+v", answer)
+	}
+	if slices.Contains(w.steps, "CountReplies") {
+		t.Errorf("replies were counted in %q", w.steps)
+	}
+	within := w.reply(t, user, answer.ID, "Are you sure?")
+	if err := w.work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all := w.messages(t)
+	if len(all) != 4 || all[3].ParentID != within.ID || all[3].ThreadID != answer.ID || all[3].Due != nil {
+		t.Fatalf("in a thread: %+v", all)
+	}
+	if got := all[1].Replies; got != (chat.Replies{Count: 2, LastSeq: all[3].Seq}) || all[0].Replies != (chat.Replies{}) || all[2].Replies != (chat.Replies{}) {
+		t.Errorf("the root says %+v, the first question %+v", got, all[0].Replies)
 	}
 	w.check(t)
 }

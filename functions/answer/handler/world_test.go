@@ -249,6 +249,13 @@ func (p process) RunDecided(ctx context.Context, id chat.RunID, now time.Time) e
 	return p.Store.RunDecided(ctx, id, now)
 }
 
+func (p process) CountReplies(ctx context.Context, reply chat.Message, due time.Time) (*chat.Message, error) {
+	if err := p.step("CountReplies"); err != nil {
+		return nil, err
+	}
+	return p.Store.CountReplies(ctx, reply, due)
+}
+
 func (p process) Settle(ctx context.Context, m chat.Message, left *chat.Due) error {
 	if err := p.step("Settle"); err != nil {
 		return err
@@ -320,8 +327,14 @@ func (w *world) handler() *Handler {
 // say sends a message of a user.
 func (w *world) say(t testing.TB, by chat.Principal, text string) (m chat.Message) {
 	t.Helper()
+	return w.reply(t, by, "", text)
+}
+
+// reply is say, to a message.
+func (w *world) reply(t testing.TB, by chat.Principal, to chat.MessageID, text string) (m chat.Message) {
+	t.Helper()
 	id := chat.ClientMessageID(bson.NewObjectID().Hex())
-	err := w.sender().SendREST(context.Background(), by, protocol.MessageInput{ConversationID: w.id, ClientMessageID: id, Content: text}, func(protocol.Sent) {})
+	err := w.sender().SendREST(context.Background(), by, protocol.MessageInput{ConversationID: w.id, ClientMessageID: id, Content: text, ParentID: to}, func(protocol.Sent) {})
 	if err != nil && !w.isDead() {
 		t.Fatal(err)
 	}

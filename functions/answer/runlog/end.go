@@ -114,6 +114,6 @@ func Message(r chat.Run, id chat.ClientMessageID, d chat.Draft, status chat.Mess
 	d.ParentID = r.Trigger
 	d.Unfinished = status != chat.StatusSent
 	m, err := chat.NewMessage(r.ConversationID, r.Agent(), id, d, chat.MaxContentStream, time.Now())
-	m.Status = status
+	m.Status, m.ThreadID = status, r.ThreadID
 	return m, err
 }

@@ -16,6 +16,7 @@ type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	LogVersion(ctx context.Context, id chat.ConversationID) (string, error)
 	Messages(ctx context.Context, id chat.ConversationID, q chat.MessageQuery) (messages []chat.Message, more bool, err error)
+	MessagesAround(ctx context.Context, id chat.ConversationID, seq int64, limit int) (messages []chat.Message, older, newer bool, err error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 	Changes(ctx context.Context, id chat.ConversationID, after chat.ChangeCursor, limit int) (messages []chat.Message, next chat.ChangeCursor, more bool, err error)
 	DeleteMessage(ctx context.Context, m chat.Message, by chat.Principal, due time.Time) (chat.Message, error)

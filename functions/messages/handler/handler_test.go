@@ -80,6 +80,11 @@ func (w *world) Messages(_ context.Context, _ chat.ConversationID, q chat.Messag
 	return []chat.Message{message("m1"), message("m3")}, w.more, w.step("messages")
 }
 
+func (w *world) MessagesAround(_ context.Context, _ chat.ConversationID, seq int64, limit int) ([]chat.Message, bool, bool, error) {
+	w.query = chat.MessageQuery{AroundSeq: &seq, Limit: limit}
+	return []chat.Message{message("m1"), message("m3")}, w.more, w.more, w.step("messages")
+}
+
 func (w *world) Message(_ context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error) {
 	err := w.step("message")
 	if err == nil && (org != "acme" || id != "m1" && id != "m2" && id != "m3") {
@@ -364,6 +369,9 @@ func TestList(t *testing.T) {
 	}{
 		{"conversationId=c1", false, chat.MessageQuery{Limit: 50}, `{"limit":50,"hasMore":false}`},
 		{"conversationId=c1&limit=2", true, chat.MessageQuery{Limit: 2}, `{"limit":2,"hasMore":true,"nextBeforeSeq":1}`},
+		{"conversationId=c1&aroundSeq=2&limit=9", true, chat.MessageQuery{Limit: 9, AroundSeq: int64s(2)}, `{"limit":9,"hasMore":true,"nextAfterSeq":3,"nextBeforeSeq":1}`},
+		{"conversationId=c1&aroundSeq=2", false, chat.MessageQuery{Limit: 50, AroundSeq: int64s(2)}, `{"limit":50,"hasMore":false}`},
+		{"conversationId=c1&threadId=m1&afterSeq=2&limit=9", true, chat.MessageQuery{Limit: 9, AfterSeq: int64s(2), ThreadID: "m1"}, `{"limit":9,"hasMore":true,"nextAfterSeq":3}`},
 		{"conversationId=c1&beforeSeq=9", true, chat.MessageQuery{Limit: 50, BeforeSeq: int64s(9)}, `{"limit":50,"hasMore":true,"nextBeforeSeq":1}`},
 		{"conversationId=c1&afterSeq=0&role=agent", true, chat.MessageQuery{Limit: 50, AfterSeq: int64s(0), Role: "agent"}, `{"limit":50,"hasMore":true,"nextAfterSeq":3}`},
 		{"conversationId=c1&afterSeq=0", false, chat.MessageQuery{Limit: 50, AfterSeq: int64s(0)}, `{"limit":50,"hasMore":false}`},
@@ -379,7 +387,7 @@ func TestList(t *testing.T) {
 		}
 	}
 	for _, query := range []string{
-		"", "conversationId=%7B%7D", "conversationId=c1&afterSeq=-1", "conversationId=c1&beforeSeq=0", "conversationId=c1&afterSeq=1&beforeSeq=2",
+		"", "conversationId=%7B%7D", "conversationId=c1&afterSeq=-1", "conversationId=c1&beforeSeq=0", "conversationId=c1&afterSeq=1&beforeSeq=2", "conversationId=c1&threadId=%7B%7D", "conversationId=c1&aroundSeq=0", "conversationId=c1&aroundSeq=1&afterSeq=1", "conversationId=c1&aroundSeq=1&role=user", "conversationId=c1&aroundSeq=1&threadId=m1", "conversationId=c1&threadId=m1&role=user",
 		"conversationId=c1&limit=101", "conversationId=c1&role=boss", "conversationId=c1&page=2",
 	} {
 		w := newWorld(reader)
@@ -449,7 +457,7 @@ func TestChanges(t *testing.T) {
 	if status != 200 || w.page != "5-6-m7 3" || !strings.Contains(body, `"pagination":{"limit":3,"hasMore":true,"changedAfter":"9"}`) || !slices.Equal(w.steps, []string{"conversation", "changes"}) {
 		t.Errorf("got %d %s, asked for %q, the steps were %q", status, body, w.page, w.steps)
 	}
-	for _, query := range []string{"changedAfter=x", "changedAfter=-1", "changedAfter=1-2", "changedAfter=1-2-%7B", "changedAfter=1&afterSeq=1", "changedAfter=1&beforeSeq=2", "changedAfter=1&role=user"} {
+	for _, query := range []string{"changedAfter=x", "changedAfter=-1", "changedAfter=1-2", "changedAfter=1-2-%7B", "changedAfter=1&afterSeq=1", "changedAfter=1&beforeSeq=2", "changedAfter=1&role=user", "changedAfter=1&threadId=m1", "changedAfter=1&aroundSeq=1"} {
 		w := newWorld(reader)
 		if status, body := w.call(t, "GET /messages", "", "conversationId=c1&"+query, "", nil); status != 400 || len(w.steps) > 0 || !strings.Contains(body, `"changedAfter"`) {
 			t.Errorf("%s: got %d %s", query, status, body)

@@ -41,7 +41,7 @@ func TestNobodyIsLookedFor(t *testing.T) {
 	if err := w.send(t.Context(), "m1", "hello"); err != nil || w.lookups != 0 {
 		t.Errorf("%v, %d lookups", err, w.lookups)
 	}
-	if due := w.due(); due != "deliver project" {
+	if due := w.due(); due != "deliver project search" {
 		t.Errorf("due %q", due)
 	}
 }

@@ -91,6 +91,7 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 	var projected, summarised, delivered, forgotten, called, told, noticed, attached, erased error
 	var still chat.Notices
 	var posted outcome
+	var rest derived
 	due := m.Due
 	// What an agent finds by the projection, which was late, comes once that is there.
 	late := due.Has(chat.EffectProject) && due.Has(chat.EffectDeliverAgent)
@@ -119,6 +120,9 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 	}
 	if due.Has(chat.EffectForget) {
 		g.Go(func() { forgotten = guarded(forget) })
+	}
+	if due.Has(chat.EffectReplies) || due.Has(chat.EffectSearch) {
+		g.Go(func() { roomy(func() { rest = h.derive(ctx, c, m, passes) }) })
 	}
 	if due.Has(chat.EffectTell) || due.Has(chat.EffectTellReactions) {
 		g.Go(func() { roomy(func() { told = guarded(func() error { return h.tell(ctx, by, c, m, passes) }) }) })
@@ -151,6 +155,7 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 		chat.EffectProject: projected, chat.EffectSummarise: summarised, chat.EffectForget: forgotten, chat.EffectCall: called,
 		chat.EffectAttach: attached, chat.EffectErase: erased,
 	})}
+	left.Left = append(left.Left, rest.left...)
 	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
 	untold(left, due, told)
 	if noticed != nil {
@@ -159,7 +164,7 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 	if len(left.Left) == 0 {
 		return nil
 	}
-	err := errors.Join(projected, summarised, forgotten, called, delivered, told, noticed, unplanned(attached), unplanned(erased))
+	err := errors.Join(projected, summarised, forgotten, called, delivered, told, noticed, rest.err, unplanned(attached), unplanned(erased))
 	if err != nil || len(posted.unreached) > 0 {
 		slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
 			"left", left.Left, "unreached", len(posted.unreached), "err", err)

@@ -28,6 +28,8 @@ type store interface {
 	Settle(ctx context.Context, m chat.Message, left *chat.Due) error
 	ForgetMessage(ctx context.Context, c chat.Conversation, m chat.Message) (now chat.Conversation, dropped bool, err error)
 	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
+	IndexMessage(ctx context.Context, m chat.Message) error
+	CountReplies(ctx context.Context, reply chat.Message, due time.Time) (root *chat.Message, err error)
 	QueueRun(ctx context.Context, r chat.Run) (now chat.Run, inserted bool, err error)
 	OpenRuns(ctx context.Context, id chat.ConversationID, agent chat.PrincipalID) ([]chat.Run, error)
 	StopRun(ctx context.Context, org chat.OrgID, id chat.RunID, by chat.PrincipalID, now time.Time) (chat.Run, error)
@@ -139,7 +141,7 @@ func (h *Handler) send(ctx context.Context, caller chat.Connection, in protocol.
 		return err
 	}
 	seen.In(string(m.ConversationID))
-	conversation, admission, err := h.admit(ctx, caller, m)
+	conversation, admission, err := h.admit(ctx, caller, &m)
 	if err != nil {
 		return err
 	}
@@ -214,6 +216,9 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 func withEffects(c chat.Conversation, m chat.Message) chat.Message {
 	if calls(c, m) {
 		m.Due = m.Due.Calling()
+	}
+	if m.ThreadID != "" {
+		m.Due = m.Due.Replying()
 	}
 	if len(chat.UploadsOf(m.Attachments)) > 0 {
 		m.Due = m.Due.Attaching()

@@ -27,14 +27,14 @@ var (
 )
 
 // The steps in the order on which the promises stand. They are all that an
-// ordinary send takes: of MongoDB four, and none of them writes to Redis.
+// ordinary send takes: of MongoDB five, and none of them writes to Redis.
 func TestOrder(t *testing.T) {
 	w := newWorld()
 	w.fill(9, time.Now().Add(-time.Hour))
 	if err := w.send(t.Context(), "m1", "hello"); err != nil {
 		t.Fatal(err)
 	}
-	all := []string{"Admit", "AgentOnline", "Append", "Audience", "Conversation", "Deliver", "EnqueueSummary", "Forget", "Project", "Settle", "ack"}
+	all := []string{"Admit", "AgentOnline", "Append", "Audience", "Conversation", "Deliver", "EnqueueSummary", "Forget", "IndexMessage", "Project", "Settle", "ack"}
 	if got := slices.Sorted(slices.Values(w.steps)); !slices.Equal(got, all) {
 		t.Fatalf("the steps are %v, want %v", got, all)
 	}
@@ -128,7 +128,7 @@ func TestSettleIsLast(t *testing.T) {
 // while.
 func TestDueIsCommitted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for seq, want := range map[int]string{9: "call deliver project", 10: "call deliver project summarise"} {
+		for seq, want := range map[int]string{9: "call deliver project search", 10: "call deliver project search summarise"} {
 			w := newWorld()
 			w.fill(seq-1, time.Now())
 			w.fail["Settle"] = down
@@ -138,7 +138,7 @@ func TestDueIsCommitted(t *testing.T) {
 			if at := w.log[seq-1].Due.At; w.due() != want || !at.Equal(time.Now().Add(20*time.Second)) {
 				t.Errorf("of %d, %q is due at %v, want %q", seq, w.due(), at, want)
 			}
-			if d := w.appended.Due; d == nil || dueText(d) != "call deliver project" {
+			if d := w.appended.Due; d == nil || dueText(d) != "call deliver project search" {
 				t.Errorf("appended with %v", d)
 			}
 		}
@@ -177,7 +177,7 @@ func TestFailures(t *testing.T) {
 		projected bool
 		job       bool
 	}
-	const everything = "call deliver project summarise"
+	const everything = "call deliver project search summarise"
 	committed := outcome{acked: true, committed: true, delivered: true, projected: true, job: true}
 	without := func(change func(*outcome)) outcome { o := committed; change(&o); return o }
 	undelivered := without(func(o *outcome) { o.delivered, o.due = false, "deliver" })
@@ -220,9 +220,10 @@ func TestFailures(t *testing.T) {
 		}, nil, committed},
 		{"no projection", func(w *world) { w.fail["Project"] = down }, nil, without(func(o *outcome) { o.projected, o.due = false, "deliver-agent project" })},
 		{"no queue", func(w *world) { w.fail["EnqueueSummary"] = down }, nil, without(func(o *outcome) { o.job, o.due = false, "summarise" })},
+		{"not indexed", func(w *world) { w.fail["IndexMessage"] = down }, nil, without(func(o *outcome) { o.due = "search" })},
 		{"no agent known", func(w *world) { w.fail["Agent"] = down }, nil, without(func(o *outcome) { o.due = "call" })},
 		{"nothing but the settling works after the commit", func(w *world) {
-			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"], w.fail["Agent"] = down, down, down, down
+			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"], w.fail["Agent"], w.fail["IndexMessage"] = down, down, down, down, down
 		}, nil, outcome{acked: true, committed: true, due: everything}},
 		{"nothing works after the commit", func(w *world) {
 			w.fail["Audience"], w.fail["Project"], w.fail["EnqueueSummary"], w.fail["Settle"] = down, down, down, down

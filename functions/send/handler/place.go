@@ -9,11 +9,11 @@ import (
 )
 
 // Place adds a message of somebody whom the backend speaks for: an agent that it runs,
-// or itself. It is counted against nobody's limits. Where there is another message under
-// its clientMessageId that one is returned, whatever it says: mine is false then. Where
-// the conversation refuses the message the error is chat.NotFound or
-// chat.ConversationClosed. It returns when everything that follows from the message is
-// done, or left due.
+// or itself. It is counted against nobody's limits, and its thread is the caller's to say.
+// Where there is another message under its clientMessageId that one is returned, whatever
+// it says: mine is false then. Where the conversation refuses the message the error is
+// chat.NotFound or chat.ConversationClosed. It returns when everything that follows from
+// the message is done, or left due.
 func (h *Handler) Place(ctx context.Context, m chat.Message) (stored chat.Message, mine bool, err error) {
 	c, err := h.placeIn(ctx, m)
 	if err != nil {

@@ -28,10 +28,14 @@ func (h *Handler) Takes(ctx context.Context, agent chat.Principal, id chat.Conve
 }
 
 // Enforce adds the message that a stream becomes whose agent does not end it, under
-// that agent, as Place does.
+// that agent, as Place does. Where it answers something: one round trip more.
 func (h *Handler) Enforce(ctx context.Context, agent chat.Principal, in protocol.MessageInput, status chat.MessageStatus) (chat.Message, error) {
 	m, err := newMessage(agent, in, way{maxContent: chat.MaxContentStream, status: status, streamed: true})
 	if err != nil {
+		return chat.Message{}, err
+	}
+	// What it answers was checked when it was begun, and may be gone: then it is in no thread.
+	if m.ThreadID, err = h.threadOf(ctx, m); err != nil && chat.CodeOf(err) != chat.ValidationFailed {
 		return chat.Message{}, err
 	}
 	stored, _, err := h.Place(ctx, m)

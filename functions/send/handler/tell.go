@@ -23,11 +23,15 @@ func (h *Handler) Changed(ctx context.Context, caller chat.Connection, c chat.Co
 		answer()
 		return
 	}
-	by := party{changer: caller, heard: answered}
+	h.finish(ctx, party{changer: caller, heard: answered, until: sentUntil(m)}, c, m, passes, answer)
+}
+
+// sentUntil is until when whoever sent a message may be at work; zero where that is over.
+func sentUntil(m chat.Message) time.Time {
 	if sent := m.CreatedAt.Add(patience); time.Now().Before(sent) {
-		by.until = sent
+		return sent
 	}
-	h.finish(ctx, by, c, m, passes, answer)
+	return time.Time{}
 }
 
 // A party is who brought about what is done: the connection that sent the message, or the

@@ -79,6 +79,7 @@ type world struct {
 	runJobs      []protocol.RunJob
 	laterJobs    []protocol.RunJob // for the end of a lease
 	stopped      map[chat.MessageID]bool
+	root         *chat.Message // of a thread that is counted anew
 	uploads      map[chat.UploadID]*chat.Upload
 	kept, erased []chat.UploadID // of the bytes
 }
@@ -247,6 +248,8 @@ func (w *world) Message(_ context.Context, _ chat.OrgID, id chat.MessageID) (m c
 	switch id {
 	case "here":
 		return chat.Message{ID: id, ConversationID: "c1"}, nil
+	case "in-thread":
+		return chat.Message{ID: id, ConversationID: "c1", ThreadID: "root", Deleted: true}, nil
 	case "elsewhere":
 		return chat.Message{ID: id, ConversationID: "c2"}, nil
 	}
@@ -508,6 +511,23 @@ func (w *world) StopRun(_ context.Context, _ chat.OrgID, id chat.RunID, by chat.
 		}
 	})
 	return run, err
+}
+
+func (w *world) IndexMessage(context.Context, chat.Message) error {
+	return w.step("IndexMessage", func() {})
+}
+
+// CountReplies is the store's: it changes the root that the test has.
+func (w *world) CountReplies(_ context.Context, reply chat.Message, due time.Time) (root *chat.Message, err error) {
+	err = w.step("CountReplies "+string(reply.ThreadID), func() {
+		if w.root != nil {
+			w.root.Version++
+			w.root.Due = &chat.Due{At: due, Left: []chat.Effect{chat.EffectTell}}
+			now := *w.root
+			root = &now
+		}
+	})
+	return root, err
 }
 
 func (w *world) RunDecided(context.Context, chat.RunID, time.Time) error {

@@ -37,6 +37,12 @@ func (w *world) StopRun(_ context.Context, _ chat.OrgID, id chat.RunID, by chat.
 	return chat.Run{}, chat.Errorf(chat.NotFound, "there is no such run")
 }
 
+func (w *world) IndexMessage(context.Context, chat.Message) error { return nil }
+
+func (w *world) CountReplies(context.Context, chat.Message, time.Time) (*chat.Message, error) {
+	return nil, nil
+}
+
 func (w *world) RunDecided(context.Context, chat.RunID, time.Time) error { return nil }
 
 func (w *world) EnqueueRun(ctx context.Context, job protocol.RunJob) error {

@@ -158,6 +158,12 @@ func (f *flood) StopQuestion(context.Context, chat.ConversationID, chat.MessageI
 func (f *flood) EnqueueRun(context.Context, protocol.RunJob) error                  { return nil }
 func (f *flood) EnqueueRunIn(context.Context, protocol.RunJob, time.Duration) error { return nil }
 
+func (f *flood) IndexMessage(context.Context, chat.Message) error { return nil }
+
+func (f *flood) CountReplies(context.Context, chat.Message, time.Time) (*chat.Message, error) {
+	return nil, nil
+}
+
 func (f *flood) RunDecided(context.Context, chat.RunID, time.Time) error { return nil }
 
 func (f *flood) Activity(context.Context, chat.Conversation, int64, []chat.Connection) {}

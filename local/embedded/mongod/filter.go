@@ -14,11 +14,12 @@ type filter []condition
 // A condition is one requirement on the values that a path leads to.
 type condition struct {
 	path  string
-	op    string         // $eq $gt $gte $lt $lte $in $exists $elemMatch $or
-	value bsoncore.Value // the operand
-	elem  filter         // the operand of $elemMatch
-	any   []filter       // the operands of $or, which has no path
-	not   bool           // it holds where op does not: $ne, $not, {$exists: false}
+	op    string          // $eq $gt $gte $lt $lte $in $exists $elemMatch $or
+	value bsoncore.Value  // the operand
+	elem  filter          // the operand of $elemMatch; without paths where it is about elements that are no documents
+	any   []filter        // the operands of $or, which has no path
+	not   bool            // it holds where op does not: $ne, $not, {$exists: false}
+	in    map[string]bool // the operand of $in, as the keys of an index have it
 }
 
 // compileFilter reads a query document; $and only lengthens the list.
@@ -80,13 +81,27 @@ func compileCondition(path, op string, v bsoncore.Value) (c condition, err error
 		c.not = !truthy(v)
 	case "$in":
 		if !isArray(v) {
-			err = errorf(codeBadValue, "$in needs an array")
+			return c, errorf(codeBadValue, "$in needs an array")
+		}
+		c.in = make(map[string]bool)
+		for _, e := range fields(v.Data) {
+			c.in[string(appendKey(nil, e))] = true
 		}
 	case "$elemMatch":
 		if !isDocument(v) {
 			return c, errorf(codeBadValue, "$elemMatch needs an object")
 		}
-		c.elem, err = compileFilter(v.Data)
+		if !isOperators(v.Data) {
+			c.elem, err = compileFilter(v.Data)
+			break
+		}
+		for op, operand := range fields(v.Data) {
+			one, err := compileCondition("", string(op), operand)
+			if err != nil {
+				return c, err
+			}
+			c.elem = append(c.elem, one)
+		}
 	case "$not":
 		inner := firstKey(v.Data)
 		if !isDocument(v) || !strings.HasPrefix(inner, "$") {
@@ -125,12 +140,25 @@ func (c *condition) holds(v bsoncore.Value) bool {
 	}
 	if isArray(v) {
 		for _, e := range fields(v.Data) {
-			if c.op == "$elemMatch" && isDocument(e) && c.elem.match(e.Data) || c.op != "$elemMatch" && c.compare(e) {
+			if c.op == "$elemMatch" && c.elem.matchElement(e) || c.op != "$elemMatch" && c.compare(e) {
 				return true
 			}
 		}
 	}
 	return c.op != "$elemMatch" && c.compare(v)
+}
+
+// matchElement tests an element of an array against the operand of $elemMatch.
+func (f filter) matchElement(e bsoncore.Value) bool {
+	if len(f) == 0 || f[0].path != "" || f[0].op == "$or" {
+		return isDocument(e) && f.match(e.Data)
+	}
+	for i := range f {
+		if f[i].holds(e) == f[i].not {
+			return false
+		}
+	}
+	return true
 }
 
 // compare tests one value. Values of another type than the operand's never
@@ -140,12 +168,8 @@ func (c *condition) compare(v bsoncore.Value) bool {
 	case "$eq":
 		return equalValues(v, c.value)
 	case "$in":
-		for _, e := range fields(c.value.Data) {
-			if equalValues(v, e) {
-				return true
-			}
-		}
-		return false
+		var room [64]byte
+		return c.in[string(appendKey(room[:0], v))]
 	}
 	if ranks[v.Type] != ranks[c.value.Type] {
 		return false

@@ -1,8 +1,10 @@
 package mongod
 
 import (
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidwall/btree"
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
@@ -28,6 +30,8 @@ type index struct {
 	spec     bsoncore.Document // as listIndexes shows it
 	fields   []direction
 	unique   bool
+	expires  bool // documents go when their time is over: see expire.go
+	after    time.Duration
 	partial  []string // only documents with these fields are indexed
 	multikey []bool   // by field: an array was on its path once
 	roots    []string // the top-level fields on which the keys depend
@@ -68,6 +72,12 @@ func parseIndex(spec bsoncore.Document) (*index, error) {
 				}
 				ix.partial = append(ix.partial, c.path)
 			}
+		case option == "expireAfterSeconds":
+			n, ok := integer(v)
+			if !ok || n < 0 || n > math.MaxInt32 {
+				return nil, errorf(codeCannotCreateIndex, "TTL index 'expireAfterSeconds' option must be within an acceptable range, not %s", display(v))
+			}
+			ix.expires, ix.after = true, time.Duration(n)*time.Second
 		case option == "v":
 			continue
 		case option == "expireAfterSeconds" && isNumber(v): // shown, and nothing expires: MongoDB promises no time either
@@ -83,6 +93,9 @@ func parseIndex(spec bsoncore.Document) (*index, error) {
 	var err error
 	if ix.fields, err = parseDirections("index key", ix.key); err != nil {
 		return nil, err
+	}
+	if ix.expires && (len(ix.fields) != 1 || ix.fields[0].path == "_id") {
+		return nil, errorf(codeCannotCreateIndex, "TTL indexes are single-field indexes, compound indexes do not support TTL")
 	}
 	if len(ix.fields) == 0 || len(ix.fields) > maxIndexFields {
 		return nil, errorf(codeCannotCreateIndex, "index %s must have 1 to %d fields", ix.name, maxIndexFields)

@@ -20,14 +20,17 @@ type plan struct {
 	index   *index
 	ranges  []keyRange
 	reverse bool
+	merge   bool // sorted within each range: together they are by a merge
 	sorted  bool // records come in the order that was asked for
 }
 
 // A keyRange is the keys from low up to, not including, high. Where only is there, what is
-// found in it matches the whole filter if it matches that: one operand of an $or.
+// found in it matches the whole filter if it matches that: one operand of an $or. Those of a
+// merge begin with as many bytes that are the same in all of its keys.
 type keyRange struct {
 	low, high string
 	only      filter
+	fixed     int
 }
 
 // everything is above any key: no encoding begins with 0xFF.
@@ -53,7 +56,11 @@ func (f filter) predicates() []predicate {
 		default:
 			for _, e := range c.elem {
 				if !e.not && e.op != "$elemMatch" && e.op != "$or" {
-					all = append(all, predicate{c.path + "." + e.path, e.op, e.value, i + 1})
+					path := c.path
+					if e.path != "" {
+						path += "." + e.path
+					}
+					all = append(all, predicate{path, e.op, e.value, i + 1})
 				}
 			}
 		}
@@ -90,7 +97,7 @@ func merged(ranges []keyRange) (apart []keyRange) {
 	slices.SortFunc(ranges, func(a, b keyRange) int { return strings.Compare(a.low, b.low) })
 	for _, r := range ranges {
 		if n := len(apart); n > 0 && r.low < apart[n-1].high {
-			apart[n-1] = keyRange{apart[n-1].low, max(apart[n-1].high, r.high), nil}
+			apart[n-1] = keyRange{low: apart[n-1].low, high: max(apart[n-1].high, r.high)}
 		} else {
 			apart = append(apart, r)
 		}
@@ -129,8 +136,8 @@ func (ix *index) holds(predicates []predicate) bool {
 }
 
 // plan makes the ranges of one index: a point of equality for as many of the
-// leading fields as there can be, the last of them perhaps with several points
-// ($in), then the bounds of the next field.
+// leading fields as there can be, or several points ($in), then the bounds of the next
+// field.
 func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int) {
 	p.index = ix
 	arrayBound, group := false, 0 // an array's field is bounded, within that $elemMatch
@@ -141,23 +148,28 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 	}
 	prefixes := [][]byte{nil}
 	var low, high []byte
-	fixed := 0 // leading fields that have one value
+	fixed, several := 0, false // leading fields that have one value, or each of several
 	for i, d := range ix.fields {
-		equal, points := equality(predicates, i, usable)
+		equal, points := equality(predicates, i, ix.multikey[i], usable)
 		if points == nil {
 			if low, high = ix.bounds(i, predicates, usable); low != nil {
 				score += 5
 			}
 			break
 		}
-		prefix := prefixes[0]
+		if len(prefixes)*len(points) > maxPoints {
+			break
+		}
+		before := prefixes
 		prefixes = nil
-		for _, v := range points {
-			prefixes = append(prefixes, appendDirected(bytes.Clone(prefix), v, d.descending))
+		for _, prefix := range before {
+			for _, v := range points {
+				prefixes = append(prefixes, appendDirected(bytes.Clone(prefix), v, d.descending))
+			}
 		}
 		if len(points) > 1 {
-			score += 9
-			break
+			several = true
+			score--
 		}
 		if ix.multikey[i] {
 			arrayBound, group = true, equal.group
@@ -165,7 +177,11 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 		score += 10
 		fixed++
 	}
-	if fixed == len(ix.fields) && ix.unique {
+	switch {
+	case fixed < len(ix.fields) || !ix.unique:
+	case several: // as many records as there are points
+		score += onePoint / 2
+	default:
 		score += onePoint
 	}
 	if low == nil {
@@ -173,20 +189,20 @@ func (ix *index) plan(predicates []predicate, by []direction) (p plan, score int
 	}
 	slices.SortFunc(prefixes, bytes.Compare)
 	for _, prefix := range slices.CompactFunc(prefixes, bytes.Equal) {
-		p.ranges = append(p.ranges, keyRange{low: string(prefix) + string(low), high: string(prefix) + string(high)})
+		p.ranges = append(p.ranges, keyRange{low: string(prefix) + string(low), high: string(prefix) + string(high), fixed: len(prefix)})
 	}
-	if p.sorted, p.reverse = ix.order(by, fixed); p.sorted && len(by) > 0 {
-		if len(p.ranges) == 1 {
-			return p, score + 7
-		}
-		p.sorted, p.reverse = false, false
+	if p.sorted, p.reverse = ix.order(by, fixed, several); p.sorted && len(by) > 0 {
+		p.merge = len(p.ranges) > 1
+		return p, score + 7
 	}
 	return p, score
 }
 
 // equality returns the predicate, preferably an $eq, that gives field i one
-// value or a list of them. An array is no point: its elements are indexed.
-func equality(predicates []predicate, i int, usable func(int, *predicate) bool) (found *predicate, points []bsoncore.Value) {
+// value or a list of them. An array is no point: its elements are indexed, and as different
+// elements may meet each predicate, the first one counts: where MongoDB tries all of them, the
+// query says here which one has few.
+func equality(predicates []predicate, i int, array bool, usable func(int, *predicate) bool) (found *predicate, points []bsoncore.Value) {
 	for j := range predicates {
 		q := &predicates[j]
 		switch {
@@ -197,6 +213,8 @@ func equality(predicates []predicate, i int, usable func(int, *predicate) bool) 
 			if len(values) > 0 && len(values) <= maxPoints && !slices.ContainsFunc(values, isArray) {
 				found, points = q, values
 			}
+		case found == nil && array && mirrored[q.op] != "" && usable(i, q):
+			return nil, nil
 		}
 	}
 	return found, points
@@ -204,12 +222,13 @@ func equality(predicates []predicate, i int, usable func(int, *predicate) bool) 
 
 // bounds narrows field i by ordering predicates, relative to its prefix; nil
 // when there is none. An array's field takes one only: its elements may meet
-// each of several.
+// each of several, unless they come from one $elemMatch.
 func (ix *index) bounds(i int, predicates []predicate, usable func(int, *predicate) bool) (low, high []byte) {
+	of := 0 // the $elemMatch that bounds it
 	for j := range predicates {
 		q := &predicates[j]
 		op, descending := q.op, ix.fields[i].descending
-		if mirrored[op] == "" || !usable(i, q) || isArray(q.value) || low != nil && ix.multikey[i] {
+		if mirrored[op] == "" || !usable(i, q) || isArray(q.value) || low != nil && ix.multikey[i] && (q.group == 0 || q.group != of) {
 			continue
 		}
 		class := ranks[q.value.Type]
@@ -227,6 +246,9 @@ func (ix *index) bounds(i int, predicates []predicate, usable func(int, *predica
 		case "$lte":
 			to = append(key, everything...)
 		}
+		if low == nil {
+			of = q.group
+		}
 		if low == nil || bytes.Compare(from, low) > 0 {
 			low = from
 		}
@@ -242,10 +264,10 @@ var mirrored = map[string]string{"$gt": "$lt", "$gte": "$lte", "$lt": "$gt", "$l
 
 // order says whether a scan of the index, whose first fields have one value
 // each, yields the order asked for, and whether it must run backwards.
-func (ix *index) order(by []direction, fixed int) (sorted, reverse bool) {
+func (ix *index) order(by []direction, fixed int, several bool) (sorted, reverse bool) {
 	at := fixed
 	for _, d := range by {
-		if i := slices.IndexFunc(ix.fields[:fixed], func(f direction) bool { return f.path == d.path }); i >= 0 && !ix.multikey[i] {
+		if i := slices.IndexFunc(ix.fields[:fixed], func(f direction) bool { return f.path == d.path }); i >= 0 && !ix.multikey[i] && !several {
 			continue // all have the same value
 		}
 		if at == len(ix.fields) || ix.fields[at].path != d.path || ix.multikey[at] {
@@ -268,28 +290,33 @@ func (p plan) scan(f filter, visit func(*record) bool) {
 	if slices.Contains(p.index.multikey, true) { // a record may have several keys
 		seen = make(map[*record]bool)
 	}
+	more := true
+	step := func(e entry, f filter) bool {
+		if seen != nil {
+			if seen[e.record] {
+				return true
+			}
+			seen[e.record] = true
+		}
+		more = !f.match(e.record.doc) || visit(e.record)
+		return more
+	}
+	if p.merge {
+		p.scanMerged(func(e entry) bool { return step(e, f) })
+		return
+	}
 	for _, r := range p.ranges {
-		more, f := true, f
+		f := f
 		if r.only != nil && f != nil {
 			f = r.only
 		}
-		step := func(e entry) bool {
-			if seen != nil {
-				if seen[e.record] {
-					return true
-				}
-				seen[e.record] = true
-			}
-			more = !f.match(e.record.doc) || visit(e.record)
-			return more
-		}
 		if p.reverse {
 			p.index.tree.Descend(entry{key: r.high}, func(e entry) bool {
-				return e.key >= r.low && (e.key == r.high || step(e))
+				return e.key >= r.low && (e.key == r.high || step(e, f))
 			})
 		} else {
 			p.index.tree.Ascend(entry{key: r.low}, func(e entry) bool {
-				return e.key < r.high && step(e)
+				return e.key < r.high && step(e, f)
 			})
 		}
 		if !more {

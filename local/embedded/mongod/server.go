@@ -44,6 +44,7 @@ type Server struct {
 	mu      sync.Mutex
 	conns   map[net.Conn]bool
 	closing bool
+	done    chan struct{} // closed where it closes
 	wg      sync.WaitGroup
 }
 
@@ -68,7 +69,7 @@ func Listen(addr string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mongod: %w", err), listener.Close())
 	}
-	s := &Server{store: st, listener: listener, log: o.Logger, conns: make(map[net.Conn]bool)}
+	s := &Server{store: st, listener: listener, log: o.Logger, conns: make(map[net.Conn]bool), done: make(chan struct{})}
 	if o.Replica != nil {
 		s.set = newReplicaSet(s, *o.Replica)
 		if err := s.set.listen(listener); err != nil {
@@ -76,6 +77,9 @@ func Listen(addr string, o Options) (*Server, error) {
 		}
 	}
 	s.Serve(listener)
+	if s.set == nil {
+		s.wg.Go(s.expire)
+	}
 	for i, l := range s.members {
 		s.wg.Go(func() { s.accept(l, i+1) })
 	}
@@ -98,6 +102,9 @@ func (s *Server) URI() string {
 func (s *Server) Close() error {
 	err := errors.Join(s.listener.Close(), s.closeMembers())
 	s.mu.Lock()
+	if !s.closing {
+		close(s.done)
+	}
 	s.closing = true
 	s.mu.Unlock()
 	if s.set != nil {

@@ -28,11 +28,18 @@ func parseDirections(kind string, doc []byte) ([]direction, error) {
 
 // sortRecords sorts in memory, keeping equal records in their order.
 func sortRecords(records []*record, by []direction) {
-	keys := make(map[*record][]byte, len(records))
-	for _, r := range records {
-		keys[r] = sortKey(r.doc, by)
+	type keyed struct {
+		key    []byte
+		record *record
 	}
-	slices.SortStableFunc(records, func(a, b *record) int { return bytes.Compare(keys[a], keys[b]) })
+	all := make([]keyed, len(records))
+	for i, r := range records {
+		all[i] = keyed{sortKey(r.doc, by), r}
+	}
+	slices.SortStableFunc(all, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
+	for i, k := range all {
+		records[i] = k.record
+	}
 }
 
 // sortKey encodes what a document is sorted by: of an array the least element,

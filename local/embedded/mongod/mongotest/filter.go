@@ -68,6 +68,11 @@ func filters(t *testing.T, ctx context.Context, c *mongo.Collection) {
 		{`{"items.k": "a"}`, "4 5"},
 		{`{"items.k": "a", "items.v": 1}`, "4 5"},
 		{`{"items": {"$elemMatch": {"k": "a", "v": 1}}}`, "4"},
+		{`{"scores": {"$elemMatch": {"$gt": 3, "$lt": 12}}}`, ""}, // which different elements meet
+		{`{"scores": {"$elemMatch": {"$gte": 12, "$lt": 13}}}`, "6"},
+		{`{"tags": {"$elemMatch": {"$gte": "a", "$lt": "b"}}}`, "1"},
+		{`{"tags": {"$elemMatch": {"$ne": "b"}}}`, "1"},
+		{`{"nest": {"$elemMatch": {"$eq": "r"}}}`, "6"},
 		{`{"items": {"$not": {"$elemMatch": {"k": "a"}}}}`, "1 2 3 6 7 8"},
 		{`{"items.k": null}`, "1 2 3 6 7"},
 		{`{"items.v": null}`, "1 2 3 5 6 7"},

@@ -123,6 +123,8 @@ func planAgreement(t *testing.T, ctx context.Context, c *mongo.Collection) {
 	index(t, ctx, c, `{"a": 1, "s": 1}`)
 	index(t, ctx, c, `{"a.x": 1, "a.y": -1, "s": -1}`)
 	index(t, ctx, c, `{"b": -1}`)
+	index(t, ctx, c, `{"s": 1, "b": 1, "_id": -1}`)
+	index(t, ctx, c, `{"b": 1, "s": -1, "_id": -1}`)
 	index(t, ctx, c, `{"s": 1}`, options.Index().SetPartialFilterExpression(bson.D{{Key: "b", Value: bson.D{{Key: "$exists", Value: true}}}}).SetName("partial"))
 	for _, d := range docs {
 		if _, err := c.InsertOne(ctx, d); code(err) != 0 {
@@ -130,11 +132,13 @@ func planAgreement(t *testing.T, ctx context.Context, c *mongo.Collection) {
 		}
 	}
 	condition := func() any {
-		switch op := []string{"$gt", "$gte", "$lt", "$lte", "$in", "$elemMatch", "range", "", "", ""}[r.Intn(10)]; op {
+		switch op := []string{"$gt", "$gte", "$lt", "$lte", "$in", "$elemMatch", "range", "of elements", "", "", ""}[r.Intn(11)]; op {
 		case "":
 			return value()
 		case "range":
 			return bson.D{{Key: "$gt", Value: int32(0)}, {Key: "$lt", Value: int32(2)}}
+		case "of elements":
+			return bson.D{{Key: "$elemMatch", Value: bson.D{{Key: "$gte", Value: int32(r.Intn(2))}, {Key: "$lt", Value: int32(2)}}}}
 		case "$in":
 			return bson.D{{Key: op, Value: bson.A{value(), value()}}}
 		case "$elemMatch":
@@ -143,7 +147,7 @@ func planAgreement(t *testing.T, ctx context.Context, c *mongo.Collection) {
 			return bson.D{{Key: op, Value: []any{int32(r.Intn(3)), "s", nil}[r.Intn(3)]}}
 		}
 	}
-	for range 200 {
+	for range 500 {
 		filter := bson.D{}
 		for _, path := range []string{"a", "b", "a.x", "a.y"} {
 			if r.Intn(2) == 0 {
@@ -152,8 +156,10 @@ func planAgreement(t *testing.T, ctx context.Context, c *mongo.Collection) {
 		}
 		if r.Intn(3) == 0 {
 			filter = append(filter, bson.E{Key: "s", Value: bson.D{{Key: "$gte", Value: []int{10, 20, 21, 30}[r.Intn(4)]}}})
+		} else if r.Intn(4) == 0 {
+			filter = append(filter, bson.E{Key: "s", Value: bson.D{{Key: "$in", Value: bson.A{3, 17, 17, 44}}}})
 		}
-		sort := bson.D{{Key: []string{"s", "a", "b"}[r.Intn(3)], Value: 1 - 2*r.Intn(2)}, {Key: "_id", Value: 1}}
+		sort := bson.D{{Key: []string{"s", "a", "b"}[r.Intn(3)], Value: 1 - 2*r.Intn(2)}, {Key: "_id", Value: 1 - 2*r.Intn(2)}}
 		opts := options.Find().SetSort(sort)
 		want := ids(t, ctx, plain, show(t, filter), opts)
 		if got := ids(t, ctx, c, show(t, filter), opts); got != want {

@@ -255,7 +255,7 @@ export interface BacklogPage {
   data: Message[];
   pagination: BacklogCursor;
 }
-/** Message is a stored message, in frames and over REST. Of a deleted one only its place in the log is left. */
+/** Message is a stored message, in frames and over REST. Of a deleted one only its place in the log is left, and in its thread. */
 export interface Message {
   id: MessageID;
   conversationId: ConversationID;
@@ -273,6 +273,10 @@ export interface Message {
   name?: string;
   /** The message that this one answers. */
   parentId?: MessageID;
+  /** The root of the thread that it is in: what it answers, or what that answers. */
+  threadId?: MessageID;
+  /** Of a root: what is in its thread, as of its version. */
+  replies?: Replies;
   /** Http(s) URLs, or document:<id>. */
   attachments?: Attachment[];
   /** Who is meant to look at it. */
@@ -324,6 +328,13 @@ export interface Message {
   reactionVersion?: number;
   /** In the order in which each key came first, at most 20. */
   reactions?: ReactionCount[];
+}
+/** Replies are what is in the thread of a message, deleted ones aside. */
+export interface Replies {
+  /** At most 1000: as many, or more. */
+  count: number;
+  /** Of the newest. */
+  lastSeq: number;
 }
 /** Mention is of somebody who is meant to look at a message. */
 export interface Mention {
@@ -816,6 +827,10 @@ export interface ExportedMessage {
   name?: string;
   /** The message that this one answers. */
   parentId?: MessageID;
+  /** The root of the thread that it is in. */
+  threadId?: MessageID;
+  /** Of a root: what is in its thread. */
+  replies?: Replies;
   /** Http(s) URLs, or document:<id>. */
   attachments?: Attachment[];
   /** Who is meant to look at it. */
@@ -914,6 +929,35 @@ export interface History {
   /** Where it goes on towards older messages. */
   nextBeforeSeq?: number;
 }
+/** Hit is a message that was found, in short. */
+export interface Hit {
+  conversationId: ConversationID;
+  messageId: MessageID;
+  /** Its place in the log: GET /messages?aroundSeq= shows what is around it. */
+  seq: number;
+  participantId: PrincipalID;
+  participantType: PrincipalType;
+  role: Role;
+  /** When it was stored. */
+  createdAt: string;
+  /** Of the message, as it was read. */
+  version?: number;
+  /** The part of what it says in which the first word was found. */
+  text: string;
+  /** Where in the message that part begins, in UTF-16 units. */
+  offset?: number;
+  /** The message goes on after it. */
+  cut?: boolean;
+  /** What was found in text, in its order. */
+  ranges: HitRange[];
+}
+/** HitRange is a part of a text, in UTF-16 units (what text.slice takes in JavaScript). */
+export interface HitRange {
+  /** Included. */
+  start: number;
+  /** Not included. */
+  end: number;
+}
 /** Join asks to be in a conversation now, and for its history: the last messages, or all after `afterSeq`. */
 export interface Join {
   /** What is asked for. */
@@ -963,6 +1007,10 @@ export interface MessageGone {
   version: number;
   /** Where that was not its author. */
   deletedBy?: Identity;
+  /** The root of the thread that it is in. */
+  threadId?: MessageID;
+  /** Of a root, whose thread goes on. */
+  replies?: Replies;
 }
 /** A user said something: to the agent that serves the conversation, in lean only where it is not in the room. */
 export interface MessageFromUserFrame {
@@ -1367,6 +1415,25 @@ export interface RunPage {
   /** The newest first. */
   data: Run[];
   pagination: CursorPage;
+}
+/** SearchCursor is the pagination of a search. */
+export interface SearchCursor {
+  /** The most entries of a page. */
+  limit: number;
+  /** There may be more, after the cursor. */
+  hasMore: boolean;
+  /** Of the page that follows. */
+  cursor?: string;
+}
+/** SearchPage is the body of GET /search. */
+export interface SearchPage {
+  /** The newest first; a page may have fewer than its limit, and more after it. */
+  data: Hit[];
+  pagination: SearchCursor;
+  /** The caller has more conversations than were searched: the 200 latest active ones. */
+  latestOnly?: boolean;
+  /** The 5,000 latest messages that might do were looked at: go on from the cursor. */
+  bounded?: boolean;
 }
 /** Send adds a message. `conversationId` may be left out by a connection that has joined only one conversation. */
 export interface Send {
