@@ -28,7 +28,11 @@ export function useAiwmRuntime(id: string): AssistantRuntime {
     hasEarlier: chat.hasOlder,
     onLoadEarlier: async () => void (await chat.loadOlder()),
     onNew: async (message) => void chat.send(inputOf(message)),
-    onCancel: () => chat.stop(),
+    // Before anything is written, and between two steps, it is known by its question alone.
+    onCancel: () => {
+      const last = log.filter((m) => m.participantType === "user" && m.participantId === me?.id).at(-1);
+      return streams.length > 0 || !last ? chat.stop() : chat.stopAnswer(last.id);
+    },
     onRespondToToolApproval: ({ approvalId, approved, reason }) => chat.approve(approvalId, { approved, ...(reason && { reason }) }),
     onReload: async (parentId) => {
       const asked = log.find((m) => m.clientMessageId === parentId);

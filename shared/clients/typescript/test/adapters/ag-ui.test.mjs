@@ -99,6 +99,16 @@ test("who connects while something waits can allow it", async () => {
   assert.match(second.agent.messages.at(-1).content, /4004 is refunded/);
 });
 
+test("who connects sees what was edited as it is then", async () => {
+  const p = await page();
+  await p.ask("hello #tokens 3");
+  const [question] = await p.log();
+  await p.client.rest.editMessage(question.id, { content: "hello, edited", edits: 0 });
+  const again = await page(p.threadId);
+  await again.agent.connectAgent();
+  assert.deepEqual(again.agent.messages.map((m) => m.content), ["hello, edited", p.agent.messages.at(-1).content]);
+});
+
 test("what fails is RUN_ERROR, with a sentence", async () => {
   const p = await page();
   await p.ask("#tokens 30 #break 10");

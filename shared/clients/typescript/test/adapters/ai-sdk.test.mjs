@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { AiwmChatTransport } from "../../dist/ai-sdk.js";
+import { AiwmChatTransport, toUIMessages } from "../../dist/ai-sdk.js";
 import { answerOf, assertAsHistory, Chat, openChat, shown, textOf, toolsOf } from "./ai-sdk.page.mjs";
 import { startServer, until } from "./server.mjs";
 
@@ -94,6 +94,15 @@ test("stop stops the agent, and the question can be asked again", async () => {
   await again;
   assert.equal(p.chat.messages.length, 2);
   await until("the end", async () => (await p.log()).at(-1).status === "cancelled" && (await p.log()).length === 3);
+});
+
+test("what is edited is what the log has, and the next page shows", async () => {
+  const p = await page();
+  await p.chat.sendMessage({ text: "hello #tokens 3" });
+  const [question] = await p.log();
+  await p.client.rest.editMessage(question.id, { content: "hello, edited", edits: 0 });
+  const [asked, answer] = toUIMessages(await p.log());
+  assert.deepEqual([asked.id, textOf(asked), textOf(answer)], [question.clientMessageId, "hello, edited", textOf(p.chat.lastMessage)]);
 });
 
 test("an answer that fails is an error, and its text stays", async () => {

@@ -62,6 +62,19 @@ test("cancelling stops the agent, and reloading asks it again", async (t) => {
   assert.equal((await page.log()).length, 3);
 });
 
+test("what is edited is shown as it is then, on the page and after a reload", async (t) => {
+  const page = await open(t);
+  page.thread.append("hello #tokens 3");
+  await until("the answer", () => page.text() && page.last().status.type === "complete");
+  const [question] = await page.log();
+  await page.client.rest.editMessage(question.id, { content: "hello, edited", edits: 0 });
+  const first = (p) => p.messages()[0]?.content[0]?.text;
+  await until("the new text", () => first(page) === "hello, edited");
+  const again = await open(t, page.id, server.client());
+  await until("the new text after a reload", () => first(again) === "hello, edited");
+  assert.equal(page.messages().length, 2);
+});
+
 test("what fails says so", async (t) => {
   const page = await open(t);
   page.thread.append("#tokens 30 #break 10");

@@ -123,6 +123,18 @@ test("a conversation is drawn as it changes, joined while it is shown, and left"
   assert.deepEqual([client.conversation("b").opened, client.conversation("b").listeners.size], [0, 0]);
 });
 
+test("a message that is edited, or deleted, is drawn as it is then", async (t) => {
+  const client = new Client();
+  const { place } = await draw(t, client, () => chat.useMessages("a").messages.map((m) => (m.isDeleted ? "gone" : m.content)).join("|"));
+  const a = client.conversation("a");
+  const all = [say(1, "one"), say(2, "two")];
+  await act(() => a.set({ messages: all }));
+  await act(() => a.set({ messages: [{ ...all[0], content: "one, edited", edits: 1 }, all[1]] }));
+  assert.equal(place.textContent, "one, edited|two");
+  await act(() => a.set({ messages: [{ ...all[0], content: "", isDeleted: true }, all[1]] }));
+  assert.equal(place.textContent, "gone|two");
+});
+
 test("each hook draws for what it is about, and for nothing else", async (t) => {
   const client = new Client();
   const draws = {};
