@@ -49,7 +49,7 @@ func TestCommandsOfAChange(t *testing.T) {
 			[]string{"eval edit", "get budget", "eval room", "eval room", "hgetall agent"},
 			[]string{
 				"find conversations", "find messages", "findAndModify messages", "update conversations", "update conversations",
-				"findAndModify conversations", "findAndModify conversations", "find conversations", "update messages",
+				"findAndModify conversations", "findAndModify conversations", "find conversations", "update search", "update messages",
 			}},
 	} {
 		settled()
