@@ -53,7 +53,7 @@ func TestReactions(t *testing.T) {
 		return func(f client.Frame) bool { return counts(data[protocol.Reactions](t, f).Reactions) == want }
 	}
 	user.tells(protocol.EventReactions, sent.MessageID, told("👍+"))
-	agent.tells(protocol.EventReactions, sent.MessageID, told("👍+")) // as everybody in the room, in aiwm
+	agent.tells(protocol.EventReactions, sent.MessageID, told("👍+mine")) // as all devices of who reacted, in aiwm
 	lean.tells(protocol.EventReactions, sent.MessageID, told("👍+"))
 	if got := counts(lean.react(id, sent.MessageID, "👍", true).Reactions); got != "👍++mine" {
 		t.Errorf("the user is answered %s", got)

@@ -38,6 +38,9 @@ func (a *actor) upload(id chat.ConversationID, name, media, content string) prot
 	return u
 }
 
+// bucket asks S3, whose answers are not those of the contract.
+var bucket = &http.Client{}
+
 func putBytes(t *testing.T, link string, headers map[string]string, content string) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, link, strings.NewReader(content))
@@ -52,7 +55,7 @@ func putBytes(t *testing.T, link string, headers map[string]string, content stri
 
 func answerTo(t *testing.T, r *http.Request) (int, string) {
 	t.Helper()
-	response, err := http.DefaultClient.Do(r)
+	response, err := bucket.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,7 +302,7 @@ func TestDocumentIsSavedNotRun(t *testing.T) {
 	user, _, id := talk(t, shared)
 	u := user.upload(id, `a "b" ü.txt`, "text/plain", "<script>alert(1)</script>")
 	d, _ := user.readsDocument(u.ID)
-	response, err := http.Get(d.URL)
+	response, err := bucket.Get(d.URL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func TestNewUpload(t *testing.T) {
 		{"Übersicht (1) – final.pdf", "application/pdf", 9, ""},
 		{"báo cáo.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document", 9, ""},
 		{"👩‍👩‍👧 ❤️.jpeg", "image/jpeg", 9, ""},
-		{"می‌خواهم.txt", "text/plain;charset=utf-8", 9, ""},
+		{"می\u200cخواهم.txt", "text/plain;charset=utf-8", 9, ""},
 		{".profile", "text/plain", 9, ""},
 		{"voice", "audio/webm;codecs=opus", 9, ""},
 		{"voice", "Audio/MP4", 9, ""},

@@ -100,9 +100,9 @@ func whole(t *testing.T, s *shelf, f export.Format) (all []byte, pages int) {
 		if pages++; next == nil {
 			return all, pages
 		}
-		again, err := export.ParseCursor(next.String())
-		if err != nil || again != *next {
-			t.Fatalf("the cursor %s is %v, %v", next, again, err)
+		again, bad := export.ParseCursor(next.String())
+		if bad != nil || again != *next {
+			t.Fatalf("the cursor %s is %v, %v", next, again, bad)
 		}
 		page, next, err = export.Next(t.Context(), s, conversation(), again)
 	}
