@@ -113,6 +113,8 @@ func needed(t *testing.T, f wired) []right {
 			rights = append(rights, right{"sqs:SendMessage", "WelcomeQueue.Arn", ""})
 		case config.SummaryQueue:
 			rights = append(rights, right{"sqs:SendMessage", "SummaryQueue.Arn", ""})
+		case config.WebhookQueue:
+			rights = append(rights, right{"sqs:SendMessage", "WebhookQueue.Arn", ""})
 		case config.RunQueue:
 			rights = append(rights, right{"sqs:SendMessage", "RunQueue.Arn", ""})
 		case config.StreamQueue:
@@ -245,7 +247,7 @@ func set(rights []right) map[right]bool {
 // has a method for, or of one that it uses: the two are one technology, which
 // says nothing.
 func TestQueuesAreUsedByWhoNeedsThem(t *testing.T) {
-	for method, part := range map[string]config.Part{"EnqueueWelcome": config.WelcomeQueue, "EnqueueSummary": config.SummaryQueue, "EnqueueStream": config.StreamQueue, "EnqueueRun": config.RunQueue} {
+	for method, part := range map[string]config.Part{"EnqueueWelcome": config.WelcomeQueue, "EnqueueSummary": config.SummaryQueue, "EnqueueStream": config.StreamQueue, "EnqueueRun": config.RunQueue, "EnqueueWebhook": config.WebhookQueue} {
 		has := func(methods []string) bool {
 			return slices.ContainsFunc(methods, func(m string) bool { return strings.HasPrefix(m, method) })
 		}

@@ -75,7 +75,7 @@ var technologies = map[string][]config.Part{
 	"shared/mongostore":          {config.Mongo},
 	"shared/presence":            {config.Redis},
 	"shared/delivery/apigateway": {config.Connections},
-	"shared/queue":               {config.WelcomeQueue, config.SummaryQueue, config.StreamQueue, config.RunQueue},
+	"shared/queue":               {config.WelcomeQueue, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.WebhookQueue},
 	"shared/objects":             {config.Uploads},
 	"shared/auth":                {config.JWT},
 	"shared/summary":             {config.OpenAI},
@@ -111,7 +111,7 @@ func link(imports map[string][]string, linked map[string]bool, pkg string) {
 }
 
 // background are the functions that nobody waits for, and those that wait for others.
-var background = map[string]bool{"disconnect": true, "welcome": true, "expire": true, "answer": true, "summarize": true, "sweep": true, "indexes": true}
+var background = map[string]bool{"disconnect": true, "welcome": true, "expire": true, "answer": true, "summarize": true, "sweep": true, "indexes": true, "webhook": true}
 
 func TestTemplateFunctions(t *testing.T) {
 	for _, f := range loadTemplate(t, nil).Functions {
@@ -183,6 +183,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"DELETE /conversations/{id}/participants/{type}/{participantId} Conversations",
 		"DELETE /messages/{id} Messages",
 		"DELETE /messages/{id}/reactions/{key} Messages",
+		"DELETE /webhooks/{id} Agents",
 		"GET /agents Agents",
 		"GET /agents/{id} Agents",
 		"GET /agents/{id}/backlog Messages",
@@ -202,6 +203,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"GET /runs/{id} Agents",
 		"GET /search Search",
 		"GET /usage Agents",
+		"GET /webhooks Agents",
 		"POST /agents Agents",
 		"POST /conversations Conversations",
 		"POST /conversations/{id}/approvals/{toolCallId} Messages",
@@ -212,6 +214,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"POST /messages/{id}/regenerate Agents",
 		"POST /runs/{id}/stop Agents",
 		"POST /uploads Uploads",
+		"POST /webhooks Agents",
 		"PUT /agents/{id} Agents",
 		"PUT /conversations/{id} Conversations",
 		"PUT /conversations/{id}/read Conversations",
@@ -230,7 +233,7 @@ func TestTemplateQueuesAndSchedules(t *testing.T) {
 	for _, q := range tpl.Queues {
 		queues[q.LogicalID] = q
 	}
-	if len(tpl.QueueSources) != 4 {
+	if len(tpl.QueueSources) != 5 {
 		t.Errorf("queue sources are %+v", tpl.QueueSources)
 	}
 	for _, s := range tpl.QueueSources {
@@ -251,7 +254,7 @@ func TestTemplateQueuesAndSchedules(t *testing.T) {
 func TestTemplateEnvironmentValues(t *testing.T) {
 	tpl := loadTemplate(t, map[string]string{"MongodbUri": "mongodb://db.example", "StageName": "dev"})
 	env, err := tpl.Environment("SendFunction", template.Resolver{
-		Values: map[string]string{"WebSocketApi": "abc123", "SummaryQueue": "http://127.0.0.1:3003/queue", "RunQueue": "http://127.0.0.1:3003/runs", "AWS::Region": "eu-west-1"},
+		Values: map[string]string{"WebSocketApi": "abc123", "SummaryQueue": "http://127.0.0.1:3003/queue", "RunQueue": "http://127.0.0.1:3003/runs", "WebhookQueue": "http://127.0.0.1:3003/webhooks", "AWS::Region": "eu-west-1"},
 		Variables: map[string]string{
 			"REDIS_ADDR":  "127.0.0.1:6379", // no value in the template
 			"REDIS_TLS":   "",               // a value in the template, taken away

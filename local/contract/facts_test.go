@@ -25,7 +25,7 @@ var sources = []string{"../../shared/protocol", "../../shared/chat", "../../func
 var shown = []string{
 	"ConversationID", "MessageID", "ClientMessageID", "PrincipalID", "OrgID", "ConnectionID", "Attachment", "ReactionKey", "UploadID",
 	"Code", "Dialect", "PrincipalType", "Role", "MessageType", "MessageStatus", "ConversationStatus",
-	"RunID", "CallID", "RunStatus", "RespondPolicy", "BusyPolicy", "MentionType", "Verdict", "UsageGroup", "Day",
+	"RunID", "CallID", "RunStatus", "RespondPolicy", "BusyPolicy", "MentionType", "WebhookID", "WebhookEvent", "Verdict", "UsageGroup", "Day",
 }
 
 func isShown(name string) bool {

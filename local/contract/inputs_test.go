@@ -87,6 +87,16 @@ var bodyOf = map[string]func(body []byte) error{
 		}
 		return err
 	},
+	"POST /webhooks": func(body []byte) error {
+		in, err := protocol.Decode[protocol.CreateWebhook](body)
+		if err != nil {
+			return err
+		}
+		var f chat.Faults
+		w := chat.Webhook{URL: in.URL, Events: in.Events, AgentID: in.AgentID}
+		w.Check(&f, false)
+		return f.Err()
+	},
 	"PUT /messages/{id}": func(body []byte) error {
 		in, err := protocol.Decode[protocol.EditBody](body)
 		if err == nil {
@@ -416,7 +426,9 @@ func valuesFor(member string, s *jsonschema.Schema, in map[string]json.RawMessag
 		for n, name := range map[int]string{*s.MaxItems: "the most", *s.MaxItems + 1: "too many"} {
 			all[name] = listOf(n, s)
 		}
-		if s.UniqueItems {
+		if s.UniqueItems && s.Items.MaxLength == nil { // of an enumeration
+			all["the same twice"], all["none"] = []any{listOf(1, s).([]any)[0], listOf(1, s).([]any)[0]}, []any{}
+		} else if s.UniqueItems {
 			all["the same twice"] = []string{"a", "a"}
 			all["a long one"], all["one too long"], all["a blank one"] = []string{long(*s.Items.MaxLength)}, []string{long(*s.Items.MaxLength + 1)}, []string{" "}
 		}
@@ -438,6 +450,8 @@ func listOf(n int, s *jsonschema.Schema) any {
 			list = append(list, protocol.ToolSelection{Server: fmt.Sprint("server-", i), Allow: []string{"*"}})
 		case strings.HasSuffix(s.Items.Ref, "MentionInput"):
 			list = append(list, protocol.Mention{Type: chat.MentionUser, ID: chat.PrincipalID(fmt.Sprint("u", i))})
+		case strings.HasSuffix(s.Items.Ref, "WebhookEvent"):
+			list = append(list, append(chat.WebhookEvents(), "message.read")[i])
 		case s.Items.Ref != "":
 			list = append(list, fmt.Sprintf("https://a.example/%d", i))
 		default:

@@ -39,7 +39,7 @@ func TestAMonthByHand(t *testing.T) {
 		"http-request":      60,
 		"invocation":        invocations,
 		"gb-second":         invocations / 2 / 2,
-		"queue-request":     (sessions+20)*3 + 4*5*730*180,
+		"queue-request":     (sessions+20)*3 + 5*5*730*180,
 		"log-gb":            invocations * 500 / 1e9,
 		"transfer-gb":       frames * 40 / 1e6,
 		"redis-command":     200*5 + sessions*30 + pings*6 + 20*3 + sweeps*3 + 60*2,

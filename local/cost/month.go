@@ -37,7 +37,7 @@ const (
 	logBytes      = 500   // of a line, one for each invocation
 	pollers       = 5     // with which Lambda asks a queue, also where nothing is in it
 	pollSeconds   = 20    // that each of them waits
-	queues        = 4     // welcome, summary, stream and run
+	queues        = 5     // welcome, summary, stream, run and webhook
 	jobRequests   = 3     // send, receive and delete
 	requestBytes  = 1_500 // of a command or an operation, with its answer, through the NAT gateway
 )

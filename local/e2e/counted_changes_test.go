@@ -42,7 +42,7 @@ func TestCommandsOfAChange(t *testing.T) {
 		{"an edit", "edit", edited, []string{"eval edit", "get budget", "eval room"},
 			[]string{
 				"find conversations", "findAndModify messages", "update conversations", "update conversations",
-				"findAndModify conversations", "findAndModify conversations", "update search", "update messages",
+				"findAndModify conversations", "findAndModify conversations", "update search", "update messages", "find webhooks", // the last once in half a minute
 			}},
 		{"it says so", "edit", edited, []string{"eval edit", "get budget"}, []string{"find conversations", "findAndModify messages", "find messages"}},
 		{"an edit for somebody", "edit", fields{"conversationId": id, "messageId": said, "content": "hello @there", "edits": 1, "mentions": []any{fields{"type": "agent", "id": agent.principal.ID}}},

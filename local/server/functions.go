@@ -32,6 +32,7 @@ import (
 	sweep "aiwm-chat/functions/sweep/wiring"
 	typing "aiwm-chat/functions/typing/wiring"
 	uploads "aiwm-chat/functions/uploads/wiring"
+	webhook "aiwm-chat/functions/webhook/wiring"
 	welcome "aiwm-chat/functions/welcome/wiring"
 	"aiwm-chat/local/aws/lambda"
 	"aiwm-chat/shared/config"
@@ -69,6 +70,7 @@ func Functions() map[string]wire.Function {
 		"sweep":         sweep.Function,
 		"typing":        typing.Function,
 		"uploads":       uploads.Function,
+		"webhook":       webhook.Function,
 		"welcome":       welcome.Function,
 	}
 }

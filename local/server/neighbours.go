@@ -104,6 +104,7 @@ func (s *Server) agentVariables() map[string]string {
 	of["PROVIDERS"] = "{" + providers + "}"
 	of["TOOL_SERVERS"] = fmt.Sprintf(`{%q: {"url": %q}}`, ShopServer, s.ToolsURL())
 	of["TOOL_SERVERS_LOCAL"] = "true"
+	of["WEBHOOKS_LOCAL"] = "true"
 	for name := range of {
 		if s.options.Getenv(name) != "" {
 			delete(of, name)

@@ -61,6 +61,12 @@ const (
 	EffectErase Effect = "erase"
 )
 
+// The effects that call webhooks: of a message, and of a change of what it says.
+const (
+	EffectWebhook       Effect = "webhook"
+	EffectWebhookChange Effect = "webhook-change"
+)
+
 // SummaryEvery is after how many messages a conversation is summarised again.
 const SummaryEvery = 10
 
@@ -97,6 +103,13 @@ func (d *Due) GivesUp(since time.Time) bool {
 // with its seq only: see Due.For.
 func NewDue(now time.Time, patience time.Duration) *Due {
 	return &Due{At: now.Add(patience), Left: []Effect{EffectDeliver, EffectProject, EffectSearch}}
+}
+
+// With returns d with one more effect.
+func (d *Due) With(e Effect) *Due {
+	out := *d
+	out.Left = append(slices.Clone(d.Left), e)
+	return &out
 }
 
 // Calling returns d where somebody may have to be called as well.
@@ -176,7 +189,7 @@ func (d *Due) OfChange() (change, commit *Due) {
 	for _, e := range d.Left {
 		of := &rest
 		switch e {
-		case EffectForget, EffectTell, EffectTellReactions, EffectErase:
+		case EffectForget, EffectTell, EffectTellReactions, EffectErase, EffectWebhookChange:
 			of = &own
 		case EffectMention, EffectAttach, EffectSearch, EffectReplies: // of both: of an edit they come with EffectTell
 			if d.Has(EffectTell) {

@@ -36,6 +36,8 @@ type Config struct {
 	WelcomeQueueURL string // WELCOME_QUEUE_URL, required: the queue of connections to greet; template.yaml sets it
 	SummaryQueueURL string // SUMMARY_QUEUE_URL, required: the queue of conversations to summarise; template.yaml sets it
 	StreamQueueURL  string // STREAM_QUEUE_URL, required: the queue of streams to look after; template.yaml sets it
+	WebhookQueueURL string // WEBHOOK_QUEUE_URL, required: the queue of calls of webhooks; template.yaml sets it
+	WebhooksLocal   bool   // WEBHOOKS_LOCAL, default false; true allows http and private addresses for webhooks: for a laptop
 	RunQueueURL     string // RUN_QUEUE_URL, required: the queue of runs of agents; template.yaml sets it
 	Uploads         struct {
 		Bucket   string // UPLOADS_BUCKET, of S3, where files go that people attach; empty: none may be uploaded

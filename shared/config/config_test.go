@@ -22,7 +22,7 @@ func enough() map[string]string {
 	return map[string]string{
 		"MONGODB_URI": "mongodb://u:hunter2@db/", "REDIS_ADDR": "redis:6379", "CONNECTIONS_URL": "https://api/prod/",
 		"WELCOME_QUEUE_URL": "https://sqs/1/welcome", "SUMMARY_QUEUE_URL": "https://sqs/1/summary", "STREAM_QUEUE_URL": "https://sqs/1/stream",
-		"RUN_QUEUE_URL": "https://sqs/1/run", "JWT_SECRET": secret,
+		"RUN_QUEUE_URL": "https://sqs/1/run", "WEBHOOK_QUEUE_URL": "https://sqs/1/webhook", "JWT_SECRET": secret,
 		"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "AKIA", "AWS_SECRET_ACCESS_KEY": "hunter2",
 	}
 }
@@ -42,6 +42,7 @@ func TestDefaults(t *testing.T) {
 	want.Mongo.URI, want.Mongo.Database = "mongodb://u:hunter2@db/", "aiwm_chat"
 	want.ConnectionsURL = "https://api/prod"
 	want.WelcomeQueueURL, want.SummaryQueueURL, want.StreamQueueURL, want.RunQueueURL = "https://sqs/1/welcome", "https://sqs/1/summary", "https://sqs/1/stream", "https://sqs/1/run"
+	want.WebhookQueueURL = "https://sqs/1/webhook"
 	want.OpenAI.BaseURL, want.OpenAI.Model, want.OpenAI.Timeout, want.OpenAI.MaxTokens = "https://api.openai.com/v1", "gpt-6-luna", 20*time.Second, 4000
 	want.Redis.Mode = config.RedisAuto
 	want.Limits = config.Limits{
@@ -67,7 +68,7 @@ func TestDefaults(t *testing.T) {
 	}
 	if c.AWS != want.AWS || c.Mongo != want.Mongo || c.OpenAI != want.OpenAI || c.LogLevel != want.LogLevel ||
 		c.ConnectionsURL != want.ConnectionsURL || c.WelcomeQueueURL != want.WelcomeQueueURL || c.SummaryQueueURL != want.SummaryQueueURL ||
-		c.StreamQueueURL != want.StreamQueueURL || c.RunQueueURL != want.RunQueueURL ||
+		c.StreamQueueURL != want.StreamQueueURL || c.RunQueueURL != want.RunQueueURL || c.WebhookQueueURL != want.WebhookQueueURL || c.WebhooksLocal ||
 		c.Redis.Mode != want.Redis.Mode || c.Redis.Username != "" || c.Redis.Password != "" || c.Redis.TLS || c.Limits != want.Limits {
 		t.Errorf("got %+v\nwant %+v", c, want)
 	}
@@ -315,7 +316,7 @@ func TestParts(t *testing.T) {
 			of[name] = p
 		}
 	}
-	if last := config.UploadLimits; len(config.Parts()) != int(last)+1 {
+	if last := config.Webhooks; len(config.Parts()) != int(last)+1 {
 		t.Errorf("there are %d parts, the last is %d", len(config.Parts()), last)
 	}
 }
@@ -348,7 +349,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	}
 	want := []string{
 		"MONGODB_URI", "REDIS_ADDR", "CONNECTIONS_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
-		"WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL", "JWT_SECRET", "RUN_QUEUE_URL",
+		"WELCOME_QUEUE_URL", "SUMMARY_QUEUE_URL", "STREAM_QUEUE_URL", "JWT_SECRET", "RUN_QUEUE_URL", "WEBHOOK_QUEUE_URL",
 	}
 	var got []string
 	for line := range strings.Lines(err.Error()) {

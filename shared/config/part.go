@@ -42,6 +42,8 @@ const (
 	ToolServers
 	Uploads
 	UploadLimits
+	WebhookQueue
+	Webhooks
 	parts // how many there are
 )
 
@@ -126,6 +128,13 @@ var groups = [...]struct {
 	Providers:    {[]string{"PROVIDERS"}, readProviders},
 	ProviderKeys: {[]string{"PROVIDER_KEYS", "PROVIDER_KEYS_ARN"}, readProviderKeys},
 	ToolServers:  {[]string{"TOOL_SERVERS", "TOOL_SERVERS_ARN", "TOOL_SERVERS_LOCAL"}, readToolServers},
+	WebhookQueue: {[]string{"WEBHOOK_QUEUE_URL"}, func(r *reader, c *Config) {
+		c.WebhookQueueURL = r.requiredURL("WEBHOOK_QUEUE_URL")
+		readAWS(r, c)
+	}},
+	Webhooks: {[]string{"WEBHOOKS_LOCAL"}, func(r *reader, c *Config) {
+		c.WebhooksLocal = r.flag("WEBHOOKS_LOCAL", "false")
+	}},
 }
 
 // Variables returns the names of the variables of the part, as template.yaml

@@ -88,7 +88,7 @@ func (s *Store) DeleteMessage(ctx context.Context, m chat.Message, by chat.Princ
 	if by != m.Sender {
 		set["deletedBy"] = principalDoc{by.Type, by.ID}
 	}
-	effects := []chat.Effect{chat.EffectForget, chat.EffectTell, chat.EffectSearch}
+	effects := []chat.Effect{chat.EffectForget, chat.EffectTell, chat.EffectSearch, chat.EffectWebhookChange}
 	if m.ThreadID != "" {
 		effects = append(effects, chat.EffectReplies)
 	}
@@ -162,7 +162,7 @@ func (s *Store) edit(ctx context.Context, author chat.Principal, e chat.Edit, du
 	set := bson.M{"content": e.Content}
 	add := bson.M{} // to sets
 	update := bson.M{"$set": set, "$inc": bson.M{"edits": 1}, "$currentDate": bson.M{"editedAt": true, "updatedAt": true}, "$addToSet": add}
-	effects := []chat.Effect{chat.EffectForget, chat.EffectTell, chat.EffectSearch}
+	effects := []chat.Effect{chat.EffectForget, chat.EffectTell, chat.EffectSearch, chat.EffectWebhookChange}
 	if e.Attachments != nil { // what was said aloud goes with them
 		set["attachments"] = e.Attachments
 		update["$unset"] = bson.M{"voice": ""}

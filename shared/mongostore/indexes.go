@@ -154,6 +154,9 @@ func (s *Store) createIndexes(ctx context.Context) error {
 	if _, err := s.uploads.now().Indexes().CreateMany(ctx, uploadIndexes()); err != nil {
 		return failed("create the indexes of uploads", err)
 	}
+	if _, err := s.webhooks.now().Indexes().CreateMany(ctx, webhookIndexes()); err != nil {
+		return failed("create the indexes of webhooks", err)
+	}
 	if err := s.complete(ctx); err != nil {
 		return err
 	}

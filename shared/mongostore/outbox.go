@@ -106,7 +106,7 @@ func (s *Store) settlePart(ctx context.Context, m chat.Message, left *chat.Due) 
 	}
 	rest := now.Due.Done(m.Due, left, func(e chat.Effect) bool {
 		switch e {
-		case chat.EffectForget, chat.EffectTell, chat.EffectMention, chat.EffectAttach, chat.EffectErase, chat.EffectSearch, chat.EffectReplies:
+		case chat.EffectForget, chat.EffectTell, chat.EffectMention, chat.EffectAttach, chat.EffectErase, chat.EffectSearch, chat.EffectReplies, chat.EffectWebhookChange:
 			return text
 		case chat.EffectTellReactions:
 			return reactions

@@ -47,7 +47,7 @@ func rows(t *testing.T, heading string) (all [][]string) {
 func TestReferenceOfIndexes(t *testing.T) {
 	f := open(t)
 	var got, want []string
-	for _, name := range []string{"messages", "conversations", "agents", "runs", "reads", "search", "uploads"} {
+	for _, name := range []string{"messages", "conversations", "agents", "runs", "reads", "search", "uploads", "webhooks"} {
 		cursor, err := f.db.Collection(name).Indexes().List(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -182,6 +182,14 @@ func TestReferenceOfShards(t *testing.T) {
 		"Attachable":       nil,
 		"AttachUploads":    nil,
 		"EraseUploads":     nil,
+		"CreateWebhook":    nil, // nor are webhooks
+		"Webhooks":         nil,
+		"Webhook":          nil,
+		"DeleteWebhook":    nil,
+		"TryWebhook":       nil,
+		"WebhookTook":      nil,
+		"WebhookFailed":    nil,
+		"DisableWebhook":   nil,
 		"SetAgentStatus":   nil, // agents is not sharded
 		"UncheckedAgents":  nil,
 		"CreateAgent":      nil,

@@ -44,6 +44,7 @@ type Store struct {
 	reads         *collection
 	search        *collection
 	uploads       *collection
+	webhooks      *collection
 	// due is messages for writes whose loss does no harm: one server's
 	// acknowledgement will do.
 	due *collection
@@ -56,7 +57,7 @@ type connected struct {
 	client *mongo.Client
 	uri    string
 
-	conversations, messages, agents, runs, reads, search, uploads, due *mongo.Collection
+	conversations, messages, agents, runs, reads, search, uploads, webhooks, due *mongo.Collection
 }
 
 // A collection is one of the client that the store has now.
@@ -101,6 +102,7 @@ func Open(uri, database string, o Options) (*Store, error) {
 	s.reads = &collection{s, func(c *connected) *mongo.Collection { return c.reads }}
 	s.search = &collection{s, func(c *connected) *mongo.Collection { return c.search }}
 	s.uploads = &collection{s, func(c *connected) *mongo.Collection { return c.uploads }}
+	s.webhooks = &collection{s, func(c *connected) *mongo.Collection { return c.webhooks }}
 	s.due = &collection{s, func(c *connected) *mongo.Collection { return c.due }}
 	return s, nil
 }
@@ -117,6 +119,7 @@ func (s *Store) use(client *mongo.Client, uri string) {
 		reads:         db.Collection("reads"),
 		search:        db.Collection("search"),
 		uploads:       db.Collection("uploads"),
+		webhooks:      db.Collection("webhooks"),
 		due:           db.Collection("messages", options.Collection().SetWriteConcern(writeconcern.W1())),
 	})
 }

@@ -62,8 +62,11 @@ func publicOnly(_ context.Context, _, address string, _ syscall.RawConn) error {
 // Transport returns what connects to services of others: where local is set anywhere, else
 // only at public addresses. It knows no proxy, for which the addresses behind it could not
 // be checked.
-func Transport(local bool) *http.Transport {
-	dialer := net.Dialer{Timeout: 10 * time.Second}
+func Transport(local bool) *http.Transport { return transport(local, nil) }
+
+// transport is Transport with names that are resolved by r; nil is as usual.
+func transport(local bool, r *net.Resolver) *http.Transport {
+	dialer := net.Dialer{Timeout: 10 * time.Second, Resolver: r}
 	if !local {
 		dialer.ControlContext = publicOnly
 	}

@@ -36,7 +36,7 @@ var checks = map[string]func(string) error{
 	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "approve": check[protocol.Approve], "react": check[protocol.React], "edit": check[protocol.Edit], "edit by REST": check[protocol.EditBody], "read": check[protocol.Read], "unread": check[protocol.Unread], "read by REST": check[protocol.ReadBody], "unread by REST": check[protocol.UnreadBody], "decide": check[protocol.Decide], "streamJob": check[protocol.StreamJob],
 	"welcome": check[protocol.WelcomeJob], "summary": check[protocol.SummaryJob],
 	"new agent": check[protocol.CreateAgent], "agent": check[protocol.UpdateAgent], "run": check[protocol.RunJob],
-	"upload": check[protocol.CreateUpload],
+	"upload": check[protocol.CreateUpload], "new webhook": check[protocol.CreateWebhook], "webhook": check[protocol.WebhookJob],
 }
 
 // TestMalformed are bodies that no decoder accepts.
@@ -167,6 +167,17 @@ func TestFields(t *testing.T) {
 		{"agent", `{"version":1,"name":"A","managed":{"provider":"p","model":"m","budget":{"tokensPerDay":1.5}}}`, chat.ValidationFailed, "managed.budget.tokensPerDay"},
 		{"run", `{"runId":"r","orgId":"o","conversationId":"c"}`, "", ""},
 		{"run", `{"runId":"r","status":"active"}`, chat.ValidationFailed, "status"},
+
+		{"new webhook", `{"url":"https://a","events":["message.created"],"agentId":"a"}`, "", ""},
+		{"new webhook", `{"url":["https://a"]}`, chat.ValidationFailed, "url"},
+		{"new webhook", `{"url":"https://a","events":"message.created"}`, chat.ValidationFailed, "events"},
+		{"new webhook", `{"url":"https://a","events":[{"$ne":""}]}`, chat.ValidationFailed, "events.0"},
+		{"new webhook", `{"url":"https://a","secret":"mine"}`, chat.ValidationFailed, "secret"},
+		{"new webhook", `{"url":"https://a","url":"https://b"}`, chat.BadRequest, "url"},
+		{"new webhook", `{"url":"https://a","orgId":"o2"}`, chat.ValidationFailed, "orgId"},
+		{"webhook", `{"orgId":"o","webhookId":"w","event":"message.created","conversationId":"c","messageId":"m","at":1}`, "", ""},
+		{"webhook", `{"orgId":"o","webhookId":"w","content":"x"}`, chat.ValidationFailed, "content"},
+		{"webhook", `{"orgId":"o","at":"1"}`, chat.ValidationFailed, "at"},
 
 		{"leave", `{"action":"leave","conversationId":"c1"}`, "", ""},
 		{"leave", `{"action":"leave"}`, chat.ValidationFailed, "conversationId"},
@@ -523,6 +534,14 @@ func FuzzDecodeCreateAgent(f *testing.F) {
 
 func FuzzDecodeUpdateAgent(f *testing.F) {
 	fuzz[protocol.UpdateAgent](f, `{"version":1,"name":"A","description":"d","managed":{"provider":"p","model":"m","respond":"mention","busy":"reject"}}`)
+}
+
+func FuzzDecodeCreateWebhook(f *testing.F) {
+	fuzz[protocol.CreateWebhook](f, `{"url":"https://example.org/x","events":["message.created","message.deleted"],"agentId":"a"}`)
+}
+
+func FuzzDecodeWebhookJob(f *testing.F) {
+	fuzz[protocol.WebhookJob](f, `{"orgId":"o","webhookId":"w","event":"message.updated","conversationId":"c","messageId":"m","version":2,"at":1,"attempts":3,"notBefore":4}`)
 }
 
 func FuzzDecodeRunJob(f *testing.F) {

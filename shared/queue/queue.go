@@ -32,6 +32,7 @@ type Options struct {
 	SummaryURL string
 	StreamURL  string
 	RunURL     string
+	WebhookURL string
 }
 
 // A Queue puts jobs into queues. It is safe for concurrent use.
@@ -41,6 +42,7 @@ type Queue struct {
 	summary string
 	stream  string
 	run     string
+	webhook string
 }
 
 // New returns a Queue. It makes no call.
@@ -48,10 +50,10 @@ func New(o Options) (*Queue, error) {
 	if o.AWS.Region == "" {
 		return nil, errors.New("set up queues: no region")
 	}
-	if o.WelcomeURL == "" && o.SummaryURL == "" && o.StreamURL == "" && o.RunURL == "" {
+	if o.WelcomeURL == "" && o.SummaryURL == "" && o.StreamURL == "" && o.RunURL == "" && o.WebhookURL == "" {
 		return nil, errors.New("set up queues: no queue is given")
 	}
-	endpoint, err := endpointOf(cmp.Or(o.WelcomeURL, o.SummaryURL, o.StreamURL, o.RunURL))
+	endpoint, err := endpointOf(cmp.Or(o.WelcomeURL, o.SummaryURL, o.StreamURL, o.RunURL, o.WebhookURL))
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +65,7 @@ func New(o Options) (*Queue, error) {
 		BaseEndpoint: aws.String(endpoint),
 		HTTPClient:   awshttp.NewBuildableClient().WithTimeout(requestTimeout),
 	}
-	return &Queue{client: sqs.New(options), welcome: o.WelcomeURL, summary: o.SummaryURL, stream: o.StreamURL, run: o.RunURL}, nil
+	return &Queue{client: sqs.New(options), welcome: o.WelcomeURL, summary: o.SummaryURL, stream: o.StreamURL, run: o.RunURL, webhook: o.WebhookURL}, nil
 }
 
 // endpointOf returns where the queue of a URL is served.
@@ -106,6 +108,11 @@ func (q *Queue) EnqueueRun(ctx context.Context, job protocol.RunJob) error {
 // EnqueueRunIn is EnqueueRun after a delay, of at most 15 minutes.
 func (q *Queue) EnqueueRunIn(ctx context.Context, job protocol.RunJob, delay time.Duration) error {
 	return q.send(ctx, "run", q.run, job, min(delay, longestDelay))
+}
+
+// EnqueueWebhook asks for a webhook to be called after a delay, of at most 15 minutes.
+func (q *Queue) EnqueueWebhook(ctx context.Context, job protocol.WebhookJob, delay time.Duration) error {
+	return q.send(ctx, "webhook", q.webhook, job, min(delay, longestDelay))
 }
 
 func (q *Queue) send(ctx context.Context, name, url string, job any, delay time.Duration) error {

@@ -14,6 +14,7 @@ import (
 )
 
 type store interface {
+	webhooks
 	CreateAgent(ctx context.Context, a chat.AgentProfile) (chat.AgentProfile, error)
 	Agent(ctx context.Context, agent chat.Principal) (chat.AgentProfile, error)
 	Agents(ctx context.Context, org chat.OrgID, after chat.PrincipalID, limit int) (agents []chat.AgentProfile, more bool, err error)
@@ -44,6 +45,8 @@ type jobs interface {
 type Configured struct {
 	Provider   func(name string) bool
 	ToolServer func(name string) bool
+	// LocalWebhooks says that webhooks may be reached without TLS.
+	LocalWebhooks bool
 }
 
 // Handler handles the routes of agents.
@@ -60,7 +63,7 @@ func New(s store, r stopper, j jobs, c Configured) *Handler { return &Handler{s,
 // Routes returns the handler of each route key. What reads or writes an agent has one round trip
 // to MongoDB, two where it is created. Runs have the right beside what is asked for: two round
 // trips; to stop one three to six, one to SQS, and one to Redis or, where nobody holds it, those
-// of its end; to regenerate an answer six or seven and one to SQS. Usage has one.
+// of its end; to regenerate an answer six or seven and one to SQS. Usage has one, and webhooks: two where one is created.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
 		"POST /agents":                   h.create,
@@ -73,6 +76,9 @@ func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 		"POST /runs/{id}/stop":           h.stop,
 		"POST /messages/{id}/regenerate": h.regenerate,
 		"GET /usage":                     h.usage,
+		"POST /webhooks":                 h.createWebhook,
+		"GET /webhooks":                  h.listWebhooks,
+		"DELETE /webhooks/{id}":          h.deleteWebhook,
 	}
 }
 

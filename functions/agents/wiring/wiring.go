@@ -17,7 +17,7 @@ import (
 // Function is wired from what it needs.
 var Function = wire.Function{
 	Needs: []config.Part{
-		config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.RunQueue,
+		config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.RunQueue, config.WebhookQueue, config.Webhooks,
 		config.Providers, config.ToolServers, config.JWT, config.RESTLimits,
 	},
 	Wire: wired,
@@ -33,7 +33,7 @@ func wired(p *wire.Process) any {
 // configured are the names that agents may use. Of the servers of tools, whose headers are
 // secrets, nothing else is looked at.
 func configured(c config.Config) handler.Configured {
-	return handler.Configured{Provider: in(c.Providers), ToolServer: in(c.ToolServers.Servers)}
+	return handler.Configured{Provider: in(c.Providers), ToolServer: in(c.ToolServers.Servers), LocalWebhooks: c.WebhooksLocal}
 }
 
 func in[V any](all map[string]V) func(name string) bool {

@@ -273,6 +273,10 @@ func (p process) EnqueueRun(_ context.Context, job protocol.RunJob) error {
 	return nil
 }
 
+func (process) EnqueueWebhook(context.Context, protocol.WebhookJob, time.Duration) error {
+	panic("there are no webhooks")
+}
+
 // EnqueueRunIn notes how long a job is to wait. It never comes by itself.
 func (p process) EnqueueRunIn(ctx context.Context, job protocol.RunJob, delay time.Duration) error {
 	if delay == 0 {

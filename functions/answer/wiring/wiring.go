@@ -24,7 +24,7 @@ import (
 // Function is wired from what it needs.
 var Function = wire.Function{
 	Needs: []config.Part{
-		config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue,
+		config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.WebhookQueue,
 		config.Providers, config.ProviderKeys, config.ToolServers,
 	},
 	Wire: wired,

@@ -13,7 +13,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.RunQueue, config.WebSocket},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.RunQueue, config.WebhookQueue, config.WebSocket},
 	Wire:  wired,
 }
 

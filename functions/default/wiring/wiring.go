@@ -23,7 +23,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JoinLimits, config.SendLimits, config.AnnotateLimits, config.MarkLimit, config.TypingLimit, config.PingLimit, config.WebSocket},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.WebhookQueue, config.JoinLimits, config.SendLimits, config.AnnotateLimits, config.MarkLimit, config.TypingLimit, config.PingLimit, config.WebSocket},
 	Wire:  wired,
 }
 

@@ -19,7 +19,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.JWT, config.SendLimits, config.AnnotateLimits, config.RESTLimits},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.WebhookQueue, config.JWT, config.SendLimits, config.AnnotateLimits, config.RESTLimits},
 	Wire:  wired,
 }
 

@@ -88,7 +88,7 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 		return h.jobs.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq})
 	}
 	forget := func() error { return h.forget(ctx, c, m) }
-	var projected, summarised, delivered, forgotten, called, told, noticed, attached, erased error
+	var projected, summarised, delivered, forgotten, called, told, noticed, hooked, attached, erased error
 	var still chat.Notices
 	var posted outcome
 	var rest derived
@@ -130,6 +130,9 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 	if due.Has(chat.EffectCall) {
 		g.Go(func() { roomy(func() { called = guarded(func() error { return h.call(ctx, c, m) }) }) })
 	}
+	if due.Has(chat.EffectWebhook) || due.Has(chat.EffectWebhookChange) {
+		g.Go(func() { roomy(func() { hooked = guarded(func() error { return h.callWebhooks(ctx, c, m) }) }) })
+	}
 	if due.Has(chat.EffectMention) {
 		g.Go(func() {
 			roomy(func() {
@@ -158,13 +161,18 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 	left.Left = append(left.Left, rest.left...)
 	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
 	untold(left, due, told)
+	for _, e := range []chat.Effect{chat.EffectWebhook, chat.EffectWebhookChange} {
+		if hooked != nil && due.Has(e) {
+			left.Left = append(left.Left, e)
+		}
+	}
 	if noticed != nil {
 		left.Left, left.Notices, left.Tries = append(left.Left, chat.EffectMention), still, due.Tries+1
 	}
 	if len(left.Left) == 0 {
 		return nil
 	}
-	err := errors.Join(projected, summarised, forgotten, called, delivered, told, noticed, rest.err, unplanned(attached), unplanned(erased))
+	err := errors.Join(projected, summarised, forgotten, called, delivered, told, noticed, hooked, rest.err, unplanned(attached), unplanned(erased))
 	if err != nil || len(posted.unreached) > 0 {
 		slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
 			"left", left.Left, "unreached", len(posted.unreached), "err", err)

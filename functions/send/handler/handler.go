@@ -19,6 +19,7 @@ import (
 )
 
 type store interface {
+	webhookStore
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	AnyConversation(ctx context.Context, org chat.OrgID, id chat.ConversationID) (chat.Conversation, error)
 	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
@@ -65,6 +66,7 @@ type jobs interface {
 	EnqueueSummary(ctx context.Context, job protocol.SummaryJob) error
 	EnqueueRun(ctx context.Context, job protocol.RunJob) error
 	EnqueueRunIn(ctx context.Context, job protocol.RunJob, delay time.Duration) error
+	EnqueueWebhook(ctx context.Context, job protocol.WebhookJob, delay time.Duration) error
 }
 
 // Handler handles send.
@@ -76,11 +78,12 @@ type Handler struct {
 	jobs     jobs
 	profiles *profiles.Cache
 	objects  objects // nil: they are sweep's
+	webhooks *webhookCache
 }
 
 // New returns a Handler.
 func New(s store, p presence, d deliverer, a announcer, j jobs) *Handler {
-	return &Handler{store: s, presence: p, deliver: d, announce: a, jobs: j, profiles: profiles.New(s)}
+	return &Handler{store: s, presence: p, deliver: d, announce: a, jobs: j, profiles: profiles.New(s), webhooks: newWebhookCache(s)}
 }
 
 // A way is how a message comes in.
@@ -202,7 +205,7 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 		asked = make(chan bool, 1)
 		go roomy(func() { asked <- h.agentOnline(ctx, &c) })
 	}
-	m = withEffects(c, m)
+	m = h.withEffects(c, m)
 	stored, duplicate, err = h.store.Append(ctx, c.Head(), m)
 	if asked != nil {
 		there := <-asked
@@ -213,7 +216,7 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 
 // withEffects returns a message that is about to be appended to c with what else is due of it,
 // of which nothing is known before c is.
-func withEffects(c chat.Conversation, m chat.Message) chat.Message {
+func (h *Handler) withEffects(c chat.Conversation, m chat.Message) chat.Message {
 	if calls(c, m) {
 		m.Due = m.Due.Calling()
 	}
@@ -222,6 +225,9 @@ func withEffects(c chat.Conversation, m chat.Message) chat.Message {
 	}
 	if len(chat.UploadsOf(m.Attachments)) > 0 {
 		m.Due = m.Due.Attaching()
+	}
+	if h.webhooks.may(c.OrgID) {
+		m.Due = m.Due.With(chat.EffectWebhook)
 	}
 	m.Mentions = chat.Distinct(m.Mentions) // only here: a refusal names the place that it had
 	if n := chat.NoticesOf(m.Sender, nil, m.Mentions); !n.None() {

@@ -20,7 +20,7 @@ func (h *Handler) Place(ctx context.Context, m chat.Message) (stored chat.Messag
 		return chat.Message{}, false, err
 	}
 	m.Due = chat.NewDue(time.Now(), patience)
-	m = withEffects(c, m)
+	m = h.withEffects(c, m)
 	stored, duplicate, err := h.store.Append(ctx, c.Head(), m)
 	if chat.CodeOf(err) == chat.Conflict {
 		other, found, readErr := h.store.Sent(ctx, m.ConversationID, m.Sender, m.ClientMessageID)

@@ -82,6 +82,8 @@ type world struct {
 	root         *chat.Message // of a thread that is counted anew
 	uploads      map[chat.UploadID]*chat.Upload
 	kept, erased []chat.UploadID // of the bytes
+	webhooks     []chat.Webhook
+	webhookJobs  []protocol.WebhookJob
 }
 
 func newWorld() *world {
@@ -216,7 +218,9 @@ func (w *world) due() string {
 func dueText(d *chat.Due) string {
 	left := make([]string, 0, len(d.Left)+2)
 	for _, e := range d.Left {
-		left = append(left, string(e))
+		if e != chat.EffectWebhook { // which is left where nobody knows yet whether there are any
+			left = append(left, string(e))
+		}
 	}
 	slices.Sort(left)
 	if len(d.To) > 0 {
@@ -471,6 +475,20 @@ func (w *world) Agent(_ context.Context, agent chat.Principal) (chat.AgentProfil
 	}
 	m := w.managed.WithDefaults()
 	return chat.AgentProfile{OrgID: agent.OrgID, ID: agent.ID, Managed: &m, Version: 1}, nil
+}
+
+// Webhooks are those of the organisation: no step.
+func (w *world) Webhooks(context.Context, chat.OrgID) ([]chat.Webhook, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.fail["Webhooks"]; err != nil {
+		return nil, err
+	}
+	return w.webhooks, nil
+}
+
+func (w *world) EnqueueWebhook(_ context.Context, job protocol.WebhookJob, delay time.Duration) error {
+	return w.step("EnqueueWebhook", func() { w.webhookJobs = append(w.webhookJobs, job) })
 }
 
 func (w *world) QueueRun(_ context.Context, r chat.Run) (now chat.Run, inserted bool, err error) {

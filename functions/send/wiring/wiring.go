@@ -14,7 +14,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.RunQueue, config.SendLimits, config.WebSocket},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.RunQueue, config.WebhookQueue, config.SendLimits, config.WebSocket},
 	Wire:  wired,
 }
 

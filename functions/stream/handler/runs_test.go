@@ -49,6 +49,12 @@ func (w *world) EnqueueRun(ctx context.Context, job protocol.RunJob) error {
 	return w.EnqueueRunIn(ctx, job, 0)
 }
 
+func (*world) Webhooks(context.Context, chat.OrgID) ([]chat.Webhook, error) { return nil, nil }
+
+func (*world) EnqueueWebhook(context.Context, protocol.WebhookJob, time.Duration) error {
+	panic("there are no webhooks")
+}
+
 // EnqueueRunIn forgets what is to come later: the tests of answer have that.
 func (w *world) EnqueueRunIn(_ context.Context, job protocol.RunJob, delay time.Duration) error {
 	if delay > 0 {

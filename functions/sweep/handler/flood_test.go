@@ -155,8 +155,10 @@ func (f *flood) StopQuestion(context.Context, chat.ConversationID, chat.MessageI
 	return nil
 }
 
-func (f *flood) EnqueueRun(context.Context, protocol.RunJob) error                  { return nil }
-func (f *flood) EnqueueRunIn(context.Context, protocol.RunJob, time.Duration) error { return nil }
+func (*flood) Webhooks(context.Context, chat.OrgID) ([]chat.Webhook, error)             { return nil, nil }
+func (*flood) EnqueueWebhook(context.Context, protocol.WebhookJob, time.Duration) error { return nil }
+func (f *flood) EnqueueRun(context.Context, protocol.RunJob) error                      { return nil }
+func (f *flood) EnqueueRunIn(context.Context, protocol.RunJob, time.Duration) error     { return nil }
 
 func (f *flood) IndexMessage(context.Context, chat.Message) error { return nil }
 

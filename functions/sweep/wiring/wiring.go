@@ -16,7 +16,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.Uploads},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.WebhookQueue, config.Uploads},
 	Wire:  wired,
 }
 

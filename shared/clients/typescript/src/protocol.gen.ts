@@ -54,6 +54,8 @@ export type Code =
 export type ConnectionID = string;
 /** A ConversationStatus says whether a conversation takes messages. */
 export type ConversationStatus = "active" | "archived" | "closed";
+/** A WebhookEvent is what a webhook is called for. */
+export type WebhookEvent = "message.created" | "message.updated" | "message.deleted";
 /** A Day is one of UTC, as 2006-01-02. */
 export type Day = string;
 /** An UploadID names a file that somebody has uploaded here. As an attachment it is "document:<id>". What looks like one is never somebody else's document. */
@@ -66,6 +68,8 @@ export type RunID = string;
 export type RunStatus = "queued" | "active" | "waiting" | "complete" | "cancelled" | "failed";
 /** A UsageGroup is what usage is added up by. */
 export type UsageGroup = "agent" | "user" | "day";
+/** WebhookID names a webhook. */
+export type WebhookID = string;
 
 /** Activity is the data of conversation:activity: something was said, at or before the end of the log that is given. */
 export interface ActivityNotice {
@@ -682,6 +686,20 @@ export interface CreateUpload {
   type: string;
   /** Bytes, exactly. */
   size: number;
+}
+/** CreateWebhook is the body of POST /webhooks. */
+export interface CreateWebhook {
+  /** What is called: https, at an address of the Internet. */
+  url: string;
+  /**
+   * What it is called for; none twice.
+   *
+   * @minItems 1
+   * @maxItems 3
+   */
+  events: WebhookEvent[];
+  /** Only of conversations in which this agent takes part, and not of what it says itself. */
+  agentId?: PrincipalID;
 }
 /** Decide is the body of POST /conversations/{id}/approvals/{toolCallId}. */
 export interface Decide {
@@ -1969,6 +1987,47 @@ export interface UserLeftFrame {
   data: Membership;
   /** When the frame was made. */
   timestamp: string;
+}
+/** Webhook is an address that is called when something happens. */
+export interface Webhook {
+  id: WebhookID;
+  /** What is called. */
+  url: string;
+  /** What it is called for. */
+  events: WebhookEvent[];
+  /** Only of conversations in which this agent takes part. */
+  agentId?: PrincipalID;
+  /** What calls are signed with: in the answer to its creation alone. */
+  secret?: string;
+  /** Who made it. */
+  createdBy: PrincipalID;
+  /** When. */
+  createdAt: string;
+  /** Where the last call was not taken. */
+  failing?: WebhookFailing;
+  /** Where it is not called any more: delete it, and make another one. */
+  disabled?: WebhookDisabled;
+}
+/** WebhookFailing says since when no call was taken. */
+export interface WebhookFailing {
+  /** The first call that was not taken. */
+  since: string;
+  /** How many were not taken since. */
+  calls: number;
+  /** The last one was not: a status, or a class of failure. */
+  why: string;
+}
+/** WebhookDisabled says why a webhook is not called any more. */
+export interface WebhookDisabled {
+  /** Since when. */
+  at: string;
+  /** A status, or a class of failure. */
+  why: string;
+}
+/** WebhookList is the body of GET /webhooks. */
+export interface WebhookList {
+  /** In the order of their creation, at most 10. */
+  data: Webhook[];
 }
 /** What the server sends. */
 export type ServerFrame =
