@@ -269,7 +269,7 @@ func TestTemplateEnvironmentValues(t *testing.T) {
 	want := map[string]string{
 		"LOG_LEVEL": "info", "STACK_NAME": "local", "MONGODB_URI": "mongodb://db.example", "MONGODB_DB": "other", "REDIS_ADDR": "127.0.0.1:6379",
 		"CONNECTIONS_URL":   "https://abc123.execute-api.eu-west-1.amazonaws.com/dev",
-		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "RUN_QUEUE_URL": "http://127.0.0.1:3003/runs", "REDIS_MODE": "auto",
+		"SUMMARY_QUEUE_URL": "http://127.0.0.1:3003/queue", "RUN_QUEUE_URL": "http://127.0.0.1:3003/runs", "WEBHOOK_QUEUE_URL": "http://127.0.0.1:3003/webhooks", "REDIS_MODE": "auto",
 		"WEBSOCKET_ENABLED": "true", "LIMIT_USER_MESSAGES": "60/min burst 20", "LIMIT_AGENT_MESSAGES": "20/s burst 40", "LIMIT_FANOUT": "1000/s burst 10000",
 	}
 	if !maps.Equal(env, want) {
