@@ -89,7 +89,7 @@ var everywhere = []right{
 
 // secretsOf names the parameters of the secrets that come with a part.
 var secretsOf = map[config.Part]string{
-	config.Mongo: "MongodbUri", config.Redis: "RedisPassword", config.JWT: "JwtSecret", config.OpenAI: "OpenaiApiKey",
+	config.Mongo: "MongodbUri", config.Redis: "RedisPassword", config.JWT: "JwtSecret", config.OpenAI: "OpenaiApiKey", config.TURN: "TurnSecret",
 	config.ProviderKeys: "ProviderKeys", config.ToolServers: "ToolServers",
 }
 

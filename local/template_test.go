@@ -151,7 +151,7 @@ func TestTemplateWebSocketAPI(t *testing.T) {
 		}
 	}
 	want := map[string]string{"$connect": "ConnectFunction", "$disconnect": "DisconnectFunction", "$default": "DefaultFunction",
-		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction", "stream": "StreamFunction", "stop": "StreamFunction", "approve": "ApproveFunction", "react": "AnnotateFunction", "edit": "AnnotateFunction", "read": "ReadFunction", "unread": "ReadFunction"}
+		"join": "JoinFunction", "leave": "LeaveFunction", "send": "SendFunction", "typing": "TypingFunction", "stream": "StreamFunction", "stop": "StreamFunction", "approve": "ApproveFunction", "react": "AnnotateFunction", "edit": "AnnotateFunction", "read": "ReadFunction", "unread": "ReadFunction", "signal": "SignalFunction"}
 	if !maps.Equal(got, want) {
 		t.Errorf("routes are %v", got)
 	}
@@ -187,6 +187,7 @@ func TestTemplateHTTPAPI(t *testing.T) {
 		"GET /agents Agents",
 		"GET /agents/{id} Agents",
 		"GET /agents/{id}/backlog Messages",
+		"GET /calls/ice Conversations",
 		"GET /conversations Conversations",
 		"GET /conversations/{id} Conversations",
 		"GET /conversations/{id}/export Conversations",

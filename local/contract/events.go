@@ -103,7 +103,7 @@ func actions() []action {
 			examples: map[string]any{"ping": protocol.Ping{Envelope: of(protocol.ActionPing)}},
 			codes:    []chat.Code{chat.TooManyConnections},
 		},
-	}, markActions(of(protocol.ActionRead), of(protocol.ActionUnread))...)
+	}, slices.Concat(callActions(of(protocol.ActionSignal)), markActions(of(protocol.ActionRead), of(protocol.ActionUnread)))...)
 }
 
 // An event is what a client may be told. The two dialects may have different forms of
@@ -121,7 +121,7 @@ func events() []event {
 	frame := func(name, id string, data any) map[string][]byte {
 		return map[string][]byte{name: protocol.Frame(name, id, data, answered)}
 	}
-	all := append(streamEvents(frame), slices.Concat(changeEvents(), markEvents())...)
+	all := append(streamEvents(frame), slices.Concat(changeEvents(), markEvents(), callEvents())...)
 	withoutAgent := protocol.SentOf(question, false)
 	failures := map[string][]byte{}
 	for code, err := range codeExamples {

@@ -26,6 +26,7 @@ var shown = []string{
 	"ConversationID", "MessageID", "ClientMessageID", "PrincipalID", "OrgID", "ConnectionID", "Attachment", "ReactionKey", "UploadID",
 	"Code", "Dialect", "PrincipalType", "Role", "MessageType", "MessageStatus", "ConversationStatus",
 	"RunID", "CallID", "RunStatus", "RespondPolicy", "BusyPolicy", "MentionType", "WebhookID", "WebhookEvent", "Verdict", "UsageGroup", "Day",
+	"LiveCallID", "PartyID", "SignalKind", "LiveCallState", "LiveCallOutcome",
 }
 
 func isShown(name string) bool {

@@ -79,7 +79,7 @@ func (b *builder) openAPI(url string) openAPI {
 		Security: []map[string][]string{{"bearer": {}}},
 		Tags: []tag{
 			{"Conversations", "Their life, and who takes part."}, {"Messages", "What was said."}, {ofUploads, "Files that messages have."}, {"Streams", "What is being written."}, {"Agents", "Who answers, and what waits for them."}, {"Runs", "What agents do that the backend runs, and what it costs."},
-			{"Presence", "Who is online."}, {"Health", "Whether it runs."},
+			{"Presence", "Who is online."}, {"Calls", "What talking to one another needs."}, {"Health", "Whether it runs."},
 		},
 		Paths: paths,
 		Components: map[string]any{

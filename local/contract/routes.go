@@ -184,7 +184,7 @@ func routes() []route {
 			},
 			codes: []chat.Code{chat.ValidationFailed, chat.Unauthorized, chat.TokenExpired, chat.Forbidden},
 		},
-	}, slices.Concat(markRoutes(), exportRoutes(), uploadRoutes(), changeRoutes(), streamRoutes(), agentRoutes(), webhookRoutes())...)
+	}, slices.Concat(markRoutes(), exportRoutes(), uploadRoutes(), callRoutes(), changeRoutes(), streamRoutes(), agentRoutes(), webhookRoutes())...)
 }
 
 func sentAgain() protocol.Sent {

@@ -50,7 +50,7 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	if os.Getenv("MONGODB_URI") != "" || os.Getenv("REDIS_ADDR") != "" {
 		t.Skip("the steps are counted on single embedded servers")
 	}
-	all := slices.Concat(operations, changing, uploading(), marking(), streamOperations(), runOperations())
+	all := slices.Concat(operations, changing, uploading(), marking(), calling(), streamOperations(), runOperations())
 	if os.Getenv("AIWM_EXEC") != "" && os.Getenv("AIWM_KILL") == "" {
 		all = operations // each step of the others on binaries takes six minutes, and some come at their own time
 	}

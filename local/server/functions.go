@@ -27,6 +27,7 @@ import (
 	read "aiwm-chat/functions/read/wiring"
 	search "aiwm-chat/functions/search/wiring"
 	send "aiwm-chat/functions/send/wiring"
+	signal "aiwm-chat/functions/signal/wiring"
 	stream "aiwm-chat/functions/stream/wiring"
 	summarize "aiwm-chat/functions/summarize/wiring"
 	sweep "aiwm-chat/functions/sweep/wiring"
@@ -64,6 +65,7 @@ func Functions() map[string]wire.Function {
 		"messages":      messages.Function,
 		"read":          read.Function,
 		"search":        search.Function,
+		"signal":        signal.Function,
 		"send":          send.Function,
 		"stream":        stream.Function,
 		"summarize":     summarize.Function,

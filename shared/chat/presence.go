@@ -155,4 +155,5 @@ const (
 	UseExport   Use = "export" // a page of it, by REST alone
 	UseSearch   Use = "search" // over REST alone
 	UseUpload   Use = "upload"
+	UseSignal   Use = "signal" // of a call
 )

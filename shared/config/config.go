@@ -72,7 +72,12 @@ type Config struct {
 	}
 	Limits Limits
 
-	Providers    map[string]Provider // PROVIDERS, what agents may name as their provider: JSON by name, such as {"openai": {"url": "https://api.openai.com/v1"}}, with maxTokens (max_completion_tokens or max_tokens) and temperature (false where none may be sent); empty: none
+	Providers map[string]Provider // PROVIDERS, what agents may name as their provider: JSON by name, such as {"openai": {"url": "https://api.openai.com/v1"}}, with maxTokens (max_completion_tokens or max_tokens) and temperature (false where none may be sent); empty: none
+	TURN      struct {
+		URLs    []string // TURN_URLS, of STUN and TURN servers, with commas between them; empty: clients talk directly
+		Secret  string   // TURN_SECRET, that of the servers
+		Renewal *Renewal // TURN_SECRET_ARN, where TURN_SECRET is kept instead
+	}
 	ProviderKeys struct {
 		Keys    map[string]string // PROVIDER_KEYS, their keys, such as openai=KEY, separated by commas; a provider without one is asked without
 		Renewal *Renewal          // PROVIDER_KEYS_ARN, where PROVIDER_KEYS is kept instead

@@ -56,7 +56,7 @@ func TestDefaults(t *testing.T) {
 		Reactions: config.Rate{Count: 120, Per: time.Minute, Burst: 120}, Edits: config.Rate{Count: 30, Per: time.Minute, Burst: 30},
 		Marks: config.Rate{Count: 120, Per: time.Minute, Burst: 120}, Exports: config.Rate{Count: 60, Per: time.Minute, Burst: 60},
 		Searches: config.Rate{Count: 60, Per: time.Minute, Burst: 60},
-		Uploads:  config.Rate{Count: 30, Per: time.Minute, Burst: 30}, UploadMegabytes: 1000,
+		Uploads:  config.Rate{Count: 30, Per: time.Minute, Burst: 30}, UploadMegabytes: 1000, Signals: config.Rate{Count: 300, Per: time.Minute, Burst: 300},
 		Summaries: config.Rate{Count: 6, Per: time.Minute, Burst: 6},
 	}
 	if !slices.Equal(c.JWT.ClaimUser, []string{"userId", "sub"}) || !slices.Equal(c.JWT.ClaimAgent, []string{"agentId"}) || !slices.Equal(c.JWT.ClaimOrg, []string{"orgId"}) ||
@@ -227,6 +227,7 @@ func TestLimitsAreApart(t *testing.T) {
 		"LIMIT_MARKS": func(l config.Limits) config.Rate { return l.Marks }, "LIMIT_EXPORTS": func(l config.Limits) config.Rate { return l.Exports },
 		"LIMIT_SEARCHES": func(l config.Limits) config.Rate { return l.Searches },
 		"LIMIT_UPLOADS":  func(l config.Limits) config.Rate { return l.Uploads },
+		"LIMIT_SIGNALS":  func(l config.Limits) config.Rate { return l.Signals },
 	}
 	counts := map[string]func(config.Limits) int{
 		"LIMIT_USER_CONNECTIONS":  func(l config.Limits) int { return l.UserConnections },
@@ -387,5 +388,20 @@ func TestPartsReadOnlyTheirVariables(t *testing.T) {
 func TestNothingAsked(t *testing.T) {
 	if _, err := config.Load(lookup(nil)); err != nil {
 		t.Errorf("no part needs nothing: %v", err)
+	}
+}
+
+func TestTURN(t *testing.T) {
+	env := enough()
+	env["TURN_URLS"], env["TURN_SECRET"] = "stun:s.example.org, turns:t.example.org:5349?transport=tcp", "north"
+	c, err := config.Load(lookup(env), config.TURN)
+	if err != nil || len(c.TURN.URLs) != 2 || c.TURN.URLs[1] != "turns:t.example.org:5349?transport=tcp" || c.TURN.Secret != "north" {
+		t.Errorf("%+v, %v", c.TURN, err)
+	}
+	for _, bad := range []string{"https://t.example.org", "turn:", "turn:a b", "javascript:turn:x"} {
+		env["TURN_URLS"] = bad
+		if _, err := config.Load(lookup(env), config.TURN); err == nil || !strings.Contains(err.Error(), "TURN_URLS") {
+			t.Errorf("%q: %v", bad, err)
+		}
 	}
 }

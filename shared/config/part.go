@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,8 @@ const (
 	MarkLimit
 	ExportLimit
 	SearchLimit
+	SignalLimit
+	TURN
 	AllowedOrigins
 	WebSocket
 	RunQueue
@@ -119,6 +122,10 @@ var groups = [...]struct {
 		c.Limits.Uploads = r.rate("LIMIT_UPLOADS", Rate{30, time.Minute, 30})
 		c.Limits.UploadMegabytes = r.limit("LIMIT_UPLOAD_MEGABYTES", 1000)
 	}},
+	SignalLimit: {[]string{"LIMIT_SIGNALS"}, func(r *reader, c *Config) {
+		c.Limits.Signals = r.rate("LIMIT_SIGNALS", Rate{300, time.Minute, 300})
+	}},
+	TURN:           {[]string{"TURN_URLS", "TURN_SECRET", "TURN_SECRET_ARN"}, readTURN},
 	AllowedOrigins: {[]string{"ALLOWED_ORIGINS"}, readOrigins},
 	WebSocket: {[]string{"WEBSOCKET_ENABLED"}, func(r *reader, c *Config) {
 		c.WebSocketDisabled = !r.flag("WEBSOCKET_ENABLED", "true")
@@ -140,6 +147,19 @@ var groups = [...]struct {
 // Variables returns the names of the variables of the part, as template.yaml
 // sets them.
 func (p Part) Variables() []string { return slices.Clone(groups[p].variables) }
+
+// isICE matches the URL of a STUN or TURN server.
+var isICE = regexp.MustCompile(`^(stuns?|turns?):[^ ,]+$`)
+
+func readTURN(r *reader, c *Config) {
+	c.TURN.Secret, c.TURN.Renewal = r.text("TURN_SECRET"), r.secrets["TURN_SECRET"]
+	for _, url := range strings.FieldsFunc(r.text("TURN_URLS"), func(c rune) bool { return c == ',' || c == ' ' }) {
+		if !isICE.MatchString(url) {
+			r.fault("TURN_URLS", "must be URLs such as turn:turn.example.org:3478?transport=udp, with commas between them")
+		}
+		c.TURN.URLs = append(c.TURN.URLs, url)
+	}
+}
 
 func readMongo(r *reader, c *Config) {
 	c.Mongo.URI, c.Mongo.Renewal = r.required("MONGODB_URI"), r.secrets["MONGODB_URI"]

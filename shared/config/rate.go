@@ -87,5 +87,6 @@ type Limits struct {
 	Searches         Rate // LIMIT_SEARCHES, of one principal, default 60/min burst 60
 	Uploads          Rate // LIMIT_UPLOADS, that one principal begins, default 30/min burst 30
 	UploadMegabytes  int  // LIMIT_UPLOAD_MEGABYTES, that one principal uploads a day, default 1000
+	Signals          Rate // LIMIT_SIGNALS, in calls, of one principal, default 300/min burst 300
 	Summaries        Rate // LIMIT_SUMMARIES, of one conversation on demand, default 6/min burst 6
 }

@@ -83,6 +83,8 @@ func (s *Store) rateOf(u chat.Use) config.Rate {
 		return s.limits.Uploads
 	case chat.UseMark:
 		return s.limits.Marks
+	case chat.UseSignal:
+		return s.limits.Signals
 	case chat.UseExport:
 		return s.limits.Exports
 	case chat.UseSearch:

@@ -33,7 +33,7 @@ func check[T any](data string) error {
 var checks = map[string]func(string) error{
 	"join": check[protocol.Join], "leave": check[protocol.Leave], "send": check[protocol.Send], "typing": check[protocol.Typing], "ping": check[protocol.Ping],
 	"message": check[protocol.MessageInput], "create": check[protocol.CreateConversation], "update": check[protocol.UpdateConversation],
-	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "approve": check[protocol.Approve], "react": check[protocol.React], "edit": check[protocol.Edit], "edit by REST": check[protocol.EditBody], "read": check[protocol.Read], "unread": check[protocol.Unread], "read by REST": check[protocol.ReadBody], "unread by REST": check[protocol.UnreadBody], "decide": check[protocol.Decide], "streamJob": check[protocol.StreamJob],
+	"participant": check[protocol.AddParticipant], "stream": check[protocol.Stream], "stop": check[protocol.Stop], "approve": check[protocol.Approve], "react": check[protocol.React], "edit": check[protocol.Edit], "edit by REST": check[protocol.EditBody], "read": check[protocol.Read], "signal": check[protocol.Signal], "unread": check[protocol.Unread], "read by REST": check[protocol.ReadBody], "unread by REST": check[protocol.UnreadBody], "decide": check[protocol.Decide], "streamJob": check[protocol.StreamJob],
 	"welcome": check[protocol.WelcomeJob], "summary": check[protocol.SummaryJob],
 	"new agent": check[protocol.CreateAgent], "agent": check[protocol.UpdateAgent], "run": check[protocol.RunJob],
 	"upload": check[protocol.CreateUpload], "new webhook": check[protocol.CreateWebhook], "webhook": check[protocol.WebhookJob],
@@ -241,6 +241,21 @@ func TestFields(t *testing.T) {
 		{"read by REST", `{"private":true}`, chat.ValidationFailed, "seq"},
 		{"unread by REST", `{"fromSeq":7}`, "", ""},
 		{"unread by REST", `{"seq":7}`, chat.ValidationFailed, "seq"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"invite","partyId":"p1","data":{"offer":{}}}`, "", ""},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"hangup","partyId":"p1","to":{"type":"user","id":"u2"}}`, "", ""},
+		{"signal", `{"action":"signal","callId":"k1","kind":"invite","partyId":"p1"}`, chat.ValidationFailed, "conversationId"},
+		{"signal", `{"action":"signal","conversationId":"c1","kind":"invite","partyId":"p1"}`, chat.ValidationFailed, "callId"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"{k1}","kind":"invite","partyId":"p1"}`, chat.ValidationFailed, "callId"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"` + strings.Repeat("k", chat.MaxLiveCallID+1) + `","kind":"invite","partyId":"p1"}`, chat.ValidationFailed, "callId"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","partyId":"p1"}`, chat.ValidationFailed, "kind"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"look","partyId":"p1"}`, chat.ValidationFailed, "kind"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"invite"}`, chat.ValidationFailed, "partyId"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"invite","partyId":"a/b"}`, chat.ValidationFailed, "partyId"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"invite","partyId":"p1","to":{"type":"system","id":"x"}}`, chat.ValidationFailed, "to.type"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"invite","partyId":"p1","to":{"type":"user"}}`, chat.ValidationFailed, "to.id"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"invite","partyId":"p1","data":"sdp"}`, chat.ValidationFailed, "data"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"invite","partyId":"p1","data":{"a":"` + strings.Repeat("x", protocol.MaxSignalData) + `"}}`, chat.ValidationFailed, "data"},
+		{"signal", `{"action":"signal","conversationId":"c1","callId":"k1","kind":"invite","partyId":"p1","from":{"type":"user","id":"u2"}}`, chat.ValidationFailed, "from"},
 
 		{"ping", `{"action":"ping"}`, "", ""},
 		{"ping", `{}`, "", ""},
@@ -561,4 +576,8 @@ func BenchmarkDecodeSend(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+func FuzzDecodeSignal(f *testing.F) {
+	fuzz[protocol.Signal](f, `{"action":"signal","conversationId":"c1","callId":"k1","kind":"invite","partyId":"p1","to":{"type":"user","id":"u2"},"data":{"offer":{}}}`)
 }

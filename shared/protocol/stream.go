@@ -202,6 +202,18 @@ type StreamJob struct {
 	AgentID        chat.PrincipalID    `json:"agentId"`           // who writes it
 	ParentID       chat.MessageID      `json:"parentId,omitzero"` // the question
 	Stop           bool                `json:"stop,omitzero"`
+	// CallID makes it a look at a call, which ends as a stream does: by a lease.
+	CallID chat.LiveCallID `json:"callId,omitzero"`
+}
+
+// CallJobOf returns the job that looks after a call.
+func CallJobOf(c chat.WatchedCall) StreamJob {
+	return StreamJob{ConversationID: c.ConversationID, OrgID: c.OrgID, CallID: c.ID}
+}
+
+// Call is what a job looks at that has a CallID.
+func (j StreamJob) Call() chat.WatchedCall {
+	return chat.WatchedCall{OrgID: j.OrgID, ConversationID: j.ConversationID, ID: j.CallID}
 }
 
 // About returns the conversation that it is about.

@@ -63,11 +63,12 @@ type Handler struct {
 	summaries summariser
 	profiles  *profiles.Cache
 	marks     marker
+	servers   Servers
 }
 
 // New returns a Handler.
-func New(s store, p presence, b broadcaster, a announcer, sum summariser, m marker) *Handler {
-	return &Handler{store: s, presence: p, cast: b, announce: a, summaries: sum, profiles: profiles.New(s), marks: m}
+func New(s store, p presence, b broadcaster, a announcer, sum summariser, m marker, v Servers) *Handler {
+	return &Handler{store: s, presence: p, cast: b, announce: a, summaries: sum, profiles: profiles.New(s), marks: m, servers: v}
 }
 
 // Routes returns the handler of each route key. Each has one round trip to
@@ -94,6 +95,7 @@ func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 		"PUT /conversations/{id}/unread":                                 h.unread,
 		"GET /conversations/{id}/reads":                                  h.reads,
 		"GET /conversations/{id}/export":                                 h.export,
+		"GET /calls/ice":                                                 h.ice,
 		"GET /presence":                                                  h.online,
 	}
 }

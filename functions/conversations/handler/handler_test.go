@@ -52,6 +52,7 @@ type world struct {
 	steps          []string
 	managed        chat.PrincipalID // the backend answers for it
 	content        string           // of each message
+	servers        handler.Servers
 }
 
 func newWorld(caller chat.Principal) *world {
@@ -288,7 +289,7 @@ func (w *world) call(t *testing.T, route string, path map[string]string, query, 
 // answer is call with the headers of the answer.
 func (w *world) answer(t *testing.T, route string, path map[string]string, query, body string) (int, map[string]string, string) {
 	t.Helper()
-	h := handler.New(w, w, w, w, w, w)
+	h := handler.New(w, w, w, w, w, w, w.servers)
 	headers := map[string]string{"authorization": "Bearer x", "content-type": "application/json"}
 	if w.idempotencyKey != "" {
 		headers["idempotency-key"] = w.idempotencyKey
@@ -693,5 +694,27 @@ func TestExport(t *testing.T) {
 		if status, body := w.call(t, "GET /conversations/{id}/export", c1, query, ""); status != 400 || len(w.steps) != 0 {
 			t.Errorf("%s: got %d %.200s after %v", query, status, body, w.steps)
 		}
+	}
+}
+
+// The servers are those of the configuration; those that relay have credentials that coturn
+// takes, as computed by openssl, and others have none.
+func TestICE(t *testing.T) {
+	w := newWorld(member)
+	if status, body := w.call(t, "GET /calls/ice", nil, "", ""); status != 200 || body != `{"iceServers":[],"expiresAt":"2000-01-01T01:00:00.000Z"}` {
+		t.Errorf("without servers: %d %s", status, body)
+	}
+	secret := "north"
+	w.servers = handler.Servers{URLs: []string{"stun:s.example.org", "turn:t.example.org:3478?transport=udp"}, Secret: func(context.Context) string { return secret }}
+	want := `{"iceServers":[{"urls":["stun:s.example.org"]},{"urls":["turn:t.example.org:3478?transport=udp"],"username":"946688400:acme/user:member","credential":"k0bx80n0cAT5Y9ODR1P+K12jyd8="}],"expiresAt":"2000-01-01T01:00:00.000Z"}`
+	if status, body := w.call(t, "GET /calls/ice", nil, "", ""); status != 200 || body != want {
+		t.Errorf("got %d %s", status, body)
+	}
+	secret = ""
+	if _, body := w.call(t, "GET /calls/ice", nil, "", ""); strings.Contains(body, "credential") {
+		t.Errorf("without a secret: %s", body)
+	}
+	if status, _ := w.call(t, "GET /calls/ice", nil, "ttl=1", ""); status != 400 {
+		t.Errorf("with a parameter: %d", status)
 	}
 }

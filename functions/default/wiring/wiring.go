@@ -9,6 +9,7 @@ import (
 	leave "aiwm-chat/functions/leave/wiring"
 	read "aiwm-chat/functions/read/wiring"
 	send "aiwm-chat/functions/send/wiring"
+	signal "aiwm-chat/functions/signal/wiring"
 	stream "aiwm-chat/functions/stream/wiring"
 	typing "aiwm-chat/functions/typing/wiring"
 	welcome "aiwm-chat/functions/welcome/wiring"
@@ -23,7 +24,7 @@ import (
 
 // Function is wired from what it needs.
 var Function = wire.Function{
-	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.WebhookQueue, config.JoinLimits, config.SendLimits, config.AnnotateLimits, config.MarkLimit, config.TypingLimit, config.PingLimit, config.WebSocket},
+	Needs: []config.Part{config.Mongo, config.Redis, config.Connections, config.SummaryQueue, config.StreamQueue, config.RunQueue, config.WebhookQueue, config.JoinLimits, config.SendLimits, config.AnnotateLimits, config.MarkLimit, config.SignalLimit, config.TypingLimit, config.PingLimit, config.WebSocket},
 	Wire:  wired,
 }
 
@@ -37,6 +38,7 @@ func wired(p *wire.Process) any {
 		protocol.ActionReact:   gateway.Decoded(changes.React),
 		protocol.ActionRead:    gateway.Decoded(marks.Read),
 		protocol.ActionSend:    gateway.Decoded(send.Handler(p).Handle),
+		protocol.ActionSignal:  gateway.Decoded(signal.Handler(p).Handle),
 		protocol.ActionStop:    gateway.Decoded(stream.Handler(p).Stop),
 		protocol.ActionStream:  gateway.Decoded(stream.Handler(p).Handle),
 		protocol.ActionTyping:  gateway.Decoded(typing.Handler(p).Handle),

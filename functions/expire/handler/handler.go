@@ -1,5 +1,6 @@
 // Package handler ends streams whose agents do not: those that are dead, and those
-// that do not listen. The rules are those of package local/model/streams.
+// that do not listen. The rules are those of package local/model/streams. Calls that nobody
+// ends come the same way.
 package handler
 
 import (
@@ -33,16 +34,24 @@ type broadcaster interface {
 	Broadcast(ctx context.Context, to []chat.Connection, frame []byte, passes delivery.Passes) delivery.Result
 }
 
+// calls is the signal function: a call is its business.
+type calls interface {
+	Look(ctx context.Context, c chat.WatchedCall) error
+}
+
 // Handler handles the jobs of the stream queue.
 type Handler struct {
 	streams streams
 	sender  sender
 	jobs    jobs
 	cast    broadcaster
+	calls   calls
 }
 
 // New returns a Handler.
-func New(p streams, s sender, j jobs, b broadcaster) *Handler { return &Handler{p, s, j, b} }
+func New(p streams, s sender, j jobs, b broadcaster, c calls) *Handler {
+	return &Handler{p, s, j, b, c}
+}
 
 // looks is how often something may be written while a stream is being ended. Its
 // agent is alive, then: the next look should find its lease renewed.
@@ -55,6 +64,9 @@ const looks = 5
 // again. Four round trips to Redis, and those of a message; where the agent is alive two to
 // Redis, one to MongoDB and one to SQS.
 func (h *Handler) Handle(ctx context.Context, job protocol.StreamJob) error {
+	if job.CallID != "" {
+		return h.calls.Look(ctx, job.Call())
+	}
 	for range looks {
 		st, err := h.streams.Stream(ctx, job.ConversationID, job.StreamID)
 		if err != nil || isOver(st, job.Stop) || isOthers(st, job) {

@@ -4,6 +4,7 @@ package wiring
 import (
 	"aiwm-chat/functions/expire/handler"
 	send "aiwm-chat/functions/send/wiring"
+	signal "aiwm-chat/functions/signal/wiring"
 	"aiwm-chat/shared/config"
 	"aiwm-chat/shared/gateway"
 	"aiwm-chat/shared/live"
@@ -19,6 +20,6 @@ var Function = wire.Function{
 }
 
 func wired(p *wire.Process) any {
-	h := handler.New(presence.In(p), send.Handler(p), queue.In(p), live.Deliverer(p))
+	h := handler.New(presence.In(p), send.Handler(p), queue.In(p), live.Deliverer(p), signal.Handler(p))
 	return gateway.Queue(h.Handle)
 }

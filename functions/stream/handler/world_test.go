@@ -504,7 +504,7 @@ func (w *world) job(stop bool) protocol.StreamJob {
 }
 
 func (w *world) expire(ctx context.Context, job protocol.StreamJob) error {
-	return expire.New(w, w.sender(), w, w).Handle(ctx, job)
+	return expire.New(w, w.sender(), w, w, nil).Handle(ctx, job)
 }
 
 // drain runs the jobs that are in the queue, and what comes into it: once more where

@@ -23,7 +23,7 @@ func (h *Handler) correct(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, correcting)
 	defer cancel()
 	h.presence.PruneOnline(ctx)
-	return errors.Join(h.enqueueRuns(ctx), h.endStreams(ctx), h.correctAgents(ctx))
+	return errors.Join(h.enqueueRuns(ctx), h.endStreams(ctx), h.endCalls(ctx), h.correctAgents(ctx))
 }
 
 // correctAgents decides as of before it asks Redis: a connect that Redis knows

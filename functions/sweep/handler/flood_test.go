@@ -294,3 +294,7 @@ func TestManyHungConnectionsDoNotHoldUpOthers(t *testing.T) {
 		}
 	})
 }
+
+func (*flood) OverdueCalls(context.Context, time.Time, int) ([]chat.WatchedCall, error) {
+	return nil, nil
+}

@@ -34,6 +34,7 @@ type presence interface {
 	Stamp(ctx context.Context, ps ...chat.Principal) ([]time.Time, error)
 	Online(ctx context.Context, ps ...chat.Principal) ([]bool, error)
 	Overdue(ctx context.Context, before time.Time, limit int) ([]chat.Stream, error)
+	OverdueCalls(ctx context.Context, before time.Time, limit int) ([]chat.WatchedCall, error)
 }
 
 type agents interface {
@@ -90,7 +91,7 @@ func New(s store, f finisher, p presence, a agents, n announcer, j jobs) *Handle
 // is that can be claimed, or four fifths of its time are over. Two runs never meet
 // at a message, and what fails or is slow holds up nothing else for long. One round
 // trip to MongoDB to find a hundred, and for each, two more and those of its
-// effects. Before that, six to Redis and three to MongoDB for what else may have
+// effects. Before that, eight to Redis and three to MongoDB for what else may have
 // been left: see correct.
 func (h *Handler) Handle(ctx context.Context) error {
 	start := time.Now()

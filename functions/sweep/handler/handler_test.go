@@ -51,6 +51,7 @@ type world struct {
 	told      []string
 
 	overdue  []chat.Stream
+	calls    []chat.WatchedCall
 	runs     []chat.Run
 	runJobs  []string
 	putOff   []string
@@ -179,6 +180,15 @@ func (w *world) Online(_ context.Context, ps ...chat.Principal) (online []bool, 
 	return online, err
 }
 
+func (w *world) OverdueCalls(_ context.Context, before time.Time, _ int) (all []chat.WatchedCall, err error) {
+	err = w.step("OverdueCalls", "", func() {
+		if before.Equal(time.Now().Add(-time.Minute)) {
+			all = w.calls
+		}
+	})
+	return all, err
+}
+
 func (w *world) Overdue(_ context.Context, before time.Time, _ int) (all []chat.Stream, err error) {
 	err = w.step("Overdue", "", func() {
 		for _, st := range w.overdue {
@@ -191,6 +201,11 @@ func (w *world) Overdue(_ context.Context, before time.Time, _ int) (all []chat.
 }
 
 func (w *world) EnqueueStream(_ context.Context, job protocol.StreamJob, delay time.Duration) error {
+	if job.CallID != "" {
+		return w.step("EnqueueStream", chat.MessageID(job.CallID), func() {
+			w.enqueued = append(w.enqueued, fmt.Sprint(job.ConversationID, " call ", job.CallID, " ", job.OrgID, " ", delay))
+		})
+	}
 	return w.step("EnqueueStream", chat.MessageID(job.StreamID), func() {
 		w.enqueued = append(w.enqueued, fmt.Sprint(job.ConversationID, " ", job.StreamID, " ", job.Agent(), " ", job.Stop, " ", delay))
 	})

@@ -30,3 +30,18 @@ func (h *Handler) endStreams(ctx context.Context) error {
 	}
 	return g.Wait()
 }
+
+// endCalls likewise has those calls looked after that nobody has ended, and those that have
+// ended and of which nothing is said.
+func (h *Handler) endCalls(ctx context.Context) error {
+	overdue, err := h.presence.OverdueCalls(ctx, time.Now().Add(-unseen), looked)
+	if err != nil {
+		return err
+	}
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for _, c := range overdue {
+		g.Go(func() error { return h.jobs.EnqueueStream(ctx, protocol.CallJobOf(c), 0) })
+	}
+	return g.Wait()
+}

@@ -43,3 +43,32 @@ func TestStreamsWhoseJobsWereLost(t *testing.T) {
 		}))
 	}
 }
+
+// A call that nobody has ended, or of which nothing is said, gets a job; a failure costs
+// neither the other calls nor the messages.
+func TestCallsWhoseJobsWereLost(t *testing.T) {
+	for _, tt := range []struct {
+		fails string
+		want  []string
+	}{
+		{"", []string{"c1 call k1 acme 0s", "c2 call k2 acme 0s"}},
+		{"OverdueCalls ", nil},
+		{"EnqueueStream k1", []string{"c2 call k2 acme 0s"}},
+	} {
+		t.Run(tt.fails, inBubble(func(t *testing.T) {
+			logged(t)
+			w := newWorld(message("m1", time.Minute))
+			w.calls = []chat.WatchedCall{{OrgID: "acme", ConversationID: "c1", ID: "k1"}, {OrgID: "acme", ConversationID: "c2", ID: "k2"}}
+			if tt.fails != "" {
+				w.fail[tt.fails] = errDown
+			}
+			if err := w.run(t.Context()); err != nil || len(w.settled) != 1 {
+				t.Errorf("%v, settled %v", err, w.settled)
+			}
+			slices.Sort(w.enqueued)
+			if !slices.Equal(w.enqueued, tt.want) {
+				t.Errorf("enqueued %q, want %q", w.enqueued, tt.want)
+			}
+		}))
+	}
+}

@@ -32,6 +32,17 @@ export type MessageStatus = "sending" | "sent" | "delivered" | "failed" | "cance
 export type ClientMessageID = string;
 /** A ReactionKey is what somebody reacts with: an emoji, or a name such as ":party:". */
 export type ReactionKey = string;
+/** A LiveCallID names a call between people, or with agents, who talk: the one who rings makes it up. (A CallID is of a tool.) */
+export type LiveCallID = string;
+/** A SignalKind is what a signal of a call says. */
+export type SignalKind =
+  "invite" | "ringing" | "answer" | "candidates" | "select" | "reject" | "negotiate" | "alive" | "hangup";
+/** A PartyID names a device of somebody who is in a call. */
+export type PartyID = string;
+/** A LiveCallState is how far a call is. */
+export type LiveCallState = "ringing" | "active" | "ended";
+/** A LiveCallOutcome is how a call ended. */
+export type LiveCallOutcome = "missed" | "declined" | "ended" | "superseded";
 /** A Code tells a client what went wrong. It is part of the protocol. */
 export type Code =
   | "bad_request"
@@ -391,6 +402,52 @@ export interface BudgetInput {
   tokensPerConversation?: number;
   /** Of all its runs of a day of UTC. */
   tokensPerDay?: number;
+}
+/** CallSignal is the data of call:signal. */
+export interface CallSignal {
+  conversationId: ConversationID;
+  /** Which call. */
+  callId: LiveCallID;
+  kind: SignalKind;
+  /** Who says it. */
+  from: Identity;
+  /** Their device. */
+  partyId: PartyID;
+  /** Who is meant; without it all. */
+  to?: Identity;
+  /** As it was sent. */
+  data?: {
+    [k: string]: unknown;
+  };
+}
+/** What somebody in a call, or who is about to be, says to the others: to their devices, in the room or not. */
+export interface CallSignalFrame {
+  event: "call:signal";
+  /** That of the frame which it answers; not where it answers none. */
+  id?: string;
+  data: CallSignal;
+  /** When the frame was made. */
+  timestamp: string;
+}
+/** CallState is the data of call:state. */
+export interface CallState {
+  conversationId: ConversationID;
+  /** Which call. */
+  callId: LiveCallID;
+  state: LiveCallState;
+  /** Of one that has ended. */
+  outcome?: LiveCallOutcome;
+  /** Of one that was answered and has ended. */
+  durationMs?: number;
+}
+/** Answers signal: how far the call is. */
+export interface CallStateFrame {
+  event: "call:state";
+  /** That of the frame which it answers; not where it answers none. */
+  id?: string;
+  data: CallState;
+  /** When the frame was made. */
+  timestamp: string;
 }
 /** Changed is the data of messages:changed: messages of the log that changed after a cursor, as they are now, in the order of their last change. What a client has in a newer version already it keeps. Many come as several frames. */
 export interface Changed {
@@ -976,6 +1033,22 @@ export interface HitRange {
   /** Not included. */
   end: number;
 }
+/** ICEServer is a server that finds, or relays, what clients say to one another. */
+export interface ICEServer {
+  /** Stun:, turn: or turns:. */
+  urls: string[];
+  /** Of TURN servers. */
+  username?: string;
+  /** Of TURN servers. */
+  credential?: string;
+}
+/** ICEServers is the body of GET /calls/ice. */
+export interface ICEServers {
+  /** For RTCPeerConnection, as they are. */
+  iceServers: ICEServer[];
+  /** Until when the credentials count, to begin a call with. */
+  expiresAt: string;
+}
 /** Join asks to be in a conversation now, and for its history: the last messages, or all after `afterSeq`. */
 export interface Join {
   /** What is asked for. */
@@ -1516,6 +1589,25 @@ export interface Send {
   /** An agent's: why there is no answer. */
   error?: string;
 }
+/** Signal says something in a call. It is told to the devices of the others and not stored; what is said of the call in the log, once it has ended, is one message. */
+export interface Signal {
+  /** What is asked for. */
+  action: "signal";
+  /** The client's own id of the frame, which the reply repeats. */
+  id?: string;
+  conversationId: ConversationID;
+  /** Of the client's own choice, in invite: no two calls of a conversation have one. */
+  callId: LiveCallID;
+  kind: SignalKind;
+  /** The caller's device, in this call. */
+  partyId: PartyID;
+  /** Who is meant; without it all who take part in the conversation, one's own other devices among them. */
+  to?: Identity;
+  /** An object for the other clients, such as a description of a session or candidates; at most 16 KB. */
+  data?: {
+    [k: string]: unknown;
+  };
+}
 /** Stop asks for the end of streams: one by its id, that of a question, also before it exists, or all of a conversation. */
 export interface Stop {
   /** What is asked for. */
@@ -2032,6 +2124,8 @@ export interface WebhookList {
 /** What the server sends. */
 export type ServerFrame =
   | BacklogFrame
+  | CallSignalFrame
+  | CallStateFrame
   | ConnectedFrame
   | ConversationActivityFrame
   | ConversationAddedFrame
