@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	adapter = regexp.MustCompile(`^(react|ai-sdk|ag-ui|assistant-ui)\b`)
+	adapter = regexp.MustCompile(`^(react|call\.|ai-sdk|ag-ui|assistant-ui)\b`)
 	madeOf  = regexp.MustCompile(`^/\*! @aiwm/chat sources sha256:([0-9a-f]{64}) \*/`)
 )
 

@@ -13,7 +13,7 @@ if (shots) mkdirSync(shots, { recursive: true });
 let built;
 
 /** The local server as it is built. */
-function binary() {
+export function binary() {
   if (process.env.AIWM_LOCAL) return process.env.AIWM_LOCAL;
   if (!built) {
     const dir = mkdtempSync(path.join(tmpdir(), "console-bin-"));

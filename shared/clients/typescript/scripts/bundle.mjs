@@ -8,7 +8,7 @@
 //   /*! @aiwm/chat sources sha256:<hex> */
 //
 // The hash is of the .ts files of src that the core consists of, which are those that
-// src/index.ts reaches and that are not types alone: all but react, ai-sdk, ag-ui,
+// src/index.ts reaches and that are not types alone: all but react, call, ai-sdk, ag-ui,
 // assistant-ui (.ts, .tsx). In the order of their names (byte by byte) each adds
 // "<name>\n<length in bytes, decimal>\n<content>" to it, with the name as in src, such as
 // "client.ts".
@@ -20,7 +20,7 @@ import { build } from "esbuild";
 
 const src = fileURLToPath(new URL("../src/", import.meta.url));
 const notAskedFor = /^\.\/(writer|questions)\.js$/;
-const adapters = /^(react|ai-sdk|ag-ui|assistant-ui)\b/;
+const adapters = /^(react|call\.|ai-sdk|ag-ui|assistant-ui)\b/;
 
 export function sourcesHash() {
   const hash = createHash("sha256");

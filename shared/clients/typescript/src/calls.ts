@@ -29,6 +29,7 @@ const routes: Readonly<Record<keyof Calls, string>> = {
   unreact: "DELETE messages/:/reactions/:",
   createUpload: "POST uploads in",
   document: "GET documents/:",
+  iceServers: "GET calls/ice",
   presence: "GET presence?conversationId=:",
   streams: "GET conversations/:/streams",
   stream: "GET conversations/:/streams/:",

@@ -34,6 +34,7 @@ export interface Calls {
   createUpload: (body: P.CreateUpload, signal?: AbortSignal) => Promise<P.Upload>;
   /** Of what was uploaded, without `document:`. */
   document: (id: string, signal?: AbortSignal) => Promise<P.DocumentLink>;
+  iceServers: (signal?: AbortSignal) => Promise<P.ICEServers>;
   presence: (conversationId: string, signal?: AbortSignal) => Promise<P.PresencePage>;
   streams: (id: string, signal?: AbortSignal) => Promise<P.Streams>;
   stream: (id: string, streamId: string, signal?: AbortSignal) => Promise<P.StreamSnapshot>;
@@ -56,7 +57,7 @@ export interface Calls {
 
 const names = [
   "createConversation", "postMessage", "listConversations", "getConversation", "updateConversation", "deleteConversation", "addParticipant", "removeParticipant",
-  "messages", "message", "editMessage", "deleteMessage", "reads", "read", "unread", "reactions", "react", "unreact", "presence",
+  "messages", "message", "editMessage", "deleteMessage", "reads", "read", "unread", "reactions", "react", "unreact", "presence", "iceServers",
   "streams", "stream", "stopStream", "decide", "regenerate", "agents", "agent", "createAgent",
   "updateAgent", "deleteAgent", "backlog", "runs", "run", "stopRun", "summarize", "usage",
   "health", "createUpload", "document",
