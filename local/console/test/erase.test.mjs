@@ -88,8 +88,8 @@ test("nobody is offered what is not theirs", async () => {
     return items;
   };
   const all = ["React…", "Edit", "Delete…"];
-  assert.deepEqual([await offered(0, "mine"), await offered(0, "the agent's second")], [all, ["React…", "Delete…"]]); // who created the conversation
-  assert.deepEqual([await offered(1, "mine"), await offered(1, "the agent's second")], [["React…"], all]);
+  assert.deepEqual([await offered(0, "mine"), await offered(0, "the agent's second")], [all, ["React…", "Mark unread", "Delete…"]]); // who created the conversation
+  assert.deepEqual([await offered(1, "mine"), await offered(1, "the agent's second")], [["React…", "Mark unread"], all]);
 });
 
 test("what cannot be deleted is told", async () => {

@@ -46,7 +46,7 @@ export function Talk({ client, id, info, side, second, local, tell, actions, gon
   const closed = about && about.status !== "active", last = view.messages[view.messages.length - 1];
   useEffect(() => { if (last) says(last); }, [last, info?.lastMessage]);
   const online = connection.state === "connected" ? isOnline(view, about?.agentId) : undefined;
-  const waits = online === false && !closed && waiting.length === 0 && me?.type === "user" && last?.participantType === "user" && !last.isDeleted && typing.length === 0;
+  const waits = online === false && about && !closed && waiting.length === 0 && me?.type === "user" && last?.participantType === "user" && !last.isDeleted && typing.length === 0;
   const { error } = view, trouble = error && !/^(joined|gone)$/.test(view.state) ? busy(error) ?? (error.retryable ? "" : sentence(error)) : "";
 
   const [picking, pick] = useState(), [editing, edit] = useState(); // the id of a message that is reacted to; the one that is edited

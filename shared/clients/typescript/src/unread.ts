@@ -1,5 +1,5 @@
 import type { ChatClient } from "./client.js";
-import { asChatError } from "./error.js";
+import { asChatError, ChatError } from "./error.js";
 import { nameOf } from "./identity.js";
 import { Listeners } from "./listeners.js";
 import type { ConversationInfo, ServerFrame, UnreadCount } from "./protocol.gen.js";
@@ -72,7 +72,8 @@ export class Unread {
   }
 
   #frame({ event, id: answers, data }: ServerFrame & { data?: any }): void {
-    const id: string | undefined = data?.conversationId ?? data?.id;
+    if (!data) return;
+    const id: string | undefined = data.conversationId ?? data.id;
     const row = this.#rows.get(id ?? "");
     switch (event) {
       case "message:new":
@@ -133,7 +134,8 @@ export class Unread {
         attempt = 0;
       } catch (cause) {
         const error = asChatError(cause);
-        if (error.retryable) {
+        // An answer that cannot be understood is no better the next time.
+        if (error.retryable && cause instanceof ChatError) {
           this.#all ||= all;
           for (const id of ids) this.#dirty.add(id);
         }
