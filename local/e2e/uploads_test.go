@@ -202,14 +202,14 @@ func TestVoiceMessage(t *testing.T) {
 	u := user.upload(id, "voice.m4a", "audio/mp4;codecs=mp4a.40.2", "hello hello")
 	waveform := []byte{0, 1, 254, 255}
 	in := fields{"conversationId": id, "attachments": []any{u.Attachment}, "voice": fields{"durationMs": 1234, "waveform": waveform}, "clientMessageId": "v"}
-	for range 2 {
-		user.must("send", in)
+	sent, again := data[protocol.Sent](t, user.must("send", in)), data[protocol.Sent](t, user.must("send", in))
+	if again.MessageID != sent.MessageID || !again.Duplicate {
+		t.Errorf("sent again it is %+v, and was %+v", again, sent)
 	}
 	m := data[protocol.Message](t, agent.expect(protocol.EventMessageNew))
 	if m.Voice == nil || m.Voice.DurationMs != 1234 || !bytes.Equal(m.Voice.Waveform, waveform) || m.Content != "" {
 		t.Fatalf("heard is %+v", m)
 	}
-	agent.expectNot(protocol.EventMessageNew)
 	if _, body := agent.readsDocument(u.ID); body != "hello hello" {
 		t.Errorf("it says %q", body)
 	}
