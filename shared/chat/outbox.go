@@ -99,13 +99,8 @@ func NewDue(now time.Time, patience time.Duration) *Due {
 	return &Due{At: now.Add(patience), Left: []Effect{EffectDeliver, EffectProject, EffectSearch}}
 }
 
-// Calling returns d where somebody may have to be called as well.
-func (d *Due) Calling() *Due { return d.with(EffectCall) }
-
-// Replying returns d of a message that is in a thread.
-func (d *Due) Replying() *Due { return d.with(EffectReplies) }
-
-func (d *Due) with(e Effect) *Due {
+// With returns d where an effect more follows, of which nothing is known before the conversation is.
+func (d *Due) With(e Effect) *Due {
 	out := *d
 	out.Left = append(slices.Clone(d.Left), e)
 	return &out
@@ -113,17 +108,9 @@ func (d *Due) with(e Effect) *Due {
 
 // Noticing returns d where somebody may have to be told that they are mentioned as well.
 func (d *Due) Noticing(n Notices) *Due {
-	out := *d
-	out.Left = append(slices.Clone(d.Left), EffectMention)
+	out := d.With(EffectMention)
 	out.Notices = n
-	return &out
-}
-
-// Attaching returns d where uploads are attached as well.
-func (d *Due) Attaching() *Due {
-	out := *d
-	out.Left = append(slices.Clone(d.Left), EffectAttach)
-	return &out
+	return out
 }
 
 // For returns d for the message of a seq, which may be one to summarise at.

@@ -145,7 +145,7 @@ func TestDecidedIsTheBackendsAlone(t *testing.T) {
 func TestDueCalling(t *testing.T) {
 	t.Parallel()
 	plain := chat.NewDue(time.Now(), time.Second)
-	d := plain.Calling()
+	d := plain.With(chat.EffectCall)
 	if !d.Has(chat.EffectCall) || plain.Has(chat.EffectCall) || !d.For(3).Has(chat.EffectCall) || d.Without(chat.EffectCall).Has(chat.EffectCall) {
 		t.Errorf("%+v, of %+v", d, plain)
 	}

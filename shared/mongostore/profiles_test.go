@@ -163,7 +163,7 @@ func TestApprovalsAreStored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	decision.Due = chat.NewDue(start, 0).Calling()
+	decision.Due = chat.NewDue(start, 0).With(chat.EffectCall)
 	f.append(t, decision)
 	if got, err := f.Message(t.Context(), "o1", stored.ID); err != nil || !reflect.DeepEqual(got.Approval, m.Approval) {
 		t.Errorf("%+v, %v", got.Approval, err)

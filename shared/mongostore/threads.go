@@ -51,7 +51,7 @@ func (s *Store) CountReplies(ctx context.Context, reply chat.Message, due time.T
 			return nil, err
 		}
 		root, err := s.messageIn(ctx, reply.ConversationID, reply.ThreadID)
-		if chat.CodeOf(err) == chat.NotFound && err != nil {
+		if err != nil && chat.CodeOf(err) == chat.NotFound {
 			return nil, nil
 		}
 		if err != nil {

@@ -215,13 +215,13 @@ func (h *Handler) commit(ctx context.Context, caller chat.Connection, c chat.Con
 // of which nothing is known before c is.
 func withEffects(c chat.Conversation, m chat.Message) chat.Message {
 	if calls(c, m) {
-		m.Due = m.Due.Calling()
+		m.Due = m.Due.With(chat.EffectCall)
 	}
 	if m.ThreadID != "" {
-		m.Due = m.Due.Replying()
+		m.Due = m.Due.With(chat.EffectReplies)
 	}
 	if len(chat.UploadsOf(m.Attachments)) > 0 {
-		m.Due = m.Due.Attaching()
+		m.Due = m.Due.With(chat.EffectAttach)
 	}
 	m.Mentions = chat.Distinct(m.Mentions) // only here: a refusal names the place that it had
 	if n := chat.NoticesOf(m.Sender, nil, m.Mentions); !n.None() {
