@@ -83,80 +83,60 @@ func shared(left *chat.Due, theirs chat.Due, until time.Time) *chat.Due {
 // effects does what is due, together, and returns what is left of it: nil where
 // nothing is.
 func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m chat.Message, passes delivery.Passes) *chat.Due {
+	due, f := m.Due, failures{}
 	project := func() error { return h.store.Project(ctx, c, m) }
-	summarise := func() error {
-		return h.jobs.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq})
-	}
-	forget := func() error { return h.forget(ctx, c, m) }
-	var projected, summarised, delivered, forgotten, called, told, noticed, attached, erased error
-	var still chat.Notices
-	var posted outcome
-	var rest derived
-	due := m.Due
-	// What an agent finds by the projection, which was late, comes once that is there.
+	// What an agent finds by the projection, which was late, comes once that is there; and what
+	// is attached whoever hears of the message may read.
 	late := due.Has(chat.EffectProject) && due.Has(chat.EffectDeliverAgent)
-	if late {
-		if projected = guarded(project); projected != nil {
-			m.Due = due.Without(chat.EffectDeliverAgent)
-		}
+	if late && f.try(chat.EffectProject, project) != nil {
+		m.Due = due.Without(chat.EffectDeliverAgent)
 	}
-	if due.Has(chat.EffectAttach) {
-		attached = guarded(func() error { return h.attach(ctx, m) })
-	}
+	attached := due.Has(chat.EffectAttach) && f.try(chat.EffectAttach, func() error { return h.attach(ctx, m) }) == nil
+
 	var g sync.WaitGroup // each effect is wanted whatever becomes of the others
-	if m.Due.ToRoom() || m.Due.ToAgent() {
-		g.Go(func() {
-			roomy(func() {
-				posted = unposted // also where it panics
-				delivered = guarded(func() (err error) {
-					posted, err = h.post(ctx, by.sender, c, m, passes)
-					return err
-				})
+	side := func(do func()) { g.Go(func() { roomy(do) }) }
+	var posted outcome
+	var delivered, told, noticed error
+	still := due.Notices // also where it panics
+	if m.Due.Delivers() {
+		side(func() {
+			posted = unposted // also where it panics
+			delivered = guarded(func() (err error) {
+				posted, err = h.post(ctx, by.sender, c, m, passes)
+				return err
 			})
 		})
-	}
-	if due.Has(chat.EffectSummarise) {
-		g.Go(func() { summarised = guarded(summarise) })
-	}
-	if due.Has(chat.EffectForget) {
-		g.Go(func() { forgotten = guarded(forget) })
-	}
-	if due.Has(chat.EffectReplies) || due.Has(chat.EffectSearch) {
-		g.Go(func() { roomy(func() { rest = h.derive(ctx, c, m, passes) }) })
 	}
 	if due.Has(chat.EffectTell) || due.Has(chat.EffectTellReactions) {
-		g.Go(func() { roomy(func() { told = guarded(func() error { return h.tell(ctx, by, c, m, passes) }) }) })
-	}
-	if due.Has(chat.EffectCall) {
-		g.Go(func() { roomy(func() { called = guarded(func() error { return h.call(ctx, c, m) }) }) })
+		side(func() { told = guarded(func() error { return h.tell(ctx, by, c, m, passes) }) })
 	}
 	if due.Has(chat.EffectMention) {
-		g.Go(func() {
-			roomy(func() {
-				still = due.Notices // also where it panics
-				noticed = guarded(func() (err error) {
-					still, err = h.notify(ctx, c, m, passes)
-					return err
-				})
+		side(func() {
+			noticed = guarded(func() (err error) {
+				still, err = h.notify(ctx, c, m, passes)
+				return err
 			})
 		})
 	}
-	if due.Has(chat.EffectAttach) && attached == nil {
-		g.Go(func() { attached = guarded(func() error { return h.keep(ctx, m) }) })
+	if attached {
+		side(func() { f.try(chat.EffectAttach, func() error { return h.keep(ctx, m) }) })
 	}
-	if due.Has(chat.EffectErase) {
-		g.Go(func() { erased = guarded(func() error { return h.erase(ctx, m) }) })
+	for e, do := range map[chat.Effect]func() error{
+		chat.EffectCall: func() error { return h.call(ctx, c, m) }, chat.EffectErase: func() error { return h.erase(ctx, m) },
+		chat.EffectForget: func() error { return h.forget(ctx, c, m) }, chat.EffectReplies: func() error { return h.countReplies(ctx, c, m, passes) },
+		chat.EffectSearch: func() error { return h.store.IndexMessage(ctx, m) }, chat.EffectSummarise: func() error { return h.summarise(ctx, c, m) },
+	} {
+		if due.Has(e) {
+			side(func() { f.try(e, do) })
+		}
 	}
 	if due.Has(chat.EffectProject) && !late { // here: this stack has grown to what the driver needs
-		projected = guarded(project)
+		f.try(chat.EffectProject, project)
 	}
 	g.Wait()
-	left := &chat.Due{At: due.At, Tries: due.Tries, Left: failed(map[chat.Effect]error{
-		chat.EffectProject: projected, chat.EffectSummarise: summarised, chat.EffectForget: forgotten, chat.EffectCall: called,
-		chat.EffectAttach: attached, chat.EffectErase: erased,
-	})}
-	left.Left = append(left.Left, rest.left...)
-	undelivered(left, m, posted, projected != nil && asksAgent(c, m))
+
+	left := &chat.Due{At: due.At, Tries: due.Tries, Left: f.effects()}
+	undelivered(left, m, posted, f.of[chat.EffectProject] != nil && asksAgent(c, m))
 	untold(left, due, told)
 	if noticed != nil {
 		left.Left, left.Notices, left.Tries = append(left.Left, chat.EffectMention), still, due.Tries+1
@@ -164,30 +144,49 @@ func (h *Handler) effects(ctx context.Context, by party, c chat.Conversation, m 
 	if len(left.Left) == 0 {
 		return nil
 	}
-	err := errors.Join(projected, summarised, forgotten, called, delivered, told, noticed, rest.err, unplanned(attached), unplanned(erased))
-	if err != nil || len(posted.unreached) > 0 {
+	if err := errors.Join(delivered, told, noticed, f.unplanned()); err != nil || len(posted.unreached) > 0 {
 		slog.WarnContext(ctx, "something of a message is still due", "conversation", m.ConversationID, "seq", m.Seq,
 			"left", left.Left, "unreached", len(posted.unreached), "err", err)
 	}
 	return left
 }
 
-// failed returns the effects that have an error, in the order of their names.
-func failed(errs map[chat.Effect]error) (left []chat.Effect) {
-	for _, e := range slices.Sorted(maps.Keys(errs)) {
-		if errs[e] != nil {
-			left = append(left, e)
-		}
-	}
-	return left
+func (h *Handler) summarise(ctx context.Context, c chat.Conversation, m chat.Message) error {
+	return h.jobs.EnqueueSummary(ctx, protocol.SummaryJob{OrgID: c.OrgID, ConversationID: c.ID, Seq: m.Seq})
 }
 
-// unplanned is an error other than errLater.
-func unplanned(err error) error {
-	if errors.Is(err, errLater) {
-		return nil
+// failures are the errors of effects that are done at the same time.
+type failures struct {
+	mu sync.Mutex
+	of map[chat.Effect]error
+}
+
+// try does an effect, and notes and returns its error.
+func (f *failures) try(e chat.Effect, do func() error) error {
+	err := guarded(do)
+	if err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.of == nil {
+			f.of = map[chat.Effect]error{}
+		}
+		f.of[e] = err
 	}
 	return err
+}
+
+// effects are those that failed, in the order of their names.
+func (f *failures) effects() []chat.Effect { return slices.Sorted(maps.Keys(f.of)) }
+
+// unplanned joins the errors other than errLater.
+func (f *failures) unplanned() error {
+	var errs []error
+	for _, e := range f.effects() {
+		if !errors.Is(f.of[e], errLater) {
+			errs = append(errs, f.of[e])
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // untold adds to left what is to be told again: to those who have not heard of it, where they
