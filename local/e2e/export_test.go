@@ -107,6 +107,11 @@ func TestExport(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
+	again := exec.CommandContext(t.Context(), "sh", "-ec", script(t, "../transfer/README.md"))
+	again.Dir, again.Env = folder, append(os.Environ(), "URL="+shared.URL(), "ID=nowhere", "USER_TOKEN="+user.token)
+	if out, err := again.CombinedOutput(); err == nil {
+		t.Errorf("what is not there is exported: %s", out)
+	}
 	got, err := os.ReadFile(filepath.Join(folder, "orders.ndjson"))
 	if late := bytes.Count(got, []byte("\n")); err != nil || late != 94 || !bytes.Equal(bytes.SplitN(got, []byte("\n"), 2)[1][:1000], bytes.SplitN(whole, []byte("\n"), 2)[1][:1000]) {
 		t.Errorf("the script got %d lines, %v", late, err)

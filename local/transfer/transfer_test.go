@@ -433,7 +433,7 @@ func TestBadFiles(t *testing.T) {
 		{"a gap", strings.Join(append(lines[:2:2], lines[3:]...), ""), "line 3: seq must be 2"},
 		{"an id twice", strings.Replace(text, lines[2], strings.Replace(lines[1], `"seq":1`, `"seq":2`, 1), 1), "line 3: id is in the conversation twice"},
 		{"too short", strings.Join(lines[:4], ""), "line 4: the file ends after message 3 of 6"},
-		{"half a line", text[:len(text)-20], "line 7: the body is not valid JSON at reactions.1.at"},
+		{"half a line", text[:len(text)-20], "line 7: the body is not valid JSON at reactions[1].at"},
 		{"twice", text + text, "line 8: conversation.id is in the file twice"},
 		{"more than there should be", text + lines[6], "line 8: seq is not known here"},
 		{"an empty line", lines[0] + "\n" + strings.Join(lines[1:], ""), "line 2: the body must be a JSON object"},

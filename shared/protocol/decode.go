@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -111,12 +112,15 @@ func wanted(t reflect.Type, got jsontext.Kind) string {
 	return "has the wrong type or is out of range"
 }
 
-// fieldName turns "/usage/promptTokens" into "usage.promptTokens". The client
+// place is a number in a pointer: that of a member of a list, as no field of ours is called so.
+var place = regexp.MustCompile(`/([0-9]+)(/|$)`)
+
+// fieldName turns "/mentions/1/id" into "mentions[1].id". The client
 // chose the name, so its length is bounded.
 func fieldName(p jsontext.Pointer) string {
 	const longest = 64
-	name := strings.ReplaceAll(strings.TrimPrefix(string(p), "/"), "/", ".")
-	return chat.TruncateUTF8(name, longest)
+	name := place.ReplaceAllString(string(p), "[$1]$2")
+	return chat.TruncateUTF8(strings.ReplaceAll(strings.TrimPrefix(name, "/"), "/", "."), longest)
 }
 
 // FrameID returns the id of a frame that could not be decoded, so that even

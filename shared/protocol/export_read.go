@@ -206,7 +206,7 @@ func (e *ExportedMessage) reactions(f *chat.Faults, m *chat.Message) {
 		key, err := ParseReactionKey(string(r.Key))
 		switch {
 		case err != nil:
-			f.Add(field+".key", "%s", chat.Public(err).Message)
+			f.Add(field+".key", "%v", err)
 		case m.Reacted(by, key):
 			f.Add(field, "must not repeat")
 		case m.RoomFor(key) != nil:

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
@@ -54,10 +55,11 @@ func (r React) Change() chat.ReactionChange {
 var reactionName = regexp.MustCompile(`^:[A-Za-z0-9_+-]+:$`)
 
 // ParseReactionKey returns a key in the one form that it is stored in (NFC): one character as
-// people see it, however many code points that is, or a name between colons.
+// people see it, however many code points that is, or a name between colons. The error says
+// what it must be.
 func ParseReactionKey(s string) (chat.ReactionKey, error) {
 	const wanted = `must be one emoji, or a name such as ":party:", of at most %d bytes`
-	refused := chat.Errorf(chat.ValidationFailed, wanted, chat.MaxReactionKey)
+	refused := fmt.Errorf(wanted, chat.MaxReactionKey)
 	if len(s) > 4*chat.MaxReactionKey || !utf8.ValidString(s) { // NFC may be shorter
 		return "", refused
 	}
