@@ -133,6 +133,15 @@ func NoticesOf(by Principal, before, now []Mention) (n Notices) {
 	return n
 }
 
+// Informed are those whom m mentions who know it, or are to be told by their own name. While all
+// are still to be told nobody knows it for being one of them.
+func (m *Message) Informed() []Mention {
+	if m.Due == nil || !slices.Contains(m.Due.Notices.To, all) {
+		return m.Mentions
+	}
+	return slices.DeleteFunc(slices.Clone(m.Mentions), func(one Mention) bool { return one == all })
+}
+
 // Noticed returns who is to be told still that m mentions them: participants of c as it is,
 // but not its sender.
 func (m *Message) Noticed(c Conversation) (who []Principal) {

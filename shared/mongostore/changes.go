@@ -181,7 +181,7 @@ func (s *Store) edit(ctx context.Context, author chat.Principal, e chat.Edit, du
 		if m.Edits != e.Edits {
 			return m, errNoMatch
 		}
-		if n := chat.NoticesOf(author, m.Mentions, e.Mentions); !n.None() {
+		if n := chat.NoticesOf(author, m.Informed(), e.Mentions); !n.None() {
 			effects = append(effects, chat.EffectMention)
 			add["due.mentions"] = bson.M{"$each": mentionDocs(n.To)}
 			if len(n.But) > 0 {

@@ -411,3 +411,37 @@ func TestMentionsAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// Whom an edit names who were all mentioned before is told, if nobody is known to have been told
+// yet; and nobody is spared who has not been.
+func TestMentionsOfThoseWhoAreStillToBeTold(t *testing.T) {
+	f := open(t)
+	c := chat.Conversation{ID: "c", OrgID: alice.OrgID, Participants: []chat.Participant{{Type: chat.User, ID: alice.ID}, {Type: chat.User, ID: bob.ID}, {Type: chat.User, ID: "cid"}}}
+	all, one := chat.Mention{Type: chat.Everybody}, chat.MentionOf(bob)
+	for name, tt := range map[string]struct {
+		edits [][]chat.Mention
+		want  []chat.PrincipalID
+	}{
+		"one":              {[][]chat.Mention{{one}}, []chat.PrincipalID{bob.ID}},
+		"one and all anew": {[][]chat.Mention{{one}, {all}}, []chat.PrincipalID{bob.ID, "cid"}},
+		"one beside all":   {[][]chat.Mention{{all, one}, {one}}, []chat.PrincipalID{bob.ID}},
+		"all still":        {[][]chat.Mention{{all}}, []chat.PrincipalID{bob.ID, "cid"}},
+	} {
+		draft := newMessage(t, c.ID, alice, strings.ReplaceAll(name, " ", "-"), chat.Draft{Content: "x", Mentions: []chat.Mention{all}})
+		draft.Due = chat.NewDue(start, time.Second).Noticing(chat.NoticesOf(alice, nil, draft.Mentions))
+		m := f.append(t, draft) // and its sender dies
+		for i, ms := range tt.edits {
+			var err error
+			if m, _, err = f.EditMessage(t.Context(), alice, chat.Edit{ConversationID: c.ID, MessageID: m.ID, Content: "y", Mentions: ms, Edits: int64(i)}, start); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var told []chat.PrincipalID
+		for _, p := range m.Noticed(c) {
+			told = append(told, p.ID)
+		}
+		if !slices.Equal(told, tt.want) {
+			t.Errorf("%s: %v are told, want %v; due %+v", name, told, tt.want, m.Due.Notices)
+		}
+	}
+}
