@@ -68,6 +68,8 @@ func (e *Edit) Refusal(m Message, author Principal) error {
 			err.Details["content"] = m.Content
 		}
 		return err
+	case slices.ContainsFunc(UploadsOf(e.Attachments), func(id UploadID) bool { return slices.Contains(m.DetachedUploads(), id) }):
+		return ErrAttachments // it is being erased
 	}
 	return nil
 }

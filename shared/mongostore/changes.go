@@ -169,6 +169,7 @@ func (s *Store) edit(ctx context.Context, author chat.Principal, e chat.Edit, du
 		effects = append(effects, chat.EffectAttach, chat.EffectErase)
 		if ids := chat.UploadsOf(e.Attachments); len(ids) > 0 {
 			add["uploads"] = bson.M{"$each": ids}
+			filter["$and"] = noneTakenOut(ids)
 		}
 	}
 	if e.Mentions != nil {
@@ -190,6 +191,15 @@ func (s *Store) edit(ctx context.Context, author chat.Principal, e chat.Edit, du
 		}
 	}
 	return s.changeMessage(ctx, "edit a message", filter, update, versionOfText, due, effects...)
+}
+
+// noneTakenOut are the conditions that a message has those of uploads that it ever had: see
+// chat.Edit.Refusal.
+func noneTakenOut(ids []chat.UploadID) (all bson.A) {
+	for _, id := range ids {
+		all = append(all, bson.M{"$or": bson.A{bson.M{"uploads": bson.M{"$ne": id}}, bson.M{"attachments": id.Attachment()}}})
+	}
+	return all
 }
 
 // React sets or takes back a reaction of somebody, and returns the message as it is then,

@@ -29,6 +29,8 @@ import (
 //   - A3 comes late, after D2: what is erased is not attached any more.
 //   - D1 before A3, by who does not see what A2 has attached: the message keeps the ids of all
 //     that it ever had, so D2 finds them, attached or not.
+//   - D1 takes one out, and before D2 an edit wants it back: the edit is refused, because D2 may
+//     come at any time.
 //   - Two messages have the same upload, because both looked before either was there: A3 of
 //     one finds it attached to the other. So D2 of the one does not erase it, and that of the
 //     other does: what the one shows is gone then. That is its uploader's own doing.

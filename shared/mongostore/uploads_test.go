@@ -302,3 +302,42 @@ func TestVoiceIsStored(t *testing.T) {
 		t.Errorf("deleted it is %+v, %v", m.Voice, err)
 	}
 }
+
+// What an edit took out of a message is on its way to be erased: no later edit puts it back, also
+// where that has not come yet.
+func TestUploadThatWasTakenOut(t *testing.T) {
+	f := open(t)
+	c := f.newConversation(t, "t", start)
+	one, two := f.upload(t, 1, alice, c.ID, start), f.upload(t, 2, alice, c.ID, start)
+	m := f.append(t, newMessage(t, c.ID, alice, "m", chat.Draft{Attachments: attachments(one, two)}))
+	edit := func(edits int64, with ...chat.UploadID) (chat.Message, error) {
+		e := chat.Edit{ConversationID: c.ID, MessageID: m.ID, Content: "x", Attachments: attachments(with...), Edits: edits}
+		now, _, err := f.EditMessage(t.Context(), alice, e, start)
+		return now, err
+	}
+	if err := f.AttachUploads(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	without, err := edit(0, two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := edit(1, one, two); chat.CodeOf(err) != chat.ValidationFailed {
+		t.Errorf("put back before it is erased: %v", err)
+	}
+	if _, err := f.EraseUploads(t.Context(), without, start); err != nil {
+		t.Fatal(err)
+	}
+	now, err := f.Message(t.Context(), alice.OrgID, m.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range chat.UploadsOf(now.Attachments) {
+		if state := f.stateOf(t, id); state != "attached named" {
+			t.Errorf("%s is shown and %s", id, state)
+		}
+	}
+	if now, err = edit(now.Edits, two); err != nil || len(now.Attachments) != 1 { // what it has it may keep
+		t.Errorf("%+v, %v", now.Attachments, err)
+	}
+}
