@@ -152,6 +152,11 @@ func (u *Upload) Attachable(p Principal, in ConversationID, to MessageID, now ti
 // alone before it is attached, and nobody once it is erased.
 func (u *Upload) ReadableBy(p Principal) bool { return !u.Erased && (u.MessageID != "" || u.By == p) }
 
+// IsOf reports whether m has u now.
+func (u *Upload) IsOf(m Message) bool {
+	return u.MessageID == m.ID && !m.Deleted && slices.Contains(UploadsOf(m.Attachments), u.ID)
+}
+
 // Audio reports whether it may be a voice message.
 func (u *Upload) Audio() bool { return strings.HasPrefix(u.Type, "audio/") }
 

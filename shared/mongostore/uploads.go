@@ -25,7 +25,8 @@ import (
 //
 //   - The function dies after A2, A3 or A4: what is due is there, and sweep does A3 to A5.
 //     Until A3 its uploader alone may read it. What stays pending for 7 days goes by its tag.
-//   - The function dies after D1 or D2: likewise. From D2 on nobody is given a link.
+//   - The function dies after D1 or D2: likewise. From D1 on nobody is given a link: who asks for
+//     one is answered by the message, from D2 on by the upload too.
 //   - A3 comes late, after D2: what is erased is not attached any more.
 //   - D1 before A3, by who does not see what A2 has attached: the message keeps the ids of all
 //     that it ever had, so D2 finds them, attached or not.

@@ -18,6 +18,7 @@ type store interface {
 	Conversation(ctx context.Context, p chat.Principal, id chat.ConversationID) (chat.Conversation, error)
 	CreateUpload(ctx context.Context, u chat.Upload, quota int64) error
 	Upload(ctx context.Context, org chat.OrgID, id chat.UploadID) (chat.Upload, error)
+	Message(ctx context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error)
 }
 
 type objects interface {
@@ -42,7 +43,7 @@ type Handler struct {
 func New(s store, b objects, o Options) *Handler { return &Handler{s, b, o} }
 
 // Routes returns the handler of each route key. To begin an upload takes three round trips to
-// MongoDB, to read one two; links are signed here, without any.
+// MongoDB, to read one two, and three where it is attached; links are signed here, without any.
 func (h *Handler) Routes() map[string]gateway.HTTPRoute {
 	return map[string]gateway.HTTPRoute{
 		"POST /uploads":       h.create,
@@ -112,10 +113,28 @@ func (h *Handler) get(ctx context.Context, r *gateway.HTTPRequest) (gateway.HTTP
 	if missing || err != nil || !u.ReadableBy(r.Principal) {
 		return gateway.HTTPResponse{}, none
 	}
+	if shown, err := h.shown(ctx, r.Principal.OrgID, u); err != nil {
+		return gateway.HTTPResponse{}, err
+	} else if !shown {
+		return gateway.HTTPResponse{}, none
+	}
 	until := time.Now().Add(chat.DownloadWithin)
 	url, err := h.objects.GetLink(ctx, u, chat.DownloadWithin)
 	if err != nil {
 		return gateway.HTTPResponse{}, err
 	}
 	return gateway.HTTPResponse{Status: http.StatusOK, Body: protocol.DocumentLinkOf(u, url, until)}, nil
+}
+
+// shown reports whether the message that u is attached to, if there is one, has it now. That u is
+// erased follows from a change of the message, and may come late.
+func (h *Handler) shown(ctx context.Context, org chat.OrgID, u chat.Upload) (bool, error) {
+	if u.MessageID == "" {
+		return true, nil
+	}
+	m, err := h.store.Message(ctx, org, u.MessageID)
+	if err != nil && chat.CodeOf(err) == chat.NotFound {
+		return false, nil
+	}
+	return u.IsOf(m), err
 }

@@ -31,6 +31,7 @@ type world struct {
 	caller  chat.Principal
 	status  chat.ConversationStatus
 	upload  chat.Upload
+	message chat.Message // that it is attached to
 	created []chat.Upload
 	steps   []string
 	fail    map[string]error
@@ -40,7 +41,7 @@ type world struct {
 func newWorld(caller chat.Principal) *world {
 	return &world{caller: caller, status: chat.Active, fail: map[string]error{}, upload: chat.Upload{
 		ID: known, ConversationID: "c1", By: uploader, Name: "a.png", Type: "image/png", Size: 3, CreatedAt: time.Now(),
-	}}
+	}, message: chat.Message{ID: "m1", ConversationID: "c1", Sender: uploader, Draft: chat.Draft{Attachments: []chat.Attachment{known.Attachment()}}, Uploads: []chat.UploadID{known}}}
 }
 
 func (w *world) step(name string) error {
@@ -85,6 +86,16 @@ func (w *world) Upload(_ context.Context, org chat.OrgID, id chat.UploadID) (cha
 		return chat.Upload{}, chat.Errorf(chat.NotFound, "there is no such document")
 	}
 	return w.upload, nil
+}
+
+func (w *world) Message(_ context.Context, org chat.OrgID, id chat.MessageID) (chat.Message, error) {
+	if err := w.step("message"); err != nil {
+		return chat.Message{}, err
+	}
+	if id != w.message.ID || org != "acme" {
+		return chat.Message{}, chat.Errorf(chat.NotFound, "there is no such message")
+	}
+	return w.message, nil
 }
 
 func (w *world) PutLink(_ context.Context, u chat.Upload, patience time.Duration) (chat.Link, error) {
@@ -197,6 +208,26 @@ func TestIDsDiffer(t *testing.T) {
 	}
 }
 
+// What a message had, and does not any more, is nobody's to read from that moment on: also where
+// it is not erased yet, because who changed the message died.
+func TestGetOfWhatIsGone(t *testing.T) {
+	for name, change := range map[string]func(m *chat.Message){
+		"deleted":   func(m *chat.Message) { m.Deleted, m.Attachments = true, nil },
+		"taken out": func(m *chat.Message) { m.Attachments = []chat.Attachment{"document:other"} },
+		"forgotten": func(m *chat.Message) { m.ID = "m2" },
+	} {
+		for _, caller := range []chat.Principal{uploader, member} {
+			w := newWorld(caller)
+			w.upload.MessageID = "m1"
+			change(&w.message)
+			code, answer, _ := w.ask(t, "GET /documents/{id}", string(known), "")
+			if code != 404 || !strings.Contains(answer, "there is no such document") {
+				t.Errorf("%s, to %s: %d %s", name, caller.ID, code, answer)
+			}
+		}
+	}
+}
+
 func TestGet(t *testing.T) {
 	attached := func(u *chat.Upload) { u.MessageID = "m1" }
 	for name, tt := range map[string]struct {
@@ -209,7 +240,7 @@ func TestGet(t *testing.T) {
 	}{
 		"its uploader":                {uploader, string(known), nil, nil, 200, "upload,conversation c1,get link"},
 		"a member, before":            {member, string(known), nil, nil, 404, "upload,conversation c1"},
-		"a member":                    {member, string(known), attached, nil, 200, "upload,conversation c1,get link"},
+		"a member":                    {member, string(known), attached, nil, 200, "upload,conversation c1,message,get link"},
 		"a stranger":                  {stranger, string(known), attached, nil, 404, "upload,conversation c1"},
 		"its uploader, erased":        {uploader, string(known), func(u *chat.Upload) { attached(u); u.Erased = true }, nil, 404, "upload,conversation c1"},
 		"a member, erased":            {member, string(known), func(u *chat.Upload) { attached(u); u.Erased = true }, nil, 404, "upload,conversation c1"},
@@ -220,7 +251,8 @@ func TestGet(t *testing.T) {
 		"a path":                      {uploader, "..%2F" + string(known), nil, nil, 400, ""},
 		"no database":                 {member, string(known), attached, map[string]error{"upload": chat.Unavailablef(errDown, "try again")}, 503, "upload"},
 		"no database for the right":   {member, string(known), attached, map[string]error{"conversation c1": chat.Unavailablef(errDown, "try again")}, 503, "upload,conversation c1"},
-		"off":                         {member, string(known), attached, map[string]error{"get link": chat.Errorf(chat.Forbidden, "off")}, 403, "upload,conversation c1,get link"},
+		"no database for its message": {member, string(known), attached, map[string]error{"message": chat.Unavailablef(errDown, "try again")}, 503, "upload,conversation c1,message"},
+		"off":                         {member, string(known), attached, map[string]error{"get link": chat.Errorf(chat.Forbidden, "off")}, 403, "upload,conversation c1,message,get link"},
 	} {
 		w := newWorld(tt.caller)
 		w.fail = tt.fail
