@@ -189,7 +189,7 @@ func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err er
 	c, err := h.store.AnyConversation(ctx, m.Sender.OrgID, m.ConversationID)
 	if err != nil && chat.CodeOf(err) == chat.NotFound {
 		// It is deleted, and nobody is to hear of it. What was erased goes there too.
-		m.Due.Left = slices.DeleteFunc(m.Due.Left, func(e chat.Effect) bool { return e != chat.EffectForget && e != chat.EffectErase })
+		m.Due.Left = slices.DeleteFunc(m.Due.Left, func(e chat.Effect) bool { return !erases(e, m) })
 		if len(m.Due.Left) == 0 {
 			return true, h.store.Settle(ctx, m, nil)
 		}
@@ -203,4 +203,10 @@ func (h *Handler) settle(ctx context.Context, m chat.Message) (mine bool, err er
 		err = fmt.Errorf("left: %v", left.Left)
 	}
 	return true, err
+}
+
+// erases reports whether an effect takes away what a message says no more. One that was never
+// changed need not be findable any more.
+func erases(e chat.Effect, m chat.Message) bool {
+	return e == chat.EffectForget || e == chat.EffectErase || e == chat.EffectSearch && m.Version > 0
 }

@@ -480,7 +480,7 @@ func TestTwoSweeps(t *testing.T) {
 }
 
 // An erasure counts from when it was done, however old the message is, and is
-// finished in a conversation that is deleted too: nobody is told there.
+// finished in a conversation that is deleted too, also of what is searched: nobody is told there.
 func TestErasures(t *testing.T) {
 	for name, tt := range map[string]struct {
 		erased   time.Duration // ago
@@ -488,14 +488,15 @@ func TestErasures(t *testing.T) {
 		finished bool
 		left     []chat.Effect // what Finish was given
 	}{
-		"an old message":            {time.Minute, false, true, []chat.Effect{chat.EffectDeliver, chat.EffectForget}},
-		"in a deleted conversation": {time.Minute, true, true, []chat.Effect{chat.EffectForget}},
+		"an old message":            {time.Minute, false, true, []chat.Effect{chat.EffectDeliver, chat.EffectForget, chat.EffectSearch, chat.EffectErase}},
+		"in a deleted conversation": {time.Minute, true, true, []chat.Effect{chat.EffectForget, chat.EffectSearch, chat.EffectErase}},
 		"given up":                  {25 * time.Hour, false, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := message("m1", 1000*time.Hour)
-				m.ChangedAt, m.Due = now.Add(-tt.erased), &chat.Due{At: now.Add(-tt.erased / 2), Left: []chat.Effect{chat.EffectDeliver, chat.EffectForget}}
+				m.Version, m.ChangedAt = 1, now.Add(-tt.erased)
+				m.Due = &chat.Due{At: now.Add(-tt.erased / 2), Left: []chat.Effect{chat.EffectDeliver, chat.EffectForget, chat.EffectSearch, chat.EffectErase}}
 				w := newWorld(m)
 				w.deleted = tt.deleted
 				var left []chat.Effect
